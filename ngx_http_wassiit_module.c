@@ -1,0 +1,1016 @@
+
+/*
+ * The module's face: directives, configuration, variables, and where each
+ * handler hooks in.
+ */
+
+
+#include "ngx_http_wassiit.h"
+
+
+/* a scope named in the configuration, before all are declared */
+
+typedef struct {
+    ngx_str_t                      name;
+    ngx_http_wassiit_required_t   *required;
+    u_char                        *conf_file;
+    ngx_uint_t                     conf_line;
+} ngx_http_wassiit_literal_t;
+
+
+static ngx_int_t ngx_http_wassiit_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_wassiit_init(ngx_conf_t *cf);
+static void *ngx_http_wassiit_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_wassiit_init_module(ngx_cycle_t *cycle);
+
+static char *ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_scopes(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_access(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_http_wassiit_zone_t *ngx_http_wassiit_get_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *name);
+static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ssize_t *size);
+static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_drop_store(void *data);
+
+static ngx_int_t ngx_http_wassiit_variable_partner(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_scopes(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_decision(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_auth[] = {
+    { ngx_string("key"), NGX_HTTP_WASSIIT_AUTH_KEY },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_limit[] = {
+    { ngx_string("off"), NGX_HTTP_WASSIIT_LIMIT_OFF },
+    { ngx_string("on"), NGX_HTTP_WASSIIT_LIMIT_ON },
+    { ngx_string("dry_run"), NGX_HTTP_WASSIIT_LIMIT_DRY_RUN },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_form[] = {
+    { ngx_string("problem"), NGX_HTTP_WASSIIT_ERRORS_PROBLEM },
+    { ngx_string("envelope"), NGX_HTTP_WASSIIT_ERRORS_ENVELOPE },
+    { ngx_null_string, 0 }
+};
+
+
+#define ANYWHERE  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+
+static ngx_command_t  ngx_http_wassiit_commands[] = {
+
+    { ngx_string("wassiit_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_wassiit_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_scopes"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_wassiit_scopes,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_access"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_wassiit_access,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_auth"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, auth),
+      &ngx_http_wassiit_auth },
+
+    { ngx_string("wassiit_scope"),
+      ANYWHERE|NGX_CONF_1MORE,
+      ngx_http_wassiit_scope,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_limit"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, limit),
+      &ngx_http_wassiit_limit },
+
+    { ngx_string("wassiit_limit_headers"),
+      ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, limit_headers),
+      NULL },
+
+    { ngx_string("wassiit_errors"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, errors),
+      &ngx_http_wassiit_form },
+
+    { ngx_string("wassiit_problem"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_wassiit_problem,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_hide_credentials"),
+      ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, hide_credentials),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_wassiit_module_ctx = {
+    ngx_http_wassiit_add_variables,        /* preconfiguration */
+    ngx_http_wassiit_init,                 /* postconfiguration */
+
+    ngx_http_wassiit_create_main_conf,     /* create main configuration */
+    ngx_http_wassiit_init_main_conf,       /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_wassiit_create_loc_conf,      /* create location configuration */
+    ngx_http_wassiit_merge_loc_conf        /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_wassiit_module = {
+    NGX_MODULE_V1,
+    &ngx_http_wassiit_module_ctx,          /* module context */
+    ngx_http_wassiit_commands,             /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_wassiit_init_module,          /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* which field of the context a variable shows */
+
+enum {
+    VARIABLE_ID = 0,
+    VARIABLE_NAME,
+    VARIABLE_KEY_ID,
+    VARIABLE_LIMIT,
+    VARIABLE_REMAINING,
+    VARIABLE_RESET
+};
+
+
+static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
+
+    { ngx_string("wassiit_partner"), NULL,
+      ngx_http_wassiit_variable_partner, VARIABLE_ID,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_partner_name"), NULL,
+      ngx_http_wassiit_variable_partner, VARIABLE_NAME,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_key_id"), NULL,
+      ngx_http_wassiit_variable_partner, VARIABLE_KEY_ID,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_scopes"), NULL,
+      ngx_http_wassiit_variable_scopes, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_decision"), NULL,
+      ngx_http_wassiit_variable_decision, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_limit"), NULL,
+      ngx_http_wassiit_variable_usage, VARIABLE_LIMIT,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_remaining"), NULL,
+      ngx_http_wassiit_variable_usage, VARIABLE_REMAINING,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_reset"), NULL,
+      ngx_http_wassiit_variable_usage, VARIABLE_RESET,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_partner(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                value;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL || !ctx->known) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (data) {
+
+    case VARIABLE_ID:
+        value.len = ctx->partner.id_len;
+        value.data = ctx->partner.id;
+        break;
+
+    case VARIABLE_NAME:
+        value.len = ctx->partner.name_len;
+        value.data = ctx->partner.name;
+        break;
+
+    default: /* VARIABLE_KEY_ID */
+        value.len = ctx->partner.key_id_len;
+        value.data = ctx->partner.key_id;
+    }
+
+    v->len = value.len;
+    v->data = value.data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = (value.len == 0);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_scopes(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    size_t                         len;
+    u_char                        *p;
+    uint64_t                       set;
+    ngx_str_t                      name;
+    ngx_http_wassiit_ctx_t        *ctx;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL || !ctx->known || ctx->partner.scopes == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
+    len = 0;
+
+    for (set = ctx->partner.scopes; set; /* void */) {
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
+        len += name.len + 1;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+
+    for (set = ctx->partner.scopes; set; /* void */) {
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
+        p = ngx_cpymem(p, name.data, name.len);
+        *p++ = ' ';
+    }
+
+    v->len = len - 1;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_decision(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t               *code;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL || ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    code = ngx_http_wassiit_code(ctx->decision);
+
+    v->len = code->len;
+    v->data = code->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_uint_t               value;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL || !ctx->taken) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (data) {
+
+    case VARIABLE_LIMIT:
+        value = ctx->usage.limit;
+        break;
+
+    case VARIABLE_REMAINING:
+        value = ctx->usage.remaining;
+        break;
+
+    default: /* VARIABLE_RESET */
+        value = ngx_http_wassiit_reset(&ctx->usage);
+    }
+
+    v->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = ngx_sprintf(v->data, "%ui", value) - v->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_wassiit_variables; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_uint_t                     i;
+    ngx_cycle_t                   *old;
+    ngx_wassiit_scopes_t          *former;
+    ngx_http_wassiit_main_conf_t  *wmcf, *owmcf;
+
+    wmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_main_conf_t));
+    if (wmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&wmcf->zones, cf->pool, 2,
+                       sizeof(ngx_http_wassiit_zone_t *))
+        != NGX_OK
+        || ngx_array_init(&wmcf->literals, cf->pool, 8,
+                          sizeof(ngx_http_wassiit_literal_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    /* scopes keep the bits that they have in the running configuration */
+
+    former = NULL;
+    old = cf->cycle->old_cycle;
+
+    for (i = 0; old->modules && old->modules[i]; i++) {
+
+        if (old->modules[i] == &ngx_http_wassiit_module && old->conf_ctx) {
+            owmcf = ngx_http_cycle_get_module_main_conf(old,
+                                                     ngx_http_wassiit_module);
+            former = owmcf ? &owmcf->scopes : NULL;
+        }
+    }
+
+    ngx_wassiit_scopes_init(&wmcf->scopes, former);
+
+    return wmcf;
+}
+
+
+static char *
+ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    uint64_t                      scope;
+    ngx_str_t                     nearest, request_id;
+    ngx_uint_t                    i;
+    ngx_http_wassiit_zone_t     **zones;
+    ngx_http_wassiit_literal_t   *literal;
+
+    literal = wmcf->literals.elts;
+
+    for (i = 0; i < wmcf->literals.nelts; i++) {
+        scope = ngx_wassiit_scopes_find(&wmcf->scopes, literal[i].name.data,
+                                        literal[i].name.len);
+
+        if (scope == 0) {
+            ngx_wassiit_scopes_nearest(&wmcf->scopes, literal[i].name.data,
+                                       literal[i].name.len, &nearest);
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown scope \"%V\", the nearest is \"%V\" "
+                          "in %s:%ui", &literal[i].name, &nearest,
+                          literal[i].conf_file, literal[i].conf_line);
+            return NGX_CONF_ERROR;
+        }
+
+        literal[i].required->set |= scope;
+    }
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+
+        if (zones[i]->shm_zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown wassiit_zone \"%V\" in %s:%ui",
+                          &zones[i]->name, zones[i]->conf_file,
+                          zones[i]->conf_line);
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_str_set(&request_id, "request_id");
+
+    wmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+
+    return (wmcf->request_id == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_read_store(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_drop_store;
+    cln->data = zone;
+
+    zone->store = ngx_http_wassiit_store_load(&zone->file, &wmcf->scopes,
+                                              cf->log);
+
+    return zone->store ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_wassiit_drop_store(void *data)
+{
+    ngx_http_wassiit_zone_t  *zone = data;
+
+    if (zone->store) {
+        ngx_destroy_pool(zone->store->pool);
+        zone->store = NULL;
+    }
+}
+
+
+static void *
+ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_loc_conf_t));
+    if (wlcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     wlcf->problem = 0;
+     */
+
+    wlcf->zone = NGX_CONF_UNSET_PTR;
+    wlcf->required = NGX_CONF_UNSET_PTR;
+    wlcf->auth = NGX_CONF_UNSET_UINT;
+    wlcf->limit = NGX_CONF_UNSET_UINT;
+    wlcf->errors = NGX_CONF_UNSET_UINT;
+    wlcf->limit_headers = NGX_CONF_UNSET;
+    wlcf->hide_credentials = NGX_CONF_UNSET;
+
+    return wlcf;
+}
+
+
+static char *
+ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_wassiit_loc_conf_t *prev = parent;
+    ngx_http_wassiit_loc_conf_t *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
+    ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
+    ngx_conf_merge_uint_value(conf->auth, prev->auth,
+                              NGX_HTTP_WASSIIT_AUTH_KEY);
+    ngx_conf_merge_uint_value(conf->limit, prev->limit,
+                              NGX_HTTP_WASSIIT_LIMIT_ON);
+    ngx_conf_merge_uint_value(conf->errors, prev->errors,
+                              NGX_HTTP_WASSIIT_ERRORS_PROBLEM);
+    ngx_conf_merge_value(conf->limit_headers, prev->limit_headers, 1);
+    ngx_conf_merge_value(conf->hide_credentials, prev->hide_credentials, 1);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    char                     *rv;
+    ssize_t                   size;
+    ngx_str_t                *value, name, file, s;
+    ngx_uint_t                i;
+    ngx_wassiit_rate_t        rate;
+    ngx_http_wassiit_zone_t  *zone;
+
+    size = 0;
+    ngx_str_null(&name);
+    ngx_str_null(&file);
+
+    rate.limit = 100;
+    rate.seconds = 60;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+            rv = ngx_http_wassiit_zone_size(cf, &value[i], &name, &size);
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "file=", 5) == 0
+            && value[i].len > 5)
+        {
+            file.len = value[i].len - 5;
+            file.data = value[i].data + 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "rate=", 5) == 0) {
+            s.len = value[i].len - 5;
+            s.data = value[i].data + 5;
+
+            if (ngx_wassiit_rate_parse(s.data, s.len, &rate) != NGX_OK) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid rate \"%V\", it must be 1 to %d "
+                                   "r/s, r/m, r/h or r/d",
+                                   &value[i], NGX_WASSIIT_RATE_MAX);
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"zone\"",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"file\"",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone = ngx_http_wassiit_get_zone(cf, wmcf, &name);
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->shm_zone) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate wassiit_zone \"%V\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    zone->file = file;
+    zone->rate = rate;
+
+    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+                                           &ngx_http_wassiit_module);
+    if (zone->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->shm_zone->init = ngx_http_wassiit_zone_init;
+    zone->shm_zone->data = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+/* zone=NAME:SIZE */
+
+static char *
+ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
+    ssize_t *size)
+{
+    u_char      c, *p;
+    size_t      i;
+    ngx_str_t   s;
+
+    name->data = value->data + 5;
+    p = (u_char *) ngx_strchr(name->data, ':');
+
+    if (p == NULL || p == name->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\", it must be zone=NAME:SIZE",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    name->len = p - name->data;
+
+    /* it stands in headers and in quotes */
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+            break;
+        }
+    }
+
+    if (i < name->len
+        || (name->len == 3 && ngx_strncmp(name->data, "off", 3) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone name \"%V\"",
+                           name);
+        return NGX_CONF_ERROR;
+    }
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    *size = ngx_parse_size(&s);
+
+    if (*size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (*size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small, the least is %uzk",
+                           value, 8 * ngx_pagesize / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* The zone of this name: one for all that name it, wherever it is declared. */
+
+static ngx_http_wassiit_zone_t *
+ngx_http_wassiit_get_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t   *zone, **zones;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->name.len == name->len
+            && ngx_strncmp(zones[i]->name.data, name->data, name->len) == 0)
+        {
+            return zones[i];
+        }
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_zone_t));
+    zones = ngx_array_push(&wmcf->zones);
+
+    if (zone == NULL || zones == NULL) {
+        return NULL;
+    }
+
+    zone->name = *name;
+    zone->conf_file = cf->conf_file->file.name.data;
+    zone->conf_line = cf->conf_file->line;
+
+    *zones = zone;
+
+    return zone;
+}
+
+
+static char *
+ngx_http_wassiit_scopes(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        switch (ngx_wassiit_scopes_add(&wmcf->scopes, value[i].data,
+                                       value[i].len))
+        {
+        case NGX_OK:
+            break;
+
+        case NGX_BUSY:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate scope \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+
+        case NGX_DECLINED:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid scope \"%V\", it must be 1 to %d of "
+                               "a-z A-Z 0-9 . _ : -",
+                               &value[i], NGX_WASSIIT_SCOPE_LEN);
+            return NGX_CONF_ERROR;
+
+        default:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "too many scopes: \"%V\" is one above the %d "
+                               "that there may be",
+                               &value[i], NGX_WASSIIT_SCOPES_MAX);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_access(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (wlcf->zone != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->zone = NULL;
+        return NGX_CONF_OK;
+    }
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    wlcf->zone = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
+
+    return wlcf->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_wassiit_literal_t        *literal;
+    ngx_http_wassiit_main_conf_t      *wmcf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (wlcf->required != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    wlcf->required = ngx_pcalloc(cf->pool,
+                                 sizeof(ngx_http_wassiit_required_t));
+    if (wlcf->required == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_script_variables_count(&value[i]) == 0) {
+
+            /* wassiit_scopes may stand further down */
+
+            literal = ngx_array_push(&wmcf->literals);
+            if (literal == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            literal->name = value[i];
+            literal->required = wlcf->required;
+            literal->conf_file = cf->conf_file->file.name.data;
+            literal->conf_line = cf->conf_file->line;
+
+            continue;
+        }
+
+        if (wlcf->required->values == NULL) {
+            wlcf->required->values = ngx_array_create(cf->pool, 1,
+                                            sizeof(ngx_http_complex_value_t));
+            if (wlcf->required->values == NULL) {
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        cv = ngx_array_push(wlcf->required->values);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (wlcf->problem) {
+        return "is duplicate";
+    }
+
+    wlcf->problem = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_wassiit_problem_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_wassiit_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_wassiit_limit_handler;
+
+    ngx_http_wassiit_reply_init();
+
+    return NGX_OK;
+}
+
+
+/*
+ * From here on nothing makes the configuration fail, so the zones may take
+ * what was read.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_http_wassiit_zone_t       **zones;
+    ngx_http_wassiit_main_conf_t   *wmcf;
+
+    wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
+
+    if (wmcf == NULL || ngx_test_config) {
+        return NGX_OK;
+    }
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        ngx_http_wassiit_zone_load(zones[i], cycle->log);
+        ngx_http_wassiit_drop_store(zones[i]);
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,151 @@
+
+/* What the http files share: configurations, a request's context, calls. */
+
+
+#ifndef _NGX_HTTP_WASSIIT_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_wassiit_zone.h"
+
+
+/* a decision: what became of a request, and why */
+
+typedef enum {
+    NGX_HTTP_WASSIIT_UNDECIDED = 0,
+    NGX_HTTP_WASSIIT_ALLOWED,
+    NGX_HTTP_WASSIIT_DUPLICATE_HEADER,
+    NGX_HTTP_WASSIIT_MISSING_KEY,
+    NGX_HTTP_WASSIIT_INVALID_KEY,
+    NGX_HTTP_WASSIIT_EXPIRED_KEY,
+    NGX_HTTP_WASSIIT_PARTNER_DISABLED,
+    NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE,
+    NGX_HTTP_WASSIIT_RATE_LIMITED,
+    NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN
+} ngx_http_wassiit_decision_e;
+
+
+/* values of wassiit_limit, of wassiit_errors, of wassiit_auth */
+
+#define NGX_HTTP_WASSIIT_LIMIT_OFF        0
+#define NGX_HTTP_WASSIIT_LIMIT_ON         1
+#define NGX_HTTP_WASSIIT_LIMIT_DRY_RUN    2
+
+#define NGX_HTTP_WASSIIT_ERRORS_PROBLEM   0
+#define NGX_HTTP_WASSIIT_ERRORS_ENVELOPE  1
+
+#define NGX_HTTP_WASSIIT_AUTH_KEY         0
+
+
+typedef struct {
+    ngx_wassiit_scopes_t           scopes;
+    ngx_array_t                    zones;       /* ngx_http_wassiit_zone_t * */
+    ngx_array_t                    literals;    /* scopes yet to be found */
+    ngx_int_t                      request_id;  /* index of the variable */
+} ngx_http_wassiit_main_conf_t;
+
+
+typedef struct {
+    uint64_t                       set;         /* of the literal names */
+    ngx_array_t                   *values;      /* ngx_http_complex_value_t */
+} ngx_http_wassiit_required_t;
+
+
+typedef struct {
+    ngx_http_wassiit_zone_t       *zone;        /* NULL: access is off */
+    ngx_http_wassiit_required_t   *required;    /* NULL: no scope */
+    ngx_uint_t                     auth;
+    ngx_uint_t                     limit;
+    ngx_uint_t                     errors;
+    ngx_flag_t                     limit_headers;
+    ngx_flag_t                     hide_credentials;
+    ngx_flag_t                     problem;     /* not inherited */
+} ngx_http_wassiit_loc_conf_t;
+
+
+/*
+ * One for each client request, made when it first meets a location with
+ * access on.  It outlives internal redirects.
+ */
+
+typedef struct {
+    ngx_http_wassiit_zone_t       *zone;        /* that partner is of */
+    ngx_http_wassiit_decision_e    decision;
+    ngx_http_wassiit_decision_e    identity;    /* what the key alone says */
+    ngx_http_wassiit_decision_e    credentials; /* as digest was made */
+    u_char                         digest[NGX_WASSIIT_DIGEST_LEN];
+
+    /* for a refusal's body */
+    ngx_str_t                      header;      /* which stands twice */
+    uint64_t                       required;    /* scopes asked for */
+    uint64_t                       missing;     /* of these */
+    ngx_str_t                      undeclared;  /* asked for, unknown */
+    ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
+    ngx_chain_t                   *body;
+
+    ngx_wassiit_usage_t            usage;       /* if taken */
+
+    unsigned                       errors:1;    /* the form, wassiit_errors */
+    unsigned                       known:1;     /* partner is filled */
+    unsigned                       refused:1;
+    unsigned                       redirected:1;  /* refused, by error_page */
+    unsigned                       taken:1;     /* the window was asked */
+    unsigned                       counted:1;   /* as allowed */
+    unsigned                       limit_headers:1;
+    unsigned                       keepalive:1; /* before the refusal */
+
+    ngx_http_wassiit_partner_t     partner;
+} ngx_http_wassiit_ctx_t;
+
+
+extern ngx_module_t  ngx_http_wassiit_module;
+
+
+/*
+ * The context of the client's request that r is, or is a part of; NULL if
+ * it hasn't met a location with access on.
+ */
+ngx_http_wassiit_ctx_t *ngx_http_wassiit_get_ctx(ngx_http_request_t *r);
+
+/*
+ * The handlers of the access phase (key, scope) and of the pre-content
+ * phase (window: after every handler of the access phase has agreed, so that
+ * what another of them refuses isn't counted).
+ */
+ngx_int_t ngx_http_wassiit_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_wassiit_limit_handler(ngx_http_request_t *r);
+
+/*
+ * Tells which credential a header is: 1 X-API-Key, 2 X-API-Timestamp,
+ * 4 X-API-Signature, 0 none.  With loose set, "_" counts as "-", as it does
+ * where headers become parameters (FastCGI, uwsgi, SCGI).
+ */
+ngx_uint_t ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose);
+
+/*
+ * Takes the credentials out of the request's headers, so that nothing sends
+ * them upstream.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_wassiit_strip_credentials(ngx_http_request_t *r);
+
+/* The code of a decision, as bodies, logs and variables have it. */
+ngx_str_t *ngx_http_wassiit_code(ngx_http_wassiit_decision_e decision);
+
+/* The HTTP status of a refusal. */
+ngx_int_t ngx_http_wassiit_status(ngx_http_wassiit_decision_e decision);
+
+/* Seconds, rounded up, until one more request is free. */
+ngx_uint_t ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage);
+
+/* wassiit_problem's content handler. */
+ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
+
+/* Puts the filters that write refusals and headers in front of others. */
+void ngx_http_wassiit_reply_init(void);
+
+
+#endif /* _NGX_HTTP_WASSIIT_H_INCLUDED_ */

@@ -1,0 +1,467 @@
+
+/* From a request's credentials to a decision. */
+
+
+#include "ngx_http_wassiit.h"
+
+
+static ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(
+    ngx_http_request_t *r);
+static void ngx_http_wassiit_cleanup(void *data);
+static ngx_http_wassiit_decision_e ngx_http_wassiit_read_key(
+    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
+static ngx_http_wassiit_decision_e ngx_http_wassiit_identify(
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required);
+static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *names);
+static ngx_int_t ngx_http_wassiit_undeclared(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *name);
+static ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
+static void ngx_http_wassiit_log(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_wassiit_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->problem
+        || (wlcf->zone == NULL
+            && wlcf->errors == NGX_HTTP_WASSIIT_ERRORS_PROBLEM))
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_wassiit_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else {
+        ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
+    }
+
+    if (ctx->refused) {
+        /* the operator's error_page has sent the refused request here */
+        ctx->redirected = 1;
+        return NGX_DECLINED;
+    }
+
+    ctx->errors = wlcf->errors;
+
+    if (wlcf->zone == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED) {
+        ctx->credentials = ngx_http_wassiit_read_key(r, ctx);
+    }
+
+    if (wlcf->hide_credentials
+        && ngx_http_wassiit_strip_credentials(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->zone != wlcf->zone) {
+        ctx->identity = ngx_http_wassiit_identify(ctx, wlcf->zone);
+    }
+
+    if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
+        return ngx_http_wassiit_refuse(r, ctx, ctx->identity);
+    }
+
+    if (wlcf->required) {
+        rc = ngx_http_wassiit_check_scopes(r, ctx, wlcf->required);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_wassiit_refuse(r, ctx,
+                                       NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED) {
+        ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->zone == NULL || wlcf->problem || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+
+    if (ctx == NULL || ctx->redirected) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->refused) {
+        /* by us, but with "satisfy any" another module has agreed */
+        ctx->refused = 0;
+        ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
+        return NGX_DECLINED;
+    }
+
+    if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
+        return NGX_DECLINED;
+    }
+
+    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->taken) {
+
+        rc = ngx_http_wassiit_zone_take(ctx->zone, &ctx->partner,
+                                        &ctx->usage);
+
+        if (rc == NGX_ERROR) {
+            /* removed since its key was found */
+            return ngx_http_wassiit_refuse(r, ctx,
+                                           NGX_HTTP_WASSIIT_INVALID_KEY);
+        }
+
+        ctx->taken = 1;
+        ctx->limit_headers = wlcf->limit_headers;
+
+        if (rc == NGX_DECLINED) {
+
+            if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON) {
+                return ngx_http_wassiit_refuse(r, ctx,
+                                               NGX_HTTP_WASSIIT_RATE_LIMITED);
+            }
+
+            ctx->decision = NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN;
+            ngx_http_wassiit_log(r, ctx);
+            ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
+                                        NGX_HTTP_WASSIIT_COUNT_LIMITED_DRY_RUN);
+        }
+    }
+
+    if (!ctx->counted) {
+        ctx->counted = 1;
+        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
+                                    NGX_HTTP_WASSIIT_COUNT_ALLOWED);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_http_wassiit_ctx_t *
+ngx_http_wassiit_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    r = r->main;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+
+        /* a redirect has cleared the contexts, but not the cleanups */
+
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
+            if (cln->handler == ngx_http_wassiit_cleanup) {
+                return cln->data;
+            }
+        }
+    }
+
+    return ctx;
+}
+
+
+static ngx_http_wassiit_ctx_t *
+ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_wassiit_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+
+    /* the partner is a large part, and filled before it is read */
+    ngx_memzero(ctx, offsetof(ngx_http_wassiit_ctx_t, partner));
+
+    cln->handler = ngx_http_wassiit_cleanup;
+    ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_wassiit_cleanup(void *data)
+{
+    /* only marks the context, see ngx_http_wassiit_get_ctx() */
+}
+
+
+/*
+ * Finds the one X-API-Key among the headers.  A variable wouldn't do: it
+ * would take X_API_Key for it, and join two into one.
+ */
+
+static ngx_http_wassiit_decision_e
+ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_uint_t        i, seen, which;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *key;
+
+    key = NULL;
+    seen = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            which = ngx_http_wassiit_credential(&h[i], 0);
+
+            if (which == 0) {
+                continue;
+            }
+
+            if (seen & which) {
+                ctx->header = h[i].key;
+                return NGX_HTTP_WASSIIT_DUPLICATE_HEADER;
+            }
+
+            seen |= which;
+
+            if (which == 1) {
+                key = &h[i];
+            }
+        }
+    }
+
+    if (key == NULL || key->value.len == 0) {
+        return NGX_HTTP_WASSIIT_MISSING_KEY;
+    }
+
+    if (ngx_wassiit_key_check(key->value.data, key->value.len) != NGX_OK) {
+        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    }
+
+    ngx_wassiit_key_digest(key->value.data, key->value.len, ctx->digest);
+
+    return NGX_HTTP_WASSIIT_ALLOWED;
+}
+
+
+static ngx_http_wassiit_decision_e
+ngx_http_wassiit_identify(ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_zone_t *zone)
+{
+    time_t  now;
+
+    ctx->zone = zone;
+    ctx->known = 0;
+
+    if (ctx->credentials != NGX_HTTP_WASSIIT_ALLOWED) {
+        return ctx->credentials;
+    }
+
+    if (ngx_http_wassiit_zone_find(zone, ctx->digest, &ctx->partner)
+        != NGX_OK)
+    {
+        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    }
+
+    ctx->known = 1;
+    now = ngx_time();
+
+    if (now < ctx->partner.created) {
+        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    }
+
+    if (now >= ctx->partner.expires) {
+        return NGX_HTTP_WASSIIT_EXPIRED_KEY;
+    }
+
+    if (!ctx->partner.enabled) {
+        return NGX_HTTP_WASSIIT_PARTNER_DISABLED;
+    }
+
+    return NGX_HTTP_WASSIIT_ALLOWED;
+}
+
+
+/* Returns NGX_OK, NGX_DECLINED if a scope isn't held, or NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required)
+{
+    ngx_str_t                      names;
+    ngx_uint_t                     i;
+    ngx_http_complex_value_t      *values;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
+
+    ctx->scopes = &wmcf->scopes;
+    ctx->required = required->set;
+    ngx_str_null(&ctx->undeclared);
+
+    if (required->values) {
+        values = required->values->elts;
+
+        for (i = 0; i < required->values->nelts; i++) {
+            if (ngx_http_complex_value(r, &values[i], &names) != NGX_OK
+                || ngx_http_wassiit_require(r, ctx, &names) != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    ctx->missing = ctx->required & ~ctx->partner.scopes;
+
+    return (ctx->missing || ctx->undeclared.len) ? NGX_DECLINED : NGX_OK;
+}
+
+
+/* Adds the names, which spaces part, to the scopes that the request needs. */
+
+static ngx_int_t
+ngx_http_wassiit_require(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_str_t *names)
+{
+    u_char     *p, *last;
+    uint64_t    scope;
+    ngx_str_t   name;
+
+    p = names->data;
+    last = p + names->len;
+
+    while (p < last) {
+
+        if (*p == ' ') {
+            p++;
+            continue;
+        }
+
+        name.data = p;
+
+        while (p < last && *p != ' ') {
+            p++;
+        }
+
+        name.len = p - name.data;
+        scope = ngx_wassiit_scopes_find(ctx->scopes, name.data, name.len);
+
+        if (scope == 0 && ngx_http_wassiit_undeclared(r, ctx, &name) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ctx->required |= scope;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_undeclared(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *name)
+{
+    u_char      c;
+    ngx_str_t  *undeclared;
+    ngx_uint_t  i;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "wassiit_scope asks for \"%V\", which is not a declared "
+                  "scope", name);
+
+    /* for a body that quotes it: it may come from anywhere */
+
+    undeclared = &ctx->undeclared;
+
+    undeclared->len = ngx_min(name->len, NGX_WASSIIT_SCOPE_LEN);
+    undeclared->data = ngx_pnalloc(r->pool, undeclared->len);
+
+    if (undeclared->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < undeclared->len; i++) {
+        c = name->data[i];
+
+        undeclared->data[i] = (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\')
+                              ? '?' : c;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_decision_e decision)
+{
+    ctx->decision = decision;
+    ctx->refused = 1;
+    ctx->keepalive = r->keepalive;
+
+    ngx_http_wassiit_log(r, ctx);
+
+    if (ctx->known) {
+        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
+                                    decision == NGX_HTTP_WASSIIT_RATE_LIMITED
+                                        ? NGX_HTTP_WASSIIT_COUNT_LIMITED
+                                        : NGX_HTTP_WASSIIT_COUNT_REFUSED);
+    }
+
+    return ngx_http_wassiit_status(decision);
+}
+
+
+/* Anyone can send a wrong key, so that is worth less of the log. */
+
+static void
+ngx_http_wassiit_log(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    if (ctx->known) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\"",
+                      ngx_http_wassiit_code(ctx->decision),
+                      (size_t) ctx->partner.id_len, ctx->partner.id,
+                      (size_t) ctx->partner.key_id_len, ctx->partner.key_id,
+                      &ctx->zone->name);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "wassiit: %V, zone \"%V\"",
+                  ngx_http_wassiit_code(ctx->decision), &ctx->zone->name);
+}

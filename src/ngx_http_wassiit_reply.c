@@ -1,0 +1,679 @@
+
+/*
+ * The one place that forms a refusal, and the headers that tell of limits.
+ *
+ * A refusal leaves its phase as a status, so that nginx does what it always
+ * does: error_page, "satisfy any", the discarding of a body, keepalive.
+ * Where nginx then sends a page of its own, these filters put ours in its
+ * place.
+ */
+
+
+#include "ngx_http_wassiit.h"
+
+
+/* more than any text below takes, lists of scopes excepted */
+#define REPLY_SIZE          1024
+
+
+typedef struct {
+    ngx_int_t           status;
+    ngx_str_t           code;
+    ngx_str_t           title;
+    ngx_str_t           detail;
+} ngx_http_wassiit_error_t;
+
+
+static ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(ngx_int_t status);
+static ngx_chain_t *ngx_http_wassiit_body(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    ngx_uint_t form);
+static u_char *ngx_http_wassiit_detail(u_char *p,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    ngx_http_wassiit_error_t *error);
+static u_char *ngx_http_wassiit_scope_list(u_char *p,
+    ngx_http_wassiit_ctx_t *ctx, const char *quote, const char *separator);
+static ngx_uint_t ngx_http_wassiit_replaces(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static ngx_int_t ngx_http_wassiit_replace(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
+    ngx_uint_t form);
+static ngx_int_t ngx_http_wassiit_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
+    ngx_wassiit_usage_t *usage);
+static ngx_int_t ngx_http_wassiit_add_header(ngx_http_request_t *r,
+    const char *name, size_t len, u_char *value, u_char *last);
+static u_char *ngx_http_wassiit_number(u_char *p, ngx_uint_t n);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+#define QUOTA_EXCEEDED                                                       \
+    "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+
+/* by ngx_http_wassiit_decision_e; a detail of "" is made for each request */
+
+static ngx_http_wassiit_error_t  ngx_http_wassiit_refusals[] = {
+
+    { 0, ngx_null_string, ngx_null_string, ngx_null_string },
+
+    { 0, ngx_string("allowed"), ngx_null_string, ngx_null_string },
+
+    { 400, ngx_string("duplicate_header"), ngx_string("Bad Request"),
+      ngx_string("") },
+
+    { 401, ngx_string("missing_key"), ngx_string("Unauthorized"),
+      ngx_string("Send your API key in the header X-API-Key.") },
+
+    { 401, ngx_string("invalid_key"), ngx_string("Unauthorized"),
+      ngx_string("The API key in X-API-Key is not valid. Check that it is "
+                 "complete, and that it was not revoked.") },
+
+    { 401, ngx_string("expired_key"), ngx_string("Unauthorized"),
+      ngx_string("The API key in X-API-Key has expired. Use your newer "
+                 "key.") },
+
+    { 403, ngx_string("partner_disabled"), ngx_string("Forbidden"),
+      ngx_string("Your access is switched off. Ask the API's operator.") },
+
+    { 403, ngx_string("insufficient_scope"), ngx_string("Forbidden"),
+      ngx_string("") },
+
+    { 429, ngx_string("rate_limited"),
+      ngx_string("Request cannot be satisfied as assigned quota has been "
+                 "exceeded"),
+      ngx_string("") },
+
+    { 0, ngx_string("rate_limited_dry_run"), ngx_null_string,
+      ngx_null_string }
+};
+
+
+/* errors of nginx's own, for wassiit_problem */
+
+static ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
+
+    { 400, ngx_string("bad_request"), ngx_string("Bad Request"),
+      ngx_string("The request is not valid HTTP.") },
+
+    { 401, ngx_string("unauthorized"), ngx_string("Unauthorized"),
+      ngx_string("The request needs credentials.") },
+
+    { 403, ngx_string("forbidden"), ngx_string("Forbidden"),
+      ngx_string("The request is not allowed.") },
+
+    { 404, ngx_string("not_found"), ngx_string("Not Found"),
+      ngx_string("There is nothing at this path.") },
+
+    { 405, ngx_string("method_not_allowed"),
+      ngx_string("Method Not Allowed"),
+      ngx_string("This path does not take this method.") },
+
+    { 408, ngx_string("request_timeout"), ngx_string("Request Timeout"),
+      ngx_string("The request did not arrive in time.") },
+
+    { 413, ngx_string("too_large"), ngx_string("Content Too Large"),
+      ngx_string("The request's body is larger than this path takes.") },
+
+    { 414, ngx_string("uri_too_long"), ngx_string("URI Too Long"),
+      ngx_string("The request's address is too long.") },
+
+    { 415, ngx_string("unsupported_media_type"),
+      ngx_string("Unsupported Media Type"),
+      ngx_string("This path does not take this Content-Type.") },
+
+    { 429, ngx_string("too_many_requests"), ngx_string("Too Many Requests"),
+      ngx_string("Too many requests. Try again later.") },
+
+    { 500, ngx_string("internal_error"),
+      ngx_string("Internal Server Error"),
+      ngx_string("The server failed on this request.") },
+
+    { 502, ngx_string("bad_gateway"), ngx_string("Bad Gateway"),
+      ngx_string("The service behind this server did not answer "
+                 "properly.") },
+
+    { 503, ngx_string("unavailable"), ngx_string("Service Unavailable"),
+      ngx_string("The service is not available. Try again later.") },
+
+    { 504, ngx_string("gateway_timeout"), ngx_string("Gateway Timeout"),
+      ngx_string("The service behind this server did not answer in "
+                 "time.") },
+
+    { 0, ngx_string("error"), ngx_string("Error"),
+      ngx_string("The server could not answer this request.") }
+};
+
+
+ngx_str_t *
+ngx_http_wassiit_code(ngx_http_wassiit_decision_e decision)
+{
+    return &ngx_http_wassiit_refusals[decision].code;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_status(ngx_http_wassiit_decision_e decision)
+{
+    return ngx_http_wassiit_refusals[decision].status;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage)
+{
+    return (usage->reset + 999999) / 1000000;
+}
+
+
+static ngx_http_wassiit_error_t *
+ngx_http_wassiit_own_error(ngx_int_t status)
+{
+    ngx_http_wassiit_error_t  *error;
+
+    for (error = ngx_http_wassiit_errors; error->status; error++) {
+        if (error->status == status) {
+            break;
+        }
+    }
+
+    return error;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    form;
+    ngx_chain_t                  *out;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+    ngx_http_wassiit_decision_e   refusal;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    /* nginx's own codes for requests that it couldn't read, and no error */
+
+    if (r->err_status >= NGX_HTTP_NGINX_CODES
+        && r->err_status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+    {
+        r->err_status = NGX_HTTP_BAD_REQUEST;
+
+    } else if (r->err_status == 0) {
+        r->err_status = NGX_HTTP_NOT_FOUND;
+    }
+
+    refusal = NGX_HTTP_WASSIIT_UNDECIDED;
+    form = wlcf->errors;
+
+    if (ctx) {
+        form = ctx->errors;
+
+        if (ctx->refused
+            && (ngx_int_t) r->err_status
+               == ngx_http_wassiit_status(ctx->decision))
+        {
+            refusal = ctx->decision;
+        }
+    }
+
+    out = ngx_http_wassiit_body(r, ctx, refusal, form);
+    if (out == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = r->err_status;
+    ngx_http_wassiit_content(r, out->buf, form);
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, out);
+}
+
+
+/*
+ * The body for a refusal, or, with NGX_HTTP_WASSIIT_UNDECIDED, for the error
+ * in r->err_status.
+ */
+
+static ngx_chain_t *
+ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_decision_e refusal, ngx_uint_t form)
+{
+    u_char                        *p;
+    size_t                         size;
+    ngx_buf_t                     *b;
+    ngx_int_t                      status;
+    ngx_chain_t                   *out;
+    ngx_http_wassiit_error_t      *error;
+    ngx_http_variable_value_t     *id;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    error = refusal ? &ngx_http_wassiit_refusals[refusal]
+                    : ngx_http_wassiit_own_error(r->err_status);
+
+    status = error->status ? error->status : (ngx_int_t) r->err_status;
+
+    size = REPLY_SIZE;
+
+    if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
+        /* once in the detail, once as a list */
+        size += 2 * (NGX_WASSIIT_SCOPES_MAX + 1)
+                * (NGX_WASSIIT_SCOPE_LEN + sizeof("\"\", ") - 1);
+    }
+
+    out = ngx_alloc_chain_link(r->pool);
+    b = ngx_create_temp_buf(r->pool, size);
+
+    if (out == NULL || b == NULL) {
+        return NULL;
+    }
+
+    p = b->last;
+
+    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
+        p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
+                        "\"message\":\"%V\",\"data\":null}",
+                        status, &error->code);
+        goto done;
+    }
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
+
+    id = ngx_http_get_indexed_variable(r, wmcf->request_id);
+    if (id == NULL || id->not_found) {
+        return NULL;
+    }
+
+    p = ngx_sprintf(p, "{\"type\":\"%s\",\"title\":\"%V\",\"status\":%i,"
+                    "\"code\":\"%V\",\"detail\":\"",
+                    refusal == NGX_HTTP_WASSIIT_RATE_LIMITED ? QUOTA_EXCEEDED
+                                                             : "about:blank",
+                    &error->title, status, &error->code);
+
+    p = ngx_http_wassiit_detail(p, ctx, refusal, error);
+    p = ngx_sprintf(p, "\",\"instance\":\"%v\"", id);
+
+    if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
+        p = ngx_sprintf(p, ",\"required_scopes\":[");
+        p = ngx_http_wassiit_scope_list(p, ctx, "\"", ",");
+        *p++ = ']';
+    }
+
+    if (refusal == NGX_HTTP_WASSIIT_RATE_LIMITED) {
+        p = ngx_sprintf(p, ",\"violated-policies\":[\"default\"]");
+    }
+
+    *p++ = '}';
+
+done:
+
+    b->last = p;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out->buf = b;
+    out->next = NULL;
+
+    return out;
+}
+
+
+static u_char *
+ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_decision_e refusal, ngx_http_wassiit_error_t *error)
+{
+    ngx_uint_t  retry;
+
+    switch (refusal) {
+
+    case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
+        return ngx_sprintf(p, "The header %V stands twice. Send it once.",
+                           &ctx->header);
+
+    case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
+        p = ngx_sprintf(p, "This request needs a scope that you do not hold: ");
+        p = ngx_http_wassiit_scope_list(p, ctx, "", ", ");
+        *p++ = '.';
+        return p;
+
+    case NGX_HTTP_WASSIIT_RATE_LIMITED:
+        retry = ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1);
+
+        return ngx_sprintf(p, "Your limit of %uD request%s in %uD second%s "
+                           "is used up. Try again in %ui second%s.",
+                           ctx->usage.limit, ctx->usage.limit == 1 ? "" : "s",
+                           ctx->usage.seconds,
+                           ctx->usage.seconds == 1 ? "" : "s",
+                           retry, retry == 1 ? "" : "s");
+
+    default:
+        return ngx_cpymem(p, error->detail.data, error->detail.len);
+    }
+}
+
+
+/* A single missing scope alone, else all that the location asks for. */
+
+static u_char *
+ngx_http_wassiit_scope_list(u_char *p, ngx_http_wassiit_ctx_t *ctx,
+    const char *quote, const char *separator)
+{
+    uint64_t     set;
+    ngx_str_t    name;
+    const char  *before;
+
+    set = ctx->required;
+    before = "";
+
+    if (ctx->undeclared.len) {
+        if (ctx->missing == 0) {
+            set = 0;
+        }
+
+        p = ngx_sprintf(p, "%s%V%s", quote, &ctx->undeclared, quote);
+        before = separator;
+
+    } else if ((ctx->missing & (ctx->missing - 1)) == 0) {
+        set = ctx->missing;
+    }
+
+    while (set) {
+        ngx_wassiit_scopes_next(ctx->scopes, &set, &name);
+        p = ngx_sprintf(p, "%s%s%V%s", before, quote, &name, quote);
+        before = separator;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b, ngx_uint_t form)
+{
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    } else {
+        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+}
+
+
+/*
+ * Is this nginx's page for our refusal?  Not if error_page has led elsewhere:
+ * a redirect clears the module's context, and who comes back by the access
+ * phase is marked.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_int_t  status;
+
+    if (!ctx->refused || ctx->redirected
+        || ngx_http_get_module_ctx(r, ngx_http_wassiit_module) != ctx)
+    {
+        return 0;
+    }
+
+    status = ngx_http_wassiit_status(ctx->decision);
+
+    if ((ngx_int_t) r->err_status == status) {
+        return 1;
+    }
+
+    /* with "satisfy any" another module's 401 comes before our 403 */
+
+    return status == NGX_HTTP_FORBIDDEN
+           && r->err_status == NGX_HTTP_UNAUTHORIZED;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ctx->body = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors);
+    if (ctx->body == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->err_status = ngx_http_wassiit_status(ctx->decision);
+    r->headers_out.status = r->err_status;
+
+    ngx_http_wassiit_content(r, ctx->body->buf, ctx->errors);
+
+    if (r->err_status == NGX_HTTP_BAD_REQUEST) {
+
+        /* nginx takes a 400 for a client that it can't follow; we could */
+
+        if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+            r->lingering_close = 1;
+
+        } else if (r->http_version < NGX_HTTP_VERSION_20) {
+            r->keepalive = ctx->keepalive;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_header_filter(ngx_http_request_t *r)
+{
+    u_char                  *p, *value;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ngx_http_wassiit_replaces(r, ctx)
+        && ngx_http_wassiit_replace(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->refused && r->headers_out.status == NGX_HTTP_UNAUTHORIZED) {
+        value = ngx_pnalloc(r->pool, sizeof("ApiKey realm=\"\"") - 1
+                                     + ctx->zone->name.len);
+        if (value == NULL) {
+            return NGX_ERROR;
+        }
+
+        p = ngx_sprintf(value, "ApiKey realm=\"%V\"", &ctx->zone->name);
+
+        if (ngx_http_wassiit_add_header(r, "WWW-Authenticate",
+                                        sizeof("WWW-Authenticate") - 1,
+                                        value, p)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx->limit_headers
+        && ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->refused && r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        value = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+        if (value == NULL) {
+            return NGX_ERROR;
+        }
+
+        p = ngx_http_wassiit_number(value,
+                             ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1));
+
+        if (ngx_http_wassiit_add_header(r, "Retry-After",
+                                        sizeof("Retry-After") - 1, value, p)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t             *out;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+
+    if (ctx == NULL || ctx->body == NULL || in == NULL || r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    /* nginx's page goes, ours is sent once */
+
+    for (out = in; out; out = out->next) {
+        out->buf->pos = out->buf->last;
+    }
+
+    out = ctx->body;
+    ctx->body = NULL;
+
+    return ngx_http_next_body_filter(r, out);
+}
+
+
+/*
+ * draft-ietf-httpapi-ratelimit-headers: RateLimit-Policy and RateLimit; and
+ * the older X-RateLimit- ones, whose values are parts of the new.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
+    ngx_wassiit_usage_t *usage)
+{
+    u_char  *p, *policy, *limit, *limit_end, *now, *remaining,
+            *remaining_end, *reset;
+
+    p = ngx_pnalloc(r->pool, sizeof("\"default\";q=;w=") - 1
+                             + sizeof("\"default\";r=;t=") - 1
+                             + 4 * NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    policy = p;
+    p = ngx_cpymem(p, "\"default\";q=", sizeof("\"default\";q=") - 1);
+    limit = p;
+    p = ngx_http_wassiit_number(p, usage->limit);
+    limit_end = p;
+    p = ngx_cpymem(p, ";w=", sizeof(";w=") - 1);
+    p = ngx_http_wassiit_number(p, usage->seconds);
+
+    now = p;
+    p = ngx_cpymem(p, "\"default\";r=", sizeof("\"default\";r=") - 1);
+    remaining = p;
+    p = ngx_http_wassiit_number(p, usage->remaining);
+    remaining_end = p;
+    p = ngx_cpymem(p, ";t=", sizeof(";t=") - 1);
+    reset = p;
+    p = ngx_http_wassiit_number(p, ngx_http_wassiit_reset(usage));
+
+#define add(name, from, to)                                                  \
+    ngx_http_wassiit_add_header(r, name, sizeof(name) - 1, from, to)
+
+    if (add("RateLimit-Policy", policy, now) != NGX_OK
+        || add("RateLimit", now, p) != NGX_OK
+        || add("X-RateLimit-Limit", limit, limit_end) != NGX_OK
+        || add("X-RateLimit-Remaining", remaining, remaining_end) != NGX_OK
+        || add("X-RateLimit-Reset", reset, p) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+#undef add
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_add_header(ngx_http_request_t *r, const char *name,
+    size_t len, u_char *value, u_char *last)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.len = len;
+    h->key.data = (u_char *) name;
+    h->value.len = last - value;
+    h->value.data = value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_wassiit_number(u_char *p, ngx_uint_t n)
+{
+    u_char  *digit, digits[NGX_INT_T_LEN];
+
+    digit = digits + NGX_INT_T_LEN;
+
+    do {
+        *--digit = '0' + n % 10;
+        n /= 10;
+    } while (n);
+
+    return ngx_cpymem(p, digit, digits + NGX_INT_T_LEN - digit);
+}
+
+
+void
+ngx_http_wassiit_reply_init(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_wassiit_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_wassiit_body_filter;
+}

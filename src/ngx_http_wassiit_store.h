@@ -1,0 +1,66 @@
+
+/*
+ * The partners' file: JSON Lines, one partner a line; of two lines with one
+ * id, the later counts.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_STORE_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_wassiit_key.h"
+#include "ngx_wassiit_scope.h"
+#include "ngx_wassiit_window.h"
+
+
+#define NGX_HTTP_WASSIIT_ID_LEN     64      /* of a partner, of a key */
+#define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
+#define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
+
+
+typedef struct {
+    u_char                            digest[NGX_WASSIIT_DIGEST_LEN];
+    ngx_str_t                         id;
+    int64_t                           created;  /* Unix seconds, inclusive */
+    int64_t                           expires;  /* Unix seconds, exclusive */
+} ngx_http_wassiit_key_t;
+
+
+typedef struct ngx_http_wassiit_record_s  ngx_http_wassiit_record_t;
+
+struct ngx_http_wassiit_record_s {
+    ngx_str_t                         id;
+    ngx_str_t                         name;
+    uint64_t                          scopes;
+    ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
+    ngx_http_wassiit_key_t           *keys;
+    unsigned                          nkeys:8;
+    unsigned                          enabled:1;
+    unsigned                          deleted:1;
+    ngx_uint_t                        line;
+    ngx_http_wassiit_record_t        *next;
+};
+
+
+typedef struct {
+    ngx_pool_t                       *pool;
+    ngx_uint_t                        partners;
+    ngx_http_wassiit_record_t        *records;  /* deleted ones among them */
+} ngx_http_wassiit_store_t;
+
+
+/*
+ * Reads the whole file.  Returns the store, whose memory is all in a pool of
+ * its own that the caller destroys; or NULL when the file can't be read or
+ * has a bad line, which is then logged at "emerg" as "file:line: field:
+ * reason".  No secret and no part of one is ever logged.
+ */
+ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
+    const ngx_wassiit_scopes_t *scopes, ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_WASSIIT_STORE_H_INCLUDED_ */

@@ -1,0 +1,1358 @@
+
+#include <openssl/crypto.h>
+
+#include "ngx_http_wassiit_zone.h"
+
+
+/*
+ * All memory is cut into units of one size, so that what one partner leaves
+ * fits any other and the room needed can be told beforehand.  A partner
+ * takes one unit, those of its window, and one more for every five keys
+ * after its first.
+ *
+ * Readers find a partner through an index that is written with single
+ * atomic stores, copy what they need, and look again if sh->changes has
+ * moved: it moves after something was taken out of the index, before its
+ * memory is used again.  What of a partner changes together stands in two
+ * copies, of which partner->version names the valid one, so that a writer
+ * who dies leaves a whole one behind.
+ *
+ * Freed units rest for a while: a reader may still hold on to one.
+ */
+#define ZONE_REST               2000            /* milliseconds */
+
+#define ZONE_MORE_KEYS          5
+
+/* index entries a unit: at most two thirds, a half, are ever taken */
+#define ZONE_KEY_SLOTS          3
+#define ZONE_ID_SLOTS           1
+
+#define ZONE_UNIT_COST                                                       \
+    (NGX_WASSIIT_UNIT + (ZONE_KEY_SLOTS + ZONE_ID_SLOTS) * sizeof(uint64_t))
+
+/*
+ * An index entry: a tag of 24 bits, the highest always set; 0 for the key in
+ * a partner's unit, or 1 + the number of a key in a unit of more keys; the
+ * unit.  An entry that was taken out is marked, as a search goes on there.
+ */
+#define ENTRY_EMPTY             0
+#define ENTRY_GONE              1
+#define ENTRY(tag, slot, unit)                                               \
+    ((uint64_t) ((tag) | 0x800000) << 40 | (uint64_t) (slot) << 32 | (unit))
+#define ENTRY_TAG(e)            ((uint32_t) ((e) >> 40))
+#define ENTRY_SLOT(e)           ((uint32_t) ((e) >> 32) & 0xff)
+#define ENTRY_UNIT(e)           ((uint32_t) (e))
+
+
+typedef struct {
+    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
+    int64_t                       created;
+    int64_t                       expires;
+    u_char                        used;
+    u_char                        id_len;
+    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
+} ngx_http_wassiit_slot_t;
+
+
+typedef struct {
+    uint64_t                      scopes;
+    uint32_t                      window;
+    u_char                        enabled;
+    u_char                        name_len;
+    u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
+} ngx_http_wassiit_state_t;
+
+
+typedef struct {
+    uint64_t                      serial;   /* 0: no partner lies here */
+    uint64_t                      version;
+    ngx_http_wassiit_slot_t       key;
+    uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
+    uint32_t                      more;     /* unit of further keys, or 0 */
+    uint32_t                      mark;     /* the last load that had it */
+    u_char                        id_len;
+    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
+    ngx_http_wassiit_state_t      state[2];
+} ngx_http_wassiit_entry_t;
+
+
+typedef struct {
+    uint32_t                      next;     /* unit of further keys, or 0 */
+    uint32_t                      owner;
+    ngx_http_wassiit_slot_t       keys[ZONE_MORE_KEYS];
+} ngx_http_wassiit_more_t;
+
+
+typedef struct {
+    uint32_t                      next;
+    uint64_t                      since;    /* milliseconds */
+} ngx_http_wassiit_free_t;
+
+
+typedef char ngx_http_wassiit_entry_fits[
+    sizeof(ngx_http_wassiit_entry_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
+typedef char ngx_http_wassiit_more_fits[
+    sizeof(ngx_http_wassiit_more_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
+
+
+typedef struct {
+    uint64_t                     *entries;
+    uint32_t                      size;
+} ngx_http_wassiit_index_t;
+
+
+struct ngx_http_wassiit_zone_sh_s {
+    uint64_t                      changes;
+    u_char                       *base;
+    ngx_http_wassiit_index_t      keys;
+    ngx_http_wassiit_index_t      ids;
+
+    /* writers only */
+    uint64_t                      serial;
+    uint32_t                      load;     /* the number of loads */
+    uint32_t                      units;    /* all of them, with number 0 */
+    uint32_t                      fresh;    /* the first never used */
+    uint32_t                      free;     /* the longest at rest, or 0 */
+    uint32_t                      free_last;
+};
+
+
+#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+
+static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone,
+    size_t units, ngx_log_t *log);
+static size_t ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec);
+static size_t ngx_http_wassiit_zone_partner_units(
+    ngx_http_wassiit_zone_t *zone, uint32_t unit);
+static size_t ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit);
+static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit);
+static void ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone,
+    uint32_t unit);
+static ngx_int_t ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit);
+static void ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_slot_t *slot, ngx_http_wassiit_key_t *key);
+static ngx_int_t ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_key_t *key, uint32_t unit);
+static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_slot(
+    ngx_http_wassiit_zone_sh_t *sh, uint32_t unit, ngx_uint_t n,
+    uint64_t *entry);
+static ngx_int_t ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
+    const ngx_wassiit_rate_t *rate, uint32_t from, uint32_t *window);
+static void ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone,
+    uint32_t window);
+static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
+    ngx_http_wassiit_state_t *state);
+static uint32_t ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone,
+    u_char *id, size_t len, uint64_t **entry);
+static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
+    ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint64_t **entry,
+    uint32_t *unit);
+static void ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index,
+    uint32_t hash, uint64_t entry);
+static void ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index,
+    uint64_t *entry);
+static void ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh);
+static ngx_int_t ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t *unit);
+static void ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t unit);
+static void ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t window);
+static uint64_t ngx_http_wassiit_zone_clock(void);
+
+
+static ngx_inline void *
+ngx_http_wassiit_zone_at(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
+{
+    return sh->base + (size_t) unit * NGX_WASSIIT_UNIT;
+}
+
+
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_word(const u_char *digest, ngx_uint_t n)
+{
+    uint32_t  word;
+
+    ngx_memcpy(&word, digest + n * sizeof(uint32_t), sizeof(uint32_t));
+
+    return word;
+}
+
+
+/* the place in an index where the search for a hash begins */
+
+static ngx_inline uint64_t *
+ngx_http_wassiit_zone_first(ngx_http_wassiit_index_t *index, uint32_t hash)
+{
+    return index->entries + ((uint64_t) hash * index->size >> 32);
+}
+
+
+static ngx_inline uint64_t *
+ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint64_t *entry)
+{
+    return (entry + 1 == index->entries + index->size) ? index->entries
+                                                       : entry + 1;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_wassiit_zone_t  *zone = shm_zone->data;
+    ngx_http_wassiit_zone_t  *former = data;
+
+    zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (former) {
+        zone->sh = former->sh;
+
+    } else if (shm_zone->shm.exists) {
+        zone->sh = zone->shpool->data;
+
+    } else if (ngx_http_wassiit_zone_layout(zone, shm_zone->shm.log)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_wassiit_zone_check(zone, shm_zone->shm.log);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    size_t                       len, size;
+    u_char                      *p;
+    ngx_slab_pool_t             *shpool;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    shpool = zone->shpool;
+
+    len = sizeof(" in wassiit_zone \"\"") + zone->name.len;
+
+    shpool->log_ctx = ngx_slab_alloc(shpool, len);
+    if (shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(shpool->log_ctx, " in wassiit_zone \"%V\"%Z", &zone->name);
+
+    /* the rest of it, in one piece */
+
+    size = shpool->pfree << ngx_pagesize_shift;
+
+    p = ngx_slab_alloc(shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    sh = (ngx_http_wassiit_zone_sh_t *) p;
+    ngx_memzero(sh, sizeof(ngx_http_wassiit_zone_sh_t));
+
+    p += ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64);
+    size -= ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 64;
+
+    sh->units = ngx_min(size / ZONE_UNIT_COST, NGX_MAX_UINT32_VALUE / 4);
+    sh->fresh = 1;
+
+    sh->keys.size = sh->units * ZONE_KEY_SLOTS;
+    sh->keys.entries = (uint64_t *) p;
+    p += sh->keys.size * sizeof(uint64_t);
+
+    sh->ids.size = sh->units * ZONE_ID_SLOTS;
+    sh->ids.entries = (uint64_t *) p;
+    p += sh->ids.size * sizeof(uint64_t);
+
+    ngx_memzero(sh->keys.entries, p - (u_char *) sh->keys.entries);
+
+    sh->base = ngx_align_ptr(p, 64);
+
+    zone->sh = sh;
+    shpool->data = sh;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "wassiit zone \"%V\": %uD units", &zone->name, sh->units);
+
+    return NGX_OK;
+}
+
+
+/* Is there room for what was read?  Nothing that readers see is changed. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    size_t                       all, fresh, gone, available;
+    uint32_t                     unit;
+    uint64_t                    *entry;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_record_t   *rec;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    all = 0;
+    fresh = 0;
+    gone = 0;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ngx_http_wassiit_zone_mark(zone);
+
+    for (rec = zone->store->records; rec; rec = rec->next) {
+        if (rec->deleted) {
+            continue;
+        }
+
+        all += ngx_http_wassiit_zone_record_units(zone, rec);
+
+        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
+                                               rec->id.len, &entry);
+
+        fresh += ngx_http_wassiit_zone_new_units(zone, rec, unit);
+    }
+
+    for (i = 0; i < sh->ids.size; i++) {
+        unit = ENTRY_UNIT(sh->ids.entries[i]);
+
+        if (sh->ids.entries[i] == ENTRY_EMPTY
+            || sh->ids.entries[i] == ENTRY_GONE)
+        {
+            continue;
+        }
+
+        p = ngx_http_wassiit_zone_at(sh, unit);
+
+        if (p->mark != sh->load) {
+            gone += ngx_http_wassiit_zone_partner_units(zone, unit);
+        }
+    }
+
+    available = ngx_http_wassiit_zone_free_units(zone);
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    zone->tight = (fresh > available);
+
+    if (fresh > available + gone) {
+        return ngx_http_wassiit_zone_too_small(zone,
+                       ngx_max(all, sh->units + fresh - available - gone),
+                       log);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, size_t units,
+    ngx_log_t *log)
+{
+    size_t  size, step;
+
+    /* as ngx_slab_init() and ngx_http_wassiit_zone_layout() divide it */
+
+    size = (units + 1) * ZONE_UNIT_COST
+           + ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 64;
+    size = (size / ngx_pagesize + 2)
+           * (ngx_pagesize + sizeof(ngx_slab_page_t))
+           + 2 * ngx_pagesize;
+
+    step = (size < 1024 * 1024) ? 64 * 1024 : 1024 * 1024;
+    size = (size + step - 1) / step * step;
+
+    if (step == 1024 * 1024) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "wassiit_zone \"%V\" is too small for the %ui partners "
+                      "of \"%V\", zone=%V:%uzm would do",
+                      &zone->name, zone->store->partners, &zone->file,
+                      &zone->name, size / step);
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "wassiit_zone \"%V\" is too small for the %ui partners "
+                      "of \"%V\", zone=%V:%uzk would do",
+                      &zone->name, zone->store->partners, &zone->file,
+                      &zone->name, size / 1024);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_inline const ngx_wassiit_rate_t *
+ngx_http_wassiit_zone_rate(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    return rec->rate.limit ? &rec->rate : &zone->rate;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_wassiit_zone_more(ngx_http_wassiit_record_t *rec)
+{
+    return rec->nkeys ? (rec->nkeys - 1 + ZONE_MORE_KEYS - 1) / ZONE_MORE_KEYS
+                      : 0;
+}
+
+
+static size_t
+ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    return 1 + ngx_http_wassiit_zone_more(rec)
+           + ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
+}
+
+
+/* what a partner of the zone has, without the window that it changes from */
+
+static size_t
+ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
+    uint32_t unit)
+{
+    size_t                       n;
+    uint32_t                     more;
+    ngx_wassiit_rate_t           rate;
+    ngx_http_wassiit_more_t     *m;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    ngx_wassiit_window_rate(sh->base, p->state[p->version & 1].window, &rate);
+    n = 1 + ngx_wassiit_window_units(&rate);
+
+    for (more = p->more; more; more = m->next) {
+        m = ngx_http_wassiit_zone_at(sh, more);
+        n++;
+    }
+
+    return n;
+}
+
+
+/* what must be allocated to make the partner, at unit or new, as rec says */
+
+static size_t
+ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit)
+{
+    size_t                     have, want;
+    ngx_wassiit_rate_t         rate;
+    ngx_http_wassiit_entry_t  *p;
+
+    want = ngx_http_wassiit_zone_record_units(zone, rec);
+
+    if (unit == 0) {
+        return want;
+    }
+
+    p = ngx_http_wassiit_zone_at(zone->sh, unit);
+    ngx_wassiit_window_rate(zone->sh->base, p->state[p->version & 1].window,
+                            &rate);
+
+    have = ngx_http_wassiit_zone_partner_units(zone, unit)
+           - ngx_wassiit_window_units(&rate);
+    want -= ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
+
+    want = (want > have) ? want - have : 0;
+
+    if (ngx_memcmp(&rate, ngx_http_wassiit_zone_rate(zone, rec),
+                   sizeof(ngx_wassiit_rate_t))
+        != 0)
+    {
+        want += ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone,
+                                                                    rec));
+    }
+
+    return want;
+}
+
+
+static size_t
+ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone)
+{
+    size_t                       n;
+    uint32_t                     unit;
+    ngx_http_wassiit_free_t     *f;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    n = sh->units - sh->fresh;
+
+    for (unit = sh->free; unit; unit = f->next) {
+        f = ngx_http_wassiit_zone_at(sh, unit);
+        n++;
+    }
+
+    return n;
+}
+
+
+void
+ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ngx_http_wassiit_zone_mark(zone);
+
+    if (zone->tight) {
+        ngx_http_wassiit_zone_sweep(zone);
+        ngx_http_wassiit_zone_fill(zone, log);
+
+    } else {
+        /* a key that moves from one partner to another is never unknown */
+        ngx_http_wassiit_zone_fill(zone, log);
+        ngx_http_wassiit_zone_sweep(zone);
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+static void
+ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone)
+{
+    uint32_t                    unit;
+    uint64_t                   *entry;
+    ngx_http_wassiit_entry_t   *p;
+    ngx_http_wassiit_record_t  *rec;
+
+    zone->sh->load++;
+
+    if (zone->sh->serial == 0) {
+        /* it never had any */
+        return;
+    }
+
+    for (rec = zone->store->records; rec; rec = rec->next) {
+        if (rec->deleted) {
+            continue;
+        }
+
+        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
+                                               rec->id.len, &entry);
+        if (unit) {
+            p = ngx_http_wassiit_zone_at(zone->sh, unit);
+            p->mark = zone->sh->load;
+        }
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone)
+{
+    uint64_t                    *entry;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    for (i = 0; i < sh->ids.size; i++) {
+        entry = &sh->ids.entries[i];
+
+        if (*entry == ENTRY_EMPTY || *entry == ENTRY_GONE) {
+            continue;
+        }
+
+        p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(*entry));
+
+        if (p->mark != sh->load) {
+            ngx_http_wassiit_zone_remove(zone, ENTRY_UNIT(*entry));
+        }
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    uint32_t                    unit;
+    uint64_t                   *entry;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    for (rec = zone->store->records; rec; rec = rec->next) {
+        if (rec->deleted) {
+            continue;
+        }
+
+        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
+                                               rec->id.len, &entry);
+
+        rc = unit ? ngx_http_wassiit_zone_update(zone, rec, unit)
+                  : ngx_http_wassiit_zone_add(zone, rec);
+
+        if (rc != NGX_OK) {
+            ngx_log_error(NGX_LOG_ALERT, log, 0,
+                          "no room in wassiit_zone \"%V\" for partner \"%V\"",
+                          &zone->name, &rec->id);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    uint32_t                     unit, window, hash;
+    ngx_http_wassiit_state_t     state;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (ngx_http_wassiit_zone_alloc(sh, &unit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_wassiit_zone_window(zone,
+                                     ngx_http_wassiit_zone_rate(zone, rec), 0,
+                                     &window)
+        != NGX_OK)
+    {
+        ngx_http_wassiit_zone_free(sh, unit);
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&state, sizeof(ngx_http_wassiit_state_t));
+
+    state.scopes = rec->scopes;
+    state.window = window;
+    state.enabled = rec->enabled;
+    state.name_len = rec->name.len;
+    ngx_memcpy(state.name, rec->name.data, rec->name.len);
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    p->mark = sh->load;
+    p->id_len = rec->id.len;
+    ngx_memcpy(p->id, rec->id.data, rec->id.len);
+
+    ngx_http_wassiit_zone_state(p, &state);
+    store(&p->serial, ++sh->serial);
+
+    hash = ngx_murmur_hash2(rec->id.data, rec->id.len);
+    ngx_http_wassiit_zone_insert(&sh->ids, hash,
+                                 ENTRY(hash & 0xffffff, 0, unit));
+
+    return ngx_http_wassiit_zone_keys(zone, rec, unit);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit)
+{
+    uint32_t                     window;
+    ngx_wassiit_rate_t           rate;
+    ngx_http_wassiit_state_t     state;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    state = p->state[p->version & 1];
+    window = state.window;
+
+    /* a writer may have died before it was through with it */
+    ngx_http_wassiit_zone_settle(zone, window);
+
+    ngx_wassiit_window_rate(sh->base, window, &rate);
+
+    if (ngx_memcmp(&rate, ngx_http_wassiit_zone_rate(zone, rec),
+                   sizeof(ngx_wassiit_rate_t))
+        != 0
+        && ngx_http_wassiit_zone_window(zone,
+                                       ngx_http_wassiit_zone_rate(zone, rec),
+                                       window, &state.window)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    state.scopes = rec->scopes;
+    state.enabled = rec->enabled;
+    state.name_len = rec->name.len;
+    ngx_memzero(state.name, NGX_HTTP_WASSIIT_NAME_LEN);
+    ngx_memcpy(state.name, rec->name.data, rec->name.len);
+
+    if (ngx_memcmp(&state, &p->state[p->version & 1],
+                   sizeof(ngx_http_wassiit_state_t))
+        != 0)
+    {
+        ngx_http_wassiit_zone_state(p, &state);
+        ngx_http_wassiit_zone_settle(zone, state.window);
+    }
+
+    return ngx_http_wassiit_zone_keys(zone, rec, unit);
+}
+
+
+static void
+ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
+{
+    uint32_t                     more, next, owner;
+    uint64_t                    *entry, at;
+    ngx_uint_t                   n;
+    ngx_http_wassiit_slot_t     *slot;
+    ngx_http_wassiit_more_t     *m;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    for (n = 0; /* void */ ; n++) {
+        slot = ngx_http_wassiit_zone_slot(sh, unit, n, &at);
+
+        if (slot == NULL) {
+            break;
+        }
+
+        if (slot->used
+            && ngx_http_wassiit_zone_lookup_key(sh, slot->digest, &entry,
+                                                &owner)
+               == slot)
+        {
+            ngx_http_wassiit_zone_delete(&sh->keys, entry);
+        }
+    }
+
+    if (ngx_http_wassiit_zone_lookup_id(zone, p->id, p->id_len, &entry)
+        == unit)
+    {
+        ngx_http_wassiit_zone_delete(&sh->ids, entry);
+    }
+
+    store(&p->serial, 0);
+    ngx_http_wassiit_zone_changed(sh);
+
+    ngx_http_wassiit_zone_free_window(sh, p->state[p->version & 1].window);
+
+    for (more = p->more; more; more = next) {
+        m = ngx_http_wassiit_zone_at(sh, more);
+        next = m->next;
+        ngx_http_wassiit_zone_free(sh, more);
+    }
+
+    ngx_http_wassiit_zone_free(sh, unit);
+}
+
+
+/* Makes the partner's keys those of rec. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit)
+{
+    uint32_t                     owner;
+    uint64_t                    *entry, at;
+    ngx_uint_t                   i, n, kept;
+    ngx_http_wassiit_slot_t     *slot;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    kept = 0;
+
+    for (n = 0; /* void */ ; n++) {
+        slot = ngx_http_wassiit_zone_slot(sh, unit, n, &at);
+
+        if (slot == NULL) {
+            break;
+        }
+
+        if (!slot->used) {
+            continue;
+        }
+
+        entry = NULL;
+
+        if (ngx_http_wassiit_zone_lookup_key(sh, slot->digest, &entry, &owner)
+            != slot)
+        {
+            entry = NULL;
+        }
+
+        for (i = 0; i < rec->nkeys; i++) {
+            if (ngx_memcmp(slot->digest, rec->keys[i].digest,
+                           NGX_WASSIIT_DIGEST_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (entry && i < rec->nkeys) {
+            kept |= (ngx_uint_t) 1 << i;
+            ngx_http_wassiit_zone_key_change(sh, slot, &rec->keys[i]);
+            continue;
+        }
+
+        if (entry) {
+            ngx_http_wassiit_zone_delete(&sh->keys, entry);
+        }
+
+        ngx_http_wassiit_zone_changed(sh);
+        store(&slot->used, 0);
+    }
+
+    for (i = 0; i < rec->nkeys; i++) {
+        if (!(kept & ((ngx_uint_t) 1 << i))
+            && ngx_http_wassiit_zone_key_add(zone, &rec->keys[i], unit)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Who reads the slot meanwhile sees sh->changes move, and reads it again. */
+
+static void
+ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_slot_t *slot, ngx_http_wassiit_key_t *key)
+{
+    if (slot->created == key->created && slot->expires == key->expires
+        && slot->id_len == key->id.len
+        && ngx_memcmp(slot->id, key->id.data, key->id.len) == 0)
+    {
+        return;
+    }
+
+    ngx_http_wassiit_zone_changed(sh);
+
+    store(&slot->created, key->created);
+    store(&slot->expires, key->expires);
+    slot->id_len = key->id.len;
+    ngx_memcpy(slot->id, key->id.data, key->id.len);
+
+    ngx_http_wassiit_zone_changed(sh);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_key_t *key, uint32_t unit)
+{
+    uint32_t                     more, owner;
+    uint64_t                    *entry, at;
+    ngx_uint_t                   n;
+    ngx_http_wassiit_slot_t     *slot;
+    ngx_http_wassiit_more_t     *m;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    for (n = 0; /* void */ ; n++) {
+        slot = ngx_http_wassiit_zone_slot(sh, unit, n, &at);
+
+        if (slot && !slot->used) {
+            break;
+        }
+
+        if (slot == NULL) {
+            if (ngx_http_wassiit_zone_alloc(sh, &more) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            p = ngx_http_wassiit_zone_at(sh, unit);
+            m = ngx_http_wassiit_zone_at(sh, more);
+
+            m->owner = unit;
+            m->next = p->more;
+            store(&p->more, more);
+
+            /* its keys come right after the partner's own */
+            n = 0;
+        }
+    }
+
+    slot->created = key->created;
+    slot->expires = key->expires;
+    slot->id_len = key->id.len;
+    ngx_memcpy(slot->id, key->id.data, key->id.len);
+    ngx_memcpy(slot->digest, key->digest, NGX_WASSIIT_DIGEST_LEN);
+    store(&slot->used, 1);
+
+    at |= ENTRY(ngx_http_wassiit_zone_word(key->digest, 1) >> 8, 0, 0);
+
+    if (ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry, &owner)) {
+        /* it was another partner's until now */
+        store(entry, at);
+        return NGX_OK;
+    }
+
+    ngx_http_wassiit_zone_insert(&sh->keys,
+                            ngx_http_wassiit_zone_word(key->digest, 0), at);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The partner's slot number n for a key, or NULL.  Sets entry to what the
+ * index will hold for it, the tag excepted.
+ */
+
+static ngx_http_wassiit_slot_t *
+ngx_http_wassiit_zone_slot(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
+    ngx_uint_t n, uint64_t *entry)
+{
+    uint32_t                   more;
+    ngx_http_wassiit_more_t   *m;
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    if (n == 0) {
+        *entry = unit;
+        return &p->key;
+    }
+
+    for (n--, more = p->more; more; n -= ZONE_MORE_KEYS, more = m->next) {
+        m = ngx_http_wassiit_zone_at(sh, more);
+
+        if (n < ZONE_MORE_KEYS) {
+            *entry = ((uint64_t) (n + 1) << 32) | more;
+            return &m->keys[n];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
+    const ngx_wassiit_rate_t *rate, uint32_t from, uint32_t *window)
+{
+    ngx_uint_t                   i, n;
+    ngx_http_wassiit_zone_sh_t  *sh;
+    uint32_t                     units[NGX_WASSIIT_WINDOW_UNITS];
+
+    sh = zone->sh;
+    n = ngx_wassiit_window_units(rate);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_wassiit_zone_alloc(sh, &units[i]) != NGX_OK) {
+            while (i--) {
+                ngx_http_wassiit_zone_free(sh, units[i]);
+            }
+
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_wassiit_window_init(sh->base, units, rate, from);
+    *window = units[0];
+
+    return NGX_OK;
+}
+
+
+/* Completes a change of windows: what the older one knew is in the newer. */
+
+static void
+ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone, uint32_t window)
+{
+    uint32_t  from;
+
+    from = ngx_wassiit_window_settle(zone->sh->base, window);
+
+    if (from) {
+        ngx_wassiit_window_release(zone->sh->base, window);
+        ngx_http_wassiit_zone_changed(zone->sh);
+        ngx_http_wassiit_zone_free_window(zone->sh, from);
+    }
+}
+
+
+/* Publishes a new state of the partner, all of it at once. */
+
+static void
+ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
+    ngx_http_wassiit_state_t *state)
+{
+    uint64_t  version;
+
+    version = p->version + 1;
+
+    /* who still copies the state before the last must see the last version */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    p->state[version & 1] = *state;
+    store(&p->version, version);
+}
+
+
+/* Returns the partner's unit, 0 if there is none; writers only. */
+
+static uint32_t
+ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone, u_char *id,
+    size_t len, uint64_t **entry)
+{
+    uint32_t                   hash;
+    uint64_t                  *e;
+    ngx_uint_t                 n;
+    ngx_http_wassiit_entry_t  *p;
+    ngx_http_wassiit_index_t  *index;
+
+    index = &zone->sh->ids;
+    hash = ngx_murmur_hash2(id, len);
+
+    e = ngx_http_wassiit_zone_first(index, hash);
+
+    for (n = 0; n < index->size && *e != ENTRY_EMPTY; n++) {
+        if (ENTRY_TAG(*e) == ENTRY_TAG(ENTRY(hash & 0xffffff, 0, 0))) {
+            p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*e));
+
+            if (p->id_len == len && ngx_memcmp(p->id, id, len) == 0) {
+                *entry = e;
+                return ENTRY_UNIT(*e);
+            }
+        }
+
+        e = ngx_http_wassiit_zone_next(index, e);
+    }
+
+    return 0;
+}
+
+
+/*
+ * Returns the slot of the key with this digest, its entry in the index and
+ * the unit of its partner; NULL if there is none.
+ */
+
+static ngx_http_wassiit_slot_t *
+ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
+    const u_char *digest, uint64_t **entry, uint32_t *unit)
+{
+    uint32_t                  tag;
+    uint64_t                 *e, at;
+    ngx_uint_t                n;
+    ngx_http_wassiit_more_t  *m;
+    ngx_http_wassiit_slot_t  *slot;
+    ngx_http_wassiit_entry_t *p;
+
+    tag = ENTRY_TAG(ENTRY(ngx_http_wassiit_zone_word(digest, 1) >> 8, 0, 0));
+
+    e = ngx_http_wassiit_zone_first(&sh->keys,
+                                    ngx_http_wassiit_zone_word(digest, 0));
+
+    for (n = 0; n < sh->keys.size; n++) {
+        at = load(e);
+
+        if (at == ENTRY_EMPTY) {
+            break;
+        }
+
+        if (ENTRY_TAG(at) == tag) {
+
+            if (ENTRY_SLOT(at) == 0) {
+                p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
+                slot = &p->key;
+                *unit = ENTRY_UNIT(at);
+
+            } else {
+                m = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
+                slot = &m->keys[ENTRY_SLOT(at) - 1];
+                *unit = m->owner;
+            }
+
+            if (CRYPTO_memcmp(slot->digest, digest, NGX_WASSIIT_DIGEST_LEN)
+                == 0)
+            {
+                *entry = e;
+                return slot;
+            }
+        }
+
+        e = ngx_http_wassiit_zone_next(&sh->keys, e);
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index, uint32_t hash,
+    uint64_t entry)
+{
+    uint64_t  *e;
+
+    e = ngx_http_wassiit_zone_first(index, hash);
+
+    while (*e != ENTRY_EMPTY && *e != ENTRY_GONE) {
+        e = ngx_http_wassiit_zone_next(index, e);
+    }
+
+    store(e, entry);
+}
+
+
+static void
+ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index, uint64_t *entry)
+{
+    store(entry, ENTRY_GONE);
+
+    /* marks at the end of a run serve no search */
+
+    while (*entry == ENTRY_GONE
+           && *ngx_http_wassiit_zone_next(index, entry) == ENTRY_EMPTY)
+    {
+        store(entry, ENTRY_EMPTY);
+
+        entry = (entry == index->entries) ? index->entries + index->size - 1
+                                          : entry - 1;
+    }
+}
+
+
+/* Says that something has left the index; to be called before it is freed. */
+
+static void
+ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh)
+{
+    store(&sh->changes, sh->changes + 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+
+/* A unit filled with zeros. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
+{
+    uint64_t                  rested;
+    ngx_http_wassiit_free_t  *f;
+
+    if (sh->free) {
+        f = ngx_http_wassiit_zone_at(sh, sh->free);
+        rested = ngx_http_wassiit_zone_clock() / 1000 - f->since;
+
+        if (rested < ZONE_REST && sh->fresh == sh->units) {
+            /* this is no worker: it may wait */
+            ngx_msleep(ZONE_REST - rested);
+            rested = ZONE_REST;
+        }
+
+        if (rested >= ZONE_REST) {
+            *unit = sh->free;
+            sh->free = f->next;
+
+            if (sh->free == 0) {
+                sh->free_last = 0;
+            }
+
+            ngx_memzero(f, NGX_WASSIIT_UNIT);
+            return NGX_OK;
+        }
+    }
+
+    if (sh->fresh == sh->units) {
+        return NGX_ERROR;
+    }
+
+    *unit = sh->fresh++;
+    ngx_memzero(ngx_http_wassiit_zone_at(sh, *unit), NGX_WASSIIT_UNIT);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
+{
+    ngx_http_wassiit_free_t  *f, *last;
+
+    f = ngx_http_wassiit_zone_at(sh, unit);
+
+    f->next = 0;
+    f->since = ngx_http_wassiit_zone_clock() / 1000;
+
+    if (sh->free) {
+        last = ngx_http_wassiit_zone_at(sh, sh->free_last);
+        last->next = unit;
+
+    } else {
+        sh->free = unit;
+    }
+
+    sh->free_last = unit;
+}
+
+
+static void
+ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t window)
+{
+    ngx_uint_t  n;
+    uint32_t    units[NGX_WASSIIT_WINDOW_UNITS];
+
+    n = ngx_wassiit_window_list(sh->base, window, units);
+
+    while (n--) {
+        ngx_http_wassiit_zone_free(sh, units[n]);
+    }
+}
+
+
+/* microseconds; doesn't follow the wall clock */
+
+static uint64_t
+ngx_http_wassiit_zone_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
+    const u_char digest[NGX_WASSIIT_DIGEST_LEN],
+    ngx_http_wassiit_partner_t *partner)
+{
+    uint32_t                     unit;
+    uint64_t                     changes, version, *entry;
+    ngx_http_wassiit_slot_t     *slot;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_state_t    *state;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    for ( ;; ) {
+        changes = load(&sh->changes);
+
+        slot = ngx_http_wassiit_zone_lookup_key(sh, digest, &entry, &unit);
+
+        if (slot == NULL) {
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+            if (load(&sh->changes) == changes) {
+                return NGX_DECLINED;
+            }
+
+            continue;
+        }
+
+        if (unit >= sh->units) {
+            /* read from memory that was used again meanwhile */
+            continue;
+        }
+
+        p = ngx_http_wassiit_zone_at(sh, unit);
+
+        version = load(&p->version);
+        state = &p->state[version & 1];
+
+        partner->unit = unit;
+        partner->serial = p->serial;
+        partner->created = slot->created;
+        partner->expires = slot->expires;
+        partner->enabled = state->enabled;
+        partner->scopes = state->scopes;
+
+        /* lengths of what isn't valid any more may be anything */
+
+        partner->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
+        partner->key_id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
+        partner->name_len = ngx_min(state->name_len,
+                                    NGX_HTTP_WASSIIT_NAME_LEN);
+
+        ngx_memcpy(partner->id, p->id, partner->id_len);
+        ngx_memcpy(partner->key_id, slot->id, partner->key_id_len);
+        ngx_memcpy(partner->name, state->name, partner->name_len);
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+        if (load(&p->version) == version && load(&sh->changes) == changes) {
+            return NGX_OK;
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
+    const ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
+{
+    uint32_t                     window;
+    uint64_t                     version;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    p = ngx_http_wassiit_zone_at(sh, partner->unit);
+
+    for ( ;; ) {
+        version = load(&p->version);
+        window = p->state[version & 1].window;
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+        if (load(&p->serial) != partner->serial) {
+            return NGX_ERROR;
+        }
+
+        if (load(&p->version) != version) {
+            continue;
+        }
+
+        rc = ngx_wassiit_window_take(sh->base, window,
+                                     ngx_http_wassiit_zone_clock(), usage);
+
+        if (rc != NGX_AGAIN) {
+            return rc;
+        }
+    }
+}
+
+
+void
+ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
+    const ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
+{
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
+
+    if (load(&p->serial) == partner->serial) {
+        (void) __atomic_fetch_add(&p->counts[counter], 1, __ATOMIC_RELAXED);
+    }
+}

@@ -1,0 +1,522 @@
+
+#include "ngx_wassiit_window.h"
+
+
+/*
+ * A cell: time of the (last) admission in microseconds, 48 bits; closed, 1
+ * bit; number of admissions, 7 bits (0: never filled); lap, 8 bits.  The
+ * lap tells a cell that is filled under the head from one of the lap before.
+ */
+#define CELL_TIME(c)            ((c) >> 16)
+#define CELL_COUNT(c)           ((uint32_t) ((c) >> 8) & 0x7f)
+#define CELL_LAP(c)             ((uint32_t) (c) & 0xff)
+#define CELL_CLOSED             0x8000
+#define CELL(time, count, lap)                                               \
+    (((uint64_t) (time) << 16) | ((uint64_t) (count) << 8) | ((lap) & 0xff))
+
+#define TIME_MASK               (((uint64_t) 1 << 48) - 1)
+
+/* how far a process may lag behind with its reading of the clock */
+#define TIME_LAG                ((uint64_t) 1 << 32)
+
+#define UNIT_CELLS              (NGX_WASSIIT_UNIT / sizeof(uint64_t))
+
+
+typedef struct {
+    uint64_t            head;       /* number of the next one; 0: unsettled */
+    uint64_t            oldest;     /* a number not above the oldest in W */
+    uint64_t            span;       /* W in microseconds */
+    uint32_t            cells;      /* size of the ring, at least depth */
+    uint32_t            from;       /* the window to take over from */
+    uint32_t            limit;      /* N */
+    uint16_t            depth;      /* cells that make up N */
+    uint16_t            batch;      /* admissions a cell */
+    uint16_t            first;      /* offset of the first cell */
+    uint16_t            own;        /* cells in the first unit */
+    uint32_t            seconds;    /* W */
+    uint32_t            units[];    /* the further units, own - 1 */
+} ngx_wassiit_window_t;
+
+
+static void ngx_wassiit_window_shape(const ngx_wassiit_rate_t *rate,
+    ngx_wassiit_window_t *w, ngx_uint_t *further);
+static uint64_t *ngx_wassiit_window_cell(u_char *base,
+    ngx_wassiit_window_t *w, uint64_t number);
+static uint64_t ngx_wassiit_window_close(u_char *base,
+    ngx_wassiit_window_t *w);
+static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_t *old);
+static void ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w,
+    uint64_t head, uint64_t cell, ngx_wassiit_usage_t *usage);
+static uint64_t ngx_wassiit_window_first(u_char *base,
+    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint64_t now);
+static ngx_uint_t ngx_wassiit_window_left(u_char *base,
+    ngx_wassiit_window_t *w, uint64_t number, uint64_t now);
+
+
+#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+
+static ngx_inline ngx_wassiit_window_t *
+ngx_wassiit_window_at(u_char *base, uint32_t unit)
+{
+    return (ngx_wassiit_window_t *) (base + (size_t) unit * NGX_WASSIIT_UNIT);
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_wassiit_window_swap(uint64_t *p, uint64_t old, uint64_t value)
+{
+    return __atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+
+/* microseconds from then to now, now being the later */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_age(uint64_t now, uint64_t then)
+{
+    return (now - then) & TIME_MASK;
+}
+
+
+ngx_int_t
+ngx_wassiit_rate_parse(const u_char *p, size_t len, ngx_wassiit_rate_t *rate)
+{
+    size_t     i;
+    uint32_t   limit, seconds;
+
+    limit = 0;
+
+    for (i = 0; i < len && p[i] >= '0' && p[i] <= '9'; i++) {
+        limit = limit * 10 + (p[i] - '0');
+
+        if (limit == 0 || limit > NGX_WASSIIT_RATE_MAX) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (i == 0 || len - i != 3 || p[i] != 'r' || p[i + 1] != '/') {
+        return NGX_ERROR;
+    }
+
+    switch (p[i + 2]) {
+    case 's':
+        seconds = 1;
+        break;
+    case 'm':
+        seconds = 60;
+        break;
+    case 'h':
+        seconds = 3600;
+        break;
+    case 'd':
+        seconds = 86400;
+        break;
+    default:
+        return NGX_ERROR;
+    }
+
+    rate->limit = limit;
+    rate->seconds = seconds;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_wassiit_window_shape(const ngx_wassiit_rate_t *rate,
+    ngx_wassiit_window_t *w, ngx_uint_t *further)
+{
+    size_t      first;
+    ngx_uint_t  n, own;
+
+    ngx_memzero(w, sizeof(ngx_wassiit_window_t));
+
+    w->limit = rate->limit;
+    w->seconds = rate->seconds;
+    w->span = (uint64_t) rate->seconds * 1000000;
+
+    w->batch = (rate->limit + NGX_WASSIIT_WINDOW_CELLS - 1)
+               / NGX_WASSIIT_WINDOW_CELLS;
+    w->depth = rate->limit / w->batch;
+
+    for (n = 0; /* void */ ; n++) {
+        first = ngx_align(sizeof(ngx_wassiit_window_t) + n * sizeof(uint32_t),
+                          sizeof(uint64_t));
+        own = (NGX_WASSIIT_UNIT - first) / sizeof(uint64_t);
+
+        if (own + n * UNIT_CELLS >= w->depth) {
+            break;
+        }
+    }
+
+    w->first = first;
+    w->own = own;
+    w->cells = own + n * UNIT_CELLS;
+
+    *further = n;
+}
+
+
+ngx_uint_t
+ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate)
+{
+    ngx_uint_t            n;
+    ngx_wassiit_window_t  shape;
+
+    ngx_wassiit_window_shape(rate, &shape, &n);
+
+    return n + 1;
+}
+
+
+void
+ngx_wassiit_window_init(u_char *base, const uint32_t *units,
+    const ngx_wassiit_rate_t *rate, uint32_t from)
+{
+    ngx_uint_t             n;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, units[0]);
+
+    ngx_wassiit_window_shape(rate, w, &n);
+    ngx_memcpy(w->units, &units[1], n * sizeof(uint32_t));
+
+    w->from = from;
+
+    if (from == 0) {
+        /* numbers start in lap 1 */
+        store(&w->head, w->cells);
+    }
+}
+
+
+void
+ngx_wassiit_window_rate(u_char *base, uint32_t window,
+    ngx_wassiit_rate_t *rate)
+{
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+
+    rate->limit = w->limit;
+    rate->seconds = w->seconds;
+}
+
+
+ngx_uint_t
+ngx_wassiit_window_list(u_char *base, uint32_t window, uint32_t *units)
+{
+    ngx_uint_t             n;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+    n = (w->cells - w->own) / UNIT_CELLS;
+
+    units[0] = window;
+    ngx_memcpy(&units[1], w->units, n * sizeof(uint32_t));
+
+    return n + 1;
+}
+
+
+static uint64_t *
+ngx_wassiit_window_cell(u_char *base, ngx_wassiit_window_t *w, uint64_t number)
+{
+    u_char    *unit;
+    uint32_t   i;
+
+    i = number % w->cells;
+
+    if (i < w->own) {
+        return (uint64_t *) ((u_char *) w + w->first) + i;
+    }
+
+    i -= w->own;
+    unit = base + (size_t) w->units[i / UNIT_CELLS] * NGX_WASSIIT_UNIT;
+
+    return (uint64_t *) unit + i % UNIT_CELLS;
+}
+
+
+ngx_int_t
+ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
+    ngx_wassiit_usage_t *usage)
+{
+    uint64_t               head, cell, prev, last, time, age, value;
+    uint64_t              *p;
+    uint32_t               lap;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+
+    usage->limit = w->limit;
+    usage->seconds = w->seconds;
+
+    for ( ;; ) {
+        head = load(&w->head);
+
+        if (head == 0) {
+            (void) ngx_wassiit_window_settle(base, window);
+            continue;
+        }
+
+        lap = (head / w->cells) & 0xff;
+        p = ngx_wassiit_window_cell(base, w, head);
+        cell = load(p);
+        time = now & TIME_MASK;
+
+        if (cell & CELL_CLOSED) {
+            return NGX_AGAIN;
+        }
+
+        if (CELL_COUNT(cell) && CELL_LAP(cell) == lap) {
+
+            if (CELL_COUNT(cell) >= w->batch) {
+                /* help a process that hasn't yet moved the head */
+                (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
+                continue;
+            }
+
+            /* a batch that is open: room was found when it was begun */
+
+            if (ngx_wassiit_window_age(CELL_TIME(cell), time) < TIME_LAG) {
+                time = CELL_TIME(cell);
+            }
+
+            value = CELL(time, CELL_COUNT(cell) + 1, lap);
+
+        } else {
+            prev = load(ngx_wassiit_window_cell(base, w, head - 1));
+            last = (w->cells == w->depth) ? cell
+                : load(ngx_wassiit_window_cell(base, w, head - w->depth));
+
+            if (load(&w->head) != head) {
+                continue;
+            }
+
+            if (CELL_COUNT(prev)
+                && ngx_wassiit_window_age(CELL_TIME(prev), time) < TIME_LAG)
+            {
+                time = CELL_TIME(prev);
+            }
+
+            age = ngx_wassiit_window_age(time, CELL_TIME(last));
+
+            if (CELL_COUNT(last) && age < w->span) {
+                usage->remaining = 0;
+                usage->reset = w->span - age;
+                return NGX_DECLINED;
+            }
+
+            value = CELL(time, 1, lap);
+        }
+
+        if (ngx_wassiit_window_swap(p, cell, value)) {
+            break;
+        }
+    }
+
+    if (CELL_COUNT(value) == w->batch) {
+        (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
+    }
+
+    ngx_wassiit_window_used(base, w, head, value, usage);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Counts what stands in the window just after the admission that made the
+ * cell under head.  w->oldest never runs ahead of the truth, so a store of
+ * it that comes late does no harm.
+ */
+
+static void
+ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
+    uint64_t cell, ngx_wassiit_usage_t *usage)
+{
+    uint64_t  low, oldest, now;
+    uint32_t  used;
+
+    now = CELL_TIME(cell);
+    low = head + 1 - w->depth;
+    oldest = load(&w->oldest);
+
+    if (oldest > low && oldest <= head) {
+        low = oldest;
+    }
+
+    low = ngx_wassiit_window_first(base, w, low, head, now);
+
+    if (low != oldest) {
+        store(&w->oldest, low);
+    }
+
+    used = (uint32_t) (head - low) * w->batch + CELL_COUNT(cell);
+    usage->remaining = (uint32_t) w->depth * w->batch - used;
+
+    if (low != head) {
+        cell = load(ngx_wassiit_window_cell(base, w, low));
+    }
+
+    usage->reset = w->span - ngx_min(w->span,
+                               ngx_wassiit_window_age(now, CELL_TIME(cell)));
+}
+
+
+/*
+ * The first number from low to head that is still in the window; head is.
+ * Steps double until one is found, then halve: the usual case, nothing or
+ * one to pass over, reads one or two cells.
+ */
+
+static uint64_t
+ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
+    uint64_t head, uint64_t now)
+{
+    uint64_t  high, mid, step;
+
+    step = 1;
+    high = low;
+
+    while (high < head && ngx_wassiit_window_left(base, w, high, now)) {
+        low = high + 1;
+        high = ngx_min(high + step, head);
+        step *= 2;
+    }
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+
+        if (ngx_wassiit_window_left(base, w, mid, now)) {
+            low = mid + 1;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    return high;
+}
+
+
+static ngx_uint_t
+ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
+    uint64_t number, uint64_t now)
+{
+    uint64_t  cell, age;
+
+    cell = load(ngx_wassiit_window_cell(base, w, number));
+    age = ngx_wassiit_window_age(now, CELL_TIME(cell));
+
+    /* a time after now: other processes have filled the cell anew */
+
+    return CELL_COUNT(cell) == 0 || (age >= w->span && age <= TIME_MASK / 2);
+}
+
+
+uint32_t
+ngx_wassiit_window_settle(u_char *base, uint32_t window)
+{
+    uint32_t               from;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+    from = load(&w->from);
+
+    if (load(&w->head) == 0 && from) {
+        (void) ngx_wassiit_window_settle(base, from);
+        ngx_wassiit_window_move(base, w, ngx_wassiit_window_at(base, from));
+    }
+
+    return from;
+}
+
+
+void
+ngx_wassiit_window_release(u_char *base, uint32_t window)
+{
+    store(&ngx_wassiit_window_at(base, window)->from, 0);
+}
+
+
+/* From the return on, no admission is made in w any more. */
+
+static uint64_t
+ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w)
+{
+    uint64_t   head, cell;
+    uint64_t  *p;
+
+    for ( ;; ) {
+        head = load(&w->head);
+        p = ngx_wassiit_window_cell(base, w, head);
+        cell = load(p);
+
+        if (cell & CELL_CLOSED) {
+            return load(&w->head);
+        }
+
+        if (CELL_COUNT(cell) >= w->batch
+            && CELL_LAP(cell) == ((head / w->cells) & 0xff))
+        {
+            (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
+            continue;
+        }
+
+        (void) ngx_wassiit_window_swap(p, cell, cell | CELL_CLOSED);
+    }
+}
+
+
+/*
+ * Whoever calls it computes the same cells from the closed window, and sets
+ * only those that are still empty; once the head is set, it is done.
+ */
+
+static void
+ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_t *old)
+{
+    uint64_t  head, first, total, keep, skip, group, groups, at, cell, number;
+    uint32_t  open, count;
+
+    head = ngx_wassiit_window_close(base, old);
+    first = ngx_max(head - old->cells, old->cells);
+
+    cell = load(ngx_wassiit_window_cell(base, old, head));
+    open = 0;
+
+    if (CELL_COUNT(cell) && CELL_LAP(cell) == ((head / old->cells) & 0xff)) {
+        open = CELL_COUNT(cell);
+        first = ngx_max(head - old->cells + 1, old->cells);
+    }
+
+    total = (head - first) * old->batch + open;
+    keep = ngx_min(total, (uint64_t) w->cells * w->batch);
+    skip = total - keep;
+    groups = (keep + w->batch - 1) / w->batch;
+
+    for (group = 0; group < groups; group++) {
+
+        /* a batch bears the time of its last admission */
+
+        at = ngx_min((group + 1) * w->batch, keep);
+        count = at - group * w->batch;
+        cell = load(ngx_wassiit_window_cell(base, old,
+                                     first + (skip + at - 1) / old->batch));
+
+        number = w->cells + group;
+        cell = CELL(CELL_TIME(cell), count, number / w->cells);
+
+        (void) ngx_wassiit_window_swap(ngx_wassiit_window_cell(base, w, number),
+                                       0, cell);
+    }
+
+    (void) ngx_wassiit_window_swap(&w->head, 0, w->cells + keep / w->batch);
+}

@@ -1,0 +1,111 @@
+
+/*
+ * The exact sliding window: at most N admissions in any span of W.
+ *
+ * A window is a ring of 64-bit cells in memory that many processes share.
+ * Each cell stands for one admission, or, for limits above
+ * NGX_WASSIIT_WINDOW_CELLS, for a batch of them.  The admissions of a ring
+ * are numbered; number n lies in cell n modulo the ring's size.  Number n is
+ * made only when number n - depth is at least W old, and times never
+ * decrease along the ring.  Hence two admissions whose numbers differ by
+ * depth or more lie at least W apart, and no span shorter than W holds more
+ * than depth of them, in whatever order processes read their clocks.
+ *
+ * A cell is filled by one compare-and-swap and the head moved by a second;
+ * who finds a filled cell under the head moves the head for its owner.  So
+ * there is no lock, and a process may die between any two instructions.
+ */
+
+
+#ifndef _NGX_WASSIIT_WINDOW_H_INCLUDED_
+#define _NGX_WASSIIT_WINDOW_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* cells that a limit may take; larger limits are counted in batches */
+#define NGX_WASSIIT_WINDOW_CELLS    10000
+
+#define NGX_WASSIIT_RATE_MAX        1000000
+
+/*
+ * Windows lie in units of memory of one size, which need not be adjacent.
+ * A unit is named by its number: it lies at base + number * unit size, base
+ * being a multiple of 64.  Number 0 names no unit.
+ */
+#define NGX_WASSIIT_UNIT            640
+
+/* the most units that a window may need */
+#define NGX_WASSIIT_WINDOW_UNITS    126
+
+
+typedef struct {
+    uint32_t            limit;      /* N: 1 .. NGX_WASSIIT_RATE_MAX; 0: none */
+    uint32_t            seconds;    /* W: 1, 60, 3600 or 86400 */
+} ngx_wassiit_rate_t;
+
+
+typedef struct {
+    uint32_t            limit;      /* N at the time of the attempt */
+    uint32_t            seconds;    /* W at the time of the attempt */
+    uint32_t            remaining;  /* what is left after the attempt */
+    uint64_t            reset;      /* microseconds until one more is free */
+} ngx_wassiit_usage_t;
+
+
+/*
+ * Parses "100r/m": a decimal from 1 to NGX_WASSIIT_RATE_MAX, "r/" and one of
+ * s, m, h, d.  Returns NGX_OK, or NGX_ERROR and leaves rate untouched.
+ */
+ngx_int_t ngx_wassiit_rate_parse(const u_char *p, size_t len,
+    ngx_wassiit_rate_t *rate);
+
+/* The number of units (1 .. NGX_WASSIIT_WINDOW_UNITS) a window needs. */
+ngx_uint_t ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate);
+
+/*
+ * Makes a window in the units whose numbers stand in units[], as many as
+ * ngx_wassiit_window_units() says, all of them filled with zeros; units[0]
+ * names the window from then on.  With from == 0 the window is empty.  Else
+ * from names an older window, whose admissions it takes over: not now, but
+ * at the first of ngx_wassiit_window_settle() or ngx_wassiit_window_take(),
+ * so that it can be published before the older one is closed.
+ */
+void ngx_wassiit_window_init(u_char *base, const uint32_t *units,
+    const ngx_wassiit_rate_t *rate, uint32_t from);
+
+/*
+ * Closes the older window of this one, if there is one, and takes over its
+ * last admissions.  May be called by any number of processes at once, and
+ * again after a death half-way; returns when the work is done.  Returns the
+ * number of the older window, which only a writer may free, once
+ * ngx_wassiit_window_release() has made this one forget it; 0: there is none.
+ */
+uint32_t ngx_wassiit_window_settle(u_char *base, uint32_t window);
+void ngx_wassiit_window_release(u_char *base, uint32_t window);
+
+/* The rate that the window was made for. */
+void ngx_wassiit_window_rate(u_char *base, uint32_t window,
+    ngx_wassiit_rate_t *rate);
+
+/*
+ * Fills units[] (NGX_WASSIIT_WINDOW_UNITS of them at most) with the numbers
+ * of the units that the window lies in.  Returns how many there are.
+ */
+ngx_uint_t ngx_wassiit_window_list(u_char *base, uint32_t window,
+    uint32_t *units);
+
+/*
+ * Tries to admit one request at now: microseconds of a monotonic clock,
+ * modulo 2^48, the same clock for all processes.  Fills usage and returns
+ * NGX_OK if admitted, NGX_DECLINED if not; usage->reset then tells when a
+ * try will succeed.  NGX_AGAIN: the window was closed, another one has
+ * taken over; usage isn't filled.
+ */
+ngx_int_t ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
+    ngx_wassiit_usage_t *usage);
+
+
+#endif /* _NGX_WASSIIT_WINDOW_H_INCLUDED_ */
