@@ -538,7 +538,7 @@ ngx_http_wassiit_drop_store(void *data)
     ngx_http_wassiit_zone_t  *zone = data;
 
     if (zone->store) {
-        ngx_destroy_pool(zone->store->pool);
+        ngx_http_wassiit_store_destroy(zone->store);
         zone->store = NULL;
     }
 }

@@ -1,15 +1,26 @@
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_time.h"
 
 
-#define STORE_BUFFER        65536       /* also the longest line */
+/*
+ * A large file is parsed in parts, each by a thread of its own: jansson takes
+ * some microseconds a line, and a reload waits for a million of them.
+ */
+#define STORE_PARTS         NGX_HTTP_WASSIIT_STORE_POOLS
+#define STORE_PART          (1024 * 1024)   /* the least */
+
+#define STORE_LINE          65536           /* a line is shorter */
 #define STORE_POOL          (1024 * 1024)
 
+/* what jansson makes of a line, a strange one excepted */
+#define STORE_ARENA         65536
 
-/* A set of records by id, or of keys by digest; both are looked up here. */
+
+/* A set of records by id, or of keys by digest. */
 
 typedef struct {
     void                            **slots;
@@ -19,42 +30,69 @@ typedef struct {
 
 
 typedef struct {
-    ngx_http_wassiit_store_t         *store;
+    u_char                           *start;
+    u_char                           *end;
+    ngx_pool_t                       *pool;
     const ngx_wassiit_scopes_t       *scopes;
-    ngx_http_wassiit_set_t            ids;
-    ngx_http_wassiit_record_t       **last;
-    ngx_str_t                        *file;
-    ngx_uint_t                        line;
     ngx_log_t                        *log;
-} ngx_http_wassiit_reader_t;
+
+    ngx_uint_t                        line;     /* the last, from 1 */
+    ngx_http_wassiit_record_t        *records;
+    ngx_http_wassiit_record_t       **last;
+
+    ngx_int_t                         rc;
+    size_t                            fault_len;
+    u_char                            fault[NGX_MAX_ERROR_STR / 2];
+
+    /* jansson's memory, see ngx_http_wassiit_arena_alloc() */
+    u_char                           *arena;
+    size_t                            used;
+    ngx_uint_t                        elsewhere;
+
+    pthread_t                         thread;
+    ngx_uint_t                        started;
+} ngx_http_wassiit_part_t;
 
 
-static ngx_int_t ngx_http_wassiit_store_read(ngx_http_wassiit_reader_t *rd);
-static ngx_int_t ngx_http_wassiit_store_line(ngx_http_wassiit_reader_t *rd,
+static u_char *ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size,
+    ngx_log_t *log);
+static ngx_uint_t ngx_http_wassiit_store_divide(ngx_http_wassiit_part_t *parts,
+    u_char *data, size_t size);
+static ngx_int_t ngx_http_wassiit_store_parse(ngx_http_wassiit_part_t *parts,
+    ngx_uint_t n, ngx_log_t *log);
+static void *ngx_http_wassiit_store_thread(void *data);
+static ngx_int_t ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_part_t *parts, ngx_uint_t n, ngx_str_t *file,
+    ngx_log_t *log);
+static void *ngx_http_wassiit_arena_alloc(size_t size);
+static void ngx_http_wassiit_arena_free(void *p);
+static ngx_int_t ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part,
     u_char *p, size_t len);
-static ngx_int_t ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_http_wassiit_record_t *rec);
-static ngx_int_t ngx_http_wassiit_store_scopes(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_scopes(ngx_http_wassiit_part_t *part,
     json_t *json, uint64_t *scopes);
-static ngx_int_t ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_keys(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_http_wassiit_record_t *rec);
-static ngx_int_t ngx_http_wassiit_store_key(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_uint_t n, ngx_http_wassiit_key_t *key);
 static ngx_int_t ngx_http_wassiit_store_digest(json_t *json, u_char *digest);
 static ngx_int_t ngx_http_wassiit_store_time(json_t *json, int64_t *seconds);
 static ngx_int_t ngx_http_wassiit_store_base64(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_id(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_name(json_t *json);
-static ngx_int_t ngx_http_wassiit_store_copy(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_store_merge(ngx_http_wassiit_reader_t *rd,
-    ngx_http_wassiit_record_t *rec);
-static ngx_int_t ngx_http_wassiit_store_unique(ngx_http_wassiit_reader_t *rd);
+static ngx_int_t ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_set_t *ids, ngx_http_wassiit_record_t ***last,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_store_unique(
+    ngx_http_wassiit_store_t *store, ngx_str_t *file, ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_store_grow(ngx_http_wassiit_set_t *set,
     uint32_t (*hash)(void *), ngx_log_t *log);
 static uint32_t ngx_http_wassiit_store_id_hash(void *data);
 static uint32_t ngx_http_wassiit_store_key_hash(void *data);
-static ngx_int_t ngx_http_wassiit_store_fault(ngx_http_wassiit_reader_t *rd,
+static ngx_int_t ngx_http_wassiit_store_fault(ngx_http_wassiit_part_t *part,
     const char *fmt, ...);
 
 
@@ -62,153 +100,336 @@ ngx_http_wassiit_store_t *
 ngx_http_wassiit_store_load(ngx_str_t *file,
     const ngx_wassiit_scopes_t *scopes, ngx_log_t *log)
 {
+    size_t                     size;
+    u_char                    *data;
     ngx_int_t                  rc;
-    ngx_pool_t                *pool;
-    ngx_http_wassiit_reader_t  rd;
+    ngx_uint_t                 i, n;
+    ngx_http_wassiit_store_t  *store;
+    ngx_http_wassiit_part_t    parts[STORE_PARTS];
 
-    pool = ngx_create_pool(STORE_POOL, log);
-    if (pool == NULL) {
+    store = ngx_calloc(sizeof(ngx_http_wassiit_store_t), log);
+    if (store == NULL) {
         return NULL;
     }
 
-    ngx_memzero(&rd, sizeof(ngx_http_wassiit_reader_t));
-
-    rd.scopes = scopes;
-    rd.file = file;
-    rd.log = log;
-
-    rd.store = ngx_pcalloc(pool, sizeof(ngx_http_wassiit_store_t));
-
-    if (rd.store == NULL) {
-        ngx_destroy_pool(pool);
+    data = ngx_http_wassiit_store_read(file, &size, log);
+    if (data == NULL) {
+        ngx_free(store);
         return NULL;
     }
 
-    rd.store->pool = pool;
-    rd.last = &rd.store->records;
+    ngx_memzero(parts, sizeof(parts));
 
-    rc = ngx_http_wassiit_store_read(&rd);
+    n = ngx_http_wassiit_store_divide(parts, data, size);
+    rc = NGX_OK;
+
+    for (i = 0; i < n; i++) {
+        store->pools[i] = ngx_create_pool(STORE_POOL, log);
+
+        if (store->pools[i] == NULL) {
+            rc = NGX_ERROR;
+            break;
+        }
+
+        parts[i].pool = store->pools[i];
+        parts[i].scopes = scopes;
+        parts[i].log = log;
+        parts[i].last = &parts[i].records;
+    }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_unique(&rd);
+        rc = ngx_http_wassiit_store_parse(parts, n, log);
     }
 
-    if (rd.ids.slots) {
-        ngx_free(rd.ids.slots);
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_wassiit_store_join(store, parts, n, file, log);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_wassiit_store_unique(store, file, log);
     }
 
     if (rc != NGX_OK) {
-        ngx_destroy_pool(pool);
+        ngx_http_wassiit_store_destroy(store);
         return NULL;
     }
 
-    return rd.store;
+    return store;
+}
+
+
+void
+ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_STORE_POOLS; i++) {
+        if (store->pools[i]) {
+            ngx_destroy_pool(store->pools[i]);
+        }
+    }
+
+    ngx_free(store);
+}
+
+
+static u_char *
+ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size, ngx_log_t *log)
+{
+    u_char           *data;
+    size_t            room, used;
+    ssize_t           n;
+    ngx_fd_t          fd;
+    ngx_file_info_t   fi;
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_open_file_n " \"%V\" failed", file);
+        return NULL;
+    }
+
+    data = NULL;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_fd_info_n " \"%V\" failed", file);
+        goto done;
+    }
+
+    if (!ngx_is_file(&fi)) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "partners' file \"%V\" is not a regular file", file);
+        goto done;
+    }
+
+    if (fi.st_mode & S_IROTH) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "partners' file \"%V\" can be read by everyone, "
+                      "its mode should be 0600", file);
+    }
+
+    room = ngx_file_size(&fi) + 1;
+    used = 0;
+
+    data = ngx_alloc(room, log);
+    if (data == NULL) {
+        goto done;
+    }
+
+    while (used < room) {
+        n = ngx_read_fd(fd, data + used, room - used);
+
+        if (n == -1) {
+            ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                          ngx_read_fd_n " \"%V\" failed", file);
+            goto failed;
+        }
+
+        if (n == 0) {
+            *size = used;
+            goto done;
+        }
+
+        used += n;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "partners' file \"%V\" grew while it was read", file);
+
+failed:
+
+    ngx_explicit_memzero(data, used);
+    ngx_free(data);
+    data = NULL;
+
+done:
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                      ngx_close_file_n " \"%V\" failed", file);
+    }
+
+    return data;
+}
+
+
+/* Divides the file where lines end.  Returns the number of parts. */
+
+static ngx_uint_t
+ngx_http_wassiit_store_divide(ngx_http_wassiit_part_t *parts, u_char *data,
+    size_t size)
+{
+    u_char      *p, *end;
+    ngx_uint_t   i, n;
+
+    n = ngx_min(ngx_min((ngx_uint_t) ngx_max(ngx_ncpu, 1), STORE_PARTS),
+                size / STORE_PART + 1);
+
+    p = data;
+
+    for (i = 0; i < n; i++) {
+        end = data + size / n * (i + 1);
+
+        if (i == n - 1) {
+            end = data + size;
+
+        } else {
+            end = ngx_max(end, p);
+            end = ngx_strlchr(end, data + size, LF);
+            end = (end == NULL) ? data + size : end + 1;
+        }
+
+        parts[i].start = p;
+        parts[i].end = end;
+        p = end;
+    }
+
+    return n;
 }
 
 
 static ngx_int_t
-ngx_http_wassiit_store_read(ngx_http_wassiit_reader_t *rd)
+ngx_http_wassiit_store_parse(ngx_http_wassiit_part_t *parts, ngx_uint_t n,
+    ngx_log_t *log)
 {
-    size_t           len;
-    u_char          *buf, *p, *last, *eol;
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_int_t        rc;
-    ngx_file_info_t  fi;
+    sigset_t       all, former;
+    ngx_int_t      rc;
+    ngx_uint_t     i;
+    json_free_t    json_free;
+    json_malloc_t  json_malloc;
 
-    fd = ngx_open_file(rd->file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    rc = NGX_OK;
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, rd->log, ngx_errno,
-                      ngx_open_file_n " \"%V\" failed", rd->file);
-        return NGX_ERROR;
-    }
+    for (i = 0; i < n; i++) {
+        parts[i].arena = ngx_palloc(parts[i].pool, STORE_ARENA);
 
-    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && (fi.st_mode & S_IROTH)) {
-        ngx_log_error(NGX_LOG_WARN, rd->log, 0,
-                      "partners' file \"%V\" can be read by everyone, "
-                      "its mode should be 0600", rd->file);
-    }
-
-    rc = NGX_ERROR;
-
-    buf = ngx_alloc(STORE_BUFFER, rd->log);
-    if (buf == NULL) {
-        goto done;
-    }
-
-    last = buf;
-
-    for ( ;; ) {
-        n = ngx_read_fd(fd, last, buf + STORE_BUFFER - last);
-
-        if (n == -1) {
-            ngx_log_error(NGX_LOG_EMERG, rd->log, ngx_errno,
-                          ngx_read_fd_n " \"%V\" failed", rd->file);
-            goto done;
+        if (parts[i].arena == NULL) {
+            return NGX_ERROR;
         }
-
-        if (n == 0) {
-            break;
-        }
-
-        last += n;
-
-        for (p = buf; /* void */ ; p = eol + 1) {
-            len = last - p;
-            eol = ngx_strlchr(p, last, LF);
-
-            if (eol == NULL) {
-                break;
-            }
-
-            if (ngx_http_wassiit_store_line(rd, p, eol - p) != NGX_OK) {
-                goto done;
-            }
-        }
-
-        if (len == STORE_BUFFER) {
-            rd->line++;
-            (void) ngx_http_wassiit_store_fault(rd, "line too long, "
-                                                "the most is %d bytes",
-                                                STORE_BUFFER - 1);
-            goto done;
-        }
-
-        ngx_memmove(buf, p, len);
-        last = buf + len;
     }
 
-    rc = (last == buf) ? NGX_OK
-                       : ngx_http_wassiit_store_line(rd, buf, last - buf);
+    json_get_alloc_funcs(&json_malloc, &json_free);
+    json_set_alloc_funcs(ngx_http_wassiit_arena_alloc,
+                         ngx_http_wassiit_arena_free);
+    json_object_seed(0);
 
-done:
+    /* signals are for the thread that nginx runs in */
 
-    if (buf) {
-        ngx_explicit_memzero(buf, STORE_BUFFER);
-        ngx_free(buf);
+    sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &former);
+
+    for (i = 1; i < n; i++) {
+        parts[i].started = (pthread_create(&parts[i].thread, NULL,
+                                           ngx_http_wassiit_store_thread,
+                                           &parts[i])
+                            == 0);
     }
 
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, rd->log, ngx_errno,
-                      ngx_close_file_n " \"%V\" failed", rd->file);
+    (void) pthread_sigmask(SIG_SETMASK, &former, NULL);
+
+    for (i = 0; i < n; i++) {
+        if (!parts[i].started) {
+            (void) ngx_http_wassiit_store_thread(&parts[i]);
+        }
     }
+
+    for (i = 1; i < n; i++) {
+        if (parts[i].started && pthread_join(parts[i].thread, NULL) != 0) {
+            ngx_log_error(NGX_LOG_ALERT, log, 0, "pthread_join() failed");
+            rc = NGX_ERROR;
+        }
+    }
+
+    json_set_alloc_funcs(json_malloc, json_free);
 
     return rc;
 }
 
 
+/* The part that the calling thread parses. */
+
+static __thread ngx_http_wassiit_part_t  *ngx_http_wassiit_part;
+
+
+static void *
+ngx_http_wassiit_store_thread(void *data)
+{
+    ngx_http_wassiit_part_t  *part = data;
+
+    u_char  *p, *eol;
+
+    ngx_http_wassiit_part = part;
+    part->rc = NGX_OK;
+
+    for (p = part->start; p < part->end && part->rc == NGX_OK; p = eol + 1) {
+        eol = ngx_strlchr(p, part->end, LF);
+
+        if (eol == NULL) {
+            eol = part->end;
+        }
+
+        part->rc = ngx_http_wassiit_store_line(part, p, eol - p);
+    }
+
+    return NULL;
+}
+
+
+/*
+ * While a file is parsed, jansson's memory comes from here: a line's values
+ * lie together, go at once, and are wiped, as secrets are among them.
+ */
+
+static void *
+ngx_http_wassiit_arena_alloc(size_t size)
+{
+    void                     *p;
+    ngx_http_wassiit_part_t  *part;
+
+    part = ngx_http_wassiit_part;
+    size = ngx_align(size, NGX_ALIGNMENT);
+
+    if (size > STORE_ARENA - part->used) {
+        part->elsewhere++;
+        return ngx_alloc(size, part->log);
+    }
+
+    p = part->arena + part->used;
+    part->used += size;
+
+    return p;
+}
+
+
+static void
+ngx_http_wassiit_arena_free(void *p)
+{
+    u_char  *arena;
+
+    arena = ngx_http_wassiit_part->arena;
+
+    if (p && ((u_char *) p < arena || (u_char *) p >= arena + STORE_ARENA)) {
+        ngx_free(p);
+    }
+}
+
+
 static ngx_int_t
-ngx_http_wassiit_store_line(ngx_http_wassiit_reader_t *rd, u_char *p,
+ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part, u_char *p,
     size_t len)
 {
     json_t                     *json;
     size_t                      i;
     ngx_int_t                   rc;
     json_error_t                error;
-    ngx_http_wassiit_record_t   rec;
+    ngx_http_wassiit_record_t  *rec;
 
-    rd->line++;
+    part->line++;
 
     for (i = 0; i < len; i++) {
         if (p[i] != ' ' && p[i] != '\t' && p[i] != CR) {
@@ -220,63 +441,84 @@ ngx_http_wassiit_store_line(ngx_http_wassiit_reader_t *rd, u_char *p,
         return NGX_OK;
     }
 
+    if (len >= STORE_LINE) {
+        return ngx_http_wassiit_store_fault(part, "line too long, the most "
+                                            "is %d bytes", STORE_LINE - 1);
+    }
+
+    rec = ngx_pcalloc(part->pool, sizeof(ngx_http_wassiit_record_t));
+    if (rec == NULL) {
+        return NGX_ERROR;
+    }
+
+    part->used = 0;
+    part->elsewhere = 0;
+
     json = json_loadb((char *) p, len, JSON_REJECT_DUPLICATES, &error);
 
     if (json == NULL) {
         /* jansson's own text may quote what is secret */
 
         if (json_error_code(&error) == json_error_duplicate_key) {
-            return ngx_http_wassiit_store_fault(rd,
-                                  "column %d: field given twice",
-                                  error.column);
+            rc = ngx_http_wassiit_store_fault(part,
+                                              "column %d: field given twice",
+                                              error.column);
+        } else {
+            rc = ngx_http_wassiit_store_fault(part,
+                                              "column %d: not valid JSON",
+                                              error.column);
         }
 
-        return ngx_http_wassiit_store_fault(rd, "column %d: not valid JSON",
-                                            error.column);
+        goto done;
     }
 
-    ngx_memzero(&rec, sizeof(ngx_http_wassiit_record_t));
-
-    rc = ngx_http_wassiit_store_record(rd, json, &rec);
+    rc = ngx_http_wassiit_store_record(part, json, rec);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_merge(rd, &rec);
+        *part->last = rec;
+        part->last = &rec->next;
     }
 
-    json_decref(json);
+    if (part->elsewhere) {
+        json_decref(json);
+    }
+
+done:
+
+    ngx_explicit_memzero(part->arena, part->used);
 
     return rc;
 }
 
 
 static ngx_int_t
-ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
+ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
     ngx_http_wassiit_record_t *rec)
 {
     json_t      *value, *id;
     const char  *field;
 
     if (!json_is_object(json)) {
-        return ngx_http_wassiit_store_fault(rd, "not a JSON object");
+        return ngx_http_wassiit_store_fault(part, "not a JSON object");
     }
 
     id = json_object_get(json, "id");
 
     if (id == NULL) {
-        return ngx_http_wassiit_store_fault(rd, "id: missing");
+        return ngx_http_wassiit_store_fault(part, "id: missing");
     }
 
     if (ngx_http_wassiit_store_id(id) != NGX_OK) {
-        return ngx_http_wassiit_store_fault(rd, "id: must be a string of "
+        return ngx_http_wassiit_store_fault(part, "id: must be a string of "
                                             "1 to 64 of a-z 0-9 . _ -");
     }
 
-    if (ngx_http_wassiit_store_copy(rd, id, &rec->id) != NGX_OK) {
+    if (ngx_http_wassiit_store_copy(part, id, &rec->id) != NGX_OK) {
         return NGX_ERROR;
     }
 
     rec->enabled = 1;
-    rec->line = rd->line;
+    rec->line = part->line;
 
     json_object_foreach(json, field, value) {
 
@@ -286,18 +528,20 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
 
         if (ngx_strcmp(field, "name") == 0) {
             if (ngx_http_wassiit_store_name(value) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "name: must be a "
+                return ngx_http_wassiit_store_fault(part, "name: must be a "
                                         "string of 1 to 128 bytes without "
                                         "control characters");
             }
 
-            if (ngx_http_wassiit_store_copy(rd, value, &rec->name) != NGX_OK) {
+            if (ngx_http_wassiit_store_copy(part, value, &rec->name)
+                != NGX_OK)
+            {
                 return NGX_ERROR;
             }
 
         } else if (ngx_strcmp(field, "enabled") == 0) {
             if (!json_is_boolean(value)) {
-                return ngx_http_wassiit_store_fault(rd, "enabled: must be "
+                return ngx_http_wassiit_store_fault(part, "enabled: must be "
                                                     "true or false");
             }
 
@@ -305,7 +549,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
 
         } else if (ngx_strcmp(field, "deleted") == 0) {
             if (!json_is_true(value) || json_object_size(json) != 2) {
-                return ngx_http_wassiit_store_fault(rd, "deleted: must be "
+                return ngx_http_wassiit_store_fault(part, "deleted: must be "
                                                     "true, beside an id "
                                                     "alone");
             }
@@ -313,7 +557,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
             rec->deleted = 1;
 
         } else if (ngx_strcmp(field, "scopes") == 0) {
-            if (ngx_http_wassiit_store_scopes(rd, value, &rec->scopes)
+            if (ngx_http_wassiit_store_scopes(part, value, &rec->scopes)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -326,32 +570,32 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
                                           &rec->rate)
                    != NGX_OK)
             {
-                return ngx_http_wassiit_store_fault(rd, "rate: must be a "
+                return ngx_http_wassiit_store_fault(part, "rate: must be a "
                                         "string such as \"100r/m\", from 1 "
                                         "to %d, r/s, r/m, r/h or r/d",
                                         NGX_WASSIIT_RATE_MAX);
             }
 
         } else if (ngx_strcmp(field, "keys") == 0) {
-            if (ngx_http_wassiit_store_keys(rd, value, rec) != NGX_OK) {
+            if (ngx_http_wassiit_store_keys(part, value, rec) != NGX_OK) {
                 return NGX_ERROR;
             }
 
         } else if (ngx_strcmp(field, "hmac_secret") == 0) {
             if (ngx_http_wassiit_store_base64(value) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "hmac_secret: must "
+                return ngx_http_wassiit_store_fault(part, "hmac_secret: must "
                                                     "be a string of base64");
             }
 
         } else if (ngx_strcmp(field, "webhook_secret") == 0) {
             if (!json_is_string(value) || json_string_length(value) == 0) {
-                return ngx_http_wassiit_store_fault(rd, "webhook_secret: "
+                return ngx_http_wassiit_store_fault(part, "webhook_secret: "
                                                     "must be a string that "
                                                     "isn't empty");
             }
 
         } else {
-            return ngx_http_wassiit_store_fault(rd, "%s: unknown field",
+            return ngx_http_wassiit_store_fault(part, "%s: unknown field",
                                                 field);
         }
     }
@@ -361,7 +605,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_reader_t *rd, json_t *json,
 
 
 static ngx_int_t
-ngx_http_wassiit_store_scopes(ngx_http_wassiit_reader_t *rd, json_t *json,
+ngx_http_wassiit_store_scopes(ngx_http_wassiit_part_t *part, json_t *json,
     uint64_t *scopes)
 {
     size_t      i, len;
@@ -371,25 +615,25 @@ ngx_http_wassiit_store_scopes(ngx_http_wassiit_reader_t *rd, json_t *json,
     ngx_str_t   nearest;
 
     if (!json_is_array(json)) {
-        return ngx_http_wassiit_store_fault(rd, "scopes: must be an array");
+        return ngx_http_wassiit_store_fault(part, "scopes: must be an array");
     }
 
     json_array_foreach(json, i, value) {
 
         if (!json_is_string(value)) {
-            return ngx_http_wassiit_store_fault(rd, "scopes[%uz]: must be a "
+            return ngx_http_wassiit_store_fault(part, "scopes[%uz]: must be a "
                                                 "string", i);
         }
 
         p = (u_char *) json_string_value(value);
         len = json_string_length(value);
 
-        scope = ngx_wassiit_scopes_find(rd->scopes, p, len);
+        scope = ngx_wassiit_scopes_find(part->scopes, p, len);
 
         if (scope == 0) {
-            ngx_wassiit_scopes_nearest(rd->scopes, p, len, &nearest);
+            ngx_wassiit_scopes_nearest(part->scopes, p, len, &nearest);
 
-            return ngx_http_wassiit_store_fault(rd, "scopes[%uz]: unknown "
+            return ngx_http_wassiit_store_fault(part, "scopes[%uz]: unknown "
                                       "scope \"%s\", the nearest is \"%V\"",
                                       i, p, &nearest);
         }
@@ -402,7 +646,7 @@ ngx_http_wassiit_store_scopes(ngx_http_wassiit_reader_t *rd, json_t *json,
 
 
 static ngx_int_t
-ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd, json_t *json,
+ngx_http_wassiit_store_keys(ngx_http_wassiit_part_t *part, json_t *json,
     ngx_http_wassiit_record_t *rec)
 {
     size_t                   i, n;
@@ -410,18 +654,18 @@ ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd, json_t *json,
     ngx_http_wassiit_key_t  *keys;
 
     if (!json_is_array(json)) {
-        return ngx_http_wassiit_store_fault(rd, "keys: must be an array");
+        return ngx_http_wassiit_store_fault(part, "keys: must be an array");
     }
 
     if (json_array_size(json) > NGX_HTTP_WASSIIT_KEYS) {
-        return ngx_http_wassiit_store_fault(rd, "keys: %uz of them, the most "
+        return ngx_http_wassiit_store_fault(part, "keys: %uz of them, the most "
                                             "is %d", json_array_size(json),
                                             NGX_HTTP_WASSIIT_KEYS);
     }
 
     rec->nkeys = json_array_size(json);
 
-    keys = ngx_palloc(rd->store->pool,
+    keys = ngx_palloc(part->pool,
                       rec->nkeys * sizeof(ngx_http_wassiit_key_t));
     if (keys == NULL) {
         return NGX_ERROR;
@@ -431,7 +675,7 @@ ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd, json_t *json,
 
     json_array_foreach(json, i, value) {
 
-        if (ngx_http_wassiit_store_key(rd, value, i, &keys[i]) != NGX_OK) {
+        if (ngx_http_wassiit_store_key(part, value, i, &keys[i]) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -441,7 +685,7 @@ ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd, json_t *json,
                               keys[i].id.len)
                    == 0)
             {
-                return ngx_http_wassiit_store_fault(rd, "keys[%uz].id: "
+                return ngx_http_wassiit_store_fault(part, "keys[%uz].id: "
                                           "\"%V\" is keys[%uz]'s already",
                                           i, &keys[i].id, n);
             }
@@ -453,23 +697,23 @@ ngx_http_wassiit_store_keys(ngx_http_wassiit_reader_t *rd, json_t *json,
 
 
 static ngx_int_t
-ngx_http_wassiit_store_key(ngx_http_wassiit_reader_t *rd, json_t *json,
+ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part, json_t *json,
     ngx_uint_t n, ngx_http_wassiit_key_t *key)
 {
     json_t      *value;
     const char  *field;
 
     if (!json_is_object(json)) {
-        return ngx_http_wassiit_store_fault(rd, "keys[%ui]: must be an "
+        return ngx_http_wassiit_store_fault(part, "keys[%ui]: must be an "
                                             "object", n);
     }
 
     if (json_object_get(json, "id") == NULL) {
-        return ngx_http_wassiit_store_fault(rd, "keys[%ui].id: missing", n);
+        return ngx_http_wassiit_store_fault(part, "keys[%ui].id: missing", n);
     }
 
     if (json_object_get(json, "sha256") == NULL) {
-        return ngx_http_wassiit_store_fault(rd, "keys[%ui].sha256: missing",
+        return ngx_http_wassiit_store_fault(part, "keys[%ui].sha256: missing",
                                             n);
     }
 
@@ -480,38 +724,38 @@ ngx_http_wassiit_store_key(ngx_http_wassiit_reader_t *rd, json_t *json,
 
         if (ngx_strcmp(field, "id") == 0) {
             if (ngx_http_wassiit_store_id(value) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "keys[%ui].id: must "
+                return ngx_http_wassiit_store_fault(part, "keys[%ui].id: must "
                                         "be a string of 1 to 64 of "
                                         "a-z 0-9 . _ -", n);
             }
 
-            if (ngx_http_wassiit_store_copy(rd, value, &key->id) != NGX_OK) {
+            if (ngx_http_wassiit_store_copy(part, value, &key->id) != NGX_OK) {
                 return NGX_ERROR;
             }
 
         } else if (ngx_strcmp(field, "sha256") == 0) {
             if (ngx_http_wassiit_store_digest(value, key->digest) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "keys[%ui].sha256: "
+                return ngx_http_wassiit_store_fault(part, "keys[%ui].sha256: "
                                                     "must be a string of 64 "
                                                     "hex digits", n);
             }
 
         } else if (ngx_strcmp(field, "created") == 0) {
             if (ngx_http_wassiit_store_time(value, &key->created) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "keys[%ui].created: "
+                return ngx_http_wassiit_store_fault(part, "keys[%ui].created: "
                                         "must be a time such as "
                                         "\"2026-11-01T09:00:00Z\"", n);
             }
 
         } else if (ngx_strcmp(field, "expires") == 0) {
             if (ngx_http_wassiit_store_time(value, &key->expires) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(rd, "keys[%ui].expires: "
+                return ngx_http_wassiit_store_fault(part, "keys[%ui].expires: "
                                         "must be a time such as "
                                         "\"2026-11-01T09:00:00Z\"", n);
             }
 
         } else {
-            return ngx_http_wassiit_store_fault(rd, "keys[%ui].%s: unknown "
+            return ngx_http_wassiit_store_fault(part, "keys[%ui].%s: unknown "
                                                 "field", n, field);
         }
     }
@@ -656,11 +900,11 @@ ngx_http_wassiit_store_name(json_t *json)
 
 
 static ngx_int_t
-ngx_http_wassiit_store_copy(ngx_http_wassiit_reader_t *rd, json_t *json,
+ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part, json_t *json,
     ngx_str_t *value)
 {
     value->len = json_string_length(json);
-    value->data = ngx_pnalloc(rd->store->pool, value->len);
+    value->data = ngx_pnalloc(part->pool, value->len);
 
     if (value->data == NULL) {
         return NGX_ERROR;
@@ -672,51 +916,100 @@ ngx_http_wassiit_store_copy(ngx_http_wassiit_reader_t *rd, json_t *json,
 }
 
 
-static ngx_int_t
-ngx_http_wassiit_store_merge(ngx_http_wassiit_reader_t *rd,
-    ngx_http_wassiit_record_t *rec)
-{
-    ngx_uint_t                   i, mask;
-    ngx_http_wassiit_record_t   *next, *found;
+/* Puts the parts together, and reports the file's first fault. */
 
-    if (ngx_http_wassiit_store_grow(&rd->ids, ngx_http_wassiit_store_id_hash,
-                                    rd->log)
+static ngx_int_t
+ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_part_t *parts, ngx_uint_t n, ngx_str_t *file,
+    ngx_log_t *log)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, lines;
+    ngx_http_wassiit_set_t       ids;
+    ngx_http_wassiit_record_t   *rec, *next, **last;
+
+    ngx_memzero(&ids, sizeof(ngx_http_wassiit_set_t));
+
+    rc = NGX_OK;
+    lines = 0;
+    last = &store->records;
+
+    for (i = 0; i < n; i++) {
+
+        for (rec = parts[i].records; rec && rc == NGX_OK; rec = next) {
+            next = rec->next;
+            rec->next = NULL;
+            rec->line += lines;
+
+            rc = ngx_http_wassiit_store_merge(store, &ids, &last, rec, log);
+        }
+
+        lines += parts[i].line;
+
+        if (parts[i].rc != NGX_OK) {
+            rc = NGX_ERROR;
+
+            if (parts[i].fault_len) {
+                ngx_log_error(NGX_LOG_EMERG, log, 0, "%V:%ui: %*s",
+                              file, lines, parts[i].fault_len,
+                              parts[i].fault);
+            }
+        }
+
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    if (ids.slots) {
+        ngx_free(ids.slots);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_set_t *ids, ngx_http_wassiit_record_t ***last,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+{
+    ngx_uint_t                  i, mask;
+    ngx_http_wassiit_record_t  *next, *found;
+
+    if (ngx_http_wassiit_store_grow(ids, ngx_http_wassiit_store_id_hash, log)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    mask = rd->ids.size - 1;
+    mask = ids->size - 1;
 
     for (i = ngx_http_wassiit_store_id_hash(rec) & mask;
-         rd->ids.slots[i];
+         ids->slots[i];
          i = (i + 1) & mask)
     {
-        found = rd->ids.slots[i];
+        found = ids->slots[i];
 
         if (found->id.len == rec->id.len
             && ngx_memcmp(found->id.data, rec->id.data, rec->id.len) == 0)
         {
-            rd->store->partners += (int) found->deleted - (int) rec->deleted;
+            store->partners += (ngx_uint_t) found->deleted - rec->deleted;
+
             next = found->next;
             *found = *rec;
             found->next = next;
+
             return NGX_OK;
         }
     }
 
-    found = ngx_palloc(rd->store->pool, sizeof(ngx_http_wassiit_record_t));
-    if (found == NULL) {
-        return NGX_ERROR;
-    }
+    ids->slots[i] = rec;
+    ids->count++;
+    store->partners += !rec->deleted;
 
-    *found = *rec;
-    rd->ids.slots[i] = found;
-    rd->ids.count++;
-    rd->store->partners += !rec->deleted;
-
-    *rd->last = found;
-    rd->last = &found->next;
+    **last = rec;
+    *last = &rec->next;
 
     return NGX_OK;
 }
@@ -725,7 +1018,8 @@ ngx_http_wassiit_store_merge(ngx_http_wassiit_reader_t *rd,
 /* No two keys of the file's final state may be the same. */
 
 static ngx_int_t
-ngx_http_wassiit_store_unique(ngx_http_wassiit_reader_t *rd)
+ngx_http_wassiit_store_unique(ngx_http_wassiit_store_t *store,
+    ngx_str_t *file, ngx_log_t *log)
 {
     ngx_int_t                   rc;
     ngx_uint_t                  i, n, mask;
@@ -736,12 +1030,12 @@ ngx_http_wassiit_store_unique(ngx_http_wassiit_reader_t *rd)
     rc = NGX_ERROR;
     ngx_memzero(&set, sizeof(ngx_http_wassiit_set_t));
 
-    for (rec = rd->store->records; rec; rec = rec->next) {
+    for (rec = store->records; rec; rec = rec->next) {
 
         for (n = 0; n < rec->nkeys; n++) {
 
             if (ngx_http_wassiit_store_grow(&set,
-                                    ngx_http_wassiit_store_key_hash, rd->log)
+                                       ngx_http_wassiit_store_key_hash, log)
                 != NGX_OK)
             {
                 goto done;
@@ -774,17 +1068,15 @@ ngx_http_wassiit_store_unique(ngx_http_wassiit_reader_t *rd)
 
 found:
 
-    for (other = rd->store->records; other; other = other->next) {
+    for (other = store->records; other; other = other->next) {
         if (found >= other->keys && found < other->keys + other->nkeys) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "%V:%ui: keys[%ui].sha256: partner \"%V\" has the "
+                          "same key, on line %ui",
+                          file, rec->line, n, &other->id, other->line);
             break;
         }
     }
-
-    rd->line = rec->line;
-
-    (void) ngx_http_wassiit_store_fault(rd, "keys[%ui].sha256: partner "
-                                        "\"%V\" has the same key, on line %ui",
-                                        n, &other->id, other->line);
 
 done:
 
@@ -860,20 +1152,21 @@ ngx_http_wassiit_store_key_hash(void *data)
 }
 
 
+/* Always returns NGX_ERROR. */
+
 static ngx_int_t
-ngx_http_wassiit_store_fault(ngx_http_wassiit_reader_t *rd,
+ngx_http_wassiit_store_fault(ngx_http_wassiit_part_t *part,
     const char *fmt, ...)
 {
     u_char   *p;
     va_list   args;
-    u_char    text[NGX_MAX_ERROR_STR / 2];
 
     va_start(args, fmt);
-    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    p = ngx_vslprintf(part->fault, part->fault + sizeof(part->fault), fmt,
+                      args);
     va_end(args);
 
-    ngx_log_error(NGX_LOG_EMERG, rd->log, 0, "%V:%ui: %*s",
-                  rd->file, rd->line, p - text, text);
+    part->fault_len = p - part->fault;
 
     return NGX_ERROR;
 }

@@ -21,6 +21,8 @@
 #define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
 #define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
 
+#define NGX_HTTP_WASSIIT_STORE_POOLS  4
+
 
 typedef struct {
     u_char                            digest[NGX_WASSIIT_DIGEST_LEN];
@@ -47,20 +49,22 @@ struct ngx_http_wassiit_record_s {
 
 
 typedef struct {
-    ngx_pool_t                       *pool;
+    ngx_pool_t                       *pools[NGX_HTTP_WASSIIT_STORE_POOLS];
     ngx_uint_t                        partners;
     ngx_http_wassiit_record_t        *records;  /* deleted ones among them */
 } ngx_http_wassiit_store_t;
 
 
 /*
- * Reads the whole file.  Returns the store, whose memory is all in a pool of
- * its own that the caller destroys; or NULL when the file can't be read or
- * has a bad line, which is then logged at "emerg" as "file:line: field:
- * reason".  No secret and no part of one is ever logged.
+ * Reads the whole file.  Returns the store, which the caller destroys with
+ * all that it points to; or NULL when the file can't be read or has a bad
+ * line, which is then logged at "emerg" as "file:line: field: reason".  No
+ * secret and no part of one is ever logged.
  */
 ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
     const ngx_wassiit_scopes_t *scopes, ngx_log_t *log);
+
+void ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store);
 
 
 #endif /* _NGX_HTTP_WASSIIT_STORE_H_INCLUDED_ */
