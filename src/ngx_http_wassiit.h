@@ -96,6 +96,7 @@ typedef struct {
     unsigned                       taken:1;     /* the window was asked */
     unsigned                       counted:1;   /* as allowed */
     unsigned                       limit_headers:1;
+    unsigned                       headers:1;   /* were added */
     unsigned                       keepalive:1; /* before the refusal */
 
     ngx_http_wassiit_partner_t     partner;
@@ -105,11 +106,11 @@ typedef struct {
 extern ngx_module_t  ngx_http_wassiit_module;
 
 
-/*
- * The context of the client's request that r is, or is a part of; NULL if
- * it hasn't met a location with access on.
- */
+/* The context of the client's request that r is, or is a part of, or NULL. */
 ngx_http_wassiit_ctx_t *ngx_http_wassiit_get_ctx(ngx_http_request_t *r);
+
+/* Makes the context of a request that has none.  NULL: memory is short. */
+ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(ngx_http_request_t *r);
 
 /*
  * The handlers of the access phase (key, scope) and of the pre-content

@@ -5,8 +5,6 @@
 #include "ngx_http_wassiit.h"
 
 
-static ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(
-    ngx_http_request_t *r);
 static void ngx_http_wassiit_cleanup(void *data);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_key(
     ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
@@ -195,7 +193,7 @@ ngx_http_wassiit_get_ctx(ngx_http_request_t *r)
 }
 
 
-static ngx_http_wassiit_ctx_t *
+ngx_http_wassiit_ctx_t *
 ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t      *cln;
@@ -399,11 +397,7 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
     ngx_str_t  *undeclared;
     ngx_uint_t  i;
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "wassiit_scope asks for \"%V\", which is not a declared "
-                  "scope", name);
-
-    /* for a body that quotes it: it may come from anywhere */
+    /* it may come from anywhere, and is quoted in the log and in the body */
 
     undeclared = &ctx->undeclared;
 
@@ -420,6 +414,10 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
         undeclared->data[i] = (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\')
                               ? '?' : c;
     }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "wassiit_scope asks for \"%V\", which is not a declared "
+                  "scope", undeclared);
 
     return NGX_OK;
 }

@@ -40,17 +40,44 @@ static ngx_int_t ngx_http_wassiit_replace(ngx_http_request_t *r,
 static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
     ngx_uint_t form);
 static ngx_int_t ngx_http_wassiit_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static ngx_int_t ngx_http_wassiit_unparsed(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
     ngx_wassiit_usage_t *usage);
 static ngx_int_t ngx_http_wassiit_add_header(ngx_http_request_t *r,
-    const char *name, size_t len, u_char *value, u_char *last);
+    ngx_uint_t name, u_char *value, u_char *last);
+static void ngx_http_wassiit_clear_headers(ngx_http_request_t *r);
 static u_char *ngx_http_wassiit_number(u_char *p, ngx_uint_t n);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+enum {
+    HEADER_POLICY = 0,
+    HEADER_NOW,
+    HEADER_LIMIT,
+    HEADER_REMAINING,
+    HEADER_RESET,
+    HEADER_RETRY_AFTER,
+    HEADER_WWW_AUTHENTICATE,
+    HEADERS
+};
+
+
+static ngx_str_t  ngx_http_wassiit_headers[] = {
+    ngx_string("RateLimit-Policy"),
+    ngx_string("RateLimit"),
+    ngx_string("X-RateLimit-Limit"),
+    ngx_string("X-RateLimit-Remaining"),
+    ngx_string("X-RateLimit-Reset"),
+    ngx_string("Retry-After"),
+    ngx_string("WWW-Authenticate")
+};
 
 
 #define QUOTA_EXCEEDED                                                       \
@@ -485,7 +512,7 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_header_filter(ngx_http_request_t *r)
 {
-    u_char                  *p, *value;
+    ngx_int_t                rc;
     ngx_http_wassiit_ctx_t  *ctx;
 
     if (r != r->main) {
@@ -495,7 +522,9 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
     ctx = ngx_http_wassiit_get_ctx(r);
 
     if (ctx == NULL) {
-        return ngx_http_next_header_filter(r);
+        rc = (r->uri.len == 0) ? ngx_http_wassiit_unparsed(r) : NGX_OK;
+
+        return (rc == NGX_OK) ? ngx_http_next_header_filter(r) : rc;
     }
 
     if (ngx_http_wassiit_replaces(r, ctx)
@@ -504,23 +533,12 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->refused && r->headers_out.status == NGX_HTTP_UNAUTHORIZED) {
-        value = ngx_pnalloc(r->pool, sizeof("ApiKey realm=\"\"") - 1
-                                     + ctx->zone->name.len);
-        if (value == NULL) {
-            return NGX_ERROR;
-        }
-
-        p = ngx_sprintf(value, "ApiKey realm=\"%V\"", &ctx->zone->name);
-
-        if (ngx_http_wassiit_add_header(r, "WWW-Authenticate",
-                                        sizeof("WWW-Authenticate") - 1,
-                                        value, p)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (ctx->headers) {
+        /* a filter behind us has made an error of the answer */
+        ngx_http_wassiit_clear_headers(r);
     }
+
+    ctx->headers = 1;
 
     if (ctx->limit_headers
         && ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK)
@@ -528,24 +546,121 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->refused && r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
-        value = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
-        if (value == NULL) {
-            return NGX_ERROR;
-        }
+    /* not if error_page has put a status of another's in place of ours */
 
-        p = ngx_http_wassiit_number(value,
-                             ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1));
-
-        if (ngx_http_wassiit_add_header(r, "Retry-After",
-                                        sizeof("Retry-After") - 1, value, p)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (ctx->refused
+        && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision)
+        && ngx_http_wassiit_refusal_header(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    u_char  *p, *value;
+
+    value = ngx_pnalloc(r->pool, sizeof("ApiKey realm=\"\"") - 1
+                                 + NGX_INT_T_LEN + ctx->zone->name.len);
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    switch (r->err_status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        p = ngx_sprintf(value, "ApiKey realm=\"%V\"", &ctx->zone->name);
+
+        return ngx_http_wassiit_add_header(r, HEADER_WWW_AUTHENTICATE, value,
+                                           p);
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        p = ngx_http_wassiit_number(value,
+                             ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1));
+
+        return ngx_http_wassiit_add_header(r, HEADER_RETRY_AFTER, value, p);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/*
+ * A request line that doesn't fit is answered before there is an URI, and
+ * nginx goes to no named location without one: it makes a 500 of it.  Where
+ * the 414 was meant for wassiit_problem, it is put right here.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_unparsed(ngx_http_request_t *r)
+{
+    ngx_str_t                     uri;
+    ngx_uint_t                    i;
+    ngx_http_err_page_t          *page;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t     *clcf, **named;
+    ngx_http_core_srv_conf_t     *cscf;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    if (r->err_status != NGX_HTTP_INTERNAL_SERVER_ERROR
+        || r->request_line.len == 0
+        || clcf->error_pages == NULL
+        || cscf->named_locations == NULL)
+    {
+        return NGX_OK;
+    }
+
+    page = clcf->error_pages->elts;
+    ngx_str_null(&uri);
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == NGX_HTTP_REQUEST_URI_TOO_LARGE) {
+            uri = page[i].value.value;
+            break;
+        }
+    }
+
+    for (named = cscf->named_locations; *named; named++) {
+
+        wlcf = (*named)->loc_conf[ngx_http_wassiit_module.ctx_index];
+
+        if (wlcf->problem && (*named)->name.len == uri.len
+            && ngx_strncmp((*named)->name.data, uri.data, uri.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (*named == NULL) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_wassiit_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->err_status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
+    r->headers_out.status = r->err_status;
+
+    ctx->body = ngx_http_wassiit_body(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
+                                      wlcf->errors);
+    if (ctx->body == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_wassiit_content(r, ctx->body->buf, wlcf->errors);
+
+    return NGX_OK;
 }
 
 
@@ -610,27 +725,25 @@ ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
     reset = p;
     p = ngx_http_wassiit_number(p, ngx_http_wassiit_reset(usage));
 
-#define add(name, from, to)                                                  \
-    ngx_http_wassiit_add_header(r, name, sizeof(name) - 1, from, to)
-
-    if (add("RateLimit-Policy", policy, now) != NGX_OK
-        || add("RateLimit", now, p) != NGX_OK
-        || add("X-RateLimit-Limit", limit, limit_end) != NGX_OK
-        || add("X-RateLimit-Remaining", remaining, remaining_end) != NGX_OK
-        || add("X-RateLimit-Reset", reset, p) != NGX_OK)
+    if (ngx_http_wassiit_add_header(r, HEADER_POLICY, policy, now) != NGX_OK
+        || ngx_http_wassiit_add_header(r, HEADER_NOW, now, p) != NGX_OK
+        || ngx_http_wassiit_add_header(r, HEADER_LIMIT, limit, limit_end)
+           != NGX_OK
+        || ngx_http_wassiit_add_header(r, HEADER_REMAINING, remaining,
+                                       remaining_end)
+           != NGX_OK
+        || ngx_http_wassiit_add_header(r, HEADER_RESET, reset, p) != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-#undef add
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_wassiit_add_header(ngx_http_request_t *r, const char *name,
-    size_t len, u_char *value, u_char *last)
+ngx_http_wassiit_add_header(ngx_http_request_t *r, ngx_uint_t name,
+    u_char *value, u_char *last)
 {
     ngx_table_elt_t  *h;
 
@@ -640,8 +753,7 @@ ngx_http_wassiit_add_header(ngx_http_request_t *r, const char *name,
     }
 
     h->hash = 1;
-    h->key.len = len;
-    h->key.data = (u_char *) name;
+    h->key = ngx_http_wassiit_headers[name];
     h->value.len = last - value;
     h->value.data = value;
 #if (nginx_version >= 1023000)
@@ -649,6 +761,30 @@ ngx_http_wassiit_add_header(ngx_http_request_t *r, const char *name,
 #endif
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_clear_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, name;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            for (name = 0; name < HEADERS; name++) {
+
+                /* ours, not one of another's of the same name */
+
+                if (h[i].key.data == ngx_http_wassiit_headers[name].data) {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
 }
 
 

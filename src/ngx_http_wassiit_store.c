@@ -201,7 +201,7 @@ ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size, ngx_log_t *log)
         goto done;
     }
 
-    if (!ngx_is_file(&fi)) {
+    if (!ngx_is_file(&fi) && !ngx_is_dir(&fi)) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "partners' file \"%V\" is not a regular file", file);
         goto done;
@@ -431,6 +431,11 @@ ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part, u_char *p,
 
     part->line++;
 
+    if (len >= STORE_LINE) {
+        return ngx_http_wassiit_store_fault(part, "line too long, the most "
+                                            "is %d bytes", STORE_LINE - 1);
+    }
+
     for (i = 0; i < len; i++) {
         if (p[i] != ' ' && p[i] != '\t' && p[i] != CR) {
             break;
@@ -439,11 +444,6 @@ ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part, u_char *p,
 
     if (i == len) {
         return NGX_OK;
-    }
-
-    if (len >= STORE_LINE) {
-        return ngx_http_wassiit_store_fault(part, "line too long, the most "
-                                            "is %d bytes", STORE_LINE - 1);
     }
 
     rec = ngx_pcalloc(part->pool, sizeof(ngx_http_wassiit_record_t));
