@@ -466,6 +466,8 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_wassiit_zone_t     **zones;
     ngx_http_wassiit_literal_t   *literal;
 
+    ngx_wassiit_scopes_settle(&wmcf->scopes);
+
     literal = wmcf->literals.elts;
 
     for (i = 0; i < wmcf->literals.nelts; i++) {

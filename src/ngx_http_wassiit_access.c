@@ -50,6 +50,18 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
     }
 
+    if (wlcf->zone) {
+        if (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED) {
+            ctx->credentials = ngx_http_wassiit_read_key(r, ctx);
+        }
+
+        if (wlcf->hide_credentials
+            && ngx_http_wassiit_strip_credentials(r) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
     if (ctx->refused) {
         /* the operator's error_page has sent the refused request here */
         ctx->redirected = 1;
@@ -60,16 +72,6 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (wlcf->zone == NULL) {
         return NGX_DECLINED;
-    }
-
-    if (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED) {
-        ctx->credentials = ngx_http_wassiit_read_key(r, ctx);
-    }
-
-    if (wlcf->hide_credentials
-        && ngx_http_wassiit_strip_credentials(r) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->zone != wlcf->zone) {
@@ -121,8 +123,12 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
     }
 
     if (ctx->refused) {
-        /* by us, but with "satisfy any" another module has agreed */
+        /*
+         * By us, but with "satisfy any" another module has agreed; nobody
+         * behind us may take the request for the partner's.
+         */
         ctx->refused = 0;
+        ctx->known = 0;
         ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
         return NGX_DECLINED;
     }

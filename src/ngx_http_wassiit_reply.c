@@ -620,7 +620,8 @@ ngx_http_wassiit_unparsed(ngx_http_request_t *r)
     }
 
     page = clcf->error_pages->elts;
-    ngx_str_null(&uri);
+    ngx_str_set(&uri, "");
+    wlcf = NULL;
 
     for (i = 0; i < clcf->error_pages->nelts; i++) {
         if (page[i].status == NGX_HTTP_REQUEST_URI_TOO_LARGE) {

@@ -376,6 +376,8 @@ ngx_http_wassiit_store_thread(void *data)
         part->rc = ngx_http_wassiit_store_line(part, p, eol - p);
     }
 
+    ngx_http_wassiit_part = NULL;
+
     return NULL;
 }
 
@@ -518,6 +520,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
     }
 
     rec->enabled = 1;
+    ngx_str_set(&rec->name, "");
     rec->line = part->line;
 
     json_object_foreach(json, field, value) {

@@ -133,28 +133,37 @@ static size_t ngx_http_wassiit_zone_partner_units(
     ngx_http_wassiit_zone_t *zone, uint32_t unit);
 static size_t ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit);
+static ngx_uint_t ngx_http_wassiit_zone_new_window(
+    ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
+    uint32_t window);
 static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
+static void ngx_http_wassiit_zone_no_room(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);
 static ngx_int_t ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit);
 static void ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone,
     uint32_t unit);
-static ngx_int_t ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
+static ngx_int_t ngx_http_wassiit_zone_add_keys(
+    ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_record_t *rec,
+    uint32_t unit);
+static void ngx_http_wassiit_zone_remove_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit);
 static void ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_slot_t *slot, ngx_http_wassiit_key_t *key);
 static ngx_int_t ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_key_t *key, uint32_t unit);
+    ngx_http_wassiit_key_t *key, uint32_t unit, ngx_uint_t most);
 static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_slot(
     ngx_http_wassiit_zone_sh_t *sh, uint32_t unit, ngx_uint_t n,
     uint64_t *entry);
 static ngx_int_t ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
-    const ngx_wassiit_rate_t *rate, uint32_t from, uint32_t *window);
+    ngx_uint_t n, const ngx_wassiit_rate_t *rate, uint32_t from,
+    uint32_t *window);
 static void ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone,
     uint32_t window);
 static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
@@ -431,8 +440,7 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
     uint32_t unit)
 {
     size_t                       n;
-    uint32_t                     more;
-    ngx_wassiit_rate_t           rate;
+    uint32_t                     more, units[NGX_WASSIIT_WINDOW_UNITS];
     ngx_http_wassiit_more_t     *m;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -440,8 +448,8 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     p = ngx_http_wassiit_zone_at(sh, unit);
 
-    ngx_wassiit_window_rate(sh->base, p->state[p->version & 1].window, &rate);
-    n = 1 + ngx_wassiit_window_units(&rate);
+    n = 1 + ngx_wassiit_window_list(sh->base,
+                                    p->state[p->version & 1].window, units);
 
     for (more = p->more; more; more = m->next) {
         m = ngx_http_wassiit_zone_at(sh, more);
@@ -459,34 +467,66 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     size_t                     have, want;
-    ngx_wassiit_rate_t         rate;
+    uint32_t                   more;
+    ngx_http_wassiit_more_t   *m;
     ngx_http_wassiit_entry_t  *p;
 
-    want = ngx_http_wassiit_zone_record_units(zone, rec);
-
     if (unit == 0) {
-        return want;
+        return ngx_http_wassiit_zone_record_units(zone, rec);
     }
 
     p = ngx_http_wassiit_zone_at(zone->sh, unit);
-    ngx_wassiit_window_rate(zone->sh->base, p->state[p->version & 1].window,
-                            &rate);
 
-    have = ngx_http_wassiit_zone_partner_units(zone, unit)
-           - ngx_wassiit_window_units(&rate);
-    want -= ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
+    have = 0;
+    want = ngx_http_wassiit_zone_more(rec);
 
-    want = (want > have) ? want - have : 0;
-
-    if (ngx_memcmp(&rate, ngx_http_wassiit_zone_rate(zone, rec),
-                   sizeof(ngx_wassiit_rate_t))
-        != 0)
-    {
-        want += ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone,
-                                                                    rec));
+    for (more = p->more; more; more = m->next) {
+        m = ngx_http_wassiit_zone_at(zone->sh, more);
+        have++;
     }
 
-    return want;
+    return (want > have ? want - have : 0)
+           + ngx_http_wassiit_zone_new_window(zone,
+                                        ngx_http_wassiit_zone_rate(zone, rec),
+                                        p->state[p->version & 1].window);
+}
+
+
+/*
+ * The units of the window that has to take the place of another, 0 if that
+ * may stay: it is for the same rate, and not larger than it has to be.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_zone_new_window(ngx_http_wassiit_zone_t *zone,
+    const ngx_wassiit_rate_t *rate, uint32_t window)
+{
+    u_char              *base;
+    uint32_t             units[NGX_WASSIIT_WINDOW_UNITS];
+    ngx_uint_t           n, have;
+    ngx_wassiit_rate_t   former;
+
+    base = zone->sh->base;
+
+    ngx_wassiit_window_rate(base, window, &former);
+    have = ngx_wassiit_window_list(base, window, units);
+
+    if (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0
+        && have == ngx_wassiit_window_units(rate))
+    {
+        return 0;
+    }
+
+    n = ngx_wassiit_window_units_from(base, rate, window,
+                                      ngx_http_wassiit_zone_clock());
+
+    if (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0
+        && have <= n)
+    {
+        return 0;
+    }
+
+    return n;
 }
 
 
@@ -593,7 +633,10 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     uint32_t                    unit;
     uint64_t                   *entry;
     ngx_int_t                   rc;
+    ngx_uint_t                  fresh;
     ngx_http_wassiit_record_t  *rec;
+
+    fresh = (zone->sh->serial == 0);
 
     for (rec = zone->store->records; rec; rec = rec->next) {
         if (rec->deleted) {
@@ -606,12 +649,37 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         rc = unit ? ngx_http_wassiit_zone_update(zone, rec, unit)
                   : ngx_http_wassiit_zone_add(zone, rec);
 
-        if (rc != NGX_OK) {
-            ngx_log_error(NGX_LOG_ALERT, log, 0,
-                          "no room in wassiit_zone \"%V\" for partner \"%V\"",
-                          &zone->name, &rec->id);
+        if (rc == NGX_ERROR) {
+            ngx_http_wassiit_zone_no_room(zone, rec, log);
         }
     }
+
+    /* former keys go last: one that moves to another partner is never lost */
+
+    for (rec = fresh ? NULL : zone->store->records; rec; rec = rec->next) {
+        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
+                                               rec->id.len, &entry);
+
+        if (rec->deleted || unit == 0) {
+            continue;
+        }
+
+        ngx_http_wassiit_zone_remove_keys(zone, rec, unit);
+
+        if (ngx_http_wassiit_zone_add_keys(zone, rec, unit) != NGX_OK) {
+            ngx_http_wassiit_zone_no_room(zone, rec, log);
+        }
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_no_room(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+{
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "no room in wassiit_zone \"%V\" for partner \"%V\"",
+                  &zone->name, &rec->id);
 }
 
 
@@ -620,6 +688,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
     uint32_t                     unit, window, hash;
+    const ngx_wassiit_rate_t    *rate;
     ngx_http_wassiit_state_t     state;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -630,9 +699,10 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
         return NGX_ERROR;
     }
 
-    if (ngx_http_wassiit_zone_window(zone,
-                                     ngx_http_wassiit_zone_rate(zone, rec), 0,
-                                     &window)
+    rate = ngx_http_wassiit_zone_rate(zone, rec);
+
+    if (ngx_http_wassiit_zone_window(zone, ngx_wassiit_window_units(rate),
+                                     rate, 0, &window)
         != NGX_OK)
     {
         ngx_http_wassiit_zone_free(sh, unit);
@@ -660,7 +730,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_insert(&sh->ids, hash,
                                  ENTRY(hash & 0xffffff, 0, unit));
 
-    return ngx_http_wassiit_zone_keys(zone, rec, unit);
+    return ngx_http_wassiit_zone_add_keys(zone, rec, unit);
 }
 
 
@@ -669,7 +739,7 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     uint32_t                     window;
-    ngx_wassiit_rate_t           rate;
+    ngx_uint_t                   n;
     ngx_http_wassiit_state_t     state;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -683,15 +753,14 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     /* a writer may have died before it was through with it */
     ngx_http_wassiit_zone_settle(zone, window);
 
-    ngx_wassiit_window_rate(sh->base, window, &rate);
+    n = ngx_http_wassiit_zone_new_window(zone,
+                                         ngx_http_wassiit_zone_rate(zone, rec),
+                                         window);
 
-    if (ngx_memcmp(&rate, ngx_http_wassiit_zone_rate(zone, rec),
-                   sizeof(ngx_wassiit_rate_t))
-        != 0
-        && ngx_http_wassiit_zone_window(zone,
+    if (n && ngx_http_wassiit_zone_window(zone, n,
                                        ngx_http_wassiit_zone_rate(zone, rec),
                                        window, &state.window)
-           != NGX_OK)
+             != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -710,7 +779,7 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
         ngx_http_wassiit_zone_settle(zone, state.window);
     }
 
-    return ngx_http_wassiit_zone_keys(zone, rec, unit);
+    return ngx_http_wassiit_zone_add_keys(zone, rec, unit);
 }
 
 
@@ -765,20 +834,60 @@ ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
 }
 
 
-/* Makes the partner's keys those of rec. */
+/*
+ * Gives the partner those keys of rec that it hasn't got; NGX_DECLINED: not
+ * all of them, for want of slots that former keys still take.
+ */
 
 static ngx_int_t
-ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
+ngx_http_wassiit_zone_add_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     uint32_t                     owner;
-    uint64_t                    *entry, at;
-    ngx_uint_t                   i, n, kept;
+    uint64_t                    *entry;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_key_t      *key;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
-    kept = 0;
+
+    for (i = 0; i < rec->nkeys; i++) {
+        key = &rec->keys[i];
+        slot = ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry,
+                                                &owner);
+
+        if (slot && owner == unit) {
+            ngx_http_wassiit_zone_key_change(sh, slot, key);
+            continue;
+        }
+
+        rc = ngx_http_wassiit_zone_key_add(zone, key, unit,
+                                           ngx_http_wassiit_zone_more(rec));
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Takes those from it that rec hasn't got. */
+
+static void
+ngx_http_wassiit_zone_remove_keys(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit)
+{
+    uint32_t                     owner;
+    uint64_t                    *entry, at;
+    ngx_uint_t                   i, n, ours;
+    ngx_http_wassiit_slot_t     *slot;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
 
     for (n = 0; /* void */ ; n++) {
         slot = ngx_http_wassiit_zone_slot(sh, unit, n, &at);
@@ -791,13 +900,10 @@ ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
             continue;
         }
 
-        entry = NULL;
-
-        if (ngx_http_wassiit_zone_lookup_key(sh, slot->digest, &entry, &owner)
-            != slot)
-        {
-            entry = NULL;
-        }
+        /* not if the key is another partner's by now */
+        ours = (ngx_http_wassiit_zone_lookup_key(sh, slot->digest, &entry,
+                                                 &owner)
+                == slot);
 
         for (i = 0; i < rec->nkeys; i++) {
             if (ngx_memcmp(slot->digest, rec->keys[i].digest,
@@ -808,30 +914,17 @@ ngx_http_wassiit_zone_keys(ngx_http_wassiit_zone_t *zone,
             }
         }
 
-        if (entry && i < rec->nkeys) {
-            kept |= (ngx_uint_t) 1 << i;
-            ngx_http_wassiit_zone_key_change(sh, slot, &rec->keys[i]);
+        if (ours && i < rec->nkeys) {
             continue;
         }
 
-        if (entry) {
+        if (ours) {
             ngx_http_wassiit_zone_delete(&sh->keys, entry);
         }
 
         ngx_http_wassiit_zone_changed(sh);
         store(&slot->used, 0);
     }
-
-    for (i = 0; i < rec->nkeys; i++) {
-        if (!(kept & ((ngx_uint_t) 1 << i))
-            && ngx_http_wassiit_zone_key_add(zone, &rec->keys[i], unit)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
 }
 
 
@@ -861,7 +954,7 @@ ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
 
 static ngx_int_t
 ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_key_t *key, uint32_t unit)
+    ngx_http_wassiit_key_t *key, uint32_t unit, ngx_uint_t most)
 {
     uint32_t                     more, owner;
     uint64_t                    *entry, at;
@@ -881,6 +974,10 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
         }
 
         if (slot == NULL) {
+            if (n > most * ZONE_MORE_KEYS) {
+                return NGX_DECLINED;
+            }
+
             if (ngx_http_wassiit_zone_alloc(sh, &more) != NGX_OK) {
                 return NGX_ERROR;
             }
@@ -953,15 +1050,15 @@ ngx_http_wassiit_zone_slot(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
 
 
 static ngx_int_t
-ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
+ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone, ngx_uint_t n,
     const ngx_wassiit_rate_t *rate, uint32_t from, uint32_t *window)
 {
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   i;
     ngx_http_wassiit_zone_sh_t  *sh;
     uint32_t                     units[NGX_WASSIIT_WINDOW_UNITS];
 
     sh = zone->sh;
-    n = ngx_wassiit_window_units(rate);
+    units[0] = 0;
 
     for (i = 0; i < n; i++) {
         if (ngx_http_wassiit_zone_alloc(sh, &units[i]) != NGX_OK) {
@@ -973,7 +1070,7 @@ ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
         }
     }
 
-    ngx_wassiit_window_init(sh->base, units, rate, from);
+    ngx_wassiit_window_init(sh->base, units, n, rate, from);
     *window = units[0];
 
     return NGX_OK;
@@ -1155,6 +1252,7 @@ static ngx_int_t
 ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
 {
     uint64_t                  rested;
+    ngx_msec_t                rest;
     ngx_http_wassiit_free_t  *f;
 
     if (sh->free) {
@@ -1163,7 +1261,8 @@ ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
 
         if (rested < ZONE_REST && sh->fresh == sh->units) {
             /* this is no worker: it may wait */
-            ngx_msleep(ZONE_REST - rested);
+            rest = ZONE_REST - rested;
+            ngx_msleep(rest);
             rested = ZONE_REST;
         }
 

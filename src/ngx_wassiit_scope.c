@@ -2,6 +2,8 @@
 #include "ngx_wassiit_scope.h"
 
 
+static ngx_uint_t ngx_wassiit_scopes_same(const ngx_wassiit_scopes_t *scopes,
+    ngx_uint_t n, const u_char *name, size_t len);
 static ngx_uint_t ngx_wassiit_scopes_distance(const u_char *a, size_t alen,
     const u_char *b, size_t blen);
 
@@ -69,38 +71,67 @@ ngx_wassiit_scopes_add(ngx_wassiit_scopes_t *scopes, const u_char *name,
         }
     }
 
-    /* the bit that it had before, a new one, or one that isn't used now */
-
     taken = scopes->declared | scopes->former;
 
-    for (n = 0; n < NGX_WASSIIT_SCOPES_MAX; n++) {
-        if ((taken & bit(n)) && scopes->len[n] == len
-            && ngx_memcmp(scopes->name[n], name, len) == 0)
-        {
-            if (scopes->declared & bit(n)) {
-                return NGX_BUSY;
-            }
+    for (n = 0; n < NGX_WASSIIT_SCOPES_MAX + scopes->pending; n++) {
+        if (!ngx_wassiit_scopes_same(scopes, n, name, len)) {
+            continue;
+        }
 
+        if (n >= NGX_WASSIIT_SCOPES_MAX || (scopes->declared & bit(n))) {
+            return NGX_BUSY;
+        }
+
+        if (scopes->former & bit(n)) {
+            /* the bit that it had before */
             scopes->declared |= bit(n);
             return NGX_OK;
         }
+    }
+
+    if (__builtin_popcountll(scopes->declared) + scopes->pending
+        == NGX_WASSIIT_SCOPES_MAX)
+    {
+        return NGX_ERROR;
     }
 
     if (taken == (uint64_t) -1) {
-        taken = scopes->declared;
+        n = NGX_WASSIIT_SCOPES_MAX + scopes->pending++;
+
+    } else {
+        n = __builtin_ctzll(~taken);
+        scopes->declared |= bit(n);
     }
 
-    for (n = 0; n < NGX_WASSIIT_SCOPES_MAX; n++) {
-        if (!(taken & bit(n))) {
-            scopes->declared |= bit(n);
-            scopes->former &= ~bit(n);
-            scopes->len[n] = len;
-            ngx_memcpy(scopes->name[n], name, len);
-            return NGX_OK;
-        }
-    }
+    scopes->len[n] = len;
+    ngx_memcpy(scopes->name[n], name, len);
 
-    return NGX_ERROR;
+    return NGX_OK;
+}
+
+
+void
+ngx_wassiit_scopes_settle(ngx_wassiit_scopes_t *scopes)
+{
+    ngx_uint_t  n, from;
+
+    while (scopes->pending) {
+        from = NGX_WASSIIT_SCOPES_MAX + --scopes->pending;
+        n = __builtin_ctzll(~scopes->declared);
+
+        scopes->declared |= bit(n);
+        scopes->len[n] = scopes->len[from];
+        ngx_memcpy(scopes->name[n], scopes->name[from], scopes->len[n]);
+    }
+}
+
+
+static ngx_uint_t
+ngx_wassiit_scopes_same(const ngx_wassiit_scopes_t *scopes, ngx_uint_t n,
+    const u_char *name, size_t len)
+{
+    return scopes->len[n] == len
+           && ngx_memcmp(scopes->name[n], name, len) == 0;
 }
 
 
@@ -111,8 +142,8 @@ ngx_wassiit_scopes_find(const ngx_wassiit_scopes_t *scopes,
     ngx_uint_t  n;
 
     for (n = 0; n < NGX_WASSIIT_SCOPES_MAX; n++) {
-        if ((scopes->declared & bit(n)) && scopes->len[n] == len
-            && ngx_memcmp(scopes->name[n], name, len) == 0)
+        if ((scopes->declared & bit(n))
+            && ngx_wassiit_scopes_same(scopes, n, name, len))
         {
             return bit(n);
         }

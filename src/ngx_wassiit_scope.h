@@ -4,7 +4,8 @@
  *
  * A name keeps its bit for as long as nginx runs: the table of a new
  * configuration starts from the one before, so that workers of either read
- * the sets in shared memory alike.
+ * the sets in shared memory alike.  Only when every bit has been some name's
+ * is one used again.
  */
 
 
@@ -23,8 +24,10 @@
 typedef struct {
     uint64_t            declared;   /* the bits in use */
     uint64_t            former;     /* the bits of names used before */
-    u_char              len[NGX_WASSIIT_SCOPES_MAX];
-    u_char              name[NGX_WASSIIT_SCOPES_MAX][NGX_WASSIIT_SCOPE_LEN];
+    ngx_uint_t          pending;    /* names without a bit, at the end */
+    u_char              len[2 * NGX_WASSIIT_SCOPES_MAX];
+    u_char              name[2 * NGX_WASSIIT_SCOPES_MAX]
+                            [NGX_WASSIIT_SCOPE_LEN];
 } ngx_wassiit_scopes_t;
 
 
@@ -42,6 +45,12 @@ void ngx_wassiit_scopes_init(ngx_wassiit_scopes_t *scopes,
  */
 ngx_int_t ngx_wassiit_scopes_add(ngx_wassiit_scopes_t *scopes,
     const u_char *name, size_t len);
+
+/*
+ * To be called when all names are declared, before any of the functions
+ * below: gives a bit to names that found none which no other had before.
+ */
+void ngx_wassiit_scopes_settle(ngx_wassiit_scopes_t *scopes);
 
 /* Returns the set that holds just this scope, 0 if no one declared it. */
 uint64_t ngx_wassiit_scopes_find(const ngx_wassiit_scopes_t *scopes,

@@ -110,7 +110,10 @@ ngx_wassiit_time_number(const u_char *p, size_t n)
 }
 
 
-/* days from 1970-01-01; the year begins in March, so that a leap day ends it */
+/*
+ * Days from 1970-01-01.  The year begins in March, so that a leap day ends
+ * it, and 400 years early, so that nothing is below zero.
+ */
 
 static int64_t
 ngx_wassiit_time_days(ngx_int_t year, ngx_int_t month, ngx_int_t day)
@@ -120,6 +123,8 @@ ngx_wassiit_time_days(ngx_int_t year, ngx_int_t month, ngx_int_t day)
         year--;
     }
 
+    year += 400;
+
     return 365 * (int64_t) year + year / 4 - year / 100 + year / 400
-           + (153 * (month - 3) + 2) / 5 + day - 719469;
+           + (153 * (month - 3) + 2) / 5 + day - 719469 - 146097;
 }

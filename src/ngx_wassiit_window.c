@@ -17,7 +17,7 @@
 #define TIME_MASK               (((uint64_t) 1 << 48) - 1)
 
 /* how far a process may lag behind with its reading of the clock */
-#define TIME_LAG                ((uint64_t) 1 << 32)
+#define TIME_LAG                ((uint64_t) 1 << 38)
 
 #define UNIT_CELLS              (NGX_WASSIIT_UNIT / sizeof(uint64_t))
 
@@ -38,8 +38,10 @@ typedef struct {
 } ngx_wassiit_window_t;
 
 
-static void ngx_wassiit_window_shape(const ngx_wassiit_rate_t *rate,
-    ngx_wassiit_window_t *w, ngx_uint_t *further);
+static void ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
+    const ngx_wassiit_rate_t *rate);
+static ngx_uint_t ngx_wassiit_window_offset(ngx_uint_t n);
+static ngx_uint_t ngx_wassiit_window_fit(ngx_uint_t cells);
 static uint64_t *ngx_wassiit_window_cell(u_char *base,
     ngx_wassiit_window_t *w, uint64_t number);
 static uint64_t ngx_wassiit_window_close(u_char *base,
@@ -49,9 +51,10 @@ static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
 static void ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w,
     uint64_t head, uint64_t cell, ngx_wassiit_usage_t *usage);
 static uint64_t ngx_wassiit_window_first(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint64_t now);
+    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint64_t span,
+    uint64_t now);
 static ngx_uint_t ngx_wassiit_window_left(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t number, uint64_t now);
+    ngx_wassiit_window_t *w, uint64_t number, uint64_t span, uint64_t now);
 
 
 #define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -126,13 +129,12 @@ ngx_wassiit_rate_parse(const u_char *p, size_t len, ngx_wassiit_rate_t *rate)
 }
 
 
-static void
-ngx_wassiit_window_shape(const ngx_wassiit_rate_t *rate,
-    ngx_wassiit_window_t *w, ngx_uint_t *further)
-{
-    size_t      first;
-    ngx_uint_t  n, own;
+/* what the rate alone says of a window */
 
+static void
+ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
+    const ngx_wassiit_rate_t *rate)
+{
     ngx_memzero(w, sizeof(ngx_wassiit_window_t));
 
     w->limit = rate->limit;
@@ -142,48 +144,89 @@ ngx_wassiit_window_shape(const ngx_wassiit_rate_t *rate,
     w->batch = (rate->limit + NGX_WASSIIT_WINDOW_CELLS - 1)
                / NGX_WASSIIT_WINDOW_CELLS;
     w->depth = rate->limit / w->batch;
+}
 
-    for (n = 0; /* void */ ; n++) {
-        first = ngx_align(sizeof(ngx_wassiit_window_t) + n * sizeof(uint32_t),
-                          sizeof(uint64_t));
-        own = (NGX_WASSIIT_UNIT - first) / sizeof(uint64_t);
 
-        if (own + n * UNIT_CELLS >= w->depth) {
+/* where the first cell lies in a window of n units */
+
+static ngx_uint_t
+ngx_wassiit_window_offset(ngx_uint_t n)
+{
+    return ngx_align(sizeof(ngx_wassiit_window_t) + (n - 1) * sizeof(uint32_t),
+                     sizeof(uint64_t));
+}
+
+
+/* the least number of units that have so many cells */
+
+static ngx_uint_t
+ngx_wassiit_window_fit(ngx_uint_t cells)
+{
+    ngx_uint_t  n;
+
+    for (n = 1; n < NGX_WASSIIT_WINDOW_UNITS; n++) {
+        if (n * UNIT_CELLS - ngx_wassiit_window_offset(n) / sizeof(uint64_t)
+            >= cells)
+        {
             break;
         }
     }
 
-    w->first = first;
-    w->own = own;
-    w->cells = own + n * UNIT_CELLS;
-
-    *further = n;
+    return n;
 }
 
 
 ngx_uint_t
 ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate)
 {
-    ngx_uint_t            n;
     ngx_wassiit_window_t  shape;
 
-    ngx_wassiit_window_shape(rate, &shape, &n);
+    ngx_wassiit_window_shape(&shape, rate);
 
-    return n + 1;
+    return ngx_wassiit_window_fit(shape.depth);
+}
+
+
+ngx_uint_t
+ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
+    uint32_t from, uint64_t now)
+{
+    uint64_t               head, first, used;
+    ngx_wassiit_window_t  *old, shape;
+
+    ngx_wassiit_window_shape(&shape, rate);
+    (void) ngx_wassiit_window_settle(base, from);
+
+    old = ngx_wassiit_window_at(base, from);
+    head = load(&old->head);
+
+    first = ngx_wassiit_window_first(base, old,
+                                     ngx_max(head - old->cells, old->cells),
+                                     head, ngx_max(old->span, shape.span),
+                                     now & TIME_MASK);
+
+    /* with the cell under the head, and one for what comes meanwhile */
+
+    used = ((head - first + 1) * old->batch + shape.batch - 1) / shape.batch;
+
+    return ngx_wassiit_window_fit(ngx_max(shape.depth, used + 1));
 }
 
 
 void
-ngx_wassiit_window_init(u_char *base, const uint32_t *units,
+ngx_wassiit_window_init(u_char *base, const uint32_t *units, ngx_uint_t n,
     const ngx_wassiit_rate_t *rate, uint32_t from)
 {
-    ngx_uint_t             n;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, units[0]);
 
-    ngx_wassiit_window_shape(rate, w, &n);
-    ngx_memcpy(w->units, &units[1], n * sizeof(uint32_t));
+    ngx_wassiit_window_shape(w, rate);
+    ngx_memcpy(w->units, &units[1], (n - 1) * sizeof(uint32_t));
+
+    w->first = ngx_wassiit_window_offset(n);
+    w->own = (NGX_WASSIIT_UNIT - w->first) / sizeof(uint64_t);
+    w->cells = w->own + (n - 1) * UNIT_CELLS;
 
     w->from = from;
 
@@ -351,7 +394,7 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
         low = oldest;
     }
 
-    low = ngx_wassiit_window_first(base, w, low, head, now);
+    low = ngx_wassiit_window_first(base, w, low, head, w->span, now);
 
     if (low != oldest) {
         store(&w->oldest, low);
@@ -370,21 +413,22 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
 
 
 /*
- * The first number from low to head that is still in the window; head is.
+ * The first number from low to head that is still in a span; head counts as
+ * one that is.
  * Steps double until one is found, then halve: the usual case, nothing or
  * one to pass over, reads one or two cells.
  */
 
 static uint64_t
 ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
-    uint64_t head, uint64_t now)
+    uint64_t head, uint64_t span, uint64_t now)
 {
     uint64_t  high, mid, step;
 
     step = 1;
     high = low;
 
-    while (high < head && ngx_wassiit_window_left(base, w, high, now)) {
+    while (high < head && ngx_wassiit_window_left(base, w, high, span, now)) {
         low = high + 1;
         high = ngx_min(high + step, head);
         step *= 2;
@@ -393,7 +437,7 @@ ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
     while (low < high) {
         mid = low + (high - low) / 2;
 
-        if (ngx_wassiit_window_left(base, w, mid, now)) {
+        if (ngx_wassiit_window_left(base, w, mid, span, now)) {
             low = mid + 1;
 
         } else {
@@ -407,7 +451,7 @@ ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
 
 static ngx_uint_t
 ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
-    uint64_t number, uint64_t now)
+    uint64_t number, uint64_t span, uint64_t now)
 {
     uint64_t  cell, age;
 
@@ -416,7 +460,7 @@ ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
 
     /* a time after now: other processes have filled the cell anew */
 
-    return CELL_COUNT(cell) == 0 || (age >= w->span && age <= TIME_MASK / 2);
+    return CELL_COUNT(cell) == 0 || (age >= span && age <= TIME_MASK / 2);
 }
 
 
@@ -460,6 +504,11 @@ ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w)
 
         if (cell & CELL_CLOSED) {
             return load(&w->head);
+        }
+
+        if (load(&w->head) != head) {
+            /* the cell may be a later lap's, filled and not to be closed */
+            continue;
         }
 
         if (CELL_COUNT(cell) >= w->batch

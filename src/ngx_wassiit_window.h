@@ -66,15 +66,25 @@ ngx_int_t ngx_wassiit_rate_parse(const u_char *p, size_t len,
 ngx_uint_t ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate);
 
 /*
- * Makes a window in the units whose numbers stand in units[], as many as
- * ngx_wassiit_window_units() says, all of them filled with zeros; units[0]
- * names the window from then on.  With from == 0 the window is empty.  Else
- * from names an older window, whose admissions it takes over: not now, but
- * at the first of ngx_wassiit_window_settle() or ngx_wassiit_window_take(),
- * so that it can be published before the older one is closed.
+ * The number of units that a window of this rate needs to take over all that
+ * the window from has admitted in the longer of both spans: more than
+ * ngx_wassiit_window_units(rate) if the limit becomes less than is used, as
+ * it may be raised again.  now as for ngx_wassiit_window_take().
+ */
+ngx_uint_t ngx_wassiit_window_units_from(u_char *base,
+    const ngx_wassiit_rate_t *rate, uint32_t from, uint64_t now);
+
+/*
+ * Makes a window in the n units whose numbers stand in units[], at least as
+ * many as ngx_wassiit_window_units() says, all of them filled with zeros;
+ * units[0] names the window from then on.  With from == 0 the window is
+ * empty.  Else from names an older window, whose admissions it takes over:
+ * not now, but at the first of ngx_wassiit_window_settle() or
+ * ngx_wassiit_window_take(), so that it can be published before the older
+ * one is closed.
  */
 void ngx_wassiit_window_init(u_char *base, const uint32_t *units,
-    const ngx_wassiit_rate_t *rate, uint32_t from);
+    ngx_uint_t n, const ngx_wassiit_rate_t *rate, uint32_t from);
 
 /*
  * Closes the older window of this one, if there is one, and takes over its

@@ -1,0 +1,89 @@
+# ngx_http_wassiit_module: "make help" lists what can be made. What is made
+# lies under build/.
+
+setup = conf/setup
+JOBS ?= $(shell nproc)
+
+# Which suites and unit tests: T and U name some, else all are meant.
+ifeq ($(T)$(U),)
+T := $(wildcard t/*.t)
+U := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
+everything := check
+endif
+programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
+prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
+
+.PHONY: all build run stop clean test unit suite asan check matrix debug tags \
+    bench help deps test-deps
+
+all: build
+
+help:           ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+build: deps     ## the module for the distribution's nginx
+	@$(setup)/build.sh deb
+
+run: build      ## a front door with sandbox backends on 127.0.0.1:8080
+	@$(setup)/demo.sh start
+
+stop:           ## end it
+	@$(setup)/demo.sh stop
+
+clean: stop     ## remove all that was made
+	@rm -rf build tags
+
+test: $(everything) matrix $(programs) ## all tests; T="t/a.t t/b.t" U="x" choose
+	@$(setup)/build.sh asan
+	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%) \
+	    $(T:%=deb:%) $(T:%=asan:%) $(T:%=user:%) $(T:%=next:%)
+
+unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
+	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%)
+
+suite: build test-deps ## the suites on the distribution's nginx alone; T=t/x.t
+	@$(prove) $(T:%=deb:%)
+
+asan: test-deps ## the suites under ASan and UBSan alone; T=t/x.t
+	@$(setup)/build.sh asan
+	@$(prove) $(T:%=asan:%)
+
+check: build test-deps ## warnings as errors, static analysis, style
+	@t/lib/check.sh
+
+matrix: build test-deps ## builds by gcc and clang, for this nginx and a newer one
+	@$(setup)/build.sh clang
+	@NGINX_SRC=$$($(setup)/source.sh trixie) && export NGINX_SRC && \
+	    $(setup)/build.sh clang && $(setup)/build.sh full
+
+debug: test-deps ## a whole nginx for a debugger: build/debug/nginx
+	@$(setup)/build.sh debug
+
+bench: build test-deps ## speed and memory, beside the bare nginx
+	@t/bench/run
+
+tags: test-deps ## for an editor
+	@ctags -R ngx_http_wassiit_module.c src /usr/share/nginx/src/src
+
+deps:
+	@$(setup)/install.sh run
+
+test-deps:
+	@$(setup)/install.sh test
+
+# A unit test is a program: one file of t/unit and the core, without nginx.
+
+nginx = /usr/share/nginx/src/src
+core = $(wildcard src/ngx_wassiit_*.c)
+needs = $(core) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
+flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
+    $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)
+
+build/unit/%: t/unit/%.c $(needs) | build test-deps
+	@mkdir -p $(@D)
+	@gcc -O2 $(flags) -o $@ $< $(core) -lcrypto -ljansson
+
+build/unit-asan/%: t/unit/%.c $(needs) | build test-deps
+	@mkdir -p $(@D)
+	@clang -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all $(flags) -o $@ $< $(core) -lcrypto -ljansson

@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# The front door with sandbox backends, from a prefix of its own, build/run:
+#   demo.sh start     makes the prefix and a partner whose key is made then and
+#                     there, starts nginx, prints requests to paste
+#   demo.sh stop      ends it, by its pid file
+# DEMO_PORT is the port on 127.0.0.1, 8080 if not set. nginx runs within the prefix
+# and knows it as ".", so that every path in the configuration, unix sockets
+# too, is short and may be reached however deep or private the clone lies.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+prefix=$top/build/run
+port=${DEMO_PORT:-8080}
+
+die() {
+    echo "make ${command:-run}: $*" >&2
+    exit 1
+}
+
+# The pid of the nginx that runs from our prefix, or nothing.
+running() {
+    local pid
+    pid=$(cat "$prefix/logs/nginx.pid" 2> /dev/null) && [ -n "$pid" ] || return
+    [ "$(readlink "/proc/$pid/cwd")" = "$prefix" ] || return
+    grep -qa '^nginx: master' "/proc/$pid/cmdline" 2> /dev/null || return
+    echo "$pid"
+}
+
+# Waits until a command succeeds, for 10 seconds.
+wait_for() {
+    local i
+    for i in {1..200}; do
+        ! "$@" || return 0
+        sleep 0.05
+    done
+    return 1
+}
+
+answers() { (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; }
+
+# A number in base 62, six digits.
+base62() {
+    local digits=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
+    local n=$1 out=
+    while [ ${#out} -lt 6 ]; do
+        out=${digits:n % 62:1}$out
+        n=$((n / 62))
+    done
+    echo "$out"
+}
+
+# wst_, 32 random characters, 6 of the CRC-32 of what precedes; the CRC-32 is
+# among the last eight bytes of what gzip makes.
+make_key() {
+    local text=
+    while [ ${#text} -lt 32 ]; do
+        text=$text$(openssl rand -base64 48 | tr -dc 0-9A-Za-z)
+    done
+    text=wst_${text:0:32}
+    echo "$text$(base62 "$(printf %s "$text" | gzip -c | tail -c 8 | head -c 4 |
+        od -A n -t u4 --endian=little)")"
+}
+
+make_prefix() {
+    local key hash
+    mkdir -p "$prefix"/{conf,logs,modules,temp}
+    ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
+    cp "$top"/conf/*.* "$prefix/conf/"
+    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/" "$prefix/conf/nginx.conf"
+
+    if [ ! -s "$prefix/key" ]; then
+        key=$(make_key)
+        hash=$(printf %s "$key" | openssl dgst -sha256 -r)
+        (
+            umask 077
+            cat > "$prefix/conf/partners.jsonl" << END
+{"id":"demo","name":"Demo","scopes":["messages.send","audio.send","files.send","calls.initiate","conversations.read","webhooks.manage"],"keys":[{"id":"k1","sha256":"${hash%% *}"}]}
+END
+            echo "$key" > "$prefix/key"
+        )
+    fi
+}
+
+start() {
+    local pid error
+    if pid=$(running); then
+        port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p;T;q' \
+            "$prefix/conf/nginx.conf")
+        echo "already running from build/run, pid $pid, at 127.0.0.1:$port"
+        show
+        return
+    fi
+
+    ! answers || die "port $port is taken: end what listens there, or set DEMO_PORT"
+    make_prefix
+    rm -f "$prefix"/*.sock
+    cd "$prefix"
+    error=$(nginx_here 2>&1) ||
+        die "$(grep -m 1 -F '[emerg]' <<< "$error" || echo "$error")"
+    wait_for answers || die "nginx does not answer, see build/run/logs/error.log"
+    echo "running from build/run, pid $(cat logs/nginx.pid), at 127.0.0.1:$port"
+    show
+}
+
+nginx_here() {
+    local program
+    program=$(PATH=$PATH:/usr/sbin command -v nginx) || die 'nginx is missing'
+    "$program" -p . -c conf/nginx.conf -e logs/error.log "$@"
+}
+
+show() {
+    local key url=http://127.0.0.1:$port/api/partner/v1
+    key=$(cat "$prefix/key") || die 'build/run/key belongs to another user'
+    cat << END
+
+The demo partner's key is $key (kept in build/run/key). Try:
+
+# a message: accepted
+curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "+212600000000", "text": "Hello from WASSIIT!"}'
+
+# its delivery
+curl -i $url/messages/msg_1 -H "X-API-Key: $key"
+
+# a call
+curl -i -X POST $url/calls -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "+212600000000", "type": "voice"}'
+
+# conversations
+curl -i $url/conversations -H "X-API-Key: $key"
+
+# no key: 401
+curl -i $url/conversations
+
+# more than 100 within a minute: 429
+for i in \$(seq 101); do curl -s -o /dev/null -w '%{http_code} ' $url/conversations -H "X-API-Key: $key"; done; echo
+
+"make stop" ends it.
+END
+}
+
+stop() {
+    local pid
+    pid=$(running) || return 0
+    kill -QUIT "$pid" || die "pid $pid belongs to another user"
+    if ! wait_for test ! -e "/proc/$pid"; then
+        kill -TERM "$pid"
+        wait_for test ! -e "/proc/$pid" || die "pid $pid does not end"
+    fi
+    echo "stopped, pid $pid"
+}
+
+command=${1:-start}
+case $command in
+    start) command=run; start ;;
+    stop) stop ;;
+    *) die "no such command: $command (start, stop)" ;;
+esac

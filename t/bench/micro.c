@@ -1,0 +1,256 @@
+
+/*
+ * What the parts cost, for t/bench/run: a line per part, tab-separated, of
+ * its name and nanoseconds, and those of something plain of its kind.  Each
+ * is the least of several runs, in time of this process.
+ */
+
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <openssl/sha.h>
+
+#include "unit.h"
+#include "arena.h"
+
+#include "ngx_wassiit_key.h"
+#include "ngx_wassiit_window.h"
+
+
+#define MICRO_RUNS      7
+#define MICRO_TURNS     200000
+#define MICRO_KEYS      1024
+#define MICRO_KEY_LEN   42
+
+
+typedef uint64_t (*micro_pt)(void);
+
+
+static ngx_uint_t     windows = 1000000;
+static unit_arena_t  *arena;
+static uint32_t      *window;
+static uint64_t       now = 1;
+static uint64_t       cold;
+static u_char         keys[MICRO_KEYS][MICRO_KEY_LEN];
+
+
+static uint64_t
+micro_time(clockid_t id)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(id, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+static double
+micro_measure(micro_pt op)
+{
+    double             least;
+    uint64_t           start;
+    ngx_uint_t         i, run;
+    volatile uint64_t  sum;
+
+    least = 0;
+
+    for (run = 0; run < MICRO_RUNS; run++) {
+        sum = 0;
+        start = micro_time(CLOCK_PROCESS_CPUTIME_ID);
+
+        for (i = 0; i < MICRO_TURNS; i++) {
+            sum = sum + op();
+        }
+
+        start = micro_time(CLOCK_PROCESS_CPUTIME_ID) - start;
+
+        if (run == 0 || start < least) {
+            least = start;
+        }
+    }
+
+    return least / MICRO_TURNS;
+}
+
+
+static void
+micro_row(const char *name, micro_pt op, const char *plain, micro_pt beside)
+{
+    double  cost;
+
+    cost = micro_measure(op);
+
+    printf("%s\t%.0f\t%s\t%.0f\n", name, cost, plain, micro_measure(beside));
+    fflush(stdout);
+}
+
+
+static uint64_t
+micro_take(uint32_t w)
+{
+    ngx_wassiit_usage_t  usage;
+
+    if (ngx_wassiit_window_take(arena->base, w, now, &usage) != NGX_OK) {
+        fprintf(stderr, "micro: not admitted\n");
+        exit(1);
+    }
+
+    return usage.remaining;
+}
+
+
+/* A rate of 60r/s, and 60 requests in its second. */
+
+static uint64_t
+micro_take_hot(void)
+{
+    now += 16667;
+
+    return micro_take(window[0]);
+}
+
+
+static uint64_t
+micro_take_cold(void)
+{
+    now++;
+    cold = (cold + 1 == windows) ? 1 : cold + 1;
+
+    return micro_take(window[cold]);
+}
+
+
+static uint64_t
+micro_clock(void)
+{
+    return micro_time(CLOCK_MONOTONIC);
+}
+
+
+/* The same memory, and no more than one word of it. */
+
+static uint64_t
+micro_add_cold(void)
+{
+    u_char  *p;
+
+    cold = (cold + 1 == windows) ? 1 : cold + 1;
+    p = arena->base + (size_t) window[cold] * NGX_WASSIIT_UNIT;
+
+    return __atomic_fetch_add((uint64_t *) (p + NGX_WASSIIT_UNIT - 8), 1,
+                              __ATOMIC_ACQ_REL);
+}
+
+
+static ngx_inline u_char *
+micro_key(void)
+{
+    static ngx_uint_t  i;
+
+    return keys[++i % MICRO_KEYS];
+}
+
+
+static uint64_t
+micro_check(void)
+{
+    return ngx_wassiit_key_check(micro_key(), MICRO_KEY_LEN) == NGX_OK;
+}
+
+
+static uint64_t
+micro_crc32(void)
+{
+    return ngx_crc32_long(micro_key(), MICRO_KEY_LEN - 6);
+}
+
+
+static uint64_t
+micro_digest(void)
+{
+    u_char  digest[NGX_WASSIIT_DIGEST_LEN];
+
+    ngx_wassiit_key_digest(micro_key(), MICRO_KEY_LEN, digest);
+
+    return digest[0];
+}
+
+
+static uint64_t
+micro_sha256(void)
+{
+    u_char  digest[NGX_WASSIIT_DIGEST_LEN];
+
+    SHA256(micro_key(), MICRO_KEY_LEN, digest);
+
+    return digest[0];
+}
+
+
+static void
+micro_make_keys(void)
+{
+    uint64_t           n;
+    ngx_uint_t         i, k;
+    static const char  digits[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    for (i = 0; i < MICRO_KEYS; i++) {
+        ngx_memcpy(keys[i], "wst_", 4);
+
+        for (k = 4; k < MICRO_KEY_LEN - 6; k++) {
+            keys[i][k] = digits[unit_random(62)];
+        }
+
+        n = ngx_crc32_long(keys[i], MICRO_KEY_LEN - 6);
+
+        for (k = MICRO_KEY_LEN; k > MICRO_KEY_LEN - 6; k--) {
+            keys[i][k - 1] = digits[n % 62];
+            n /= 62;
+        }
+
+        if (ngx_wassiit_key_check(keys[i], MICRO_KEY_LEN) != NGX_OK) {
+            fprintf(stderr, "micro: not a key\n");
+            exit(1);
+        }
+    }
+}
+
+
+int
+main(int argc, char **argv)
+{
+    ngx_uint_t          i;
+    ngx_wassiit_rate_t  rate = { 60, 1 };
+
+    if (argc > 1) {
+        windows = strtoul(argv[1], NULL, 10);
+    }
+
+    /* units in random order, one for each window */
+
+    arena = unit_arena_create(windows + 1);
+    window = unit_shared(windows * sizeof(uint32_t));
+
+    for (i = 0; i < windows; i++) {
+        window[i] = unit_arena_window(arena, &rate, 0);
+
+        if (window[i] == 0) {
+            fprintf(stderr, "micro: no window\n");
+            return 1;
+        }
+    }
+
+    micro_make_keys();
+
+    micro_row("window: take, one window", micro_take_hot,
+              "clock_gettime()", micro_clock);
+    micro_row("window: take, each time another", micro_take_cold,
+              "atomic add there", micro_add_cold);
+    micro_row("key: form and checksum", micro_check,
+              "CRC-32 alone", micro_crc32);
+    micro_row("key: digest", micro_digest, "SHA256()", micro_sha256);
+
+    return 0;
+}

@@ -1,0 +1,452 @@
+#!/usr/bin/env perl
+# conf/nginx.conf and conf/sandbox.conf, as an operator finds them: every
+# endpoint with its scope and methods, nginx's own errors, what a backend sees.
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use Cwd qw(abs_path);
+use IO::Socket::UNIX;
+use JSON::PP;
+use POSIX ();
+
+use lib 't/lib';
+use Wassiit;
+use Test::More;
+
+my $top = abs_path(dirname(__FILE__) . '/..');
+my @scopes = qw(messages.send audio.send files.send calls.initiate
+                conversations.read webhooks.manage);
+my $api = '/api/partner/v1';
+my @backends;
+
+END { my $exit = $?; stop_backend($_) for @backends; $? = $exit }
+
+
+# ---- the configuration, moved to where it disturbs no one
+
+sub text {
+    my ($file) = @_;
+    open my $in, '<', "$top/conf/$file" or die "$file: $!";
+    local $/;
+    return <$in>;
+}
+
+sub moved {
+    my ($text, $name) = @_;
+    my $dir = test_dir();
+
+    $text =~ s/^load_module .*//m;
+    $text =~ s/worker_processes auto;/worker_processes 2;/;
+    $text =~ s/\blisten 127\.0\.0\.1:8080;/listen %%PORT%%;/;
+    $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
+
+    return $text;
+}
+
+my %key = map { $_ => make_key("front door $_") }
+          qw(all none once disabled), map { ("only-$_", "but-$_") } @scopes;
+
+my @partners = (
+    partner('all', $key{all}, rate => '1000r/s'),
+    partner('none', $key{none}, scopes => []),
+    partner('once', $key{once}, rate => '1r/h'),
+    map({ my $scope = $_;
+          (partner("only-$scope", $key{"only-$scope"}, scopes => [$scope]),
+           partner("but-$scope", $key{"but-$scope"},
+                   scopes => [ grep { $_ ne $scope } @scopes ])) } @scopes),
+);
+
+sub start {
+    my ($name, %with) = @_;
+    my $conf = moved($with{conf} // text('nginx.conf'), $name);
+
+    return Wassiit::Server->start(
+        conf => $conf, allow_log => $with{allow_log},
+        files => { 'partners.jsonl' => \@partners,
+                   'sandbox.conf' => $with{sandbox}
+                                     // moved(text('sandbox.conf'), $name),
+                   %{ $with{files} // {} } });
+}
+
+
+# ---- a backend that tells what it was sent
+
+sub start_backend {
+    my ($path) = @_;
+    my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 16)
+        or die "$path: $!";
+    chmod 0666, $path or die "$path: $!";
+
+    my $pid = fork // die "fork: $!";
+    return push @backends, $pid if $pid;
+
+    while (my $client = $listen->accept) {
+        my $got = '';
+        1 while $got !~ /\r\n\r\n/ && sysread $client, $got, 65536, length $got;
+        my ($head, $body) = split /\r\n\r\n/, $got, 2;
+        my $length = $head =~ /^content-length: *(\d+)/mi ? $1 : 0;
+        1 while length $body < $length
+                && sysread $client, $body, 65536, length $body;
+
+        my $json = encode_json({ head => $head, body => $body });
+        syswrite $client, "HTTP/1.1 200 OK\r\nContent-Length: "
+            . length($json) . "\r\nConnection: close\r\n\r\n$json";
+        close $client;
+    }
+    POSIX::_exit(0);
+}
+
+sub stop_backend { kill 'TERM', $_[0]; waitpid $_[0], 0 }
+
+
+# ---- answers
+
+sub is_problem {
+    my ($r, $status, $code, $name) = @_;
+    my $got = eval { $r->json } // {};
+
+    is($r->status, $status, "$name: status");
+    is($r->header('Content-Type'), 'application/problem+json', "$name: type");
+    is_deeply([ @$got{qw(status code)} ], [ $status, $code ], "$name: code");
+    is($got->{instance}, $r->header('X-Request-ID'), "$name: instance");
+}
+
+sub is_envelope {
+    my ($r, $status, $code, $name) = @_;
+
+    is($r->status, $status, "$name: status");
+    is($r->header('Content-Type'), 'application/json', "$name: type");
+    is_deeply(eval { $r->json },
+              { success => JSON::PP::false, status => $status,
+                message => $code, data => undef }, "$name: envelope");
+}
+
+my $s = start('main');
+
+sub ask {
+    my ($method, $uri, $who, %more) = @_;
+    my @headers = @{ delete $more{headers} // [] };
+
+    unshift @headers, 'X-API-Key' => $key{$who} if defined $who;
+    return http($s->port, method => $method, uri => $uri,
+                headers => \@headers,
+                $method =~ /^P/ ? (body => '{}') : (), %more);
+}
+
+
+# ---- every endpoint: right scope, missing scope, no key, wrong method
+
+# method, path, scope, status, members of the answer, methods, a wrong one
+my @item = ('GET, HEAD, PUT, PATCH, DELETE', 'POST');
+my @endpoints = (
+    [ 'POST', "$api/messages", 'messages.send', 202,
+      'created_at id status type', 'POST', 'GET' ],
+    [ 'POST', "$api/messages/audio", 'audio.send', 202,
+      'created_at id status type', 'POST', 'GET' ],
+    [ 'POST', "$api/messages/document", 'files.send', 202,
+      'created_at id status type', 'POST', 'PUT' ],
+    [ 'GET', "$api/messages/msg_1", 'messages.send', 200,
+      'id status updated_at', 'GET, HEAD', 'DELETE' ],
+    [ 'POST', "$api/calls", 'calls.initiate', 202,
+      'created_at id status type', 'POST', 'GET' ],
+    [ 'GET', "$api/conversations", 'conversations.read', 200,
+      'data next', 'GET, HEAD', 'POST' ],
+    [ 'GET', "$api/conversations/conv_1", 'conversations.read', 200,
+      'contact id messages next', 'GET, HEAD', 'DELETE' ],
+    [ 'GET', "$api/webhooks", 'webhooks.manage', 200,
+      'data next', 'GET, HEAD, POST', 'DELETE' ],
+    [ 'POST', "$api/webhooks", 'webhooks.manage', 201,
+      'active events id url', 'GET, HEAD, POST', 'PATCH' ],
+    map({ [ $_, "$api/webhooks/hook_1", 'webhooks.manage', 200,
+            'active events id url', @item ] } qw(GET PUT PATCH)),
+    [ 'DELETE', "$api/webhooks/hook_1", 'webhooks.manage', 204, undef, @item ],
+);
+
+for (@endpoints) {
+    my ($method, $path, $scope, $status, $members, $methods, $wrong) = @$_;
+    my $name = "$method $path";
+
+    my $r = ask($method, $path, "only-$scope");
+    is($r->status, $status, "$name: with $scope");
+    is(join(' ', sort keys %{ $r->json }), $members, "$name: the answer")
+        if defined $members;
+    is($r->header('X-RateLimit-Limit'), 100, "$name: limited");
+    my $left = $r->header('X-RateLimit-Remaining');
+
+    $r = ask($method, $path, "but-$scope");
+    is_problem($r, 403, 'insufficient_scope', "$name: without $scope");
+    is_deeply($r->json->{required_scopes}, [$scope], "$name: says which");
+
+    $r = ask($method, $path);
+    is_problem($r, 401, 'missing_key', "$name: no key");
+    is($r->header('WWW-Authenticate'), 'ApiKey realm="partners"',
+       "$name: says how");
+
+    $r = ask($wrong, $path, "only-$scope");
+    is_problem($r, 405, 'method_not_allowed', "$name: $wrong");
+    is_deeply([ $r->headers('Allow') ], [$methods], "$name: Allow");
+    is_problem(ask($wrong, $path), 405, 'method_not_allowed',
+               "$name: $wrong, no key");
+
+    is(ask($method, $path, "only-$scope")->header('X-RateLimit-Remaining'),
+       $left - 1, "$name: a wrong method costs nothing");
+
+    next unless $method eq 'GET';
+    $r = ask('HEAD', $path, "only-$scope");
+    is($r->status . $r->body, 200, "HEAD $path: no body");
+}
+
+is(ask('PUT', "$api/messages", 'all', headers => ['X-HTTP-Method' => 'POST'])
+   ->status, 405, 'the method is what the request line says');
+is_problem(ask('TRACE', "$api/webhooks"), 405, 'method_not_allowed', 'TRACE');
+
+
+# ---- the guide's own call
+
+my $guide = sub {
+    curl('-X', 'POST', "http://127.0.0.1:" . $s->port . "$api/messages",
+         '-H', "X-API-Key: $key{'only-messages.send'}",
+         '-H', 'Content-Type: application/json',
+         '-d', '{"to": "+212600000000", "text": "Hello from WASSIIT!"}');
+};
+my $r = $guide->();
+is($r->status, 202, "the guide's call is accepted");
+like($r->json->{id}, qr/\Amsg_\w+\z/, 'it gets an id');
+is($r->json->{status}, 'queued', 'and a status');
+is(ask('GET', "$api/messages/" . $r->json->{id}, 'all')->json->{id},
+   $r->json->{id}, 'by which its delivery can be asked for');
+
+
+# ---- wap.cm
+
+my $documented = decode_json(<<'END');
+{"success":true,"status":200,"message":"message_queued_successfully","data":
+{"reference":"WAP250929112004.X84803","meta_id":null,
+"recipient":"2376XXXXXXX","country":"CM - Cameroun","status":"scheduled",
+"cost":10,"currency":"XAF","scheduled":"2025-09-29T11:20:03.324Z",
+"last_update":"2025-09-29T11:20:04.365Z"}}
+END
+
+$r = ask('POST', '/automation/?test=1', 'none');
+is($r->status, 200, 'automation: any key will do');
+is_deeply($r->json, $documented, 'automation: the documented answer');
+is($r->header('X-RateLimit-Remaining'), 99, 'automation: limited');
+
+$r = ask('GET', '/automation/WAP250929112004.X84803', 'none');
+is($r->json->{data}{reference}, 'WAP250929112004.X84803',
+   'automation: one reference');
+is(ask('GET', '/automation/a/b', 'none')->json->{message}, 'not_found',
+   "automation: wap.cm's own error passes");
+
+is_envelope(ask('POST', '/automation/'), 401, 'missing_key', 'automation');
+is_envelope(ask('POST', '/automation/', undef,
+                headers => ['X-API-Key' => 'of nobody']),
+            401, 'invalid_key', 'automation');
+
+$r = ask('GET', '/automation/', 'none');
+is_envelope($r, 405, 'method_not_allowed', 'automation');
+is($r->header('Allow'), 'POST', 'automation: Allow');
+$r = ask('DELETE', '/automation/x', 'none');
+is_envelope($r, 405, 'method_not_allowed', 'automation, a reference');
+is($r->header('Allow'), 'GET, HEAD', 'automation, a reference: Allow');
+
+
+# ---- the limit is one for both backends
+
+is(ask('POST', "$api/messages", 'once')->status, 202, 'one in an hour');
+$r = ask('POST', "$api/messages", 'once');
+is_problem($r, 429, 'rate_limited', 'no second one');
+like($r->header('Retry-After'), qr/\A3(?:600|59\d)\z/, 'Retry-After');
+is_envelope(ask('POST', '/automation/', 'once'), 429, 'rate_limited',
+            'nor at the other backend');
+
+
+# ---- nginx's own errors
+
+for my $path ('/', '/index.html', '/api/partner/v1', "$api/", "$api/message",
+              "$api/messagesx", "$api/conversationsx", "$api/webhooksx",
+              "$api/calls/1", '/api/partner/v2/messages', '/automation',
+              '/problem', '/@problem')
+{
+    is_problem(ask('GET', $path, 'all'), 404, 'not_found', $path);
+}
+is_problem(ask('GET', '/nothing'), 404, 'not_found', 'no key, no path');
+is_problem(ask('POST', '/automation', 'all'), 404, 'not_found',
+           'POST /automation is no redirect');
+
+$r = ask('GET', "$api/messages/", 'all');
+is($r->status . $r->body, '404{"error":"not_found"}',
+   "a backend's own error passes");
+
+sub sized {
+    my ($path, $size, $who) = @_;
+    my $client = Wassiit::Client->new($s->port);
+
+    $client->send("POST $path HTTP/1.1\r\nHost: h\r\n"
+        . "X-API-Key: $key{$who}\r\nContent-Length: $size\r\n\r\n");
+    my $r = $client->response;      # nginx goes on to wait for the body
+    $client->close;
+    return $r;
+}
+
+is(ask('POST', "$api/messages", 'all', body => 'x' x 65536)->status, 202,
+   '64k are accepted');
+is_problem(sized("$api/messages", 65537, 'all'), 413, 'too_large', '64k + 1');
+is_problem(sized("$api/messages/audio", 16 * 2**20 + 1, 'all'), 413,
+           'too_large', 'audio of 16m + 1');
+is_problem(sized("$api/messages/document", 100 * 2**20 + 1, 'all'), 413,
+           'too_large', 'a document of 100m + 1');
+is_envelope(sized('/automation/', 65537, 'all'), 413, 'too_large',
+            'automation');
+is(ask('POST', "$api/messages/$_", 'all', body => 'x' x 2**20)->status, 202,
+   "$_ of 1m is accepted") for qw(audio document);
+
+is_problem(ask('POST', "$api/messages", 'all', body => 'x' x 70000,
+               chunked => 1), 413, 'too_large', 'more than 64k in chunks');
+is_problem(ask('GET', "$api/messages/" . 'x' x 9000, 'all'), 414,
+           'uri_too_long', 'a long path');
+is_problem(ask('GET', "$api/messages/1", undef,
+               headers => ['X-API-Key' => 'x' x 9000]),
+           400, 'bad_request', 'a key of 9000 bytes');
+is_problem(ask('GET', "$api/messages/1", undef,
+               headers => ['X-API-Key' => 'x' x 8000]),
+           401, 'invalid_key', 'a key of 8000 bytes');
+
+$r = ask('GET', "$api/messages/1", 'all',
+         headers => ['X-API-Key' => $key{none}]);
+is($r->status, 400, 'two keys');
+is($r->json->{code}, 'duplicate_header', 'two keys: code');
+
+
+# ---- logs
+
+my $log = $s->access_log;
+like($log, qr{^127\.0\.0\.1\ \[\S+\]\ "POST\ $api/messages"\ 202\ \d+
+              \ partner=only-messages\.send\ key=k1\ decision=allowed
+              \ left=\d+/100\ id=[0-9a-f]{32}\ time=\S+
+              \ upstream=unix:\S+/202/\S+$}mx,
+     'who, what and what became of it');
+like($log, qr/ 401 \d+ partner=- key=- decision=missing_key left=-/,
+     'a refusal');
+like($log, qr/"POST \/automation\/" 200/, 'no query');
+for my $who (sort keys %key) {
+    unlike($log . $s->error_log, qr/\Q$key{$who}\E/, "not the key of $who");
+}
+
+
+# ---- the sandbox itself
+
+my $socket = test_dir() . '/main-messaging.sock';
+$r = http($socket, uri => "$api/calls");
+is($r->status . $r->body, '405{"error":"method_not_allowed"}',
+   'sandbox: a wrong method');
+is(http($socket, uri => '/x')->body, '{"error":"not_found"}',
+   'sandbox: an unknown path');
+$r = http(test_dir() . '/main-wapcm.sock', uri => '/automation/');
+is($r->json->{message}, 'method_not_allowed', 'sandbox: wap.cm');
+
+$s->stop;
+
+
+# ---- what a backend sees
+
+{
+    my $dir = test_dir();
+    start_backend("$dir/seen-messaging.sock");
+    start_backend("$dir/seen-wapcm.sock");
+
+    $s = start('seen', sandbox => '');
+    my @claims = ('X-Wassiit-Partner' => 'boss', 'x-wassiit-partner' => 'big',
+                  'X_Wassiit_Partner' => 'boss', 'X-Request-ID' => 'mine',
+                  'X-Forwarded-For' => '10.9.8.7', 'X-API-Timestamp' => '1',
+                  'x-api-SIGNATURE' => 'c2ln', 'X_API_Key' => 'other');
+
+    my $seen = sub {
+        my ($r) = @_;
+        is($r->status, 200, 'the backend is asked');
+        my ($line, @head) = split /\r\n/, $r->json->{head};
+        my %head;
+        /\A(.*?): *(.*)\z/ && push @{ $head{lc $1} }, $2 for @head;
+        return ($line, \%head, $r->json->{body});
+    };
+
+    my $r = ask('POST', "$api/messages?a=b%20c", 'all', headers => \@claims,
+                body => "{\"to\":\0\"\xff}");
+    my ($line, $head, $body) = $seen->($r);
+
+    is($line, "POST $api/messages?a=b%20c HTTP/1.1", 'path and query');
+    is_deeply($head->{'x-wassiit-partner'}, ['all'], 'the partner, by us');
+    is_deeply($head->{'x-request-id'}, [ $r->header('X-Request-ID') ],
+              "the request's id, by us");
+    is_deeply($head->{'x-forwarded-for'}, ['127.0.0.1'], 'the address, by us');
+    is_deeply([ grep { /api.key|timestamp|signature|_/ } keys %$head ], [],
+              'no credentials');
+    unlike($r->json->{head}, qr/\Q$key{all}\E/, 'nor the key anywhere else');
+    is($body, "{\"to\":\0\"\xff}", 'the body, untouched');
+
+    ($line) = $seen->(ask('GET', "$api/webhooks/..%2fmessages/1",
+                          'only-messages.send'));
+    is($line, "GET $api/messages/1 HTTP/1.1",
+       'the path by which the scope was chosen');
+    is_problem(ask('GET', "$api/webhooks/..%2fmessages/1",
+                   'only-webhooks.manage'), 403, 'insufficient_scope',
+               'another spelling is another path');
+
+    ($line, $head) = $seen->(ask('POST', '/automation/?test=1&b=%2f', 'all',
+                                 headers => \@claims));
+    is($line, 'POST /automation/?test=1&b=%2f HTTP/1.1',
+       'wap.cm: path and query');
+    is_deeply([ grep { /wassiit|forwarded|api.key|timestamp|signature|_/ }
+                keys %$head ], [], 'wap.cm: no partner, no credentials');
+
+    stop_backend($_) for splice @backends;
+    $s->stop;
+}
+
+
+# ---- backends that are down
+
+$s = start('down', sandbox => '',
+           allow_log => qr/\[crit\].* connect\(\) to unix:/);
+$r = ask('POST', "$api/messages", 'all');
+is_problem($r, 502, 'bad_gateway', 'no messaging backend');
+is($r->header('Allow'), undef, 'no messaging backend: no Allow');
+is_envelope(ask('POST', '/automation/', 'all'), 502, 'bad_gateway',
+            'no wap.cm');
+$s->stop;
+
+
+# ---- the TLS block, uncommented as it says
+
+SKIP: {
+    my $dir = test_dir();
+    skip 'no openssl command', 3
+        if system("openssl req -x509 -newkey rsa:2048 -nodes -days 2"
+                  . " -subj /CN=localhost -keyout $dir/cert.key"
+                  . " -out $dir/cert.pem > /dev/null 2>&1");
+    my ($cert, $private) = map {
+        open my $in, '<', "$dir/cert.$_" or die "cert.$_: $!";
+        local $/;
+        scalar <$in>;
+    } qw(pem key);
+
+    my $conf = text('nginx.conf');
+    my $lines = ($conf =~ s/^(\s*)# ((?:listen|ssl_\w+) .*;)$/$1$2/mg);
+    is($lines, 8, 'TLS: all of the block');
+    $conf =~ s/^\s*listen \[::\]:443.*//m;
+    $conf =~ s/^\s*listen 127\.0\.0\.1:8080;//m;
+    $conf =~ s/^(\s*)listen 443 ssl/$1listen %%PORT%% ssl/m;
+
+    $s = start('tls', conf => $conf,
+               files => { 'cert.pem' => $cert, 'cert.key' => $private });
+    $r = curl('--insecure', '--http2', '-X', 'POST',
+              'https://127.0.0.1:' . $s->port . "$api/messages",
+              '-H', "X-API-Key: $key{all}", '-d', '{}');
+    is($r->status, 202, 'TLS: accepted');
+    is($r->version, 2, 'TLS: HTTP/2');
+    $s->stop;
+}
+
+done_testing;

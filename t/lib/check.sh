@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Everything that can be said of the sources without running them: style,
+# warnings of gcc and clang, gcc's analyzer, clang-tidy, cppcheck. Any finding
+# is fatal. nginx's own headers are read as the system's, so that they are not
+# what is looked at.
+#   check.sh            all of it
+#   check.sh FILE.c     one source's compilers and analyzers
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+nginx=/usr/share/nginx/src/src
+flags=(-I src)
+for dir in core event event/modules os/unix http http/modules http/v2; do
+    flags+=(-isystem "$nginx/$dir")
+done
+flags+=(-isystem build/deb)
+warnings=(-Wall -Wextra -Wpointer-arith -Wshadow -Wstrict-prototypes
+    -Wmissing-prototypes -Wvla -Wundef -Wformat=2
+    -Wno-unused-parameter -Werror)
+
+# clang-tidy's checks, less those that nginx's own style meets all the time.
+tidy=clang-analyzer-*,bugprone-*,cert-*
+for check in bugprone-easily-swappable-parameters \
+    bugprone-assignment-in-if-condition \
+    bugprone-reserved-identifier cert-dcl37-c cert-dcl51-cpp \
+    bugprone-narrowing-conversions \
+    bugprone-implicit-widening-of-multiplication-result \
+    bugprone-branch-clone bugprone-sizeof-expression \
+    bugprone-macro-parentheses \
+    clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+do
+    tidy=$tidy,-$check
+done
+
+if [ $# = 1 ]; then
+    gcc -O2 "${flags[@]}" "${warnings[@]}" -fanalyzer -c -o /dev/null "$1"
+    clang -fsyntax-only "${flags[@]}" "${warnings[@]}" "$1"
+    clang-tidy --quiet --checks="-*,$tidy" --warnings-as-errors='*' "$1" -- \
+        "${flags[@]}" 2> /dev/null
+    exit
+fi
+
+perl t/lib/style.pl
+for script in .ci/run conf/setup/*.sh t/lib/*.sh; do
+    bash -n "$script"
+done
+cppcheck --quiet --error-exitcode=1 --inline-suppr -I src \
+    --enable=warning,portability,performance ./*.c src
+printf '%s\n' ./*.c src/*.c | xargs -P "$(nproc)" -n 1 "$0"
+echo 'check: nothing found'

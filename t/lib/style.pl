@@ -1,0 +1,94 @@
+#!/usr/bin/env perl
+# The style that no compiler looks after, over the tree's own sources: a line
+# per finding, and exit status 1 if there is any.
+
+use strict;
+use warnings;
+
+my @c = sort glob '*.c src/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.[ch]';
+my @module = grep { !m{^t/} } @c;
+my @scripts = sort glob 't/*.t t/lib/* t/bench/* conf/setup/*.sh .ci/run';
+my $found = 0;
+
+sub finding {
+    my ($where, $what) = @_;
+    print "$where: $what\n";
+    $found = 1;
+}
+
+sub text {
+    my ($file) = @_;
+    open my $in, '<', $file or die "$file: $!\n";
+    local $/;
+    return <$in>;
+}
+
+# The code alone: comments and strings become blanks, lines stay.
+sub code {
+    my ($text) = @_;
+    $text =~ s{(/\*.*?\*/ | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*')}
+              {(my $blank = $1) =~ s/[^\n]/ /g; $blank}gsex;
+    return $text;
+}
+
+for my $file (@c, grep { -f } @scripts) {
+    my $text = text($file);
+    my $n = 0;
+
+    for (split /\n/, $text) {
+        my $where = "$file:" . ++$n;
+        finding($where, 'blank at the end of the line') if /\s$/;
+        finding($where, 'tab') if /\t/;
+        finding($where, 'over 80 columns') if length > 80 && $file =~ /\.[ch]$/;
+    }
+
+    finding($file, 'no newline at its end') if $text !~ /\n\z/;
+    finding($file, 'blank lines at its end') if $text =~ /\n\n\z/;
+}
+
+my @rules = (
+    [ qr{//}, '// comment', sub { 1 } ],
+    [ qr/\b(?:malloc|calloc|realloc|free|strdup)\s*\(/,
+      "not nginx's allocator", sub { $_[0] !~ m{^t/} } ],
+    [ qr/\b(?:sprintf|strcpy|strcat|gets)\s*\(/,
+      'unbounded', sub { $_[0] !~ m{^t/} } ],
+    [ qr/\bngx_http_request_t\b/, 'core and state see no request',
+      sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:zone|store)\.)} } ],
+    [ qr/\b(?:ngx_pool_t|ngx_log_t|ngx_p[cn]?alloc|ngx_log_error)\b/,
+      'core sees no pool and no log', sub { $_[0] =~ m{^src/ngx_wassiit_} } ],
+);
+
+for my $file (@c) {
+    my $n = 0;
+
+    for my $line (split /\n/, code(text($file))) {
+        $n++;
+        for (@rules) {
+            my ($pattern, $what, $applies) = @$_;
+            finding("$file:$n", $what) if $applies->($file)
+                                          && $line =~ $pattern;
+        }
+    }
+}
+
+# Names: whatever another file could see, and each type. f: functions,
+# p: prototypes, v: variables, g, s, u, t: types.
+open my $tags, '-|', 'ctags', '-x', '--kinds-C=fpvgsut', '--_xformat=%N %K %F %n %f',
+    '--fields=+f', @module or die "ctags: $!\n";
+while (<$tags>) {
+    my ($name, $kind, $file, $n, $local) = split ' ';
+    next if $local && $local eq 'file' && $kind =~ /^(?:function|prototype|variable)$/;
+    next if $name =~ /^(?:__anon\w*|ngx_(?:http_)?wassiit_\w+)$/;
+    finding("$file:$n", "$kind $name lacks the prefix ngx_wassiit_ or "
+                        . 'ngx_http_wassiit_');
+}
+close $tags or die "ctags failed\n";
+
+# nginx's makefile knows only what stands in config.
+my $config = text('config');
+for my $file (@module) {
+    my ($name) = $file =~ m{([^/]+)$};
+    finding($file, 'does not stand in config') unless $config =~ m{/\Q$name\E\b};
+}
+
+exit $found;

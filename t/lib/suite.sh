@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Runs one suite for prove ("prove --exec t/lib/suite.sh VARIANT:FILE ..."):
+#   deb:t/x.t         on the distribution's nginx
+#   asan:t/x.t        on the nginx with ASan and UBSan, module linked in
+#   next:t/x.t        on a newer nginx (make matrix)
+#   user:t/x.t        as deb, by a user without rights, from a copy of the tree
+#   unit:x            a program of t/unit; unit-asan:x the same with ASan and UBSan
+# A suite that hangs is ended after 15 minutes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+variant=${1%%:*} file=${1#*:}
+module=ngx_http_wassiit_module.so
+limit=(timeout --foreground --kill-after=30 900)
+
+export TEST_NGINX_BINARY=/usr/sbin/nginx
+export TEST_NGINX_LOAD_MODULES=$PWD/build/$module
+
+case $variant in
+    unit | unit-asan)
+        exec "${limit[@]}" "build/$variant/$file" ;;
+    deb) ;;
+    asan)
+        export TEST_NGINX_BINARY=$PWD/build/asan/nginx
+        export TEST_NGINX_LOAD_MODULES= ;;
+    next)
+        export TEST_NGINX_BINARY=$PWD/build/full-trixie/nginx
+        export TEST_NGINX_LOAD_MODULES=$PWD/build/full-trixie/$module ;;
+    user)
+        # Who isn't root already is a user without rights.
+        [ "$(id -u)" = 0 ] || exec "${limit[@]}" perl "$file"
+
+        copy=$(mktemp -d)
+        trap 'rm -rf "$copy"' EXIT
+        trap 'exit 1' INT TERM
+        tar -c --exclude=./build --exclude=./.git . | tar -x -C "$copy"
+        mkdir "$copy/build"
+        cp build/$module "$copy/build"
+        chown -R nobody: "$copy"
+        export TEST_NGINX_LOAD_MODULES=$copy/build/$module HOME=$copy
+        cd "$copy"
+        "${limit[@]}" setpriv --reuid=nobody --regid="$(id -g nobody)" \
+            --clear-groups perl "$file"
+        exit ;;
+    *)
+        echo "Bail out! no such variant: $variant"
+        exit 1 ;;
+esac
+
+exec "${limit[@]}" perl "$file"

@@ -1,0 +1,383 @@
+#!/usr/bin/env perl
+# README.md against the module: its examples run, its tables are complete.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use JSON::PP;
+
+use lib 't/lib';
+use Wassiit;
+use Test::More;
+
+my $top = abs_path(dirname(__FILE__) . '/..');
+my $readme = text('README.md');
+my $face = text('ngx_http_wassiit_module.c');
+my $reply = text('src/ngx_http_wassiit_reply.c');
+
+sub text {
+    my ($file) = @_;
+    open my $in, '<:raw', "$top/$file" or die "$file: $!";
+    local $/;
+    return <$in>;
+}
+
+sub is_subset {
+    my ($some, $all, $name) = @_;
+    my %known = map { $_ => 1 } @$all;
+    is_deeply([ grep { !$known{$_} } @$some ], [], $name);
+}
+
+sub is_set { is_deeply([ sort @{ $_[0] } ], [ sort @{ $_[1] } ], $_[2]) }
+
+
+# ---- the blocks: language, text, line, mark ("<!-- test: x -->" before it)
+
+my @blocks;
+
+{
+    my ($block, $mark, $n) = (undef, '', 0);
+
+    for my $line (split /^/, $readme) {
+        $n++;
+        if ($block) {
+            if ($line =~ /^```/) { undef $block } else { $block->{text} .= $line }
+        } elsif ($line =~ /^```(\w*)/) {
+            push @blocks, $block = { lang => $1, text => '', line => $n,
+                                     mark => $mark };
+            $mark = '';
+        } elsif ($line =~ /^<!-- test: (\w+) -->/) {
+            $mark = $1;
+        }
+    }
+}
+
+sub blocks {
+    my ($lang, $mark) = @_;
+    my @found = grep { $_->{lang} eq $lang && (!defined $mark
+                                               || $_->{mark} eq $mark) } @blocks;
+    die "README.md has no block $lang" unless @found;
+    return @found;
+}
+
+
+# ---- each piece of configuration holds, in the context that it is meant for
+
+sub moved {
+    my ($conf) = @_;
+    $conf =~ s/^load_module .*//m;
+    $conf =~ s/127\.0\.0\.1:8080/%%PORT%%/;
+    $conf =~ s/127\.0\.0\.1:8081/%%PORT_2%%/g;
+    return $conf;
+}
+
+my %level = (
+    http => [qw(wassiit_zone wassiit_scopes map log_format upstream server)],
+    server => [qw(location listen error_page)],
+    main => [qw(load_module events http)],
+);
+my %level_of = map { my $level = $_; map { $_ => $level } @{ $level{$level} } }
+               keys %level;
+
+for my $block (blocks('nginx')) {
+    my $text = $block->{text};
+    my ($first) = $text =~ /^(\w+)/m;
+    my $level = $level_of{$first} // 'location';
+    my $conf = moved($text);
+
+    $conf = "location /here {\n$conf\n}" if $level eq 'location';
+    $conf = "server {\n$conf\n}" if $level =~ /location|server/;
+    $conf = "wassiit_access partners;\n$conf"
+        if $level ne 'main' && $conf !~ /\bwassiit_access\b/;
+    $conf =~ s/\bserver \{/server { listen %%PORT%%;/
+        unless $conf =~ /\blisten\b/;
+    $conf = "wassiit_zone zone=partners:1m file=partners.jsonl;\n$conf"
+        if $level ne 'main' && $conf !~ /zone=partners:/;
+    for my $name (qw(messaging wapcm)) {
+        $conf = "upstream $name { server 127.0.0.1:9; }\n$conf"
+            if $conf =~ m{http://$name\b} && $conf !~ /\bupstream $name\b/;
+    }
+    $conf = "http {\n$conf\n}" if $level ne 'main';
+    $conf .= 'http { }' unless $conf =~ /\bhttp\b/;
+
+    my ($exit, $message) = nginx_test($conf, files =>
+        { map { $_ => [ partner('one', "$_ key") ] }
+              qw(partners.jsonl internal.jsonl) });
+    is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
+}
+
+for my $block (blocks('sh')) {
+    open my $sh, '|-', 'sh', '-n' or die "sh: $!";
+    print {$sh} $block->{text};
+    ok(close $sh, "line $block->{line}: a shell takes it");
+}
+
+
+# ---- a key made as the README says, the synopsis with it
+
+sub run {
+    my ($command, $dir) = @_;
+    my $pid = open my $out, '-|';
+    defined $pid or die "fork: $!";
+    if (!$pid) {
+        chdir $dir or die "$dir: $!";
+        open STDERR, '>', '/dev/null';
+        exec 'sh', '-c', $command;
+        die "sh: $!";
+    }
+    local $/;
+    my $output = <$out>;
+    close $out;
+    $output =~ s/\r//g;
+    return $output;
+}
+
+my ($snippet) = blocks('sh', 'key');
+my ($key) = run($snippet->{text}, test_dir()) =~ /^the key: (\S+)$/m;
+ok($key, 'a key is made');
+
+my $made = test_dir() . '/partners.jsonl';
+is((stat $made)[2] & 07777, 0600, 'its file is for the owner alone');
+open my $in, '<', $made or die "$made: $!";
+my $partners = do { local $/; <$in> };
+unlike($partners, qr/\Q$key/, 'which has not the key');
+
+{
+    my ($conf) = blocks('nginx', 'synopsis');
+    my $s = Wassiit::Server->start(conf => moved($conf->{text}),
+                                   files => { 'partners.jsonl' => $partners });
+    my ($console) = blocks('console', 'synopsis');
+    my @runs = split /^(?=\$ )/m, $console->{text};
+    is(@runs, 3, 'three requests');
+
+    for (@runs) {
+        my ($command, @expected) = split /\n+/, $_;
+        $command =~ s/^\$ //;
+        $command =~ s/127\.0\.0\.1:8080/'127.0.0.1:' . $s->port/e;
+
+        my @got = split /\n/, run("key=$key; $command", test_dir());
+        for my $line (@expected) {
+            my $pattern = join '.*', map { quotemeta } split /\xe2\x80\xa6/, $line;
+            shift @got while @got && $got[0] !~ /\A$pattern\z/;
+            ok(@got, substr $line, 0, 60)
+                or diag("not in the answer to $command");
+        }
+    }
+
+    my ($guide) = grep { $_->{text} =~ /api\.example\.com/ } blocks('sh');
+    my $command = $guide->{text};
+    $command =~ s{https://api\.example\.com}{'http://127.0.0.1:' . $s->port}e;
+    $command =~ s/wst_\xe2\x80\xa6/$key/;
+    like(run($command, test_dir()), qr/"queued"/, "the partners' own call");
+
+    $s->stop;
+}
+
+
+# ---- refusals, as they are shown
+
+{
+    my @unlimited = (rate => '1000r/s', scopes => ['messages.send']);
+    my $s = Wassiit::Server->start(
+        files => { 'partners.jsonl' => [
+            partner('one', 'key of one', @unlimited),
+            partner('slow', 'key of slow', rate => '1r/m') ] },
+        conf => <<'END');
+http {
+    wassiit_zone zone=partners:1m file=partners.jsonl;
+    server {
+        listen %%PORT%%;
+        wassiit_access partners;
+        location / { root %%DIR%%; }
+        location /files { wassiit_scope files.send; }
+        location /automation { wassiit_errors envelope; }
+        location /problem { wassiit_problem; }
+    }
+}
+END
+    my $ask = sub {
+        my ($uri, @keys) = @_;
+        return http($s->port, uri => $uri,
+                    headers => [ map { ('X-API-Key' => $_) } @keys ]);
+    };
+    my %how = (
+        invalid_key => sub { $ask->('/', 'key of nobody') },
+        insufficient_scope => sub { $ask->('/files', 'key of one') },
+        rate_limited => sub { $ask->('/', 'key of slow') for 1 .. 2;
+                              $ask->('/', 'key of slow') },
+        duplicate_header => sub { $ask->('/', 'key of one', 'key of one') },
+        missing_key => sub { $ask->('/automation') },
+    );
+
+    for my $block (blocks('json', '')) {
+        my $shown = decode_json($block->{text});
+        my $code = $shown->{code} // $shown->{message};
+        my $r = $how{$code} ? $how{$code}->() : die "no way to get $code";
+        my $got = $r->json;
+
+        is($r->status, $shown->{status}, "$code: status");
+        is($r->header('Content-Type'),
+           $shown->{type} ? 'application/problem+json' : 'application/json',
+           "$code: type");
+
+        for my $body ($got, $shown) {
+            $body->{detail} =~ s/in \d+ second/in N second/ if $body->{detail};
+            $body->{instance} =~ s/\A[0-9a-f]{32}\z/id/ if $body->{instance};
+        }
+        is_deeply($got, $shown, "$code: body");
+        is_deeply([ $r->body =~ /"([\w-]+)":/g ],
+                  [ $block->{text} =~ /"([\w-]+)":/g ], "$code: order");
+    }
+
+    is($ask->('/problem')->status, 404, 'wassiit_problem, asked for directly');
+    $s->stop;
+}
+
+
+# ---- the partners' file
+
+{
+    my ($file) = blocks('json', 'partners');
+    my $conf = 'http { wassiit_zone zone=partners:1m file=partners.jsonl; }';
+    my ($exit, $message) = nginx_test($conf,
+                              files => { 'partners.jsonl' => $file->{text} });
+    is($exit, 0, "the partners' file loads") or diag($message);
+
+    (my $text = $file->{text}) =~ s/\n(.*)messages\.send/\n$1message.send/;
+    ($exit, $message) = nginx_test($conf, files => { 'partners.jsonl' => $text });
+    my ($shown) = $readme =~ /^(partners\.jsonl:2: .*)$/m;
+    like($message, qr/\Q$shown\E/, 'a bad line is reported as shown');
+}
+
+
+# ---- capacity: tables and message
+
+{
+    my %file;
+    my $size_for = sub {
+        my ($n, $rate) = @_;
+        $file{$n} //= join '', map {
+            qq({"id":"p$_","keys":[{"id":"k1","sha256":")
+            . sprintf('%064x', $_) . qq("}]}\n) } 1 .. $n;
+        my (undef, $message) = nginx_test(
+            'http { wassiit_zone zone=partners:32k file=partners.jsonl '
+            . "rate=$rate; }",
+            files => { 'partners.jsonl' => $file{$n} });
+        return $message =~ /zone=partners:(\w+) would do/ ? $1 : $message;
+    };
+
+    my ($shown) = $readme =~ /^wassiit_zone .* is too small .* (\S+) would do$/m;
+    is($shown, 'zone=partners:' . $size_for->(10000, '100r/m'), 'the message');
+
+    for my $n ('100', '10,000') {
+        my ($row) = $readme =~ /^\| \Q$n\E (\|.*)$/m;
+        my @shown = $row =~ /`(\w+)`/g;
+        is_deeply(\@shown, [ map { $size_for->($n =~ tr/,//dr, $_) }
+                                 qw(50r/m 100r/m 1000r/m) ], "$n partners");
+    }
+
+    my @limits = $readme =~ /^\| limit N up to \|(.*)$/m ? $1 =~ /\d+/g : ();
+    my @units = $readme =~ /^\| W \|(.*)$/m ? $1 =~ /\d+/g : ();
+    my $near = sub {            # so many partners that a unit is over 1m
+        my ($limit, $units) = @_;
+        my ($size) = $size_for->(2000, "${limit}r/m") =~ /\A(\d+)m\z/;
+        my $by_formula = 2000 * 672 * (1 + $units) * 1.006 / 2**20;
+        ok($size && $size > $by_formula && $size < $by_formula + 1.1,
+           "a window of $limit takes $units") or diag("$size, $by_formula");
+    };
+
+    for my $i (0 .. 5) {
+        $near->($limits[$i], $units[$i]);
+        $near->($limits[$i] + 1, $units[$i] + 1);
+    }
+    $near->($limits[$_], $units[$_]) for 6, 7;
+    $near->(10001, $units[8]);
+    $near->($limits[8], $units[9]);
+}
+
+
+# ---- directives: each one, with its contexts and default
+
+my %enum;                                   # table -> { constant -> word }
+while ($face =~ /ngx_conf_enum_t\s+(\w+)\[\] = \{(.*?)\n\};/gs) {
+    my ($table, $rows) = ($1, $2);
+    $enum{$table}{$2} = $1
+        while $rows =~ /ngx_string\("(\w+)"\), (\w+)/g;
+}
+
+my %merged;                                 # field -> default
+$merged{$1} = $2
+    while $face =~ /ngx_conf_merge_\w+\(conf->(\w+),\s*prev->\w+,\s*(\w+)\)/g;
+
+my %command;
+while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
+                 \s* \w+, \s* (?: 0 | offsetof\(\w+,\s*(\w+)\) ), \s*
+                 (?: NULL | &(\w+) ) \s* \}/gx)
+{
+    my ($name, $flags, $setter, $field, $table) = ($1, $2, $3, $4, $5);
+
+    $flags =~ s/ANYWHERE/HTTP_MAIN_CONF|HTTP_SRV_CONF|HTTP_LOC_CONF/;
+    my @contexts = map { $flags =~ /HTTP_$_->[0]_CONF/ ? $_->[1] : () }
+        ['MAIN', 'http'], ['SRV', 'server'], ['LOC', 'location'],
+        ['LIF', 'if in location'];
+    my $default = !defined $field ? ($name eq 'wassiit_access' ? 'off' : 'none')
+                : $table ? $enum{$table}{ $merged{$field} }
+                : $merged{$field} ? 'on' : 'off';
+
+    $command{$name} = { context => join(', ', @contexts), default => $default,
+                        words => $table ? [ values %{ $enum{$table} } ]
+                               : defined $field ? ['on', 'off'] : undef };
+}
+
+cmp_ok(scalar keys %command, '>=', 10, 'the table of directives is read');
+is($merged{zone}, 'NULL', 'access is off unless it is set');
+is_set([ $readme =~ /^### (wassiit_\w+)$/mg ], [ keys %command ],
+       'a section for each directive');
+
+for my $name (sort keys %command) {
+    my ($section) = $readme =~ /^### $name\n(.*?)(?=^##)/ms or next;
+    my ($syntax) = $section =~ /^- syntax: `(.*)`$/m;
+    my ($default) = $section =~ /^- default: `?(\w+)/m;
+    my ($context) = $section =~ /^- context: (.*)$/m;
+
+    like($syntax, qr/\A$name\b.*;\z/, "$name: syntax");
+    is($default, $command{$name}{default}, "$name: default");
+    is($context, $command{$name}{context}, "$name: context");
+    like($section, qr/^- phase: \w/m, "$name: phase");
+    like($section, qr/^```nginx\n(?:.*\n)*?.*\b$name\b/m, "$name: example");
+
+    my $words = $command{$name}{words} or next;
+    is_set([ $syntax =~ /(?<= )(\w+)(?= \||;)/g ], $words, "$name: words");
+}
+
+
+# ---- variables and codes
+
+is_set([ $readme =~ /^\| `\$(wassiit_\w+)` \|/mg ],
+       [ $face =~ /\{ ngx_string\("(wassiit_\w+)"\), NULL,/g ],
+       'a line for each variable');
+
+is_set([ $readme =~ /^\| (\d{3} \| `\w+`) \|/mg ],
+       [ map { s/^(\d+).*"(\w+)"/$1 | `$2`/sr }
+             $reply =~ /\{ ([1-9]\d\d, ngx_string\("\w+")/g ],
+       'a line for each code');
+
+
+# ---- what it refers to is there
+
+my %anchor;
+for ($readme =~ /^#+ (.*)$/mg) {
+    (my $anchor = lc) =~ s/[^\w -]//g;
+    $anchor{ $anchor =~ tr/ /-/r } = 1;
+}
+is_subset([ $readme =~ /\]\(#([^)]*)\)/g ], [ keys %anchor ], 'links');
+is_subset([ $readme =~ /`(?:\w+=\S+ )?make (\w+)/g ],
+          [ text('Makefile') =~ /^([a-z]+):/mg ], 'goals of make');
+is_deeply([ grep { !-e "$top/$_" }
+                 $readme =~ m{\b((?:conf|t|src)/[\w./]*\w)(?![\w.*/])}g ],
+          [], 'files');
+unlike($readme, qr{/(?:home|root|tmp|work)/}, 'no path of a machine');
+
+done_testing;

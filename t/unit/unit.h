@@ -1,0 +1,168 @@
+
+/*
+ * What the unit tests share: TAP on the standard output, random numbers that
+ * a seed repeats, and what the core takes from nginx's own objects.
+ *
+ * Each t/unit/NAME.c is a program of its own: it includes this header once,
+ * is linked with the core (src/ngx_wassiit_*.c), libcrypto and jansson, and
+ * with nothing of nginx.
+ */
+
+
+#ifndef _UNIT_H_INCLUDED_
+#define _UNIT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_crc32.h>
+
+
+#define UNIT_SEED           20261101
+#define UNIT_SEED_VARIABLE  "WASSIIT_UNIT_SEED"
+#define UNIT_PATIENCE       300     /* seconds */
+
+
+uint32_t  ngx_crc32_table256[256];
+
+
+static ngx_uint_t  unit_count;
+static ngx_uint_t  unit_failed;
+static uint64_t    unit_state;
+
+
+__attribute__((constructor)) static void
+unit_crc32_init(void)
+{
+    uint32_t    crc;
+    ngx_uint_t  i, k;
+
+    for (i = 0; i < 256; i++) {
+        crc = i;
+
+        for (k = 0; k < 8; k++) {
+            crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320 : 0);
+        }
+
+        ngx_crc32_table256[i] = crc;
+    }
+}
+
+
+/* Lines of comment; the harness shows those of a test that failed. */
+
+__attribute__((format(printf, 1, 2))) static ngx_inline void
+unit_note(const char *fmt, ...)
+{
+    va_list  args;
+
+    fputs("# ", stdout);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    fputc('\n', stdout);
+}
+
+
+__attribute__((format(printf, 2, 3))) static ngx_inline ngx_uint_t
+unit_ok(ngx_uint_t good, const char *fmt, ...)
+{
+    va_list  args;
+
+    unit_count++;
+    unit_failed += !good;
+
+    printf("%sok %u - ", good ? "" : "not ", (unsigned) unit_count);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    fputc('\n', stdout);
+    fflush(stdout);
+
+    return good;
+}
+
+
+static ngx_inline ngx_uint_t
+unit_is(int64_t got, int64_t expected, const char *name)
+{
+    if (!unit_ok(got == expected, "%s", name)) {
+        unit_note("got %lld, expected %lld", (long long) got,
+                  (long long) expected);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* Ends the program: the plan, and the status for its caller. */
+
+static ngx_inline int
+unit_done(void)
+{
+    printf("1..%u\n", (unsigned) unit_count);
+
+    return fflush(stdout) != 0 || unit_failed || unit_count == 0;
+}
+
+
+/* Says why nothing is tested here; the status for the caller. */
+
+static ngx_inline int
+unit_skip(const char *reason)
+{
+    printf("1..0 # SKIP %s\n", reason);
+
+    return fflush(stdout) != 0;
+}
+
+
+/* SplitMix64 */
+
+static ngx_inline uint64_t
+unit_random64(void)
+{
+    uint64_t  z;
+
+    unit_state += 0x9e3779b97f4a7c15;
+
+    z = unit_state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+
+    return z ^ (z >> 31);
+}
+
+
+/* from 0 to n - 1 */
+
+static ngx_inline uint64_t
+unit_random(uint64_t n)
+{
+    return unit_random64() % n;
+}
+
+
+/* To be called first.  An endless loop is a failure too. */
+
+static ngx_inline void
+unit_start(void)
+{
+    char  *value;
+
+    alarm(UNIT_PATIENCE);
+
+    unit_state = UNIT_SEED;
+    value = getenv(UNIT_SEED_VARIABLE);
+
+    if (value && *value) {
+        unit_state = strtoull(value, NULL, 10);
+    }
+
+    unit_note("%s=%llu repeats this run", UNIT_SEED_VARIABLE,
+              (unsigned long long) unit_state);
+}
+
+
+#endif /* _UNIT_H_INCLUDED_ */

@@ -1,0 +1,926 @@
+
+/*
+ * The window of one process, held against the naive model: the list of the
+ * times of all admissions ever.  A request at t is admitted if fewer than N
+ * of them lie in the W before, that is in (t - W, t].
+ */
+
+
+#include "unit.h"
+#include "arena.h"
+
+#include "ngx_wassiit_window.h"
+
+
+#define EXACT_REQUESTS  2000000
+#define CHANGE_REQUESTS 1500000
+
+#define WRAP            ((uint64_t) 1 << 48)
+
+#define ARENA_UNITS     1200
+#define TOLD            10          /* the first of what is wrong */
+
+
+typedef struct {
+    uint64_t            number;     /* of the case */
+    uint64_t            seed;       /* at its start */
+    uint32_t            window;
+    ngx_wassiit_rate_t  rate;
+    uint64_t            span;
+    uint64_t            now;        /* not yet reduced to 48 bits */
+    uint64_t            pace;
+    uint64_t            requests;
+    ngx_uint_t          lags;
+
+    /* the model */
+
+    uint64_t           *times;      /* of all admissions, ascending */
+    size_t              admitted;
+    size_t              room;
+
+    /*
+     * A window knows its own admissions, and the last ones of the older
+     * window, at least as many as that one's limit.
+     */
+    size_t              known;
+
+    /*
+     * What batches may blur at a change: so many admissions from before it
+     * may seem to be younger, but not younger than the change.
+     */
+    uint64_t            blur;
+    uint64_t            changed;
+
+    uint64_t            allowed;
+    uint64_t            refused;
+    uint64_t            unknown;    /* forgotten, as said above */
+    uint64_t            clock;      /* what was passed last */
+    const char         *wrong;
+} unit_case_t;
+
+
+static void unit_window_units(void);
+static void unit_window_list(void);
+static void unit_window_plain(void);
+static void unit_window_exact(void);
+static void unit_window_large(void);
+static void unit_window_settle(void);
+static void unit_window_changes(ngx_uint_t large, const char *name);
+static void unit_window_begin(unit_case_t *c, uint32_t limit,
+    uint32_t seconds);
+static ngx_uint_t unit_window_end(unit_case_t *c);
+static void unit_window_run(unit_case_t *c, uint64_t requests);
+static void unit_window_request(unit_case_t *c);
+static uint64_t unit_window_step(unit_case_t *c);
+static void unit_window_try(unit_case_t *c, uint64_t now);
+static const char *unit_window_check(unit_case_t *c, uint64_t now,
+    uint64_t at, ngx_int_t rc, const ngx_wassiit_usage_t *usage);
+static size_t unit_window_first(const unit_case_t *c, uint64_t at);
+static void unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate);
+static void unit_window_changed(unit_case_t *c,
+    const ngx_wassiit_rate_t *rate);
+static void unit_window_random_rate(ngx_wassiit_rate_t *rate,
+    ngx_uint_t large);
+static uint64_t unit_window_batch(uint32_t limit);
+static void unit_window_closed(unit_case_t *c, uint32_t window);
+
+
+static const uint32_t  unit_window_seconds[] = { 1, 60, 3600, 86400 };
+
+static unit_arena_t  *arena;
+
+static uint64_t    cases;
+static ngx_uint_t  told;
+
+
+int
+main(void)
+{
+    unit_start();
+
+    arena = unit_arena_create(ARENA_UNITS);
+
+    unit_window_units();
+    unit_window_list();
+    unit_window_plain();
+    unit_window_exact();
+    unit_window_large();
+    unit_window_settle();
+    unit_window_changes(0, "rates change, up to 10000");
+    unit_window_changes(1, "rates change, also above 10000");
+
+    return unit_done();
+}
+
+
+/* The contract: 8 bytes for each of min(N, 10000), and a constant. */
+
+static void
+unit_window_units(void)
+{
+    size_t              size, least;
+    ngx_uint_t          n, wrong;
+    ngx_wassiit_rate_t  rate;
+
+    wrong = 0;
+    rate.seconds = 60;
+
+    for (rate.limit = 1; rate.limit <= NGX_WASSIIT_RATE_MAX;
+         rate.limit += (rate.limit < 30000) ? 1 : 7)
+    {
+        n = ngx_wassiit_window_units(&rate);
+        size = n * NGX_WASSIIT_UNIT;
+        least = 8 * (size_t) ngx_min(rate.limit, NGX_WASSIIT_WINDOW_CELLS);
+
+        if (n < 1 || n > NGX_WASSIIT_WINDOW_UNITS
+            || size > least + 2 * NGX_WASSIIT_UNIT
+            || (rate.limit <= NGX_WASSIIT_WINDOW_CELLS && size <= least))
+        {
+            wrong++;
+        }
+    }
+
+    unit_is(wrong, 0, "units: 8 bytes a cell and a constant");
+
+    rate.limit = 1;
+    unit_is(ngx_wassiit_window_units(&rate), 1, "units: 1 for a limit of 1");
+
+    rate.limit = NGX_WASSIIT_WINDOW_CELLS;
+    unit_is(ngx_wassiit_window_units(&rate), NGX_WASSIIT_WINDOW_UNITS,
+            "units: the most for a limit of 10000");
+}
+
+
+static void
+unit_window_list(void)
+{
+    uint32_t            from, window, units[NGX_WASSIIT_WINDOW_UNITS];
+    ngx_uint_t          i, n, k, wrong;
+    ngx_wassiit_rate_t  rate, got;
+
+    wrong = 0;
+
+    for (k = 0; k < 300; k++) {
+        unit_window_random_rate(&rate, k & 1);
+        from = 0;
+
+        if (k % 3 == 0) {
+            from = unit_arena_window(arena, &rate, 0);
+        }
+
+        i = arena->next;
+        window = unit_arena_window(arena, &rate, from);
+        n = ngx_wassiit_window_list(arena->base, window, units);
+
+        wrong += (n != ngx_wassiit_window_units(&rate));
+        wrong += (memcmp(units, &arena->order[i], n * sizeof(uint32_t)) != 0);
+
+        ngx_wassiit_window_rate(arena->base, window, &got);
+        wrong += (got.limit != rate.limit || got.seconds != rate.seconds);
+
+        (void) unit_arena_reset(arena);
+    }
+
+    unit_is(wrong, 0, "list and rate tell what init was given");
+}
+
+
+static void
+unit_window_plain(void)
+{
+    uint32_t             window;
+    ngx_int_t            rc;
+    ngx_wassiit_rate_t   rate;
+    ngx_wassiit_usage_t  usage;
+
+    rate.limit = 2;
+    rate.seconds = 60;
+
+    window = unit_arena_window(arena, &rate, 0);
+
+#define is(result, n, left, microseconds)                                    \
+    (rc == (result) && usage.limit == (n) && usage.seconds == 60             \
+     && usage.remaining == (left) && usage.reset == (microseconds))
+
+    rc = ngx_wassiit_window_take(arena->base, window, 5000000, &usage);
+    unit_ok(is(NGX_OK, 2, 1, 60000000), "2r/m at 5 s: the first of two");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 15000000, &usage);
+    unit_ok(is(NGX_OK, 2, 0, 50000000), "2r/m at 15 s: the second");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 15000000, &usage);
+    unit_ok(is(NGX_DECLINED, 2, 0, 50000000), "2r/m at 15 s: the third");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 64999999, &usage);
+    unit_ok(is(NGX_DECLINED, 2, 0, 1), "2r/m, 1 us before one is free");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 65000000, &usage);
+    unit_ok(is(NGX_OK, 2, 0, 10000000), "2r/m, one is free");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 65000000, &usage);
+    unit_ok(is(NGX_DECLINED, 2, 0, 10000000), "2r/m, it was taken");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 200000000, &usage);
+    unit_ok(is(NGX_OK, 2, 1, 60000000), "2r/m, after more than a minute");
+
+#undef is
+
+    unit_is(unit_arena_reset(arena), 0, "no other memory was written");
+}
+
+
+static void
+unit_window_exact(void)
+{
+    uint64_t     limit, total, allowed, refused, least;
+    ngx_uint_t   k, wrong;
+    unit_case_t  c;
+
+    /* around the sizes that one, two and all units hold, and the largest */
+
+    static const uint32_t  limits[] = {
+        1, 2, 3, 73, 74, 75, 76, 153, 154, 155, 234, 2000, 9999, 10000
+    };
+
+    total = 0;
+    allowed = 0;
+    refused = 0;
+    wrong = 0;
+
+    for (k = 0; total < EXACT_REQUESTS; k++) {
+
+        if (k < 4 * sizeof(limits) / sizeof(limits[0])) {
+            limit = limits[k / 4];
+
+        } else {
+            /* all orders of magnitude alike */
+            limit = 1 + unit_random((uint64_t) 1 << (1 + unit_random(12)));
+        }
+
+        unit_window_begin(&c, limit, unit_window_seconds[k % 4]);
+
+        /* each cell more than once, with some small limits 256 times over */
+
+        least = (k % 16 == 0 && limit <= 80) ? 40000 : 500;
+        unit_window_run(&c, least + unit_random(5 * limit + 1));
+
+        total += c.requests;
+        allowed += c.allowed;
+        refused += c.refused;
+        wrong += unit_window_end(&c);
+    }
+
+    unit_note("%llu requests of %u windows: %llu admitted, %llu refused",
+              (unsigned long long) total, (unsigned) k,
+              (unsigned long long) allowed, (unsigned long long) refused);
+
+    unit_is(wrong, 0, "exact: decision, remaining and reset as the model's");
+    unit_ok(allowed > total / 5 && refused > total / 5,
+            "exact: many were admitted, many refused");
+}
+
+
+static void
+unit_window_large(void)
+{
+    uint64_t     requests, refused;
+    ngx_uint_t   i, k, wrong;
+    unit_case_t  c;
+
+    static const uint32_t  limits[] = {
+        10001, 10002, 15001, 19999, 20000, 20001, 99999, 100000, 123457,
+        989999, 999999, 1000000
+    };
+
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        wrong = 0;
+        refused = 0;
+
+        for (k = 0; k < 4; k++) {
+            if (limits[i] > 200000 && k != i % 4) {
+                continue;
+            }
+
+            unit_window_begin(&c, limits[i], unit_window_seconds[k]);
+            c.pace = (uint64_t) 1 << unit_random(3);
+
+            requests = 2 * (uint64_t) limits[i] + limits[i] / 2;
+            unit_window_run(&c, requests);
+
+            while (c.refused == 0 && c.wrong == NULL) {
+                unit_window_try(&c, c.now);
+            }
+
+            refused += c.refused;
+            wrong += unit_window_end(&c);
+        }
+
+        unit_ok(wrong == 0 && refused > 0,
+                "large: %u, never too many, hardly one too early",
+                (unsigned) limits[i]);
+    }
+}
+
+
+static void
+unit_window_settle(void)
+{
+    uint32_t             w[5], units[NGX_WASSIIT_WINDOW_UNITS];
+    ngx_int_t            rc;
+    ngx_uint_t           i, good;
+    ngx_wassiit_rate_t   rate;
+    ngx_wassiit_usage_t  usage;
+
+    rate.limit = 10;
+    rate.seconds = 60;
+
+    w[0] = unit_arena_window(arena, &rate, 0);
+
+    unit_is(ngx_wassiit_window_settle(arena->base, w[0]), 0,
+            "settle: there is no older window");
+
+    for (i = 0; i < 5; i++) {
+        (void) ngx_wassiit_window_take(arena->base, w[0], 1000000 * i,
+                                       &usage);
+    }
+
+    w[1] = unit_arena_window(arena, &rate, w[0]);
+
+    rc = ngx_wassiit_window_take(arena->base, w[0], 5000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 4,
+            "settle: the older one admits until it is closed");
+
+    unit_is(ngx_wassiit_window_settle(arena->base, w[1]), w[0],
+            "settle: tells the older window");
+    unit_is(ngx_wassiit_window_settle(arena->base, w[1]), w[0],
+            "settle: once more, the same");
+
+    rc = ngx_wassiit_window_take(arena->base, w[0], 5000000, &usage);
+    unit_is(rc, NGX_AGAIN, "settle: the older one is closed");
+    rc = ngx_wassiit_window_take(arena->base, w[0], 500000000, &usage);
+    unit_is(rc, NGX_AGAIN, "settle: and stays so");
+
+    rc = ngx_wassiit_window_take(arena->base, w[1], 6000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 3
+            && usage.reset == 60000000 - 6000000,
+            "settle: nothing is forgotten");
+
+    unit_is(ngx_wassiit_window_settle(arena->base, w[1]), w[0],
+            "settle: after admissions, the same");
+    rc = ngx_wassiit_window_take(arena->base, w[1], 6000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 2,
+            "settle: and it changes nothing");
+
+    ngx_wassiit_window_release(arena->base, w[1]);
+    unit_is(ngx_wassiit_window_settle(arena->base, w[1]), 0,
+            "release: the older window is forgotten");
+    rc = ngx_wassiit_window_take(arena->base, w[1], 6000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 1,
+            "release: but not its admissions");
+
+    /* what becomes of the older one's memory is no longer our business */
+
+    i = ngx_wassiit_window_list(arena->base, w[0], units);
+    while (i--) {
+        memset(arena->base + (size_t) units[i] * NGX_WASSIIT_UNIT, 0xff,
+               NGX_WASSIIT_UNIT);
+    }
+
+    rc = ngx_wassiit_window_take(arena->base, w[1], 6000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 0,
+            "release: its memory may be used for something else");
+
+    /* a chain of which nothing is settled: take does it */
+
+    w[2] = unit_arena_window(arena, &rate, w[1]);
+    w[3] = unit_arena_window(arena, &rate, w[2]);
+    rate.limit = 11;
+    w[4] = unit_arena_window(arena, &rate, w[3]);
+
+    rc = ngx_wassiit_window_take(arena->base, w[4], 7000000, &usage);
+    unit_ok(rc == NGX_OK && usage.limit == 11 && usage.remaining == 0,
+            "chain: take settles all of it");
+    rc = ngx_wassiit_window_take(arena->base, w[4], 7000000, &usage);
+    unit_ok(rc == NGX_DECLINED && usage.reset == 60000000 - 7000000,
+            "chain: nothing is forgotten");
+
+    good = 0;
+
+    for (i = 1; i < 4; i++) {
+        rc = ngx_wassiit_window_take(arena->base, w[i], 7000000, &usage);
+        good += (rc == NGX_AGAIN);
+        good += (ngx_wassiit_window_settle(arena->base, w[i + 1]) == w[i]);
+    }
+
+    unit_is(good, 6, "chain: the older ones are closed");
+    unit_is(unit_arena_reset(arena), 0,
+            "settle: no other memory was written");
+}
+
+
+static void
+unit_window_changes(ngx_uint_t large, const char *name)
+{
+    uint32_t            most;
+    uint64_t            requests, total, allowed, refused, unknown, changes;
+    ngx_uint_t          k, wrong;
+    unit_case_t         c;
+    ngx_wassiit_rate_t  rate;
+
+    most = large ? NGX_WASSIIT_RATE_MAX : NGX_WASSIIT_WINDOW_CELLS;
+    total = 0;
+    allowed = 0;
+    refused = 0;
+    unknown = 0;
+    changes = 0;
+    wrong = 0;
+
+    for (k = 0; total < CHANGE_REQUESTS; k++) {
+        unit_window_random_rate(&rate, large);
+        unit_window_begin(&c, rate.limit, rate.seconds);
+
+        for ( ;; ) {
+            requests = ngx_min(c.rate.limit, 20000);
+            unit_window_run(&c, unit_random((large ? 2 : 6) * requests + 20));
+
+            if (c.wrong || c.requests > 100000 || unit_random(8) == 0
+                || arena->next > ARENA_UNITS - 4 * NGX_WASSIIT_WINDOW_UNITS)
+            {
+                break;
+            }
+
+            rate = c.rate;
+
+            switch (unit_random(6)) {
+
+            case 0:
+                /* the same once more */
+                break;
+
+            case 1:
+                rate.seconds = unit_window_seconds[unit_random(4)];
+                break;
+
+            case 2:
+                rate.limit = 1 + unit_random(rate.limit);
+                break;
+
+            case 3:
+                rate.limit += 1 + unit_random(50);
+                rate.limit = ngx_min(rate.limit, most);
+                break;
+
+            default:
+                unit_window_random_rate(&rate, large);
+            }
+
+            unit_window_change(&c, &rate);
+            changes++;
+        }
+
+        total += c.requests;
+        allowed += c.allowed;
+        refused += c.refused;
+        unknown += c.unknown;
+        wrong += unit_window_end(&c);
+    }
+
+    unit_note("%llu requests of %u partners, %llu changes: %llu admitted, "
+              "%llu refused, %llu with more in W than windows keep",
+              (unsigned long long) total, (unsigned) k,
+              (unsigned long long) changes, (unsigned long long) allowed,
+              (unsigned long long) refused, (unsigned long long) unknown);
+
+    unit_is(wrong, 0, name);
+    unit_ok(allowed > total / 20 && refused > total / 20 && changes > 20,
+            "%s: many were admitted, many refused", name);
+}
+
+
+static void
+unit_window_begin(unit_case_t *c, uint32_t limit, uint32_t seconds)
+{
+    ngx_memzero(c, sizeof(unit_case_t));
+
+    c->number = ++cases;
+    c->seed = unit_state;
+    c->rate.limit = limit;
+    c->rate.seconds = seconds;
+    c->span = (uint64_t) seconds * 1000000;
+    c->lags = (unit_random(8) == 0);
+    c->pace = (uint64_t) 1 << unit_random(5);
+
+    c->window = unit_arena_window(arena, &c->rate, 0);
+
+    /* the clock of 48 bits is about to start anew, or not */
+
+    c->now = 4 * WRAP;
+
+    switch (unit_random(4)) {
+    case 0:
+        c->now -= 1 + unit_random(2 * c->span);
+        break;
+    case 1:
+        c->now -= 1 + unit_random(1000);
+        break;
+    case 2:
+        break;
+    default:
+        c->now += unit_random(WRAP);
+    }
+}
+
+
+static ngx_uint_t
+unit_window_end(unit_case_t *c)
+{
+    if (unit_arena_reset(arena) && c->wrong == NULL) {
+        c->wrong = "memory of others was written";
+    }
+
+    if (c->wrong && ++told <= TOLD) {
+        unit_note("case %llu, seed %llu: %ur/%us, request %llu at %llu: %s",
+                  (unsigned long long) c->number,
+                  (unsigned long long) c->seed, (unsigned) c->rate.limit,
+                  (unsigned) c->rate.seconds,
+                  (unsigned long long) c->requests,
+                  (unsigned long long) c->clock, c->wrong);
+    }
+
+    free(c->times);
+
+    return c->wrong != NULL;
+}
+
+
+static void
+unit_window_run(unit_case_t *c, uint64_t requests)
+{
+    for ( /* void */ ; requests && c->wrong == NULL; requests--) {
+        unit_window_request(c);
+    }
+}
+
+
+static void
+unit_window_request(unit_case_t *c)
+{
+    uint64_t  now;
+
+    c->now += unit_window_step(c);
+    now = c->now;
+
+    /* a process that read the clock long before it came to use it */
+
+    if (c->lags && unit_random(4) == 0) {
+        now -= unit_random(unit_random(4) ? 2000 : 2 * c->span);
+    }
+
+    unit_window_try(c, now);
+}
+
+
+static uint64_t
+unit_window_step(unit_case_t *c)
+{
+    uint64_t  step, free;
+
+    switch (unit_random(12)) {
+
+    case 0:
+    case 1:
+    case 2:
+        return 0;
+
+    case 3:
+        return unit_random(4);
+
+    case 4:
+        /* the moment when one more is free, or 1 us to either side */
+
+        if (c->admitted < c->rate.limit || unit_random(4)) {
+            return 0;
+        }
+
+        free = c->times[c->admitted - c->rate.limit] + c->span;
+        free += unit_random(3);
+
+        return (free > c->now) ? free - 1 - ngx_min(c->now, free - 1) : 0;
+
+    case 5:
+        /* seldom enough for the window to fill in between */
+
+        if (unit_random(c->rate.limit / 2 + 1)) {
+            return 0;
+        }
+
+        return c->span - 1 + unit_random(3);
+
+    case 6:
+        if (unit_random(2 * (uint64_t) c->rate.limit + 40)) {
+            return 0;
+        }
+
+        return unit_random((uint64_t) 1 << (10 + unit_random(37)));
+
+    default:
+        step = 2 * c->span / c->rate.limit * c->pace / 8;
+        return unit_random(step + 2);
+    }
+}
+
+
+/* One request, in the window and in the model. */
+
+static void
+unit_window_try(unit_case_t *c, uint64_t now)
+{
+    uint64_t             at;
+    ngx_int_t            rc;
+    ngx_wassiit_usage_t  usage;
+
+    memset(&usage, 0xff, sizeof(usage));
+
+    c->requests++;
+    c->clock = now;
+
+    /* nginx may pass all the bits of its clock */
+
+    rc = ngx_wassiit_window_take(arena->base, c->window,
+                                 (c->number & 1) ? now : now % WRAP, &usage);
+
+    /* times don't go back in a window */
+
+    at = now;
+
+    if (c->admitted) {
+        at = ngx_max(at, c->times[c->admitted - 1]);
+    }
+
+    c->wrong = unit_window_check(c, now, at, rc, &usage);
+
+    if (rc != NGX_OK) {
+        c->refused++;
+        return;
+    }
+
+    if (c->admitted == c->room) {
+        c->room = 2 * c->room + 1024;
+        c->times = realloc(c->times, c->room * sizeof(uint64_t));
+
+        if (c->times == NULL) {
+            exit(2);
+        }
+    }
+
+    c->times[c->admitted++] = at;
+    c->known++;
+    c->allowed++;
+}
+
+
+static const char *
+unit_window_check(unit_case_t *c, uint64_t now, uint64_t at, ngx_int_t rc,
+    const ngx_wassiit_usage_t *usage)
+{
+    size_t    first;
+    uint64_t  in, known, limit, blur, least, reset, oldest;
+
+    limit = c->rate.limit;
+    first = unit_window_first(c, at);
+    in = c->admitted - first;
+    known = ngx_min(in, c->known);
+    blur = (c->changed + c->span > at) ? c->blur : 0;
+
+    if (rc != NGX_OK && rc != NGX_DECLINED) {
+        return "neither admitted nor refused";
+    }
+
+    if (usage->limit != limit || usage->seconds != c->rate.seconds) {
+        return "limit or seconds";
+    }
+
+    if (rc == NGX_OK && known >= limit) {
+        return "one too many";
+    }
+
+    if (limit <= NGX_WASSIIT_WINDOW_CELLS) {
+        least = limit;
+
+    } else {
+        least = (limit * 999 + 999) / 1000;
+    }
+
+    if (rc == NGX_DECLINED && in + blur < least) {
+        return "refused too early";
+    }
+
+    if (rc == NGX_DECLINED && usage->remaining != 0) {
+        return "remaining, of a refused one";
+    }
+
+    if (rc == NGX_OK && (usage->remaining + known + 1 > limit
+                         || usage->remaining + in + blur + 1 < least))
+    {
+        return "remaining";
+    }
+
+    if (known != in) {
+        c->unknown++;
+        return NULL;
+    }
+
+    if (blur || limit > NGX_WASSIIT_WINDOW_CELLS) {
+        return (usage->reset > c->span || usage->reset == 0) ? "reset" : NULL;
+    }
+
+    /* the one that has to leave, for one more to be free */
+
+    if (rc == NGX_DECLINED) {
+        oldest = c->times[c->admitted - limit];
+
+    } else {
+        oldest = in ? c->times[first] : at;
+    }
+
+    reset = oldest + c->span - at;
+
+    /* seen from a clock that lags behind, it may be so much later */
+
+    if (usage->reset < reset || usage->reset > reset + (at - now)) {
+        return "reset";
+    }
+
+    return NULL;
+}
+
+
+/* The first admission in the W up to at. */
+
+static size_t
+unit_window_first(const unit_case_t *c, uint64_t at)
+{
+    size_t  low, high, mid;
+
+    low = 0;
+    high = c->admitted;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+
+        if (c->times[mid] + c->span <= at) {
+            low = mid + 1;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    return low;
+}
+
+
+/* One of the ways in which a partner's rate may change. */
+
+static void
+unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
+{
+    uint32_t            old, window, between;
+    ngx_wassiit_rate_t  other;
+
+    old = c->window;
+    between = 0;
+
+    if (unit_random(4) == 0) {
+        /* the change before this one isn't settled yet */
+
+        unit_window_random_rate(&other, 0);
+        between = unit_arena_window(arena, &other, old);
+        window = unit_arena_window(arena, rate, between);
+
+    } else {
+        window = unit_arena_window(arena, rate, old);
+    }
+
+    if (window == 0) {
+        c->wrong = "no room for the test's own windows";
+        return;
+    }
+
+    if (unit_random(2)) {
+        /* some still come to the older one, and may be admitted there */
+        unit_window_run(c, unit_random(20));
+    }
+
+    if (c->wrong) {
+        return;
+    }
+
+    if (between) {
+        unit_window_changed(c, &other);
+
+        if (unit_random(2)) {
+            if (ngx_wassiit_window_settle(arena->base, between) != old) {
+                c->wrong = "settle doesn't tell the older window";
+            }
+
+            unit_window_closed(c, old);
+
+            c->window = between;
+            unit_window_run(c, unit_random(20));
+        }
+    }
+
+    unit_window_changed(c, rate);
+    c->window = window;
+
+    if (c->wrong == NULL && unit_random(2)) {
+        if (ngx_wassiit_window_settle(arena->base, window)
+            != (between ? between : old))
+        {
+            c->wrong = "settle doesn't tell the older window";
+            return;
+        }
+
+    } else {
+        unit_window_run(c, 1);
+    }
+
+    unit_window_closed(c, old);
+
+    if (between) {
+        unit_window_closed(c, between);
+    }
+
+    if (c->wrong == NULL && unit_random(4) == 0) {
+        unit_window_run(c, unit_random(10));
+        (void) ngx_wassiit_window_settle(arena->base, window);
+    }
+
+    if (unit_random(4) == 0) {
+        ngx_wassiit_window_release(arena->base, window);
+    }
+}
+
+
+/* The same in the model. */
+
+static void
+unit_window_changed(unit_case_t *c, const ngx_wassiit_rate_t *rate)
+{
+    uint64_t  keeps;
+
+    keeps = c->rate.limit;
+
+    if (keeps > NGX_WASSIIT_WINDOW_CELLS) {
+        keeps -= keeps / 1000;
+    }
+
+    c->known = ngx_min(c->known, keeps);
+
+    c->blur += unit_window_batch(c->rate.limit) - 1
+               + unit_window_batch(rate->limit) - 1;
+    c->changed = c->now;
+
+    c->rate = *rate;
+    c->span = (uint64_t) rate->seconds * 1000000;
+}
+
+
+static void
+unit_window_random_rate(ngx_wassiit_rate_t *rate, ngx_uint_t large)
+{
+    rate->limit = 1 + unit_random((uint64_t) 1 << (1 + unit_random(12)));
+    rate->seconds = unit_window_seconds[unit_random(4)];
+
+    if (large && unit_random(2)) {
+        rate->limit = 9000 + unit_random(30000);
+
+        if (unit_random(8) == 0) {
+            rate->limit = 1 + unit_random(NGX_WASSIIT_RATE_MAX);
+        }
+    }
+}
+
+
+/* admissions that a cell may stand for */
+
+static uint64_t
+unit_window_batch(uint32_t limit)
+{
+    return (limit + NGX_WASSIIT_WINDOW_CELLS - 1) / NGX_WASSIIT_WINDOW_CELLS;
+}
+
+
+static void
+unit_window_closed(unit_case_t *c, uint32_t window)
+{
+    ngx_wassiit_usage_t  usage;
+
+    if (c->wrong == NULL
+        && ngx_wassiit_window_take(arena->base, window, c->now % WRAP, &usage)
+           != NGX_AGAIN)
+    {
+        c->wrong = "an older window isn't closed";
+    }
+}

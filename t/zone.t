@@ -1,0 +1,195 @@
+#!/usr/bin/perl
+
+# The room in a zone: how much a partner takes, and what is said when there is
+# too little.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use JSON::PP ();
+use Test::More;
+use Front;
+use Wassiit;
+
+my $JSON = JSON::PP->new->utf8->canonical;
+
+sub crowd {
+    my ($n, $rate, $keys, $from) = @_;
+    my $name = $from // 'p';
+
+    return map {
+        my $id = "$name$_";
+        partner($id, [ map { "key $_ of $id" } 1 .. $keys // 1 ],
+                $rate ? (rate => $rate) : ());
+    } 1 .. $n;
+}
+
+sub try_size {
+    my ($size, $file, %conf) = @_;
+    return nginx_test(front_conf(zone => $size, %conf),
+                      files => { 'partners.jsonl' => $file });
+}
+
+# The size that is told, and the next smaller one.
+
+sub told {
+    my ($message) = @_;
+    my ($size, $unit) = $message =~ /, zone=api:(\d+)([km]) would do$/m
+        or return;
+    return ("$size$unit", $size - ($unit eq 'k' ? 64 : 1), $unit);
+}
+
+
+subtest 'too small, and the size that would do' => sub {
+    for my $row (
+        [ 'one, of a million', 1, '1000000r/s' ],
+        [ '30 of 70r/h', 30, '70r/h' ],
+        [ '100 of no rate', 100 ], [ '100 with eight keys', 100, undef, 8 ],
+        [ '100 with two', 100, '1r/d', 2 ], [ '100 with none', 100, undef, 0 ],
+        [ '100 of 10000r/s', 100, '10000r/s' ],
+        [ '40 of 10001r/s', 40, '10001r/s' ],
+        [ '1000 of no rate', 1000 ], [ '1000 of 1r/s', 1000, '1r/s' ],
+        [ '1000 of 1000r/m with eight keys', 1000, '1000r/m', 8 ],
+        [ '1000 by a default of 500r/d', 1000, undef, 1, rate => '500r/d' ],
+        [ '20000 of no rate', 20000 ])
+    {
+        my ($what, $n, $rate, $keys, %conf) = @$row;
+
+        subtest $what => sub {
+            my $file = join '', map { $JSON->encode($_) . "\n" }
+                       crowd($n, $rate, $keys);
+            my ($exit, $message) = try_size('32k', $file, %conf);
+
+            is($exit, 1, 'it is refused');
+            like($message, qr{\[emerg\][ ]wassiit_zone[ ]"api"[ ]is[ ]too[ ]
+                 small[ ]for[ ]the[ ]\Q$n\E[ ]partners[ ]of
+                 [ ]"\S+/partners\.jsonl"}x, 'for that reason');
+
+            my ($size, $less, $unit) = told($message);
+            ok($size, 'a size is told') or return diag($message);
+            ($exit, $message) = try_size($size, $file, %conf);
+            is($exit, 0, "$size does") or diag($message);
+
+            $less -= $unit eq 'k' ? 64 : 1;
+            return if $less < ($unit eq 'k' ? 32 : 1);
+            ($exit) = try_size("$less$unit", $file, %conf);
+            is($exit, 1, "$less$unit does not");
+        };
+    }
+};
+
+subtest 'who fits by the size that is told is served' => sub {
+    for my $row ([ 100, '1000r/h', 8 ], [ 1000, undef, 2 ]) {
+        my ($n, $rate, $keys) = @$row;
+        my @crowd = crowd($n, $rate, $keys);
+        my (undef, $message) = try_size('32k', \@crowd);
+        my ($size) = told($message);
+        my $server = Wassiit::Server->start(conf => front_conf(zone => $size),
+            files => { 'partners.jsonl' => \@crowd });
+
+        my @lost = grep {
+            my $id = $_;
+            grep { ask($server, "key $_ of $id")->status != 200 } 1, $keys;
+        } map { "p$_" } 1 .. 5, $n / 2, $n - 5 .. $n;
+        is("@lost", '', "$n in $size");
+        $server->stop;
+    }
+};
+
+
+# The most partners that fit into so much.
+
+sub most {
+    my ($size, $rate, $keys) = @_;
+    my ($low, $high) = (0, 4096);
+    my @lines = map { $JSON->encode($_) . "\n" } crowd($high, $rate, $keys);
+
+    while ($low < $high - 1) {
+        my $n = int(($low + $high) / 2);
+        my ($exit) = try_size($size, join '', @lines[0 .. $n - 1]);
+        ($exit ? $high : $low) = $n;
+    }
+
+    return $low;
+}
+
+# A window takes cells by the unit of 80 of them, the first holds 72.
+
+subtest 'what a partner takes' => sub {
+    for my $row ([ 1, '1m' ], [ 72, '1m' ], [ 100, '2m' ], [ 1000, '4m' ],
+                 [ 10000, '8m' ], [ 1000000, '8m' ])
+    {
+        my ($limit, $size) = @$row;
+        my $n = most($size, "${limit}r/m");
+        my $bytes = int(($size =~ s/m//r) * 1024 * 1024 / $n);
+        my $cells = $limit > 10000 ? 10000 : $limit;
+        $cells = 72 + 80 * int(($cells + 7) / 80) if $cells > 72;
+        $cells = 72 if $cells < 72;
+
+        note("$limit a minute: $bytes bytes, ", $bytes - 8 * $cells,
+             ' without those of cells');
+        cmp_ok($bytes - 8 * $cells, '<=', 1024 + 0.55 * $cells,
+               "$limit a minute, one key: at most 1 KiB, cells not counted");
+    }
+
+    my ($one, $six, $eight) = map { most('1m', '1r/d', $_) } 1, 6, 8;
+    cmp_ok($one, '>', $six, 'more keys take more room');
+    cmp_ok(1048576 / $eight - 1048576 / $one, '<=', 7 * 200,
+           'a further key at most 200 bytes');
+};
+
+
+subtest 'a zone that is full' => sub {
+    my $n = most('64k', '70r/h');
+    my @first = crowd($n, '70r/h', 1, 'a');
+    my @second = crowd($n, '70r/h', 1, 'b');
+    my $half = int($n / 2);
+    my @both = (@second[0 .. $half - 1],
+                crowd($n - $half, '70r/h', 1, 'c'));
+    my $conf = front_conf(zone => '64k');
+    my $server = Wassiit::Server->start(conf => $conf,
+        files => { 'partners.jsonl' => \@first });
+    my $serves = sub {
+        my ($what, $partners, $gone) = @_;
+        my @lost = grep { ask($server, "key 1 of $_->{id}")->status != 200 }
+                   @$partners;
+        is(@lost, 0, "$what: all are served");
+        my @left = grep { ask($server, "key 1 of $_->{id}")->status != 401 }
+                   @$gone;
+        is(@left, 0, 'who has gone is not');
+    };
+    my $reload = sub { $server->partners(@_); return $server->reload };
+
+    $serves->("$n at first", \@first, \@second);
+    like($reload->(@first, $second[0]), qr/too small for the @{[ $n + 1 ]} /,
+         'one more is refused');
+    $serves->('nothing has changed', \@first, \@second);
+
+    is($reload->(@second), '', 'all are replaced');
+    $serves->('others', \@second, \@first);
+    is($reload->(@both), '', 'half are replaced');
+    $serves->('half of them', \@both, [ @second[$half .. $n - 1] ]);
+    is($reload->(@first), '', 'all are replaced again');
+    $serves->('the first again', \@first, \@both);
+    is(take($server, 'key 1 of a1', 1), 68, 'with windows of their own');
+    is($reload->(reverse @first), '', 'another order');
+    is(take($server, 'key 1 of a1', 1), 67, 'keeps the windows');
+
+    my @changed = map { { %$_, rate => '71r/h' } } @first;
+    my $log = $reload->(@changed);
+    my ($size) = $log eq '' ? '64k' : told($log);
+    ok($size, 'a change of all rates is accepted, or a size told that does');
+    $serves->('nothing is lost by it', \@first, \@second);
+    $server->conf(front_conf(zone => $size));
+    is($server->reload, '', "... $size");
+    is(ask($server, 'key 1 of a2')->header('X-RateLimit-Limit'), 71,
+       'the new rate');
+
+    is($reload->(), '', 'all have gone');
+    is($reload->(crowd(int($n / 2), '70r/h', 1, 'd')), '', 'and others come');
+    $serves->('these', [ crowd(int($n / 2), '70r/h', 1, 'd') ], \@first);
+    $server->stop;
+};
+
+done_testing;
