@@ -129,6 +129,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
          */
         ctx->refused = 0;
         ctx->known = 0;
+        ctx->zone = NULL;
         ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
         return NGX_DECLINED;
     }

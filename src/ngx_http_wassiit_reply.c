@@ -233,7 +233,7 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    /* nginx's own codes for requests that it couldn't read, and no error */
+    /* nginx's own codes for requests that it couldn't read, and no code */
 
     if (r->err_status >= NGX_HTTP_NGINX_CODES
         && r->err_status < NGX_HTTP_INTERNAL_SERVER_ERROR)
@@ -241,7 +241,9 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         r->err_status = NGX_HTTP_BAD_REQUEST;
 
     } else if (r->err_status == 0) {
-        r->err_status = NGX_HTTP_NOT_FOUND;
+        r->err_status = (ctx && ctx->refused)
+                        ? ngx_http_wassiit_status(ctx->decision)
+                        : NGX_HTTP_NOT_FOUND;
     }
 
     refusal = NGX_HTTP_WASSIIT_UNDECIDED;

@@ -92,16 +92,18 @@ unit_arena_painted(const unit_arena_t *arena, uint32_t unit)
 }
 
 
-/* Returns 0 if there is no room left, or a unit was written by another. */
+/*
+ * A window of so many units.  Returns 0 if there is no room left, or a unit
+ * was written by another.
+ */
 
 static ngx_inline uint32_t
-unit_arena_window(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
-    uint32_t from)
+unit_arena_units(unit_arena_t *arena, ngx_uint_t n,
+    const ngx_wassiit_rate_t *rate, uint32_t from)
 {
     uint32_t    first, units[NGX_WASSIIT_WINDOW_UNITS];
-    ngx_uint_t  i, n;
+    ngx_uint_t  i;
 
-    n = ngx_wassiit_window_units(rate);
     first = __atomic_fetch_add(&arena->next, n, __ATOMIC_RELAXED);
 
     if (n == 0 || n > NGX_WASSIIT_WINDOW_UNITS
@@ -124,6 +126,30 @@ unit_arena_window(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
     ngx_wassiit_window_init(arena->base, units, n, rate, from);
 
     return units[0];
+}
+
+
+/* A window with no more room than its rate needs. */
+
+static ngx_inline uint32_t
+unit_arena_window(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
+    uint32_t from)
+{
+    return unit_arena_units(arena, ngx_wassiit_window_units(rate), rate, from);
+}
+
+
+/* A window with room for all that matters of what the older one knows. */
+
+static ngx_inline uint32_t
+unit_arena_window_from(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
+    uint32_t from, uint64_t now)
+{
+    ngx_uint_t  n;
+
+    n = ngx_wassiit_window_units_from(arena->base, rate, from, now);
+
+    return unit_arena_units(arena, n, rate, from);
 }
 
 
