@@ -1171,5 +1171,13 @@ ngx_http_wassiit_store_fault(ngx_http_wassiit_part_t *part,
 
     part->fault_len = p - part->fault;
 
+    /* names from the file are quoted: they must not make lines of the log */
+
+    while (p-- > part->fault) {
+        if (*p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
+
     return NGX_ERROR;
 }

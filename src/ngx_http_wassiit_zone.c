@@ -98,6 +98,7 @@ typedef char ngx_http_wassiit_more_fits[
 typedef struct {
     uint64_t                     *entries;
     uint32_t                      size;
+    uint32_t                      reach;    /* the longest search */
 } ngx_http_wassiit_index_t;
 
 
@@ -739,7 +740,9 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     uint32_t                     window;
+    ngx_int_t                    rc, keys;
     ngx_uint_t                   n;
+    const ngx_wassiit_rate_t    *rate;
     ngx_http_wassiit_state_t     state;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -753,17 +756,23 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     /* a writer may have died before it was through with it */
     ngx_http_wassiit_zone_settle(zone, window);
 
-    n = ngx_http_wassiit_zone_new_window(zone,
-                                         ngx_http_wassiit_zone_rate(zone, rec),
-                                         window);
+    rate = ngx_http_wassiit_zone_rate(zone, rec);
+    n = ngx_http_wassiit_zone_new_window(zone, rate, window);
+    rc = NGX_OK;
 
-    if (n && ngx_http_wassiit_zone_window(zone, n,
-                                       ngx_http_wassiit_zone_rate(zone, rec),
-                                       window, &state.window)
-             != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (n) {
+        rc = ngx_http_wassiit_zone_window(zone, n, rate, window,
+                                          &state.window);
+
+        if (rc != NGX_OK && n > ngx_wassiit_window_units(rate)) {
+            /* more is in use than there was at the check */
+            rc = ngx_http_wassiit_zone_window(zone,
+                                              ngx_wassiit_window_units(rate),
+                                              rate, window, &state.window);
+        }
     }
+
+    /* without room the rate stays; what was revoked must go all the same */
 
     state.scopes = rec->scopes;
     state.enabled = rec->enabled;
@@ -779,7 +788,9 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
         ngx_http_wassiit_zone_settle(zone, state.window);
     }
 
-    return ngx_http_wassiit_zone_add_keys(zone, rec, unit);
+    keys = ngx_http_wassiit_zone_add_keys(zone, rec, unit);
+
+    return (rc == NGX_OK) ? keys : rc;
 }
 
 
@@ -1129,7 +1140,7 @@ ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone, u_char *id,
 
     e = ngx_http_wassiit_zone_first(index, hash);
 
-    for (n = 0; n < index->size && *e != ENTRY_EMPTY; n++) {
+    for (n = 0; n <= index->reach && *e != ENTRY_EMPTY; n++) {
         if (ENTRY_TAG(*e) == ENTRY_TAG(ENTRY(hash & 0xffffff, 0, 0))) {
             p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*e));
 
@@ -1155,7 +1166,7 @@ static ngx_http_wassiit_slot_t *
 ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
     const u_char *digest, uint64_t **entry, uint32_t *unit)
 {
-    uint32_t                  tag;
+    uint32_t                  tag, reach;
     uint64_t                 *e, at;
     ngx_uint_t                n;
     ngx_http_wassiit_more_t  *m;
@@ -1167,7 +1178,10 @@ ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
     e = ngx_http_wassiit_zone_first(&sh->keys,
                                     ngx_http_wassiit_zone_word(digest, 0));
 
-    for (n = 0; n < sh->keys.size; n++) {
+    /* however many entries have gone, an unknown key costs no long search */
+    reach = load(&sh->keys.reach);
+
+    for (n = 0; n <= reach; n++) {
         at = load(e);
 
         if (at == ENTRY_EMPTY) {
@@ -1206,12 +1220,17 @@ static void
 ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index, uint32_t hash,
     uint64_t entry)
 {
+    uint32_t   n;
     uint64_t  *e;
 
     e = ngx_http_wassiit_zone_first(index, hash);
 
-    while (*e != ENTRY_EMPTY && *e != ENTRY_GONE) {
+    for (n = 0; *e != ENTRY_EMPTY && *e != ENTRY_GONE; n++) {
         e = ngx_http_wassiit_zone_next(index, e);
+    }
+
+    if (n > index->reach) {
+        store(&index->reach, n);
     }
 
     store(e, entry);
@@ -1259,11 +1278,11 @@ ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
         f = ngx_http_wassiit_zone_at(sh, sh->free);
         rested = ngx_http_wassiit_zone_clock() / 1000 - f->since;
 
-        if (rested < ZONE_REST && sh->fresh == sh->units) {
-            /* this is no worker: it may wait */
+        while (rested < ZONE_REST && sh->fresh == sh->units) {
+            /* this is no worker: it may wait; a signal may wake it early */
             rest = ZONE_REST - rested;
             ngx_msleep(rest);
-            rested = ZONE_REST;
+            rested = ngx_http_wassiit_zone_clock() / 1000 - f->since;
         }
 
         if (rested >= ZONE_REST) {

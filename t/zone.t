@@ -118,8 +118,8 @@ sub most {
 # A window takes cells by the unit of 80 of them, the first holds 72.
 
 subtest 'what a partner takes' => sub {
-    for my $row ([ 1, '1m' ], [ 100, '1m' ], [ 1000, '2m' ], [ 10000, '4m' ],
-                 [ 1000000, '4m' ])
+    for my $row ([ 1, '1m' ], [ 100, '2m' ], [ 1000, '4m' ], [ 10000, '8m' ],
+                 [ 1000000, '8m' ])
     {
         my ($limit, $size) = @$row;
         my $n = most($size, "${limit}r/m");

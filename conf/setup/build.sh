@@ -95,7 +95,9 @@ goals=($what)
 [ "$what" = modules ] || goals=(binary $([ $link = static ] || echo modules))
 make -s -j "$(nproc)" -f "$out/Makefile" -C "$source" "${goals[@]}"
 
-if [ "$variant" = deb ]; then
-    cmp -s "$out/$module.so" "$top/build/$module.so" ||
-        cp "$out/$module.so" "$top/build/$module.so"
+# Not in place: an nginx that runs has the file mapped.
+if [ "$variant" = deb ] && ! cmp -s "$out/$module.so" "$top/build/$module.so"
+then
+    cp "$out/$module.so" "$top/build/$module.new"
+    mv "$top/build/$module.new" "$top/build/$module.so"
 fi

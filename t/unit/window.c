@@ -39,10 +39,11 @@ typedef struct {
     size_t              room;
 
     /*
-     * A window knows its own admissions, and the last ones of the older
-     * window, at least as many as that one's limit.
+     * A window knows its own admissions, and the last ones that the older
+     * window knew, as many as both have room for.
      */
     size_t              known;
+    size_t              keeps;
 
     /*
      * What batches may blur at a change: so many admissions from before it
@@ -65,6 +66,8 @@ static void unit_window_plain(void);
 static void unit_window_exact(void);
 static void unit_window_large(void);
 static void unit_window_settle(void);
+static void unit_window_lowered(void);
+static void unit_window_raised_again(void);
 static void unit_window_changes(ngx_uint_t large, const char *name);
 static void unit_window_begin(unit_case_t *c, uint32_t limit,
     uint32_t seconds);
@@ -75,12 +78,17 @@ static uint64_t unit_window_step(unit_case_t *c);
 static void unit_window_try(unit_case_t *c, uint64_t now);
 static const char *unit_window_check(unit_case_t *c, uint64_t now,
     uint64_t at, ngx_int_t rc, const ngx_wassiit_usage_t *usage);
-static size_t unit_window_first(const unit_case_t *c, uint64_t at);
+static size_t unit_window_first(const unit_case_t *c, uint64_t at,
+    uint64_t span);
 static void unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate);
-static void unit_window_changed(unit_case_t *c,
+static size_t unit_window_keeps(const unit_case_t *c,
     const ngx_wassiit_rate_t *rate);
+static size_t unit_window_least(uint32_t limit);
+static void unit_window_changed(unit_case_t *c,
+    const ngx_wassiit_rate_t *rate, size_t keeps);
 static void unit_window_random_rate(ngx_wassiit_rate_t *rate,
     ngx_uint_t large);
+static uint64_t unit_window_left(unit_case_t *c);
 static uint64_t unit_window_batch(uint32_t limit);
 static void unit_window_closed(unit_case_t *c, uint32_t window);
 
@@ -106,6 +114,8 @@ main(void)
     unit_window_exact();
     unit_window_large();
     unit_window_settle();
+    unit_window_lowered();
+    unit_window_raised_again();
     unit_window_changes(0, "rates change, up to 10000");
     unit_window_changes(1, "rates change, also above 10000");
 
@@ -418,6 +428,125 @@ unit_window_settle(void)
 }
 
 
+/* Some are used, then the limit changes: how many are left at once? */
+
+static void
+unit_window_lowered(void)
+{
+    uint64_t            used, left, most, blur;
+    ngx_uint_t          k, wrong;
+    unit_case_t         c;
+    ngx_wassiit_rate_t  rate;
+
+    wrong = 0;
+
+    for (k = 0; k < 300; k++) {
+        unit_window_random_rate(&rate, 1);
+        rate.limit = 1 + rate.limit % 40000;
+
+        unit_window_begin(&c, 1 + unit_random(40000), rate.seconds);
+        used = unit_random(c.rate.limit + 1);
+
+        while (c.allowed < used && c.refused == 0) {
+            c.now += unit_random(20);
+            unit_window_try(&c, c.now);
+        }
+
+        used = c.allowed;
+        blur = unit_window_batch(c.rate.limit) + unit_window_batch(rate.limit)
+               - 2;
+
+        c.window = (k & 1)
+                   ? unit_arena_window(arena, &rate, c.window)
+                   : unit_arena_window_from(arena, &rate, c.window,
+                                            c.now % WRAP);
+
+        left = unit_window_left(&c);
+        most = (used < rate.limit) ? rate.limit - used : 0;
+
+        if (left > most
+            || left + blur + rate.limit - unit_window_least(rate.limit) < most)
+        {
+            if (wrong++ == 0) {
+                unit_note("%ur, %llu used, then %ur: %llu left",
+                          (unsigned) c.rate.limit, (unsigned long long) used,
+                          (unsigned) rate.limit, (unsigned long long) left);
+            }
+        }
+
+        wrong += unit_window_end(&c);
+    }
+
+    unit_is(wrong, 0, "a limit lowered or raised: what was used counts");
+}
+
+
+/* Down and up again, which must not set the partner's use to nothing. */
+
+static void
+unit_window_raised_again(void)
+{
+    uint32_t             limit, seconds;
+    uint64_t             left, more;
+    ngx_uint_t           k, wrong;
+    unit_case_t          c;
+    ngx_wassiit_rate_t   rate;
+    ngx_wassiit_usage_t  usage;
+
+    wrong = 0;
+
+    for (k = 0; k < 300; k++) {
+        limit = 1 + unit_random(NGX_WASSIIT_WINDOW_CELLS);
+        seconds = unit_window_seconds[unit_random(4)];
+        unit_window_begin(&c, limit, seconds);
+
+        left = unit_random(limit);
+        more = 0;
+
+        while (c.allowed + left < limit) {
+            c.now += unit_random(20);
+            unit_window_try(&c, c.now);
+        }
+
+        do {
+            rate.limit = 1 + unit_random(limit);
+            rate.seconds = unit_window_seconds[unit_random(4)];
+            rate.seconds = ngx_min(rate.seconds, seconds);
+
+            c.window = unit_arena_window_from(arena, &rate, c.window,
+                                              c.now % WRAP);
+
+            /* it may know one more, no matter how short its own span is */
+
+            if (more == 0 && unit_random(2)) {
+                c.now += unit_random(20);
+                more = (ngx_wassiit_window_take(arena->base, c.window,
+                                                c.now % WRAP, &usage)
+                        == NGX_OK);
+            }
+
+        } while (unit_random(3));
+
+        rate.limit = limit;
+        rate.seconds = seconds;
+        c.window = unit_arena_window_from(arena, &rate, c.window,
+                                          c.now % WRAP);
+
+        if (unit_window_left(&c) + more != left) {
+            if (wrong++ == 0) {
+                unit_note("%u/%us, %llu left, down and up again",
+                          (unsigned) limit, (unsigned) seconds,
+                          (unsigned long long) left);
+            }
+        }
+
+        wrong += unit_window_end(&c);
+    }
+
+    unit_is(wrong, 0, "a limit lowered and raised again: nothing is forgotten");
+}
+
+
 static void
 unit_window_changes(ngx_uint_t large, const char *name)
 {
@@ -507,6 +636,7 @@ unit_window_begin(unit_case_t *c, uint32_t limit, uint32_t seconds)
     c->rate.limit = limit;
     c->rate.seconds = seconds;
     c->span = (uint64_t) seconds * 1000000;
+    c->keeps = unit_window_least(limit);
     c->lags = (unit_random(8) == 0);
     c->pace = (uint64_t) 1 << unit_random(5);
 
@@ -687,7 +817,7 @@ unit_window_check(unit_case_t *c, uint64_t now, uint64_t at, ngx_int_t rc,
     uint64_t  in, known, limit, blur, least, reset, oldest;
 
     limit = c->rate.limit;
-    first = unit_window_first(c, at);
+    first = unit_window_first(c, at, c->span);
     in = c->admitted - first;
     known = ngx_min(in, c->known);
     blur = (c->changed + c->span > at) ? c->blur : 0;
@@ -704,12 +834,7 @@ unit_window_check(unit_case_t *c, uint64_t now, uint64_t at, ngx_int_t rc,
         return "one too many";
     }
 
-    if (limit <= NGX_WASSIIT_WINDOW_CELLS) {
-        least = limit;
-
-    } else {
-        least = (limit * 999 + 999) / 1000;
-    }
+    least = unit_window_least(limit);
 
     if (rc == NGX_DECLINED && in + blur < least) {
         return "refused too early";
@@ -755,10 +880,10 @@ unit_window_check(unit_case_t *c, uint64_t now, uint64_t at, ngx_int_t rc,
 }
 
 
-/* The first admission in the W up to at. */
+/* The first admission in the span up to at. */
 
 static size_t
-unit_window_first(const unit_case_t *c, uint64_t at)
+unit_window_first(const unit_case_t *c, uint64_t at, uint64_t span)
 {
     size_t  low, high, mid;
 
@@ -768,7 +893,7 @@ unit_window_first(const unit_case_t *c, uint64_t at)
     while (low < high) {
         mid = low + (high - low) / 2;
 
-        if (c->times[mid] + c->span <= at) {
+        if (c->times[mid] + span <= at) {
             low = mid + 1;
 
         } else {
@@ -785,9 +910,11 @@ unit_window_first(const unit_case_t *c, uint64_t at)
 static void
 unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
 {
+    size_t              keeps;
     uint32_t            old, window, between;
     ngx_wassiit_rate_t  other;
 
+    keeps = unit_window_least(rate->limit);
     old = c->window;
     between = 0;
 
@@ -798,8 +925,12 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
         between = unit_arena_window(arena, &other, old);
         window = unit_arena_window(arena, rate, between);
 
-    } else {
+    } else if (unit_random(4) == 0) {
         window = unit_arena_window(arena, rate, old);
+
+    } else {
+        keeps = unit_window_keeps(c, rate);
+        window = unit_arena_window_from(arena, rate, old, c->now % WRAP);
     }
 
     if (window == 0) {
@@ -817,7 +948,7 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
     }
 
     if (between) {
-        unit_window_changed(c, &other);
+        unit_window_changed(c, &other, unit_window_least(other.limit));
 
         if (unit_random(2)) {
             if (ngx_wassiit_window_settle(arena->base, between) != old) {
@@ -831,7 +962,7 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
         }
     }
 
-    unit_window_changed(c, rate);
+    unit_window_changed(c, rate, keeps);
     c->window = window;
 
     if (c->wrong == NULL && unit_random(2)) {
@@ -863,20 +994,46 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
 }
 
 
-/* The same in the model. */
+/*
+ * How many a window keeps that is made for all that the older one knows of
+ * the longer of both spans, and one more; there are that many cells, and a
+ * limit above that is counted in batches.
+ */
+
+static size_t
+unit_window_keeps(const unit_case_t *c, const ngx_wassiit_rate_t *rate)
+{
+    size_t    in, most;
+    uint64_t  span;
+
+    span = ngx_max(c->span, (uint64_t) rate->seconds * 1000000);
+    in = c->admitted - unit_window_first(c, c->now, span);
+    in = ngx_min(in, ngx_min(c->known, c->keeps)) + 1;
+
+    most = NGX_WASSIIT_WINDOW_CELLS * unit_window_batch(rate->limit);
+    in = ngx_min(in, most);
+
+    return ngx_max(in, unit_window_least(rate->limit));
+}
+
+
+/* What the limit is at the least: of large ones, 0.1 % may be lost. */
+
+static size_t
+unit_window_least(uint32_t limit)
+{
+    return (limit <= NGX_WASSIIT_WINDOW_CELLS) ? limit : limit - limit / 1000;
+}
+
+
+/* The change in the model. */
 
 static void
-unit_window_changed(unit_case_t *c, const ngx_wassiit_rate_t *rate)
+unit_window_changed(unit_case_t *c, const ngx_wassiit_rate_t *rate,
+    size_t keeps)
 {
-    uint64_t  keeps;
-
-    keeps = c->rate.limit;
-
-    if (keeps > NGX_WASSIIT_WINDOW_CELLS) {
-        keeps -= keeps / 1000;
-    }
-
-    c->known = ngx_min(c->known, keeps);
+    c->known = ngx_min(c->known, ngx_min(c->keeps, keeps));
+    c->keeps = keeps;
 
     c->blur += unit_window_batch(c->rate.limit) - 1
                + unit_window_batch(rate->limit) - 1;
@@ -900,6 +1057,27 @@ unit_window_random_rate(ngx_wassiit_rate_t *rate, ngx_uint_t large)
             rate->limit = 1 + unit_random(NGX_WASSIIT_RATE_MAX);
         }
     }
+}
+
+
+/* How many are admitted now; the model isn't told. */
+
+static uint64_t
+unit_window_left(unit_case_t *c)
+{
+    uint64_t             n;
+    ngx_wassiit_usage_t  usage;
+
+    for (n = 0; n <= NGX_WASSIIT_RATE_MAX; n++) {
+        if (ngx_wassiit_window_take(arena->base, c->window, c->now % WRAP,
+                                    &usage)
+            != NGX_OK)
+        {
+            break;
+        }
+    }
+
+    return n;
 }
 
 
