@@ -20,24 +20,54 @@
 #define KEY_LEN         (KEY_BODY + KEY_CHECKSUM)
 
 
-static ngx_int_t ngx_wassiit_key_digit(u_char c);
+/*
+ * Of each character: its digit in base62, P for others that are printable, N
+ * for those that aren't.  A table, as branches on random characters would
+ * cost more than all the rest.
+ */
+
+#define P  0x40
+#define N  0x80
+
+static const u_char  ngx_wassiit_key_chars[256] = {
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,  P,
+     0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  P,  P,  P,  P,  P,  P,
+     P, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+    25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,  P,  P,  P,  P,  P,
+     P, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50,
+    51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61,  P,  P,  P,  P,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
+     N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N
+};
 
 
 ngx_int_t
 ngx_wassiit_key_check(const u_char *p, size_t len)
 {
-    size_t     i;
-    uint64_t   sum;
-    ngx_int_t  digit;
+    size_t      i;
+    u_char      seen;
+    uint64_t    sum;
 
     if (len < NGX_WASSIIT_KEY_MIN || len > NGX_WASSIIT_KEY_MAX) {
         return NGX_DECLINED;
     }
 
+    seen = 0;
+
     for (i = 0; i < len; i++) {
-        if (p[i] < 0x20 || p[i] > 0x7e) {
-            return NGX_DECLINED;
-        }
+        seen |= ngx_wassiit_key_chars[p[i]];
+    }
+
+    if (seen & N) {
+        return NGX_DECLINED;
     }
 
     if (len != KEY_LEN
@@ -46,19 +76,21 @@ ngx_wassiit_key_check(const u_char *p, size_t len)
         return NGX_OK;
     }
 
+    seen = 0;
+
+    for (i = sizeof(KEY_PREFIX) - 1; i < KEY_LEN; i++) {
+        seen |= ngx_wassiit_key_chars[p[i]];
+    }
+
+    if (seen & P) {
+        /* not of our form */
+        return NGX_OK;
+    }
+
     sum = 0;
 
-    for (i = sizeof(KEY_PREFIX) - 1; i < len; i++) {
-        digit = ngx_wassiit_key_digit(p[i]);
-
-        if (digit == NGX_ERROR) {
-            /* not of our form */
-            return NGX_OK;
-        }
-
-        if (i >= KEY_BODY) {
-            sum = sum * 62 + digit;
-        }
+    for (i = KEY_BODY; i < KEY_LEN; i++) {
+        sum = sum * 62 + ngx_wassiit_key_chars[p[i]];
     }
 
     if (sum != ngx_crc32_long((u_char *) p, KEY_BODY)) {
@@ -66,25 +98,6 @@ ngx_wassiit_key_check(const u_char *p, size_t len)
     }
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_wassiit_key_digit(u_char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A' + 10;
-    }
-
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 36;
-    }
-
-    return NGX_ERROR;
 }
 
 

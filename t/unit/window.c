@@ -525,7 +525,7 @@ unit_window_raised_again(void)
                         == NGX_OK);
             }
 
-        } while (unit_random(3));
+        } while (unit_random(3) && arena->next < ARENA_UNITS / 2);
 
         rate.limit = limit;
         rate.seconds = seconds;
