@@ -23,6 +23,11 @@ ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose)
     size_t      i;
     ngx_uint_t  n;
 
+    if (h->key.len < sizeof("x-api-key") - 1 || h->lowcase_key[0] != 'x') {
+        /* most are none */
+        return 0;
+    }
+
     for (n = 0; n < 3; n++) {
 
         if (h->key.len != ngx_http_wassiit_credentials[n].len) {

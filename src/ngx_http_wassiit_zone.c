@@ -206,6 +206,23 @@ ngx_http_wassiit_zone_word(const u_char *digest, ngx_uint_t n)
 }
 
 
+/*
+ * Asks for the lines of a partner that are about to be read, so that there is
+ * one wait for memory and not one after another.
+ */
+
+static ngx_inline void
+ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_entry_t *p)
+{
+    __builtin_prefetch(p);
+    __builtin_prefetch(p->key.id);
+    __builtin_prefetch(p->counts, 1);
+    __builtin_prefetch(p->id);
+    __builtin_prefetch(&p->state[0]);
+    __builtin_prefetch(&p->state[1]);
+}
+
+
 /* the place in an index where the search for a hash begins */
 
 static ngx_inline uint64_t *
@@ -1194,6 +1211,7 @@ ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
                 p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
                 slot = &p->key;
                 *unit = ENTRY_UNIT(at);
+                ngx_http_wassiit_zone_prefetch(p);
 
             } else {
                 m = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));

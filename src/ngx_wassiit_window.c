@@ -44,17 +44,19 @@ static ngx_uint_t ngx_wassiit_window_offset(ngx_uint_t n);
 static ngx_uint_t ngx_wassiit_window_fit(ngx_uint_t cells);
 static uint64_t *ngx_wassiit_window_cell(u_char *base,
     ngx_wassiit_window_t *w, uint64_t number);
+static uint64_t *ngx_wassiit_window_cell_at(u_char *base,
+    ngx_wassiit_window_t *w, uint32_t i);
 static uint64_t ngx_wassiit_window_close(u_char *base,
     ngx_wassiit_window_t *w);
 static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
     ngx_wassiit_window_t *old);
 static void ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w,
-    uint64_t head, uint64_t cell, ngx_wassiit_usage_t *usage);
+    uint64_t head, uint32_t i, uint64_t cell, ngx_wassiit_usage_t *usage);
 static uint64_t ngx_wassiit_window_first(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint64_t span,
-    uint64_t now);
+    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint32_t i,
+    uint64_t span, uint64_t now);
 static ngx_uint_t ngx_wassiit_window_left(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t number, uint64_t span, uint64_t now);
+    ngx_wassiit_window_t *w, uint32_t i, uint64_t span, uint64_t now);
 
 
 #define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -73,6 +75,18 @@ ngx_wassiit_window_swap(uint64_t *p, uint64_t old, uint64_t value)
 {
     return __atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE);
+}
+
+
+/*
+ * The index of the cell n before the one at i, n being no more than there are
+ * cells.  On the way of a request a division is worth avoiding.
+ */
+
+static ngx_inline uint32_t
+ngx_wassiit_window_back(ngx_wassiit_window_t *w, uint32_t i, uint32_t n)
+{
+    return (i >= n) ? i - n : i + w->cells - n;
 }
 
 
@@ -202,7 +216,8 @@ ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
 
     first = ngx_wassiit_window_first(base, old,
                                      ngx_max(head - old->cells, old->cells),
-                                     head, ngx_max(old->span, shape.span),
+                                     head, head % old->cells,
+                                     ngx_max(old->span, shape.span),
                                      now & TIME_MASK);
 
     /* with the cell under the head, and one for what comes meanwhile */
@@ -269,10 +284,14 @@ ngx_wassiit_window_list(u_char *base, uint32_t window, uint32_t *units)
 static uint64_t *
 ngx_wassiit_window_cell(u_char *base, ngx_wassiit_window_t *w, uint64_t number)
 {
-    u_char    *unit;
-    uint32_t   i;
+    return ngx_wassiit_window_cell_at(base, w, number % w->cells);
+}
 
-    i = number % w->cells;
+
+static uint64_t *
+ngx_wassiit_window_cell_at(u_char *base, ngx_wassiit_window_t *w, uint32_t i)
+{
+    u_char  *unit;
 
     if (i < w->own) {
         return (uint64_t *) ((u_char *) w + w->first) + i;
@@ -291,7 +310,7 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
 {
     uint64_t               head, cell, prev, last, time, age, value;
     uint64_t              *p;
-    uint32_t               lap;
+    uint32_t               i, lap, filled;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, window);
@@ -307,8 +326,9 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             continue;
         }
 
+        i = head % w->cells;
         lap = (head / w->cells) & 0xff;
-        p = ngx_wassiit_window_cell(base, w, head);
+        p = ngx_wassiit_window_cell_at(base, w, i);
         cell = load(p);
         time = now & TIME_MASK;
 
@@ -316,47 +336,44 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             return NGX_AGAIN;
         }
 
-        if (CELL_COUNT(cell) && CELL_LAP(cell) == lap) {
+        filled = (CELL_LAP(cell) == lap) ? CELL_COUNT(cell) : 0;
 
-            if (CELL_COUNT(cell) >= w->batch) {
-                /* help a process that hasn't yet moved the head */
-                (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
-                continue;
-            }
-
-            /* a batch that is open: room was found when it was begun */
-
-            if (ngx_wassiit_window_age(CELL_TIME(cell), time) < TIME_LAG) {
-                time = CELL_TIME(cell);
-            }
-
-            value = CELL(time, CELL_COUNT(cell) + 1, lap);
-
-        } else {
-            prev = load(ngx_wassiit_window_cell(base, w, head - 1));
-            last = (w->cells == w->depth) ? cell
-                : load(ngx_wassiit_window_cell(base, w, head - w->depth));
-
-            if (load(&w->head) != head) {
-                continue;
-            }
-
-            if (CELL_COUNT(prev)
-                && ngx_wassiit_window_age(CELL_TIME(prev), time) < TIME_LAG)
-            {
-                time = CELL_TIME(prev);
-            }
-
-            age = ngx_wassiit_window_age(time, CELL_TIME(last));
-
-            if (CELL_COUNT(last) && age < w->span) {
-                usage->remaining = 0;
-                usage->reset = w->span - age;
-                return NGX_DECLINED;
-            }
-
-            value = CELL(time, 1, lap);
+        if (filled >= w->batch) {
+            /* help a process that hasn't yet moved the head */
+            (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
+            continue;
         }
+
+        prev = filled ? cell
+                      : load(ngx_wassiit_window_cell_at(base, w,
+                                            ngx_wassiit_window_back(w, i, 1)));
+
+        if (w->cells > w->depth) {
+            last = load(ngx_wassiit_window_cell_at(base, w,
+                                     ngx_wassiit_window_back(w, i, w->depth)));
+        } else {
+            last = filled ? 0 : cell;
+        }
+
+        if (load(&w->head) != head) {
+            continue;
+        }
+
+        if (CELL_COUNT(prev)
+            && ngx_wassiit_window_age(CELL_TIME(prev), time) < TIME_LAG)
+        {
+            time = CELL_TIME(prev);
+        }
+
+        age = ngx_wassiit_window_age(time, CELL_TIME(last));
+
+        if (CELL_COUNT(last) && age < w->span) {
+            usage->remaining = 0;
+            usage->reset = w->span - age;
+            return NGX_DECLINED;
+        }
+
+        value = CELL(time, filled + 1, lap);
 
         if (ngx_wassiit_window_swap(p, cell, value)) {
             break;
@@ -367,7 +384,7 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
         (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
     }
 
-    ngx_wassiit_window_used(base, w, head, value, usage);
+    ngx_wassiit_window_used(base, w, head, i, value, usage);
 
     return NGX_OK;
 }
@@ -375,13 +392,13 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
 
 /*
  * Counts what stands in the window just after the admission that made the
- * cell under head.  w->oldest never runs ahead of the truth, so a store of
- * it that comes late does no harm.
+ * cell under head, the one at i.  w->oldest never runs ahead of the truth,
+ * so a store of it that comes late does no harm.
  */
 
 static void
 ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
-    uint64_t cell, ngx_wassiit_usage_t *usage)
+    uint32_t i, uint64_t cell, ngx_wassiit_usage_t *usage)
 {
     uint64_t  low, oldest, now;
     uint32_t  used;
@@ -394,7 +411,7 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
         low = oldest;
     }
 
-    low = ngx_wassiit_window_first(base, w, low, head, w->span, now);
+    low = ngx_wassiit_window_first(base, w, low, head, i, w->span, now);
 
     if (low != oldest) {
         store(&w->oldest, low);
@@ -404,7 +421,8 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
     usage->remaining = (uint32_t) w->depth * w->batch - used;
 
     if (low != head) {
-        cell = load(ngx_wassiit_window_cell(base, w, low));
+        cell = load(ngx_wassiit_window_cell_at(base, w,
+                                 ngx_wassiit_window_back(w, i, head - low)));
     }
 
     usage->reset = w->span - ngx_min(w->span,
@@ -413,22 +431,27 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
 
 
 /*
- * The first number from low to head that is still in a span; head counts as
- * one that is.
+ * The first number from low to head that is still in a span; head, whose cell
+ * is at i, counts as one that is.
  * Steps double until one is found, then halve: the usual case, nothing or
  * one to pass over, reads one or two cells.
  */
 
 static uint64_t
 ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
-    uint64_t head, uint64_t span, uint64_t now)
+    uint64_t head, uint32_t i, uint64_t span, uint64_t now)
 {
     uint64_t  high, mid, step;
 
     step = 1;
     high = low;
 
-    while (high < head && ngx_wassiit_window_left(base, w, high, span, now)) {
+    while (high < head
+           && ngx_wassiit_window_left(base, w,
+                                      ngx_wassiit_window_back(w, i,
+                                                              head - high),
+                                      span, now))
+    {
         low = high + 1;
         high = ngx_min(high + step, head);
         step *= 2;
@@ -437,7 +460,10 @@ ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
     while (low < high) {
         mid = low + (high - low) / 2;
 
-        if (ngx_wassiit_window_left(base, w, mid, span, now)) {
+        if (ngx_wassiit_window_left(base, w,
+                                    ngx_wassiit_window_back(w, i, head - mid),
+                                    span, now))
+        {
             low = mid + 1;
 
         } else {
@@ -451,11 +477,11 @@ ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
 
 static ngx_uint_t
 ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
-    uint64_t number, uint64_t span, uint64_t now)
+    uint32_t i, uint64_t span, uint64_t now)
 {
     uint64_t  cell, age;
 
-    cell = load(ngx_wassiit_window_cell(base, w, number));
+    cell = load(ngx_wassiit_window_cell_at(base, w, i));
     age = ngx_wassiit_window_age(now, CELL_TIME(cell));
 
     /* a time after now: other processes have filled the cell anew */
