@@ -11,7 +11,7 @@
  * where it may be an excuse, and doesn't where it would be an accusation.
  *
  * The clock runs faster than time does, so that many windows go by; it
- * passes 2^48 in the middle of each round.  It is 30 times as fast at most,
+ * passes 2^48 in the middle of each round.  It is 50 times as fast at most,
  * as a window only bears with a clock that lags behind by some days.
  */
 
@@ -137,12 +137,13 @@ static uint64_t unit_processes_ns(void);
 
 static const unit_round_t  unit_rounds[] = {
     { "1r/s, W = 50 us", 1, 1, 20, 1, CHANGES_NONE },
-    { "7r/s, W = 200 us", 7, 1, 5, 1, CHANGES_NONE },
+    { "7r/s, W = 20 us", 7, 1, 50, 1, CHANGES_NONE },
     { "74r/s, W = 1 ms", 74, 1, 1, 1, CHANGES_NONE },
     { "75r/m, W = 2 ms", 75, 60, 30, 1, CHANGES_NONE },
     { "1000r/s, W = 2 ms", 1000, 1, 1, 2, CHANGES_NONE },
     { "2000r/h, W = 120 ms", 2000, 3600, 30, 1, CHANGES_NONE },
     { "10000r/m, W = 10 ms", 10000, 60, 6, 1, CHANGES_NONE },
+    { "10000r/s, W = 1 ms", 10000, 1, 1, 1, CHANGES_NONE },
     { "20000r/s, W = 20 ms", 20000, 1, 1, 20, CHANGES_NONE },
     { "250007r/s, W = 500 ms", 250007, 1, 1, 500, CHANGES_NONE },
     { "100r/s that rises and falls, W = 2 ms", 100, 1, 1, 2, CHANGES_LIMIT },

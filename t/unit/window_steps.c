@@ -34,6 +34,7 @@
 #define START           (((uint64_t) 1 << 48) - 150 * SPAN)
 
 #define CELLS           74          /* of a window in one unit */
+#define LAPS            256         /* before they are counted anew */
 #define UNITS           200
 #define ADMISSIONS      50000
 
@@ -102,7 +103,7 @@ static void unit_steps_trap(int signo, siginfo_t *info, void *context);
 
 static const unit_case_t  unit_cases[] = {
     { "1r/s", 1, 1, 0, 1 },
-    { "1r/s for long", 1, 1, 3 * CELLS, 0 },
+    { "1r/s for long", 1, 1, LAPS * CELLS + 5, 0 },
     { "2r/s, then 5r/s", 2, 5, 0, 0 },
     { "5r/s, then 3r/s", 5, 3, 10, 0 },
     { "74r/s, where each cell counts", CELLS, CELLS, 0, 1 },
