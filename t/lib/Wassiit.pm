@@ -191,6 +191,7 @@ use Compress::Zlib ();
 use Digest::SHA ();
 use Exporter qw(import);
 use File::Basename ();
+use File::Copy ();
 use File::Path ();
 use File::Temp ();
 use IO::Socket::INET;
@@ -271,10 +272,17 @@ sub _set_up {
 sub _set_sanitizers {
     my $log = "log_path=$Dir/sanitizer/report";
 
+    # a worker reads them by its own rights, which may end before our tree
+    for my $name (qw(lsan.supp ubsan.supp)) {
+        File::Copy::copy("$Lib/$name", "$Dir/$name")
+            or die "$Dir/$name: $!";
+        chmod 0644, "$Dir/$name";
+    }
+
     $ENV{ASAN_OPTIONS} = join ',', 'detect_leaks=1', 'exitcode=86',
         'detect_stack_use_after_return=1', 'fast_unwind_on_malloc=0', $log;
-    $ENV{LSAN_OPTIONS} = "suppressions=$Lib/lsan.supp,print_suppressions=0";
-    $ENV{UBSAN_OPTIONS} = join ',', "suppressions=$Lib/ubsan.supp",
+    $ENV{LSAN_OPTIONS} = "suppressions=$Dir/lsan.supp,print_suppressions=0";
+    $ENV{UBSAN_OPTIONS} = join ',', "suppressions=$Dir/ubsan.supp",
         'halt_on_error=1', 'print_stacktrace=1', $log;
 }
 
