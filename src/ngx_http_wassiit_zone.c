@@ -133,7 +133,7 @@ static size_t ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
 static size_t ngx_http_wassiit_zone_partner_units(
     ngx_http_wassiit_zone_t *zone, uint32_t unit);
 static size_t ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t unit);
+    ngx_http_wassiit_record_t *rec, uint32_t unit, ngx_uint_t side_by_side);
 static ngx_uint_t ngx_http_wassiit_zone_new_window(
     ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
     uint32_t window);
@@ -328,7 +328,7 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 static ngx_int_t
 ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
-    size_t                       all, fresh, gone, available;
+    size_t                       all, fresh, beside, gone, available;
     uint32_t                     unit;
     uint64_t                    *entry;
     ngx_uint_t                   i;
@@ -339,6 +339,7 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     sh = zone->sh;
     all = 0;
     fresh = 0;
+    beside = 0;
     gone = 0;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
@@ -355,7 +356,8 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
                                                rec->id.len, &entry);
 
-        fresh += ngx_http_wassiit_zone_new_units(zone, rec, unit);
+        fresh += ngx_http_wassiit_zone_new_units(zone, rec, unit, 0);
+        beside += ngx_http_wassiit_zone_new_units(zone, rec, unit, 1);
     }
 
     for (i = 0; i < sh->ids.size; i++) {
@@ -378,7 +380,7 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    zone->tight = (fresh > available);
+    zone->tight = (beside > available);
 
     if (fresh > available + gone) {
         return ngx_http_wassiit_zone_too_small(zone,
@@ -434,11 +436,12 @@ ngx_http_wassiit_zone_rate(ngx_http_wassiit_zone_t *zone,
 }
 
 
+/* the units that so many keys take besides the partner's own */
+
 static ngx_inline ngx_uint_t
-ngx_http_wassiit_zone_more(ngx_http_wassiit_record_t *rec)
+ngx_http_wassiit_zone_more(ngx_uint_t keys)
 {
-    return rec->nkeys ? (rec->nkeys - 1 + ZONE_MORE_KEYS - 1) / ZONE_MORE_KEYS
-                      : 0;
+    return keys ? (keys - 1 + ZONE_MORE_KEYS - 1) / ZONE_MORE_KEYS : 0;
 }
 
 
@@ -446,7 +449,7 @@ static size_t
 ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
-    return 1 + ngx_http_wassiit_zone_more(rec)
+    return 1 + ngx_http_wassiit_zone_more(rec->nkeys)
            + ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
 }
 
@@ -478,15 +481,20 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
 }
 
 
-/* what must be allocated to make the partner, at unit or new, as rec says */
+/*
+ * What must be allocated to make the partner, at unit or new, as rec says;
+ * with side_by_side, so that former keys and new ones have room together.
+ */
 
 static size_t
 ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t unit)
+    ngx_http_wassiit_record_t *rec, uint32_t unit, ngx_uint_t side_by_side)
 {
     size_t                     have, want;
-    uint32_t                   more;
-    ngx_http_wassiit_more_t   *m;
+    uint32_t                   owner;
+    uint64_t                  *entry, at;
+    ngx_uint_t                 i, n, keys;
+    ngx_http_wassiit_slot_t   *slot;
     ngx_http_wassiit_entry_t  *p;
 
     if (unit == 0) {
@@ -494,13 +502,28 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
     }
 
     p = ngx_http_wassiit_zone_at(zone->sh, unit);
+    keys = 0;
 
-    have = 0;
-    want = ngx_http_wassiit_zone_more(rec);
+    for (n = 0; /* void */ ; n++) {
+        slot = ngx_http_wassiit_zone_slot(zone->sh, unit, n, &at);
 
-    for (more = p->more; more; more = m->next) {
-        m = ngx_http_wassiit_zone_at(zone->sh, more);
-        have++;
+        if (slot == NULL) {
+            break;
+        }
+
+        keys += slot->used;
+    }
+
+    have = (n - 1) / ZONE_MORE_KEYS;
+    want = ngx_http_wassiit_zone_more(rec->nkeys);
+
+    for (i = 0; side_by_side && i < rec->nkeys; i++) {
+        slot = ngx_http_wassiit_zone_lookup_key(zone->sh, rec->keys[i].digest,
+                                                &entry, &owner);
+
+        if (slot == NULL || owner != unit) {
+            want = ngx_http_wassiit_zone_more(++keys);
+        }
     }
 
     return (want > have ? want - have : 0)
@@ -874,12 +897,14 @@ ngx_http_wassiit_zone_add_keys(ngx_http_wassiit_zone_t *zone,
     uint32_t                     owner;
     uint64_t                    *entry;
     ngx_int_t                    rc;
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, most;
     ngx_http_wassiit_key_t      *key;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
+    most = ngx_http_wassiit_zone_more(zone->tight ? rec->nkeys
+                                                  : 2 * NGX_HTTP_WASSIIT_KEYS);
 
     for (i = 0; i < rec->nkeys; i++) {
         key = &rec->keys[i];
@@ -891,8 +916,7 @@ ngx_http_wassiit_zone_add_keys(ngx_http_wassiit_zone_t *zone,
             continue;
         }
 
-        rc = ngx_http_wassiit_zone_key_add(zone, key, unit,
-                                           ngx_http_wassiit_zone_more(rec));
+        rc = ngx_http_wassiit_zone_key_add(zone, key, unit, most);
 
         if (rc != NGX_OK) {
             return rc;
