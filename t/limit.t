@@ -32,10 +32,10 @@ http {
     wassiit_zone zone=api:4m file=partners.jsonl rate=4r/m;
     wassiit_zone zone=other:1m file=other.jsonl;
     log_format decision '$wassiit_partner $wassiit_decision';
+    access_log logs/access.log decision;
 
     server {
         listen %%PORT%%;
-        access_log logs/access.log decision;
         wassiit_access api;
         error_page 404 =200 @ok;
 

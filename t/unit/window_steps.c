@@ -83,6 +83,7 @@ static void unit_steps_setup(const unit_case_t *c, ngx_uint_t filled);
 static void unit_steps_prepare(void);
 static void unit_steps_publish(void);
 static ngx_uint_t unit_steps_others(ngx_uint_t n);
+static ngx_uint_t unit_steps_other(void);
 static void unit_steps_admit(uint64_t at);
 static ngx_uint_t unit_steps_in(uint64_t at);
 static ngx_uint_t unit_steps_free(uint64_t at);
@@ -223,7 +224,7 @@ unit_steps_stalls(const unit_case_t *c)
     ngx_uint_t  i, k, n, wrong;
 
     static const ngx_uint_t  counts[] = {
-        0, 1, CELLS - 1, CELLS, 2 * CELLS
+        0, 1, CELLS - 1, CELLS, 2 * CELLS + 3
     };
 
     n = sizeof(counts) / sizeof(counts[0]);
@@ -644,43 +645,56 @@ unit_steps_publish(void)
 
 
 /*
- * So many requests, as many a second as are allowed.  Returns 1 if one is
- * admitted where there is no room, or the other way round.
+ * So many requests, as many a second as are allowed, and after each of them
+ * one more at once.  Returns 1 if one is admitted where there is no room, or
+ * the other way round.
  */
 
 static ngx_uint_t
 unit_steps_others(ngx_uint_t n)
 {
-    ngx_int_t            rc;
-    ngx_uint_t           in, wrong;
-    ngx_wassiit_usage_t  usage;
+    ngx_uint_t  wrong;
 
     wrong = 0;
 
     while (n--) {
         now += SPAN / ngx_min(limit, test->limit) + 1;
 
-        rc = ngx_wassiit_window_take(arena->base, entry, now, &usage);
-
-        if (rc == NGX_AGAIN && entry == older) {
-            entry = window;
-            rc = ngx_wassiit_window_take(arena->base, entry, now, &usage);
-        }
-
-        in = unit_steps_in(now);
-
-        if (rc != (in < usage.limit ? NGX_OK : NGX_DECLINED)) {
-            unit_note("%d, with %u of %u in W", (int) rc, (unsigned) in,
-                      (unsigned) usage.limit);
-            wrong = 1;
-        }
-
-        if (rc == NGX_OK) {
-            unit_steps_admit(now);
-        }
+        wrong |= unit_steps_other();
+        wrong |= unit_steps_other();
     }
 
     return wrong;
+}
+
+
+static ngx_uint_t
+unit_steps_other(void)
+{
+    ngx_int_t            rc;
+    ngx_uint_t           in;
+    ngx_wassiit_usage_t  usage;
+
+    rc = ngx_wassiit_window_take(arena->base, entry, now, &usage);
+
+    if (rc == NGX_AGAIN && entry == older) {
+        entry = window;
+        rc = ngx_wassiit_window_take(arena->base, entry, now, &usage);
+    }
+
+    in = unit_steps_in(now);
+
+    if (rc == NGX_OK) {
+        unit_steps_admit(now);
+    }
+
+    if (rc != (in < usage.limit ? NGX_OK : NGX_DECLINED)) {
+        unit_note("%d, with %u of %u in W", (int) rc, (unsigned) in,
+                  (unsigned) usage.limit);
+        return 1;
+    }
+
+    return 0;
 }
 
 
