@@ -140,7 +140,7 @@ static void               (*volatile at_step)(void);
 
 /* what others do, and what came of it */
 
-static ngx_uint_t  bad, others, change, owned, stored, unsure;
+static ngx_uint_t  bad, others, at_once, change, owned, stored, unsure;
 static void      (*during)(void);
 static pid_t       pid;
 
@@ -417,7 +417,7 @@ unit_steps_stalled_take(const unit_case_t *c, ngx_uint_t filled,
         bad |= (rc != NGX_OK);
 
     } else if (rc == NGX_OK) {
-        bad |= (full || (change && others));
+        bad |= (full || (change && (others || at_once)));
         unit_steps_admit(at);
 
     } else if (rc == NGX_DECLINED) {
@@ -453,6 +453,12 @@ unit_steps_during_take(void)
     if (change) {
         unit_steps_publish();
         entry = window;
+    }
+
+    at_once = unit_random(2);
+
+    if (at_once) {
+        bad |= unit_steps_other();
     }
 
     bad |= unit_steps_others(others);
@@ -534,7 +540,7 @@ unit_steps_stalled(void)
     pid_t       child;
     ngx_uint_t  places;
 
-    places = (test->thorough && others == CELLS) ? 200 : 12;
+    places = (test->thorough && others == CELLS) ? 400 : 12;
 
     if (bad
         || (!unit_steps_changed() && unit_random(total / places + 1) != 0))
