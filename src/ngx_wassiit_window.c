@@ -322,7 +322,11 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
         head = load(&w->head);
 
         if (head == 0) {
-            (void) ngx_wassiit_window_settle(base, window);
+            if (ngx_wassiit_window_settle(base, window) == 0) {
+                /* settled meanwhile, or freed: the caller looks again */
+                return NGX_AGAIN;
+            }
+
             continue;
         }
 
