@@ -1,20 +1,21 @@
 
 #include <jansson.h>
-#include <pthread.h>
+#include <sys/wait.h>
 
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_time.h"
 
 
 /*
- * A large file is parsed in parts, each by a thread of its own: jansson takes
- * some microseconds a line, and a reload waits for a million of them.
+ * A large file is parsed in parts, each by a process of its own: jansson takes
+ * some microseconds a line, and a reload waits for a million of them.  Threads
+ * would do, but for the workers: libc takes locks from then on, in a process
+ * that has had a second thread and in all that it forks.
  */
-#define STORE_PARTS         NGX_HTTP_WASSIIT_STORE_POOLS
+#define STORE_PARTS         NGX_HTTP_WASSIIT_STORE_PARTS
 #define STORE_PART          (1024 * 1024)   /* the least */
 
 #define STORE_LINE          65536           /* a line is shorter */
-#define STORE_POOL          (1024 * 1024)
 
 /* what jansson makes of a line, a strange one excepted */
 #define STORE_ARENA         65536
@@ -24,46 +25,55 @@
 
 typedef struct {
     void                            **slots;
-    ngx_uint_t                        size;     /* a power of two */
-    ngx_uint_t                        count;
+    ngx_uint_t                        mask;
 } ngx_http_wassiit_set_t;
 
+
+/*
+ * A part of the file, and what is made of it.  It stands at the start of the
+ * shared memory that the records follow in.
+ */
 
 typedef struct {
     u_char                           *start;
     u_char                           *end;
-    ngx_pool_t                       *pool;
     const ngx_wassiit_scopes_t       *scopes;
-    ngx_log_t                        *log;
+    pid_t                             pid;      /* of its process, or -1 */
 
+    u_char                           *pos;      /* of free memory */
+
+    ngx_uint_t                        done;     /* its process came so far */
+    ngx_int_t                         rc;
     ngx_uint_t                        line;     /* the last, from 1 */
     ngx_http_wassiit_record_t        *records;
     ngx_http_wassiit_record_t       **last;
-
-    ngx_int_t                         rc;
     size_t                            fault_len;
     u_char                            fault[NGX_MAX_ERROR_STR / 2];
+} ngx_http_wassiit_part_t;
 
-    /* jansson's memory, see ngx_http_wassiit_arena_alloc() */
-    u_char                           *arena;
+
+/* jansson's memory while a line is parsed, ngx_http_wassiit_arena_alloc() */
+
+typedef struct {
+    u_char                           *start;
     size_t                            used;
     ngx_uint_t                        elsewhere;
-
-    pthread_t                         thread;
-    ngx_uint_t                        started;
-} ngx_http_wassiit_part_t;
+    ngx_log_t                        *log;
+} ngx_http_wassiit_arena_t;
 
 
 static u_char *ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size,
     ngx_log_t *log);
-static ngx_uint_t ngx_http_wassiit_store_divide(ngx_http_wassiit_part_t *parts,
-    u_char *data, size_t size);
-static ngx_int_t ngx_http_wassiit_store_parse(ngx_http_wassiit_part_t *parts,
-    ngx_uint_t n, ngx_log_t *log);
-static void *ngx_http_wassiit_store_thread(void *data);
-static ngx_int_t ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store,
-    ngx_http_wassiit_part_t *parts, ngx_uint_t n, ngx_str_t *file,
+static ngx_int_t ngx_http_wassiit_store_divide(
+    ngx_http_wassiit_store_t *store, u_char *data, size_t size,
+    const ngx_wassiit_scopes_t *scopes, ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store,
     ngx_log_t *log);
+static void ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part);
+static void *ngx_http_wassiit_part_alloc(ngx_http_wassiit_part_t *part,
+    size_t size, size_t align);
+static ngx_int_t ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store,
+    ngx_str_t *file, ngx_log_t *log);
 static void *ngx_http_wassiit_arena_alloc(size_t size);
 static void ngx_http_wassiit_arena_free(void *p);
 static ngx_int_t ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part,
@@ -81,19 +91,20 @@ static ngx_int_t ngx_http_wassiit_store_time(json_t *json, int64_t *seconds);
 static ngx_int_t ngx_http_wassiit_store_base64(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_id(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_name(json_t *json);
-static ngx_int_t ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part,
+static void ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
+static void ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
     ngx_http_wassiit_set_t *ids, ngx_http_wassiit_record_t ***last,
-    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
+    ngx_http_wassiit_record_t *rec);
 static ngx_int_t ngx_http_wassiit_store_unique(
     ngx_http_wassiit_store_t *store, ngx_str_t *file, ngx_log_t *log);
-static ngx_int_t ngx_http_wassiit_store_grow(ngx_http_wassiit_set_t *set,
-    uint32_t (*hash)(void *), ngx_log_t *log);
-static uint32_t ngx_http_wassiit_store_id_hash(void *data);
-static uint32_t ngx_http_wassiit_store_key_hash(void *data);
+static ngx_int_t ngx_http_wassiit_store_set(ngx_http_wassiit_set_t *set,
+    ngx_uint_t count, ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_store_fault(ngx_http_wassiit_part_t *part,
     const char *fmt, ...);
+
+
+static ngx_http_wassiit_arena_t  ngx_http_wassiit_arena;
 
 
 ngx_http_wassiit_store_t *
@@ -103,9 +114,7 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
     size_t                     size;
     u_char                    *data;
     ngx_int_t                  rc;
-    ngx_uint_t                 i, n;
     ngx_http_wassiit_store_t  *store;
-    ngx_http_wassiit_part_t    parts[STORE_PARTS];
 
     store = ngx_calloc(sizeof(ngx_http_wassiit_store_t), log);
     if (store == NULL) {
@@ -118,34 +127,17 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
         return NULL;
     }
 
-    ngx_memzero(parts, sizeof(parts));
-
-    n = ngx_http_wassiit_store_divide(parts, data, size);
-    rc = NGX_OK;
-
-    for (i = 0; i < n; i++) {
-        store->pools[i] = ngx_create_pool(STORE_POOL, log);
-
-        if (store->pools[i] == NULL) {
-            rc = NGX_ERROR;
-            break;
-        }
-
-        parts[i].pool = store->pools[i];
-        parts[i].scopes = scopes;
-        parts[i].log = log;
-        parts[i].last = &parts[i].records;
-    }
+    rc = ngx_http_wassiit_store_divide(store, data, size, scopes, log);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_parse(parts, n, log);
+        rc = ngx_http_wassiit_store_parse(store, log);
     }
 
     ngx_explicit_memzero(data, size);
     ngx_free(data);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_join(store, parts, n, file, log);
+        rc = ngx_http_wassiit_store_join(store, file, log);
     }
 
     if (rc == NGX_OK) {
@@ -166,9 +158,9 @@ ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_WASSIIT_STORE_POOLS; i++) {
-        if (store->pools[i]) {
-            ngx_destroy_pool(store->pools[i]);
+    for (i = 0; i < STORE_PARTS; i++) {
+        if (store->parts[i].addr) {
+            ngx_shm_free(&store->parts[i]);
         }
     }
 
@@ -258,59 +250,77 @@ done:
 }
 
 
-/* Divides the file where lines end.  Returns the number of parts. */
+/* Divides the file where lines end, and gets each part its memory. */
 
-static ngx_uint_t
-ngx_http_wassiit_store_divide(ngx_http_wassiit_part_t *parts, u_char *data,
-    size_t size)
+static ngx_int_t
+ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
+    size_t size, const ngx_wassiit_scopes_t *scopes, ngx_log_t *log)
 {
-    u_char      *p, *end;
-    ngx_uint_t   i, n;
+    u_char                   *p, *eol, *end, *last;
+    ngx_shm_t                *shm;
+    ngx_uint_t                i, n, lines;
+    ngx_http_wassiit_part_t  *part;
 
     n = ngx_min(ngx_min((ngx_uint_t) ngx_max(ngx_ncpu, 1), STORE_PARTS),
                 size / STORE_PART + 1);
 
     p = data;
+    last = data + size;
 
     for (i = 0; i < n; i++) {
-        end = data + size / n * (i + 1);
+        end = (i == n - 1) ? last : data + size / n * (i + 1);
 
-        if (i == n - 1) {
-            end = data + size;
-
-        } else {
-            end = ngx_max(end, p);
-            end = ngx_strlchr(end, data + size, LF);
-            end = (end == NULL) ? data + size : end + 1;
+        for (lines = 0, eol = p; eol < end; lines++) {
+            eol = memchr(eol, LF, last - eol);
+            eol = (eol == NULL) ? last : eol + 1;
         }
 
-        parts[i].start = p;
-        parts[i].end = end;
-        p = end;
+        /*
+         * A record for each line; what is copied is no longer than the line,
+         * and a key is shorter than its text.
+         */
+
+        shm = &store->parts[i];
+        shm->size = sizeof(ngx_http_wassiit_part_t) + STORE_LINE
+                    + lines * (sizeof(ngx_http_wassiit_record_t)
+                               + 2 * NGX_ALIGNMENT)
+                    + 2 * (eol - p);
+        ngx_str_set(&shm->name, "wassiit partners' file");
+        shm->log = log;
+
+        if (ngx_shm_alloc(shm) != NGX_OK) {
+            shm->addr = NULL;
+            return NGX_ERROR;
+        }
+
+        part = (ngx_http_wassiit_part_t *) shm->addr;
+
+        part->start = p;
+        part->end = eol;
+        part->scopes = scopes;
+        part->pid = -1;
+
+        p = eol;
     }
 
-    return n;
+    return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_wassiit_store_parse(ngx_http_wassiit_part_t *parts, ngx_uint_t n,
-    ngx_log_t *log)
+ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store, ngx_log_t *log)
 {
-    sigset_t       all, former;
-    ngx_int_t      rc;
-    ngx_uint_t     i;
-    json_free_t    json_free;
-    json_malloc_t  json_malloc;
+    sigset_t                  set, former;
+    ngx_uint_t                i;
+    json_free_t               json_free;
+    json_malloc_t             json_malloc;
+    ngx_http_wassiit_part_t  *part;
 
-    rc = NGX_OK;
+    ngx_http_wassiit_arena.log = log;
+    ngx_http_wassiit_arena.start = ngx_alloc(STORE_ARENA, log);
 
-    for (i = 0; i < n; i++) {
-        parts[i].arena = ngx_palloc(parts[i].pool, STORE_ARENA);
-
-        if (parts[i].arena == NULL) {
-            return NGX_ERROR;
-        }
+    if (ngx_http_wassiit_arena.start == NULL) {
+        return NGX_ERROR;
     }
 
     json_get_alloc_funcs(&json_malloc, &json_free);
@@ -318,56 +328,60 @@ ngx_http_wassiit_store_parse(ngx_http_wassiit_part_t *parts, ngx_uint_t n,
                          ngx_http_wassiit_arena_free);
     json_object_seed(0);
 
-    /* signals are for the thread that nginx runs in */
+    /* nginx's own handler would take our processes for workers */
 
-    sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &former);
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    (void) sigprocmask(SIG_BLOCK, &set, &former);
 
-    for (i = 1; i < n; i++) {
-        parts[i].started = (pthread_create(&parts[i].thread, NULL,
-                                           ngx_http_wassiit_store_thread,
-                                           &parts[i])
-                            == 0);
-    }
+    for (i = 1; i < STORE_PARTS && store->parts[i].addr; i++) {
+        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
+        part->pid = fork();
 
-    (void) pthread_sigmask(SIG_SETMASK, &former, NULL);
-
-    for (i = 0; i < n; i++) {
-        if (!parts[i].started) {
-            (void) ngx_http_wassiit_store_thread(&parts[i]);
+        if (part->pid == 0) {
+            ngx_http_wassiit_store_part(part);
+            _exit(0);
         }
     }
 
-    for (i = 1; i < n; i++) {
-        if (parts[i].started && pthread_join(parts[i].thread, NULL) != 0) {
-            ngx_log_error(NGX_LOG_ALERT, log, 0, "pthread_join() failed");
-            rc = NGX_ERROR;
+    for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
+        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
+
+        if (part->pid != -1) {
+            while (waitpid(part->pid, NULL, 0) == -1 && ngx_errno == NGX_EINTR)
+            {
+                /* void */
+            }
+        }
+
+        if (!part->done) {
+            /* the first, or its process couldn't */
+            ngx_http_wassiit_store_part(part);
         }
     }
+
+    (void) sigprocmask(SIG_SETMASK, &former, NULL);
 
     json_set_alloc_funcs(json_malloc, json_free);
+    ngx_free(ngx_http_wassiit_arena.start);
 
-    return rc;
+    return NGX_OK;
 }
 
 
-/* The part that the calling thread parses. */
-
-static __thread ngx_http_wassiit_part_t  *ngx_http_wassiit_part;
-
-
-static void *
-ngx_http_wassiit_store_thread(void *data)
+static void
+ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part)
 {
-    ngx_http_wassiit_part_t  *part = data;
-
     u_char  *p, *eol;
 
-    ngx_http_wassiit_part = part;
+    part->pos = (u_char *) part + sizeof(ngx_http_wassiit_part_t);
+    part->line = 0;
+    part->records = NULL;
+    part->last = &part->records;
     part->rc = NGX_OK;
 
     for (p = part->start; p < part->end && part->rc == NGX_OK; p = eol + 1) {
-        eol = ngx_strlchr(p, part->end, LF);
+        eol = memchr(p, LF, part->end - p);
 
         if (eol == NULL) {
             eol = part->end;
@@ -376,9 +390,22 @@ ngx_http_wassiit_store_thread(void *data)
         part->rc = ngx_http_wassiit_store_line(part, p, eol - p);
     }
 
-    ngx_http_wassiit_part = NULL;
+    part->done = 1;
+}
 
-    return NULL;
+
+/* Memory that lives as long as the store; there is always enough. */
+
+static void *
+ngx_http_wassiit_part_alloc(ngx_http_wassiit_part_t *part, size_t size,
+    size_t align)
+{
+    u_char  *p;
+
+    p = ngx_align_ptr(part->pos, align);
+    part->pos = p + size;
+
+    return p;
 }
 
 
@@ -390,19 +417,19 @@ ngx_http_wassiit_store_thread(void *data)
 static void *
 ngx_http_wassiit_arena_alloc(size_t size)
 {
-    void                     *p;
-    ngx_http_wassiit_part_t  *part;
+    void                      *p;
+    ngx_http_wassiit_arena_t  *arena;
 
-    part = ngx_http_wassiit_part;
+    arena = &ngx_http_wassiit_arena;
     size = ngx_align(size, NGX_ALIGNMENT);
 
-    if (size > STORE_ARENA - part->used) {
-        part->elsewhere++;
-        return ngx_alloc(size, part->log);
+    if (size > STORE_ARENA - arena->used) {
+        arena->elsewhere++;
+        return ngx_alloc(size, arena->log);
     }
 
-    p = part->arena + part->used;
-    part->used += size;
+    p = arena->start + arena->used;
+    arena->used += size;
 
     return p;
 }
@@ -411,11 +438,11 @@ ngx_http_wassiit_arena_alloc(size_t size)
 static void
 ngx_http_wassiit_arena_free(void *p)
 {
-    u_char  *arena;
+    u_char  *start;
 
-    arena = ngx_http_wassiit_part->arena;
+    start = ngx_http_wassiit_arena.start;
 
-    if (p && ((u_char *) p < arena || (u_char *) p >= arena + STORE_ARENA)) {
+    if (p && ((u_char *) p < start || (u_char *) p >= start + STORE_ARENA)) {
         ngx_free(p);
     }
 }
@@ -448,13 +475,12 @@ ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part, u_char *p,
         return NGX_OK;
     }
 
-    rec = ngx_pcalloc(part->pool, sizeof(ngx_http_wassiit_record_t));
-    if (rec == NULL) {
-        return NGX_ERROR;
-    }
+    rec = ngx_http_wassiit_part_alloc(part, sizeof(ngx_http_wassiit_record_t),
+                                      NGX_ALIGNMENT);
+    ngx_memzero(rec, sizeof(ngx_http_wassiit_record_t));
 
-    part->used = 0;
-    part->elsewhere = 0;
+    ngx_http_wassiit_arena.used = 0;
+    ngx_http_wassiit_arena.elsewhere = 0;
 
     json = json_loadb((char *) p, len, JSON_REJECT_DUPLICATES, &error);
 
@@ -481,13 +507,14 @@ ngx_http_wassiit_store_line(ngx_http_wassiit_part_t *part, u_char *p,
         part->last = &rec->next;
     }
 
-    if (part->elsewhere) {
+    if (ngx_http_wassiit_arena.elsewhere) {
         json_decref(json);
     }
 
 done:
 
-    ngx_explicit_memzero(part->arena, part->used);
+    ngx_explicit_memzero(ngx_http_wassiit_arena.start,
+                         ngx_http_wassiit_arena.used);
 
     return rc;
 }
@@ -515,10 +542,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
                                             "1 to 64 of a-z 0-9 . _ -");
     }
 
-    if (ngx_http_wassiit_store_copy(part, id, &rec->id) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
+    ngx_http_wassiit_store_copy(part, id, &rec->id);
     rec->enabled = 1;
     ngx_str_set(&rec->name, "");
     rec->line = part->line;
@@ -536,11 +560,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
                                         "control characters");
             }
 
-            if (ngx_http_wassiit_store_copy(part, value, &rec->name)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
+            ngx_http_wassiit_store_copy(part, value, &rec->name);
 
         } else if (ngx_strcmp(field, "enabled") == 0) {
             if (!json_is_boolean(value)) {
@@ -668,12 +688,9 @@ ngx_http_wassiit_store_keys(ngx_http_wassiit_part_t *part, json_t *json,
 
     rec->nkeys = json_array_size(json);
 
-    keys = ngx_palloc(part->pool,
-                      rec->nkeys * sizeof(ngx_http_wassiit_key_t));
-    if (keys == NULL) {
-        return NGX_ERROR;
-    }
-
+    keys = ngx_http_wassiit_part_alloc(part, rec->nkeys
+                                             * sizeof(ngx_http_wassiit_key_t),
+                                       NGX_ALIGNMENT);
     rec->keys = keys;
 
     json_array_foreach(json, i, value) {
@@ -732,9 +749,7 @@ ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part, json_t *json,
                                         "a-z 0-9 . _ -", n);
             }
 
-            if (ngx_http_wassiit_store_copy(part, value, &key->id) != NGX_OK) {
-                return NGX_ERROR;
-            }
+            ngx_http_wassiit_store_copy(part, value, &key->id);
 
         } else if (ngx_strcmp(field, "sha256") == 0) {
             if (ngx_http_wassiit_store_digest(value, key->digest) != NGX_OK) {
@@ -770,9 +785,11 @@ ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part, json_t *json,
 static ngx_int_t
 ngx_http_wassiit_store_digest(json_t *json, u_char *digest)
 {
-    ngx_uint_t   i;
-    ngx_int_t    byte;
-    const char  *p;
+    u_char         c;
+    ngx_uint_t     i, valid, value;
+    const char    *p;
+
+    static uint32_t  hex[] = { 0, 0x03ff0000, 0x7e, 0x7e, 0, 0, 0, 0 };
 
     if (!json_is_string(json)
         || json_string_length(json) != 2 * NGX_WASSIIT_DIGEST_LEN)
@@ -781,18 +798,19 @@ ngx_http_wassiit_store_digest(json_t *json, u_char *digest)
     }
 
     p = json_string_value(json);
+    valid = 1;
+    value = 0;
 
-    for (i = 0; i < NGX_WASSIIT_DIGEST_LEN; i++) {
-        byte = ngx_hextoi((u_char *) p + 2 * i, 2);
+    /* without branches, as digits and letters come at random */
 
-        if (byte == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        digest[i] = byte;
+    for (i = 0; i < 2 * NGX_WASSIIT_DIGEST_LEN; i++) {
+        c = p[i];
+        valid &= hex[c >> 5] >> (c & 0x1f);
+        value = (value << 4) | ((c & 0xf) + 9 * (c >> 6));
+        digest[i / 2] = value;
     }
 
-    return NGX_OK;
+    return valid ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -902,95 +920,80 @@ ngx_http_wassiit_store_name(json_t *json)
 }
 
 
-static ngx_int_t
+static void
 ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part, json_t *json,
     ngx_str_t *value)
 {
     value->len = json_string_length(json);
-    value->data = ngx_pnalloc(part->pool, value->len);
-
-    if (value->data == NULL) {
-        return NGX_ERROR;
-    }
-
+    value->data = ngx_http_wassiit_part_alloc(part, value->len, 1);
     ngx_memcpy(value->data, json_string_value(json), value->len);
-
-    return NGX_OK;
 }
 
 
 /* Puts the parts together, and reports the file's first fault. */
 
 static ngx_int_t
-ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store,
-    ngx_http_wassiit_part_t *parts, ngx_uint_t n, ngx_str_t *file,
+ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store, ngx_str_t *file,
     ngx_log_t *log)
 {
-    ngx_int_t                    rc;
     ngx_uint_t                   i, lines;
     ngx_http_wassiit_set_t       ids;
+    ngx_http_wassiit_part_t     *part;
     ngx_http_wassiit_record_t   *rec, *next, **last;
 
-    ngx_memzero(&ids, sizeof(ngx_http_wassiit_set_t));
+    lines = 0;
 
-    rc = NGX_OK;
+    for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
+        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
+        lines += part->line;
+
+        if (part->rc != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0, "%V:%ui: %*s",
+                          file, lines, part->fault_len, part->fault);
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_wassiit_store_set(&ids, lines, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     lines = 0;
     last = &store->records;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
+        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
 
-        for (rec = parts[i].records; rec && rc == NGX_OK; rec = next) {
+        for (rec = part->records; rec; rec = next) {
             next = rec->next;
             rec->next = NULL;
             rec->line += lines;
 
-            rc = ngx_http_wassiit_store_merge(store, &ids, &last, rec, log);
+            ngx_http_wassiit_store_merge(store, &ids, &last, rec);
         }
 
-        lines += parts[i].line;
-
-        if (parts[i].rc != NGX_OK) {
-            rc = NGX_ERROR;
-
-            if (parts[i].fault_len) {
-                ngx_log_error(NGX_LOG_EMERG, log, 0, "%V:%ui: %*s",
-                              file, lines, parts[i].fault_len,
-                              parts[i].fault);
-            }
-        }
-
-        if (rc != NGX_OK) {
-            break;
-        }
+        lines += part->line;
     }
 
-    if (ids.slots) {
-        ngx_free(ids.slots);
-    }
+    ngx_free(ids.slots);
 
-    return rc;
+    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
     ngx_http_wassiit_set_t *ids, ngx_http_wassiit_record_t ***last,
-    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+    ngx_http_wassiit_record_t *rec)
 {
-    ngx_uint_t                  i, mask;
+    ngx_uint_t                  i;
     ngx_http_wassiit_record_t  *next, *found;
 
-    if (ngx_http_wassiit_store_grow(ids, ngx_http_wassiit_store_id_hash, log)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    store->keys += rec->nkeys;
 
-    mask = ids->size - 1;
-
-    for (i = ngx_http_wassiit_store_id_hash(rec) & mask;
+    for (i = ngx_murmur_hash2(rec->id.data, rec->id.len) & ids->mask;
          ids->slots[i];
-         i = (i + 1) & mask)
+         i = (i + 1) & ids->mask)
     {
         found = ids->slots[i];
 
@@ -1003,18 +1006,15 @@ ngx_http_wassiit_store_merge(ngx_http_wassiit_store_t *store,
             *found = *rec;
             found->next = next;
 
-            return NGX_OK;
+            return;
         }
     }
 
     ids->slots[i] = rec;
-    ids->count++;
     store->partners += !rec->deleted;
 
     **last = rec;
     *last = &rec->next;
-
-    return NGX_OK;
 }
 
 
@@ -1024,33 +1024,27 @@ static ngx_int_t
 ngx_http_wassiit_store_unique(ngx_http_wassiit_store_t *store,
     ngx_str_t *file, ngx_log_t *log)
 {
+    uint32_t                    hash;
     ngx_int_t                   rc;
-    ngx_uint_t                  i, n, mask;
+    ngx_uint_t                  i, n;
     ngx_http_wassiit_set_t      set;
     ngx_http_wassiit_key_t     *key, *found;
     ngx_http_wassiit_record_t  *rec, *other;
 
+    if (ngx_http_wassiit_store_set(&set, store->keys, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     rc = NGX_ERROR;
-    ngx_memzero(&set, sizeof(ngx_http_wassiit_set_t));
 
     for (rec = store->records; rec; rec = rec->next) {
 
         for (n = 0; n < rec->nkeys; n++) {
 
-            if (ngx_http_wassiit_store_grow(&set,
-                                       ngx_http_wassiit_store_key_hash, log)
-                != NGX_OK)
-            {
-                goto done;
-            }
-
             key = &rec->keys[n];
-            mask = set.size - 1;
+            ngx_memcpy(&hash, key->digest, sizeof(uint32_t));
 
-            for (i = ngx_http_wassiit_store_key_hash(key) & mask;
-                 set.slots[i];
-                 i = (i + 1) & mask)
-            {
+            for (i = hash & set.mask; set.slots[i]; i = (i + 1) & set.mask) {
                 found = set.slots[i];
 
                 if (ngx_memcmp(found->digest, key->digest,
@@ -1062,7 +1056,6 @@ ngx_http_wassiit_store_unique(ngx_http_wassiit_store_t *store,
             }
 
             set.slots[i] = key;
-            set.count++;
         }
     }
 
@@ -1083,75 +1076,26 @@ found:
 
 done:
 
-    if (set.slots) {
-        ngx_free(set.slots);
-    }
+    ngx_free(set.slots);
 
     return rc;
 }
 
 
-/* Makes room for one more, so that at most half of the slots are taken. */
+/* A set for so many, at most half of whose slots are taken then. */
 
 static ngx_int_t
-ngx_http_wassiit_store_grow(ngx_http_wassiit_set_t *set,
-    uint32_t (*hash)(void *), ngx_log_t *log)
+ngx_http_wassiit_store_set(ngx_http_wassiit_set_t *set, ngx_uint_t count,
+    ngx_log_t *log)
 {
-    void        **slots;
-    ngx_uint_t    i, n, size;
+    ngx_uint_t  size;
 
-    if (set->count < set->size / 2) {
-        return NGX_OK;
-    }
+    for (size = 64; size / 2 < count; size *= 2) { /* void */ }
 
-    size = set->size ? set->size * 2 : 64;
+    set->mask = size - 1;
+    set->slots = ngx_calloc(size * sizeof(void *), log);
 
-    slots = ngx_calloc(size * sizeof(void *), log);
-    if (slots == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (n = 0; n < set->size; n++) {
-        if (set->slots[n]) {
-            i = hash(set->slots[n]) & (size - 1);
-
-            while (slots[i]) {
-                i = (i + 1) & (size - 1);
-            }
-
-            slots[i] = set->slots[n];
-        }
-    }
-
-    if (set->slots) {
-        ngx_free(set->slots);
-    }
-
-    set->slots = slots;
-    set->size = size;
-
-    return NGX_OK;
-}
-
-
-static uint32_t
-ngx_http_wassiit_store_id_hash(void *data)
-{
-    ngx_http_wassiit_record_t  *rec = data;
-
-    return ngx_murmur_hash2(rec->id.data, rec->id.len);
-}
-
-
-static uint32_t
-ngx_http_wassiit_store_key_hash(void *data)
-{
-    uint32_t                 hash;
-    ngx_http_wassiit_key_t  *key = data;
-
-    ngx_memcpy(&hash, key->digest, sizeof(uint32_t));
-
-    return hash;
+    return set->slots ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -21,7 +21,8 @@
 #define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
 #define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
 
-#define NGX_HTTP_WASSIIT_STORE_POOLS  4
+/* the most processes that parse one file */
+#define NGX_HTTP_WASSIIT_STORE_PARTS  4
 
 
 typedef struct {
@@ -49,8 +50,9 @@ struct ngx_http_wassiit_record_s {
 
 
 typedef struct {
-    ngx_pool_t                       *pools[NGX_HTTP_WASSIIT_STORE_POOLS];
+    ngx_shm_t                         parts[NGX_HTTP_WASSIIT_STORE_PARTS];
     ngx_uint_t                        partners;
+    ngx_uint_t                        keys;     /* no fewer than there are */
     ngx_http_wassiit_record_t        *records;  /* deleted ones among them */
 } ngx_http_wassiit_store_t;
 

@@ -437,7 +437,7 @@ subtest 'lines across the end of the buffer' => sub {
 };
 
 
-# A file of more than 1 MiB is parsed in parts, by several threads.
+# A file of more than 1 MiB is parsed in parts, by several processes.
 
 subtest 'a large file' => sub {
     my @lines = map { line("p$_", name => 'n' x ($_ % 100 + 1)) } 1 .. 14000;
