@@ -240,8 +240,8 @@ static ngx_int_t
 ngx_http_wassiit_variable_partner(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                value;
-    ngx_http_wassiit_ctx_t  *ctx;
+    ngx_http_wassiit_ctx_t      *ctx;
+    ngx_http_wassiit_partner_t  *partner;
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
@@ -250,28 +250,28 @@ ngx_http_wassiit_variable_partner(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    partner = &ctx->partner;
+    v->data = partner->names;
+
     switch (data) {
 
     case VARIABLE_ID:
-        value.len = ctx->partner.id_len;
-        value.data = ctx->partner.id;
+        v->len = partner->id_len;
         break;
 
-    case VARIABLE_NAME:
-        value.len = ctx->partner.name_len;
-        value.data = ctx->partner.name;
+    case VARIABLE_KEY_ID:
+        v->data += partner->id_len;
+        v->len = partner->key_id_len;
         break;
 
-    default: /* VARIABLE_KEY_ID */
-        value.len = ctx->partner.key_id_len;
-        value.data = ctx->partner.key_id;
+    default: /* VARIABLE_NAME */
+        v->data += partner->id_len + partner->key_id_len;
+        v->len = partner->name_len;
     }
 
-    v->len = value.len;
-    v->data = value.data;
     v->valid = 1;
     v->no_cacheable = 0;
-    v->not_found = (value.len == 0);
+    v->not_found = (v->len == 0);
 
     return NGX_OK;
 }

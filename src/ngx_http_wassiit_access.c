@@ -7,8 +7,8 @@
 
 static void ngx_http_wassiit_cleanup(void *data);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_key(
-    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
-static ngx_http_wassiit_decision_e ngx_http_wassiit_identify(
+    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx, ngx_str_t *key);
+static ngx_int_t ngx_http_wassiit_identify(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required);
@@ -26,6 +26,7 @@ ngx_int_t
 ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
+    ngx_str_t                     key;
     ngx_http_wassiit_ctx_t       *ctx;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
@@ -51,14 +52,33 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     }
 
     if (wlcf->zone) {
+        ngx_str_null(&key);
+
+        /*
+         * The zone's memory is far away: what a look-up reads first is asked
+         * for as soon as the digest is known, and comes meanwhile.
+         */
+
         if (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED) {
-            ctx->credentials = ngx_http_wassiit_read_key(r, ctx);
+            ctx->credentials = ngx_http_wassiit_read_key(r, ctx, &key);
+
+            if (key.len) {
+                ngx_http_wassiit_zone_prefetch(wlcf->zone, ctx->digest);
+            }
         }
 
         if (wlcf->hide_credentials
             && ngx_http_wassiit_strip_credentials(r) != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (key.len) {
+            ngx_http_wassiit_zone_prefetch_found(wlcf->zone, ctx->digest);
+
+            if (ngx_wassiit_key_check(key.data, key.len) != NGX_OK) {
+                ctx->credentials = NGX_HTTP_WASSIIT_INVALID_KEY;
+            }
         }
     }
 
@@ -74,8 +94,10 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ctx->zone != wlcf->zone) {
-        ctx->identity = ngx_http_wassiit_identify(ctx, wlcf->zone);
+    if (ctx->zone != wlcf->zone
+        && ngx_http_wassiit_identify(r, ctx, wlcf->zone) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
@@ -213,8 +235,7 @@ ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
 
     ctx = cln->data;
 
-    /* the partner is a large part, and filled before it is read */
-    ngx_memzero(ctx, offsetof(ngx_http_wassiit_ctx_t, partner));
+    ngx_memzero(ctx, sizeof(ngx_http_wassiit_ctx_t));
 
     cln->handler = ngx_http_wassiit_cleanup;
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
@@ -231,18 +252,21 @@ ngx_http_wassiit_cleanup(void *data)
 
 
 /*
- * Finds the one X-API-Key among the headers.  A variable wouldn't do: it
- * would take X_API_Key for it, and join two into one.
+ * Finds the one X-API-Key among the headers, and sets key and its digest if
+ * it may be one.  A variable wouldn't do: it would take X_API_Key for it, and
+ * join two into one.
  */
 
 static ngx_http_wassiit_decision_e
-ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_str_t *key)
 {
+    ngx_str_t         value;
     ngx_uint_t        i, seen, which;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *key;
+    ngx_table_elt_t  *h;
 
-    key = NULL;
+    ngx_str_null(&value);
     seen = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -263,60 +287,83 @@ ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
             seen |= which;
 
             if (which == 1) {
-                key = &h[i];
+                value = h[i].value;
             }
         }
     }
 
-    if (key == NULL || key->value.len == 0) {
+    if (value.len == 0) {
         return NGX_HTTP_WASSIIT_MISSING_KEY;
     }
 
-    if (ngx_wassiit_key_check(key->value.data, key->value.len) != NGX_OK) {
+    if (value.len > NGX_WASSIIT_KEY_MAX) {
         return NGX_HTTP_WASSIIT_INVALID_KEY;
     }
 
-    ngx_wassiit_key_digest(key->value.data, key->value.len, ctx->digest);
+    ngx_wassiit_key_digest(value.data, value.len, ctx->digest);
+    *key = value;
 
     return NGX_HTTP_WASSIIT_ALLOWED;
 }
 
 
-static ngx_http_wassiit_decision_e
-ngx_http_wassiit_identify(ngx_http_wassiit_ctx_t *ctx,
+/* Sets ctx->identity.  Returns NGX_OK or NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_zone_t *zone)
 {
-    time_t  now;
+    size_t                       len;
+    time_t                       now;
+    ngx_http_wassiit_partner_t  *partner;
+
+    static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
 
     ctx->zone = zone;
     ctx->known = 0;
 
     if (ctx->credentials != NGX_HTTP_WASSIIT_ALLOWED) {
-        return ctx->credentials;
+        ctx->identity = ctx->credentials;
+        return NGX_OK;
     }
 
-    if (ngx_http_wassiit_zone_find(zone, ctx->digest, &ctx->partner)
-        != NGX_OK)
-    {
-        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    partner = &ctx->partner;
+    partner->names = names;
+
+    if (ngx_http_wassiit_zone_find(zone, ctx->digest, partner) != NGX_OK) {
+        ctx->identity = NGX_HTTP_WASSIIT_INVALID_KEY;
+        return NGX_OK;
     }
+
+    /* most are far shorter than they may be */
+
+    len = partner->id_len + partner->key_id_len + partner->name_len;
+    partner->names = ngx_pnalloc(r->pool, len);
+
+    if (partner->names == NULL) {
+        ctx->zone = NULL;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(partner->names, names, len);
 
     ctx->known = 1;
     now = ngx_time();
 
-    if (now < ctx->partner.created) {
-        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    if (now < partner->created) {
+        ctx->identity = NGX_HTTP_WASSIIT_INVALID_KEY;
+
+    } else if (now >= partner->expires) {
+        ctx->identity = NGX_HTTP_WASSIIT_EXPIRED_KEY;
+
+    } else if (!partner->enabled) {
+        ctx->identity = NGX_HTTP_WASSIIT_PARTNER_DISABLED;
+
+    } else {
+        ctx->identity = NGX_HTTP_WASSIIT_ALLOWED;
     }
 
-    if (now >= ctx->partner.expires) {
-        return NGX_HTTP_WASSIIT_EXPIRED_KEY;
-    }
-
-    if (!ctx->partner.enabled) {
-        return NGX_HTTP_WASSIIT_PARTNER_DISABLED;
-    }
-
-    return NGX_HTTP_WASSIIT_ALLOWED;
+    return NGX_OK;
 }
 
 
@@ -460,8 +507,9 @@ ngx_http_wassiit_log(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\"",
                       ngx_http_wassiit_code(ctx->decision),
-                      (size_t) ctx->partner.id_len, ctx->partner.id,
-                      (size_t) ctx->partner.key_id_len, ctx->partner.key_id,
+                      (size_t) ctx->partner.id_len, ctx->partner.names,
+                      (size_t) ctx->partner.key_id_len,
+                      ctx->partner.names + ctx->partner.id_len,
                       &ctx->zone->name);
         return;
     }

@@ -1,6 +1,4 @@
 
-#include <openssl/crypto.h>
-
 #include "ngx_http_wassiit_zone.h"
 
 
@@ -17,31 +15,43 @@
  * copies, of which partner->version names the valid one, so that a writer
  * who dies leaves a whole one behind.
  *
- * Freed units rest for a while: a reader may still hold on to one.
+ * Freed units rest for a while, as they are: a reader may still hold on to
+ * one.  So the list of them stands beside, not in them.
  */
 #define ZONE_REST               2000            /* milliseconds */
 
 #define ZONE_MORE_KEYS          5
 
-/* index entries a unit: at most two thirds, a half, are ever taken */
+/*
+ * Index entries a unit.  A partner takes two units or more, so at most half
+ * of those for ids are ever taken; of those for keys no more than ZONE_KEYS()
+ * allows, which few have enough keys to come near to.
+ */
 #define ZONE_KEY_SLOTS          3
 #define ZONE_ID_SLOTS           1
 
+/* as many keys as may be in an index of this size, and the other way round */
+#define ZONE_KEYS(size)         ((size_t) (size) / 4 * 3)
+#define ZONE_KEYS_SIZE(keys)    ((keys) / 3 * 4 + 4)
+
 #define ZONE_UNIT_COST                                                       \
-    (NGX_WASSIIT_UNIT + (ZONE_KEY_SLOTS + ZONE_ID_SLOTS) * sizeof(uint64_t))
+    (NGX_WASSIIT_UNIT + (ZONE_KEY_SLOTS + ZONE_ID_SLOTS) * sizeof(uint32_t)   \
+     + sizeof(ngx_http_wassiit_free_t))
 
 /*
- * An index entry: a tag of 24 bits, the highest always set; 0 for the key in
- * a partner's unit, or 1 + the number of a key in a unit of more keys; the
- * unit.  An entry that was taken out is marked, as a search goes on there.
+ * An index entry: a tag of 3 bits, the highest always set; 3 bits that are 0
+ * for the key in a partner's unit, or 1 + the number of a key in a unit of
+ * more keys; the unit.  It is small, as the index is what caches hold of a
+ * zone.  An entry that was taken out is marked, as a search goes on there.
  */
+#define ENTRY_UNITS             ((uint32_t) 1 << 26)
 #define ENTRY_EMPTY             0
-#define ENTRY_GONE              1
-#define ENTRY(tag, slot, unit)                                               \
-    ((uint64_t) ((tag) | 0x800000) << 40 | (uint64_t) (slot) << 32 | (unit))
-#define ENTRY_TAG(e)            ((uint32_t) ((e) >> 40))
-#define ENTRY_SLOT(e)           ((uint32_t) ((e) >> 32) & 0xff)
-#define ENTRY_UNIT(e)           ((uint32_t) (e))
+#define ENTRY_GONE              ENTRY_UNITS
+#define ENTRY(hash, slot, unit)                                              \
+    (0x80000000 | ((hash) & 3) << 29 | (uint32_t) (slot) << 26 | (unit))
+#define ENTRY_TAG(e)            ((e) >> 29)
+#define ENTRY_SLOT(e)           ((e) >> 26 & 7)
+#define ENTRY_UNIT(e)           ((e) & (ENTRY_UNITS - 1))
 
 
 typedef struct {
@@ -85,7 +95,7 @@ typedef struct {
 
 typedef struct {
     uint32_t                      next;
-    uint64_t                      since;    /* milliseconds */
+    uint32_t                      since;    /* milliseconds, may wrap */
 } ngx_http_wassiit_free_t;
 
 
@@ -96,8 +106,9 @@ typedef char ngx_http_wassiit_more_fits[
 
 
 typedef struct {
-    uint64_t                     *entries;
+    uint32_t                     *entries;
     uint32_t                      size;
+    uint32_t                      used;
     uint32_t                      reach;    /* the longest search */
 } ngx_http_wassiit_index_t;
 
@@ -115,6 +126,7 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      fresh;    /* the first never used */
     uint32_t                      free;     /* the longest at rest, or 0 */
     uint32_t                      free_last;
+    ngx_http_wassiit_free_t      *frees;    /* of each unit */
 };
 
 
@@ -133,10 +145,12 @@ static size_t ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
 static size_t ngx_http_wassiit_zone_partner_units(
     ngx_http_wassiit_zone_t *zone, uint32_t unit);
 static size_t ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t unit, ngx_uint_t side_by_side);
+    ngx_http_wassiit_record_t *rec, uint32_t unit, size_t *beside);
+static ngx_uint_t ngx_http_wassiit_zone_new_keys(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit);
 static ngx_uint_t ngx_http_wassiit_zone_new_window(
     ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
-    uint32_t window);
+    uint32_t window, ngx_uint_t *most);
 static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone);
@@ -161,7 +175,7 @@ static ngx_int_t ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_key_t *key, uint32_t unit, ngx_uint_t most);
 static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_slot(
     ngx_http_wassiit_zone_sh_t *sh, uint32_t unit, ngx_uint_t n,
-    uint64_t *entry);
+    uint32_t *entry);
 static ngx_int_t ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
     ngx_uint_t n, const ngx_wassiit_rate_t *rate, uint32_t from,
     uint32_t *window);
@@ -169,15 +183,17 @@ static void ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone,
     uint32_t window);
 static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
     ngx_http_wassiit_state_t *state);
-static uint32_t ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone,
-    u_char *id, size_t len, uint64_t **entry);
+static uint32_t *ngx_http_wassiit_zone_lookup_id(
+    ngx_http_wassiit_zone_sh_t *sh, u_char *id, size_t len);
+static uint32_t ngx_http_wassiit_zone_partner(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec);
 static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
-    ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint64_t **entry,
+    ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint32_t **entry,
     uint32_t *unit);
 static void ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index,
-    uint32_t hash, uint64_t entry);
+    uint32_t hash, uint32_t entry);
 static void ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index,
-    uint64_t *entry);
+    uint32_t *entry);
 static void ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh);
 static ngx_int_t ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t *unit);
@@ -186,6 +202,7 @@ static void ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh,
 static void ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t window);
 static uint64_t ngx_http_wassiit_zone_clock(void);
+static uint32_t ngx_http_wassiit_zone_ms(void);
 
 
 static ngx_inline void *
@@ -206,13 +223,28 @@ ngx_http_wassiit_zone_word(const u_char *digest, ngx_uint_t n)
 }
 
 
+/* in constant time, though a digest tells nothing of its key */
+
+static ngx_inline ngx_uint_t
+ngx_http_wassiit_zone_same(const u_char *a, const u_char *b)
+{
+    uint64_t  x[4], y[4];
+
+    ngx_memcpy(x, a, NGX_WASSIIT_DIGEST_LEN);
+    ngx_memcpy(y, b, NGX_WASSIIT_DIGEST_LEN);
+
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]))
+           == 0;
+}
+
+
 /*
  * Asks for the lines of a partner that are about to be read, so that there is
  * one wait for memory and not one after another.
  */
 
 static ngx_inline void
-ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_entry_t *p)
+ngx_http_wassiit_zone_prefetch_entry(ngx_http_wassiit_entry_t *p)
 {
     __builtin_prefetch(p);
     __builtin_prefetch(p->key.id);
@@ -225,15 +257,15 @@ ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_entry_t *p)
 
 /* the place in an index where the search for a hash begins */
 
-static ngx_inline uint64_t *
+static ngx_inline uint32_t *
 ngx_http_wassiit_zone_first(ngx_http_wassiit_index_t *index, uint32_t hash)
 {
     return index->entries + ((uint64_t) hash * index->size >> 32);
 }
 
 
-static ngx_inline uint64_t *
-ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint64_t *entry)
+static ngx_inline uint32_t *
+ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint32_t *entry)
 {
     return (entry + 1 == index->entries + index->size) ? index->entries
                                                        : entry + 1;
@@ -298,18 +330,21 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     p += ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64);
     size -= ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 64;
 
-    sh->units = ngx_min(size / ZONE_UNIT_COST, NGX_MAX_UINT32_VALUE / 4);
+    sh->units = ngx_min(size / ZONE_UNIT_COST, ENTRY_UNITS);
     sh->fresh = 1;
 
     sh->keys.size = sh->units * ZONE_KEY_SLOTS;
-    sh->keys.entries = (uint64_t *) p;
-    p += sh->keys.size * sizeof(uint64_t);
+    sh->keys.entries = (uint32_t *) p;
+    p += sh->keys.size * sizeof(uint32_t);
 
     sh->ids.size = sh->units * ZONE_ID_SLOTS;
-    sh->ids.entries = (uint64_t *) p;
-    p += sh->ids.size * sizeof(uint64_t);
+    sh->ids.entries = (uint32_t *) p;
+    p += sh->ids.size * sizeof(uint32_t);
 
     ngx_memzero(sh->keys.entries, p - (u_char *) sh->keys.entries);
+
+    sh->frees = (ngx_http_wassiit_free_t *) p;
+    p += sh->units * sizeof(ngx_http_wassiit_free_t);
 
     sh->base = ngx_align_ptr(p, 64);
 
@@ -328,9 +363,9 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 static ngx_int_t
 ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
-    size_t                       all, fresh, beside, gone, available;
+    size_t                       all, fresh, beside, gone, available, keys,
+                                 new_keys;
     uint32_t                     unit;
-    uint64_t                    *entry;
     ngx_uint_t                   i;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_record_t   *rec;
@@ -341,6 +376,8 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     fresh = 0;
     beside = 0;
     gone = 0;
+    keys = 0;
+    new_keys = 0;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
@@ -353,11 +390,12 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
         all += ngx_http_wassiit_zone_record_units(zone, rec);
 
-        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
-                                               rec->id.len, &entry);
+        unit = ngx_http_wassiit_zone_partner(zone, rec);
 
-        fresh += ngx_http_wassiit_zone_new_units(zone, rec, unit, 0);
-        beside += ngx_http_wassiit_zone_new_units(zone, rec, unit, 1);
+        fresh += ngx_http_wassiit_zone_new_units(zone, rec, unit, &beside);
+
+        keys += rec->nkeys;
+        new_keys += ngx_http_wassiit_zone_new_keys(zone, rec, unit);
     }
 
     for (i = 0; i < sh->ids.size; i++) {
@@ -380,15 +418,20 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    zone->tight = (beside > available);
+    zone->tight = (beside > available
+                   || sh->keys.used + new_keys > ZONE_KEYS(sh->keys.size));
+    zone->spare = zone->tight ? 0 : available - beside;
 
     if (fresh > available + gone) {
-        return ngx_http_wassiit_zone_too_small(zone,
-                       ngx_max(all, sh->units + fresh - available - gone),
-                       log);
+        all = ngx_max(all, sh->units + fresh - available - gone);
+
+    } else if (keys <= ZONE_KEYS(sh->keys.size)) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    all = ngx_max(all, ZONE_KEYS_SIZE(keys) / ZONE_KEY_SLOTS);
+
+    return ngx_http_wassiit_zone_too_small(zone, all, log);
 }
 
 
@@ -482,27 +525,29 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
 
 
 /*
- * What must be allocated to make the partner, at unit or new, as rec says;
- * with side_by_side, so that former keys and new ones have room together.
+ * What must be allocated to make the partner, at unit or new, as rec says.
+ * Adds to beside what it takes to have room for former keys and new ones
+ * together.
  */
 
 static size_t
 ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t unit, ngx_uint_t side_by_side)
+    ngx_http_wassiit_record_t *rec, uint32_t unit, size_t *beside)
 {
-    size_t                     have, want;
-    uint32_t                   owner;
-    uint64_t                  *entry, at;
-    ngx_uint_t                 i, n, keys;
+    size_t                     have, want, window;
+    uint32_t                   at;
+    ngx_uint_t                 n, keys, most;
     ngx_http_wassiit_slot_t   *slot;
     ngx_http_wassiit_entry_t  *p;
 
     if (unit == 0) {
-        return ngx_http_wassiit_zone_record_units(zone, rec);
+        n = ngx_http_wassiit_zone_record_units(zone, rec);
+        *beside += n;
+        return n;
     }
 
     p = ngx_http_wassiit_zone_at(zone->sh, unit);
-    keys = 0;
+    keys = ngx_http_wassiit_zone_new_keys(zone, rec, unit);
 
     for (n = 0; /* void */ ; n++) {
         slot = ngx_http_wassiit_zone_slot(zone->sh, unit, n, &at);
@@ -514,33 +559,57 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
         keys += slot->used;
     }
 
+    window = ngx_http_wassiit_zone_new_window(zone,
+                                        ngx_http_wassiit_zone_rate(zone, rec),
+                                        p->state[p->version & 1].window,
+                                        &most);
+
     have = (n - 1) / ZONE_MORE_KEYS;
+
+    want = ngx_http_wassiit_zone_more(keys);
+    *beside += (want > have ? want - have : 0) + window;
+
     want = ngx_http_wassiit_zone_more(rec->nkeys);
+    return (want > have ? want - have : 0) + window;
+}
 
-    for (i = 0; side_by_side && i < rec->nkeys; i++) {
-        slot = ngx_http_wassiit_zone_lookup_key(zone->sh, rec->keys[i].digest,
-                                                &entry, &owner);
 
-        if (slot == NULL || owner != unit) {
-            want = ngx_http_wassiit_zone_more(++keys);
-        }
+/* how many of the keys the partner, at unit or new, hasn't got */
+
+static ngx_uint_t
+ngx_http_wassiit_zone_new_keys(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t unit)
+{
+    uint32_t                  owner;
+    uint32_t                 *entry;
+    ngx_uint_t                i, n;
+    ngx_http_wassiit_slot_t  *slot;
+
+    if (unit == 0) {
+        return rec->nkeys;
     }
 
-    return (want > have ? want - have : 0)
-           + ngx_http_wassiit_zone_new_window(zone,
-                                        ngx_http_wassiit_zone_rate(zone, rec),
-                                        p->state[p->version & 1].window);
+    n = 0;
+
+    for (i = 0; i < rec->nkeys; i++) {
+        slot = ngx_http_wassiit_zone_lookup_key(zone->sh, rec->keys[i].digest,
+                                                &entry, &owner);
+        n += (slot == NULL || owner != unit);
+    }
+
+    return n;
 }
 
 
 /*
  * The units of the window that has to take the place of another, 0 if that
- * may stay: it is for the same rate, and not larger than it has to be.
+ * may stay: it is for the same rate, and not larger than it has to be.  With
+ * most of them nothing is lost of what is admitted until it takes over.
  */
 
 static ngx_uint_t
 ngx_http_wassiit_zone_new_window(ngx_http_wassiit_zone_t *zone,
-    const ngx_wassiit_rate_t *rate, uint32_t window)
+    const ngx_wassiit_rate_t *rate, uint32_t window, ngx_uint_t *most)
 {
     u_char              *base;
     uint32_t             units[NGX_WASSIIT_WINDOW_UNITS];
@@ -559,10 +628,10 @@ ngx_http_wassiit_zone_new_window(ngx_http_wassiit_zone_t *zone,
     }
 
     n = ngx_wassiit_window_units_from(base, rate, window,
-                                      ngx_http_wassiit_zone_clock());
+                                      ngx_http_wassiit_zone_clock(), most);
 
     if (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0
-        && have <= n)
+        && have <= *most)
     {
         return 0;
     }
@@ -576,14 +645,12 @@ ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone)
 {
     size_t                       n;
     uint32_t                     unit;
-    ngx_http_wassiit_free_t     *f;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
     n = sh->units - sh->fresh;
 
-    for (unit = sh->free; unit; unit = f->next) {
-        f = ngx_http_wassiit_zone_at(sh, unit);
+    for (unit = sh->free; unit; unit = sh->frees[unit].next) {
         n++;
     }
 
@@ -598,7 +665,11 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     ngx_http_wassiit_zone_mark(zone);
 
-    if (zone->tight) {
+    if (zone->empty) {
+        ngx_http_wassiit_zone_fill(zone, log);
+        zone->empty = 0;
+
+    } else if (zone->tight) {
         ngx_http_wassiit_zone_sweep(zone);
         ngx_http_wassiit_zone_fill(zone, log);
 
@@ -616,14 +687,14 @@ static void
 ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone)
 {
     uint32_t                    unit;
-    uint64_t                   *entry;
     ngx_http_wassiit_entry_t   *p;
     ngx_http_wassiit_record_t  *rec;
 
     zone->sh->load++;
 
-    if (zone->sh->serial == 0) {
-        /* it never had any */
+    zone->empty = (zone->sh->serial == 0);
+
+    if (zone->empty) {
         return;
     }
 
@@ -632,8 +703,7 @@ ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone)
             continue;
         }
 
-        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
-                                               rec->id.len, &entry);
+        unit = ngx_http_wassiit_zone_partner(zone, rec);
         if (unit) {
             p = ngx_http_wassiit_zone_at(zone->sh, unit);
             p->mark = zone->sh->load;
@@ -645,7 +715,7 @@ ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone)
 static void
 ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone)
 {
-    uint64_t                    *entry;
+    uint32_t                    *entry;
     ngx_uint_t                   i;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -672,20 +742,15 @@ static void
 ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
     uint32_t                    unit;
-    uint64_t                   *entry;
     ngx_int_t                   rc;
-    ngx_uint_t                  fresh;
     ngx_http_wassiit_record_t  *rec;
-
-    fresh = (zone->sh->serial == 0);
 
     for (rec = zone->store->records; rec; rec = rec->next) {
         if (rec->deleted) {
             continue;
         }
 
-        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
-                                               rec->id.len, &entry);
+        unit = ngx_http_wassiit_zone_partner(zone, rec);
 
         rc = unit ? ngx_http_wassiit_zone_update(zone, rec, unit)
                   : ngx_http_wassiit_zone_add(zone, rec);
@@ -695,19 +760,28 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         }
     }
 
+    if (zone->empty) {
+        return;
+    }
+
     /* former keys go last: one that moves to another partner is never lost */
 
-    for (rec = fresh ? NULL : zone->store->records; rec; rec = rec->next) {
-        unit = ngx_http_wassiit_zone_lookup_id(zone, rec->id.data,
-                                               rec->id.len, &entry);
+    for (rec = zone->store->records; rec; rec = rec->next) {
+        unit = ngx_http_wassiit_zone_partner(zone, rec);
 
-        if (rec->deleted || unit == 0) {
-            continue;
+        if (unit && !rec->deleted) {
+            ngx_http_wassiit_zone_remove_keys(zone, rec, unit);
         }
+    }
 
-        ngx_http_wassiit_zone_remove_keys(zone, rec, unit);
+    /* those that had no room beside them */
 
-        if (ngx_http_wassiit_zone_add_keys(zone, rec, unit) != NGX_OK) {
+    for (rec = zone->store->records; rec; rec = rec->next) {
+        unit = ngx_http_wassiit_zone_partner(zone, rec);
+
+        if (unit && !rec->deleted
+            && ngx_http_wassiit_zone_add_keys(zone, rec, unit) != NGX_OK)
+        {
             ngx_http_wassiit_zone_no_room(zone, rec, log);
         }
     }
@@ -769,7 +843,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
 
     hash = ngx_murmur_hash2(rec->id.data, rec->id.len);
     ngx_http_wassiit_zone_insert(&sh->ids, hash,
-                                 ENTRY(hash & 0xffffff, 0, unit));
+                                 ENTRY(hash, 0, unit));
 
     return ngx_http_wassiit_zone_add_keys(zone, rec, unit);
 }
@@ -781,7 +855,7 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
 {
     uint32_t                     window;
     ngx_int_t                    rc, keys;
-    ngx_uint_t                   n;
+    ngx_uint_t                   n, most;
     const ngx_wassiit_rate_t    *rate;
     ngx_http_wassiit_state_t     state;
     ngx_http_wassiit_entry_t    *p;
@@ -797,10 +871,15 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_settle(zone, window);
 
     rate = ngx_http_wassiit_zone_rate(zone, rec);
-    n = ngx_http_wassiit_zone_new_window(zone, rate, window);
+    n = ngx_http_wassiit_zone_new_window(zone, rate, window, &most);
     rc = NGX_OK;
 
     if (n) {
+        if (most - n <= zone->spare) {
+            zone->spare -= most - n;
+            n = most;
+        }
+
         rc = ngx_http_wassiit_zone_window(zone, n, rate, window,
                                           &state.window);
 
@@ -838,7 +917,7 @@ static void
 ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
 {
     uint32_t                     more, next, owner;
-    uint64_t                    *entry, at;
+    uint32_t                    *entry, at;
     ngx_uint_t                   n;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_more_t     *m;
@@ -864,9 +943,9 @@ ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
         }
     }
 
-    if (ngx_http_wassiit_zone_lookup_id(zone, p->id, p->id_len, &entry)
-        == unit)
-    {
+    entry = ngx_http_wassiit_zone_lookup_id(sh, p->id, p->id_len);
+
+    if (entry && ENTRY_UNIT(*entry) == unit) {
         ngx_http_wassiit_zone_delete(&sh->ids, entry);
     }
 
@@ -895,7 +974,7 @@ ngx_http_wassiit_zone_add_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     uint32_t                     owner;
-    uint64_t                    *entry;
+    uint32_t                    *entry;
     ngx_int_t                    rc;
     ngx_uint_t                   i, most;
     ngx_http_wassiit_key_t      *key;
@@ -908,12 +987,15 @@ ngx_http_wassiit_zone_add_keys(ngx_http_wassiit_zone_t *zone,
 
     for (i = 0; i < rec->nkeys; i++) {
         key = &rec->keys[i];
-        slot = ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry,
-                                                &owner);
 
-        if (slot && owner == unit) {
-            ngx_http_wassiit_zone_key_change(sh, slot, key);
-            continue;
+        if (!zone->empty) {
+            slot = ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry,
+                                                    &owner);
+
+            if (slot && owner == unit) {
+                ngx_http_wassiit_zone_key_change(sh, slot, key);
+                continue;
+            }
         }
 
         rc = ngx_http_wassiit_zone_key_add(zone, key, unit, most);
@@ -934,7 +1016,7 @@ ngx_http_wassiit_zone_remove_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
     uint32_t                     owner;
-    uint64_t                    *entry, at;
+    uint32_t                    *entry, at;
     ngx_uint_t                   i, n, ours;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -1009,7 +1091,7 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_key_t *key, uint32_t unit, ngx_uint_t most)
 {
     uint32_t                     more, owner;
-    uint64_t                    *entry, at;
+    uint32_t                    *entry, at;
     ngx_uint_t                   n;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_more_t     *m;
@@ -1017,6 +1099,10 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
+
+    if (sh->keys.used == sh->keys.size) {
+        return NGX_DECLINED;
+    }
 
     for (n = 0; /* void */ ; n++) {
         slot = ngx_http_wassiit_zone_slot(sh, unit, n, &at);
@@ -1053,9 +1139,11 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     ngx_memcpy(slot->digest, key->digest, NGX_WASSIIT_DIGEST_LEN);
     store(&slot->used, 1);
 
-    at |= ENTRY(ngx_http_wassiit_zone_word(key->digest, 1) >> 8, 0, 0);
+    at |= ENTRY(ngx_http_wassiit_zone_word(key->digest, 1), 0, 0);
 
-    if (ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry, &owner)) {
+    if (!zone->empty
+        && ngx_http_wassiit_zone_lookup_key(sh, key->digest, &entry, &owner))
+    {
         /* it was another partner's until now */
         store(entry, at);
         return NGX_OK;
@@ -1075,7 +1163,7 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
 
 static ngx_http_wassiit_slot_t *
 ngx_http_wassiit_zone_slot(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
-    ngx_uint_t n, uint64_t *entry)
+    ngx_uint_t n, uint32_t *entry)
 {
     uint32_t                   more;
     ngx_http_wassiit_more_t   *m;
@@ -1092,7 +1180,7 @@ ngx_http_wassiit_zone_slot(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
         m = ngx_http_wassiit_zone_at(sh, more);
 
         if (n < ZONE_MORE_KEYS) {
-            *entry = ((uint64_t) (n + 1) << 32) | more;
+            *entry = ENTRY(0, n + 1, more);
             return &m->keys[n];
         }
     }
@@ -1164,37 +1252,52 @@ ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
 }
 
 
-/* Returns the partner's unit, 0 if there is none; writers only. */
+/* Returns the partner's entry in the index, or NULL; writers only. */
 
-static uint32_t
-ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone, u_char *id,
-    size_t len, uint64_t **entry)
+static uint32_t *
+ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
+    size_t len)
 {
     uint32_t                   hash;
-    uint64_t                  *e;
+    uint32_t                  *e;
     ngx_uint_t                 n;
     ngx_http_wassiit_entry_t  *p;
-    ngx_http_wassiit_index_t  *index;
 
-    index = &zone->sh->ids;
     hash = ngx_murmur_hash2(id, len);
+    e = ngx_http_wassiit_zone_first(&sh->ids, hash);
 
-    e = ngx_http_wassiit_zone_first(index, hash);
-
-    for (n = 0; n <= index->reach && *e != ENTRY_EMPTY; n++) {
-        if (ENTRY_TAG(*e) == ENTRY_TAG(ENTRY(hash & 0xffffff, 0, 0))) {
-            p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*e));
+    for (n = 0; n <= sh->ids.reach && *e != ENTRY_EMPTY; n++) {
+        if (ENTRY_TAG(*e) == ENTRY_TAG(ENTRY(hash, 0, 0))) {
+            p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(*e));
 
             if (p->id_len == len && ngx_memcmp(p->id, id, len) == 0) {
-                *entry = e;
-                return ENTRY_UNIT(*e);
+                return e;
             }
         }
 
-        e = ngx_http_wassiit_zone_next(index, e);
+        e = ngx_http_wassiit_zone_next(&sh->ids, e);
     }
 
-    return 0;
+    return NULL;
+}
+
+
+/* Returns the unit of the record's partner, 0 if there is none. */
+
+static uint32_t
+ngx_http_wassiit_zone_partner(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    uint32_t  *entry;
+
+    if (zone->empty) {
+        return 0;
+    }
+
+    entry = ngx_http_wassiit_zone_lookup_id(zone->sh, rec->id.data,
+                                            rec->id.len);
+
+    return entry ? ENTRY_UNIT(*entry) : 0;
 }
 
 
@@ -1205,16 +1308,16 @@ ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_t *zone, u_char *id,
 
 static ngx_http_wassiit_slot_t *
 ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
-    const u_char *digest, uint64_t **entry, uint32_t *unit)
+    const u_char *digest, uint32_t **entry, uint32_t *unit)
 {
     uint32_t                  tag, reach;
-    uint64_t                 *e, at;
+    uint32_t                 *e, at;
     ngx_uint_t                n;
     ngx_http_wassiit_more_t  *m;
     ngx_http_wassiit_slot_t  *slot;
     ngx_http_wassiit_entry_t *p;
 
-    tag = ENTRY_TAG(ENTRY(ngx_http_wassiit_zone_word(digest, 1) >> 8, 0, 0));
+    tag = ENTRY_TAG(ENTRY(ngx_http_wassiit_zone_word(digest, 1), 0, 0));
 
     e = ngx_http_wassiit_zone_first(&sh->keys,
                                     ngx_http_wassiit_zone_word(digest, 0));
@@ -1235,7 +1338,7 @@ ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
                 p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
                 slot = &p->key;
                 *unit = ENTRY_UNIT(at);
-                ngx_http_wassiit_zone_prefetch(p);
+                ngx_http_wassiit_zone_prefetch_entry(p);
 
             } else {
                 m = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
@@ -1243,9 +1346,7 @@ ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
                 *unit = m->owner;
             }
 
-            if (CRYPTO_memcmp(slot->digest, digest, NGX_WASSIIT_DIGEST_LEN)
-                == 0)
-            {
+            if (ngx_http_wassiit_zone_same(slot->digest, digest)) {
                 *entry = e;
                 return slot;
             }
@@ -1260,16 +1361,18 @@ ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
 
 static void
 ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index, uint32_t hash,
-    uint64_t entry)
+    uint32_t entry)
 {
     uint32_t   n;
-    uint64_t  *e;
+    uint32_t  *e;
 
     e = ngx_http_wassiit_zone_first(index, hash);
 
     for (n = 0; *e != ENTRY_EMPTY && *e != ENTRY_GONE; n++) {
         e = ngx_http_wassiit_zone_next(index, e);
     }
+
+    index->used++;
 
     if (n > index->reach) {
         store(&index->reach, n);
@@ -1280,8 +1383,9 @@ ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index, uint32_t hash,
 
 
 static void
-ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index, uint64_t *entry)
+ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index, uint32_t *entry)
 {
+    index->used--;
     store(entry, ENTRY_GONE);
 
     /* marks at the end of a run serve no search */
@@ -1312,58 +1416,51 @@ ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh)
 static ngx_int_t
 ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
 {
-    uint64_t                  rested;
-    ngx_msec_t                rest;
-    ngx_http_wassiit_free_t  *f;
+    uint32_t    rested;
+    ngx_msec_t  rest;
 
-    if (sh->free) {
-        f = ngx_http_wassiit_zone_at(sh, sh->free);
-        rested = ngx_http_wassiit_zone_clock() / 1000 - f->since;
+    rested = 0;
 
-        while (rested < ZONE_REST && sh->fresh == sh->units) {
-            /* this is no worker: it may wait; a signal may wake it early */
-            rest = ZONE_REST - rested;
-            ngx_msleep(rest);
-            rested = ngx_http_wassiit_zone_clock() / 1000 - f->since;
+    while (sh->free) {
+        rested = ngx_http_wassiit_zone_ms() - sh->frees[sh->free].since;
+
+        if (rested >= ZONE_REST || sh->fresh < sh->units) {
+            break;
         }
 
-        if (rested >= ZONE_REST) {
-            *unit = sh->free;
-            sh->free = f->next;
-
-            if (sh->free == 0) {
-                sh->free_last = 0;
-            }
-
-            ngx_memzero(f, NGX_WASSIIT_UNIT);
-            return NGX_OK;
-        }
+        /* this is no worker: it may wait; a signal may wake it early */
+        rest = ZONE_REST - rested;
+        ngx_msleep(rest);
     }
 
-    if (sh->fresh == sh->units) {
-        return NGX_ERROR;
+    if (rested >= ZONE_REST) {
+        *unit = sh->free;
+        sh->free = sh->frees[*unit].next;
+        ngx_memzero(ngx_http_wassiit_zone_at(sh, *unit), NGX_WASSIIT_UNIT);
+        return NGX_OK;
     }
 
-    *unit = sh->fresh++;
-    ngx_memzero(ngx_http_wassiit_zone_at(sh, *unit), NGX_WASSIIT_UNIT);
+    if (sh->fresh < sh->units) {
+        *unit = sh->fresh++;
+#ifdef NGX_DEBUG_MALLOC
+        /* else it is as the system has given it */
+        ngx_memzero(ngx_http_wassiit_zone_at(sh, *unit), NGX_WASSIIT_UNIT);
+#endif
+        return NGX_OK;
+    }
 
-    return NGX_OK;
+    return NGX_ERROR;
 }
 
 
 static void
 ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
 {
-    ngx_http_wassiit_free_t  *f, *last;
-
-    f = ngx_http_wassiit_zone_at(sh, unit);
-
-    f->next = 0;
-    f->since = ngx_http_wassiit_zone_clock() / 1000;
+    sh->frees[unit].next = 0;
+    sh->frees[unit].since = ngx_http_wassiit_zone_ms();
 
     if (sh->free) {
-        last = ngx_http_wassiit_zone_at(sh, sh->free_last);
-        last->next = unit;
+        sh->frees[sh->free_last].next = unit;
 
     } else {
         sh->free = unit;
@@ -1401,13 +1498,45 @@ ngx_http_wassiit_zone_clock(void)
 }
 
 
+static uint32_t
+ngx_http_wassiit_zone_ms(void)
+{
+    return (uint32_t) (ngx_http_wassiit_zone_clock() / 1000);
+}
+
+
+void
+ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_zone_t *zone,
+    const u_char digest[NGX_WASSIIT_DIGEST_LEN])
+{
+    __builtin_prefetch(ngx_http_wassiit_zone_first(&zone->sh->keys,
+                                       ngx_http_wassiit_zone_word(digest, 0)));
+}
+
+
+void
+ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
+    const u_char digest[NGX_WASSIIT_DIGEST_LEN])
+{
+    uint32_t  *e;
+
+    e = ngx_http_wassiit_zone_first(&zone->sh->keys,
+                                    ngx_http_wassiit_zone_word(digest, 0));
+
+    __builtin_prefetch(ngx_http_wassiit_zone_at(zone->sh,
+                                                ENTRY_UNIT(load(e))));
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],
     ngx_http_wassiit_partner_t *partner)
 {
-    uint32_t                     unit;
-    uint64_t                     changes, version, *entry;
+    u_char                      *names;
+    uint32_t                     unit, window;
+    uint32_t                    *entry;
+    uint64_t                     changes, version;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_state_t    *state;
@@ -1440,6 +1569,9 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         version = load(&p->version);
         state = &p->state[version & 1];
 
+        window = state->window;
+        __builtin_prefetch(ngx_http_wassiit_zone_at(sh, window));
+
         partner->unit = unit;
         partner->serial = p->serial;
         partner->created = slot->created;
@@ -1454,13 +1586,14 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         partner->name_len = ngx_min(state->name_len,
                                     NGX_HTTP_WASSIIT_NAME_LEN);
 
-        ngx_memcpy(partner->id, p->id, partner->id_len);
-        ngx_memcpy(partner->key_id, slot->id, partner->key_id_len);
-        ngx_memcpy(partner->name, state->name, partner->name_len);
+        names = ngx_cpymem(partner->names, p->id, partner->id_len);
+        names = ngx_cpymem(names, slot->id, partner->key_id_len);
+        ngx_memcpy(names, state->name, partner->name_len);
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
         if (load(&p->version) == version && load(&sh->changes) == changes) {
+            ngx_wassiit_window_prefetch(sh->base, window);
             return NGX_OK;
         }
     }

@@ -29,7 +29,9 @@ typedef struct {
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
     ngx_slab_pool_t              *shpool;
+    size_t                        spare;    /* units that no load needs */
     unsigned                      tight:1;  /* room only when some have gone */
+    unsigned                      empty:1;  /* nothing is to be found yet */
 
     /* where it was first named in the configuration */
     u_char                       *conf_file;
@@ -37,23 +39,27 @@ typedef struct {
 } ngx_http_wassiit_zone_t;
 
 
+/* the most bytes that the names of a partner and of its key take */
+#define NGX_HTTP_WASSIIT_NAMES_LEN                                           \
+    (2 * NGX_HTTP_WASSIIT_ID_LEN + NGX_HTTP_WASSIIT_NAME_LEN)
+
+
 /* what a request learns of the owner of its key; a copy, its own */
 
 typedef struct {
     uint64_t                      serial;
-    uint32_t                      unit;
-
-    unsigned                      enabled:1;
     uint64_t                      scopes;
     int64_t                       created;  /* of the key: Unix seconds */
     int64_t                       expires;  /* of the key: Unix seconds */
+    uint32_t                      unit;
 
-    u_char                        id_len;
-    u_char                        key_id_len;
-    u_char                        name_len;
-    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
-    u_char                        key_id[NGX_HTTP_WASSIIT_ID_LEN];
-    u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
+    unsigned                      enabled:1;
+    unsigned                      id_len:8;
+    unsigned                      key_id_len:8;
+    unsigned                      name_len:8;
+
+    /* one behind another: the partner's id, the key's, the partner's name */
+    u_char                       *names;
 } ngx_http_wassiit_partner_t;
 
 
@@ -85,8 +91,19 @@ void ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 
 /*
- * Looks a key up by its digest.  Returns NGX_OK and fills partner, whatever
- * the key's times and the partner's state; NGX_DECLINED: no one has it.
+ * Ask for the memory that a look-up of the digest reads: first for its place
+ * in the index, and, some time later, for what it most likely leads to.
+ */
+void ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_zone_t *zone,
+    const u_char digest[NGX_WASSIIT_DIGEST_LEN]);
+void ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
+    const u_char digest[NGX_WASSIIT_DIGEST_LEN]);
+
+/*
+ * Looks a key up by its digest.  Returns NGX_OK and fills partner and the
+ * NGX_HTTP_WASSIIT_NAMES_LEN bytes at most that partner->names points to,
+ * whatever the key's times and the partner's state; NGX_DECLINED: no one has
+ * it.
  */
 ngx_int_t ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],

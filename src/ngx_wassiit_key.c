@@ -55,14 +55,17 @@ ngx_wassiit_key_check(const u_char *p, size_t len)
     size_t      i;
     u_char      seen;
     uint64_t    sum;
+    ngx_uint_t  ours;
 
     if (len < NGX_WASSIIT_KEY_MIN || len > NGX_WASSIIT_KEY_MAX) {
         return NGX_DECLINED;
     }
 
     seen = 0;
+    ours = (len == KEY_LEN
+            && ngx_memcmp(p, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) == 0);
 
-    for (i = 0; i < len; i++) {
+    for (i = ours ? sizeof(KEY_PREFIX) - 1 : 0; i < len; i++) {
         seen |= ngx_wassiit_key_chars[p[i]];
     }
 
@@ -70,20 +73,7 @@ ngx_wassiit_key_check(const u_char *p, size_t len)
         return NGX_DECLINED;
     }
 
-    if (len != KEY_LEN
-        || ngx_memcmp(p, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
-    {
-        return NGX_OK;
-    }
-
-    seen = 0;
-
-    for (i = sizeof(KEY_PREFIX) - 1; i < KEY_LEN; i++) {
-        seen |= ngx_wassiit_key_chars[p[i]];
-    }
-
-    if (seen & P) {
-        /* not of our form */
+    if (!ours || (seen & P)) {
         return NGX_OK;
     }
 

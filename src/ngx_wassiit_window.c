@@ -41,6 +41,8 @@ typedef struct {
 static void ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     const ngx_wassiit_rate_t *rate);
 static ngx_uint_t ngx_wassiit_window_offset(ngx_uint_t n);
+static ngx_uint_t ngx_wassiit_window_room(ngx_wassiit_window_t *old,
+    ngx_wassiit_window_t *w, uint64_t cells);
 static ngx_uint_t ngx_wassiit_window_fit(ngx_uint_t cells);
 static uint64_t *ngx_wassiit_window_cell(u_char *base,
     ngx_wassiit_window_t *w, uint64_t number);
@@ -203,9 +205,9 @@ ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate)
 
 ngx_uint_t
 ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
-    uint32_t from, uint64_t now)
+    uint32_t from, uint64_t now, ngx_uint_t *most)
 {
-    uint64_t               head, first, used;
+    uint64_t               head, first, used, after;
     ngx_wassiit_window_t  *old, shape;
 
     ngx_wassiit_window_shape(&shape, rate);
@@ -220,11 +222,29 @@ ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
                                      ngx_max(old->span, shape.span),
                                      now & TIME_MASK);
 
-    /* with the cell under the head, and one for what comes meanwhile */
+    /* with the cell under the head */
+    used = head - first + 1;
 
-    used = ((head - first + 1) * old->batch + shape.batch - 1) / shape.batch;
+    /* within the older span there are never more than its limit */
 
-    return ngx_wassiit_window_fit(ngx_max(shape.depth, used + 1));
+    after = (shape.span > old->span) ? ngx_min(used + old->depth, old->cells)
+                                     : ngx_max(used, old->depth);
+
+    *most = ngx_wassiit_window_room(old, &shape, after + 1);
+
+    return ngx_wassiit_window_room(old, &shape, used);
+}
+
+
+/* units for the window, and for so many cells of the older one */
+
+static ngx_uint_t
+ngx_wassiit_window_room(ngx_wassiit_window_t *old, ngx_wassiit_window_t *w,
+    uint64_t cells)
+{
+    cells = (cells * old->batch + w->batch - 1) / w->batch;
+
+    return ngx_wassiit_window_fit(ngx_max(w->depth, cells + 1));
 }
 
 
@@ -304,6 +324,19 @@ ngx_wassiit_window_cell_at(u_char *base, ngx_wassiit_window_t *w, uint32_t i)
 }
 
 
+void
+ngx_wassiit_window_prefetch(u_char *base, uint32_t window)
+{
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+
+    if (w->cells) {
+        __builtin_prefetch(ngx_wassiit_window_cell(base, w, load(&w->head)), 1);
+    }
+}
+
+
 ngx_int_t
 ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
@@ -322,8 +355,10 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
         head = load(&w->head);
 
         if (head == 0) {
-            if (ngx_wassiit_window_settle(base, window) == 0) {
-                /* settled meanwhile, or freed: the caller looks again */
+            if (ngx_wassiit_window_settle(base, window) == 0
+                && load(&w->head) == 0)
+            {
+                /* freed since: the caller looks again */
                 return NGX_AGAIN;
             }
 
@@ -352,7 +387,11 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
                       : load(ngx_wassiit_window_cell_at(base, w,
                                             ngx_wassiit_window_back(w, i, 1)));
 
-        if (w->cells > w->depth) {
+        if (load(&w->oldest) > head - w->depth) {
+            /* it has left the span already */
+            last = 0;
+
+        } else if (w->cells > w->depth) {
             last = load(ngx_wassiit_window_cell_at(base, w,
                                      ngx_wassiit_window_back(w, i, w->depth)));
         } else {
@@ -581,7 +620,7 @@ ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
     skip = total - keep;
     groups = (keep + w->batch - 1) / w->batch;
 
-    for (group = 0; group < groups; group++) {
+    for (group = 0; group < groups && load(&w->head) == 0; group++) {
 
         /* a batch bears the time of its last admission */
 

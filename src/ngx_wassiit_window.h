@@ -69,10 +69,12 @@ ngx_uint_t ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate);
  * The number of units that a window of this rate needs to take over all that
  * the window from has admitted in the longer of both spans: more than
  * ngx_wassiit_window_units(rate) if the limit becomes less than is used, as
- * it may be raised again.  now as for ngx_wassiit_window_take().
+ * it may be raised again.  Sets most to the number that is enough whatever
+ * from admits until it is closed.  now as for ngx_wassiit_window_take().
  */
 ngx_uint_t ngx_wassiit_window_units_from(u_char *base,
-    const ngx_wassiit_rate_t *rate, uint32_t from, uint64_t now);
+    const ngx_wassiit_rate_t *rate, uint32_t from, uint64_t now,
+    ngx_uint_t *most);
 
 /*
  * Makes a window in the n units whose numbers stand in units[], at least as
@@ -106,6 +108,9 @@ void ngx_wassiit_window_rate(u_char *base, uint32_t window,
  */
 ngx_uint_t ngx_wassiit_window_list(u_char *base, uint32_t window,
     uint32_t *units);
+
+/* Asks for the memory that the next ngx_wassiit_window_take() reads. */
+void ngx_wassiit_window_prefetch(u_char *base, uint32_t window);
 
 /*
  * Tries to admit one request at now: microseconds of a monotonic clock,

@@ -283,7 +283,7 @@ END
     my $near = sub {            # so many partners that a unit is over 1m
         my ($limit, $units) = @_;
         my ($size) = $size_for->(2000, "${limit}r/m") =~ /\A(\d+)m\z/;
-        my $by_formula = 2000 * 672 * (1 + $units) * 1.006 / 2**20;
+        my $by_formula = 2000 * 664 * (1 + $units) * 1.006 / 2**20;
         ok($size && $size > $by_formula && $size < $by_formula + 1.1,
            "a window of $limit takes $units") or diag("$size, $by_formula");
     };

@@ -145,11 +145,11 @@ static ngx_inline uint32_t
 unit_arena_window_from(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
     uint32_t from, uint64_t now)
 {
-    ngx_uint_t  n;
+    ngx_uint_t  most;
 
-    n = ngx_wassiit_window_units_from(arena->base, rate, from, now);
+    (void) ngx_wassiit_window_units_from(arena->base, rate, from, now, &most);
 
-    return unit_arena_units(arena, n, rate, from);
+    return unit_arena_units(arena, most, rate, from);
 }
 
 

@@ -87,8 +87,6 @@ typedef struct {
 
     uint32_t            window;     /* the one to use */
     ngx_wassiit_rate_t  rate;
-    uint32_t            lowering;
-    uint64_t            lowered;
     uint32_t            nwindows;
     uint32_t            windows[WINDOWS + 1];
 
@@ -119,7 +117,7 @@ static ngx_uint_t unit_processes_end(ngx_uint_t stuck);
 static void unit_processes_take(unit_log_t *log);
 static void unit_processes_try(unit_log_t *log, unit_try_t *note);
 static void unit_processes_change(void);
-static ngx_uint_t unit_processes_next_rate(ngx_wassiit_rate_t *rate);
+static void unit_processes_next_rate(ngx_wassiit_rate_t *rate);
 static uint64_t *unit_processes_merge(ngx_uint_t after, uint64_t longest,
     size_t *n);
 static size_t unit_processes_below(const uint64_t *times, size_t n,
@@ -243,8 +241,6 @@ unit_processes_start(const unit_round_t *r)
     shared->wrong = 0;
     shared->rate.limit = r->limit;
     shared->rate.seconds = r->seconds;
-    shared->lowering = 0;
-    shared->lowered = CLOCK_START / 2;
     shared->window = unit_arena_window(arena, &shared->rate, 0);
     shared->windows[0] = shared->window;
     shared->nwindows = 1;
@@ -547,27 +543,17 @@ unit_processes_change(void)
     uint32_t            old, window;
     ngx_wassiit_rate_t  rate;
 
-    /* what one that was killed has left */
-
-    if (shared->lowering) {
-        (void) ngx_wassiit_window_settle(arena->base, shared->window);
-        shared->lowered = unit_processes_clock();
-        shared->lowering = 0;
-    }
-
     if (unit_random(2)) {
         usleep(unit_random(3000));
     }
 
     ngx_wassiit_window_rate(arena->base, shared->window, &shared->rate);
 
-    if (shared->nwindows == WINDOWS || !unit_processes_next_rate(&rate)) {
+    if (shared->nwindows == WINDOWS) {
         return;
     }
 
-    if (rate.limit < shared->rate.limit) {
-        __atomic_store_n(&shared->lowering, 1, __ATOMIC_SEQ_CST);
-    }
+    unit_processes_next_rate(&rate);
 
     old = shared->window;
     window = unit_arena_window_from(arena, &rate, old,
@@ -577,23 +563,20 @@ unit_processes_change(void)
         return;
     }
 
+    /* in this order: one that nobody came to know is none to be closed */
+
+    __atomic_store_n(&shared->window, window, __ATOMIC_SEQ_CST);
     shared->windows[shared->nwindows] = window;
     __atomic_store_n(&shared->nwindows, shared->nwindows + 1,
                      __ATOMIC_SEQ_CST);
-    __atomic_store_n(&shared->window, window, __ATOMIC_SEQ_CST);
 
-    if (unit_random(4) == 0 && !shared->lowering) {
+    if (unit_random(4) == 0) {
         /* leave it to others */
         return;
     }
 
     if (ngx_wassiit_window_settle(arena->base, window) != old) {
         shared->wrong = 4;
-    }
-
-    if (shared->lowering) {
-        shared->lowered = unit_processes_clock();
-        __atomic_store_n(&shared->lowering, 0, __ATOMIC_SEQ_CST);
     }
 
     if (unit_random(2)) {
@@ -603,13 +586,11 @@ unit_processes_change(void)
 
 
 /*
- * Only such changes after which the window knows everything that matters:
- * it has the last N of the older one.  So a limit that falls is no problem,
- * whatever happens to W; one that rises isn't if W stays, once W has passed
- * since it was lowered.
+ * Only such changes after which the window knows everything that matters: a
+ * limit that rises while W does would need more than the older one has kept.
  */
 
-static ngx_uint_t
+static void
 unit_processes_next_rate(ngx_wassiit_rate_t *rate)
 {
     uint32_t  limit;
@@ -619,27 +600,18 @@ unit_processes_next_rate(ngx_wassiit_rate_t *rate)
     if (the_round->changes == CHANGES_FALL) {
         rate->limit -= unit_random(rate->limit / 8 + 1);
         rate->seconds = unit_random(2) ? 1 : 60;
-        return 1;
+        return;
     }
 
     limit = 1 + unit_random(the_round->limit * 2);
 
-    /* from time to time one that counts in batches */
+    /* from time to time one that counts in batches, and of all it knows */
 
     if (unit_random(16) == 0) {
-        limit = 10001 + unit_random(2000);
-    }
-
-    if (limit > rate->limit
-        && unit_processes_clock() - shared->lowered
-           < (uint64_t) (rate->seconds + 1) * 1000000)
-    {
-        return 0;
+        limit = 10001 + unit_random(10);
     }
 
     rate->limit = limit;
-
-    return 1;
 }
 
 
