@@ -603,7 +603,7 @@ ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                     *rv;
     ssize_t                   size;
     ngx_str_t                *value, name, file, s;
-    ngx_uint_t                i;
+    ngx_uint_t                i, n;
     ngx_wassiit_rate_t        rate;
     ngx_http_wassiit_zone_t  *zone;
 
@@ -617,6 +617,16 @@ ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 1; n < i; n++) {
+            /* "zone=", "file=" and "rate=" */
+
+            if (ngx_strncmp(value[i].data, value[n].data, 5) == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
 
         if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
             rv = ngx_http_wassiit_zone_size(cf, &value[i], &name, &size);

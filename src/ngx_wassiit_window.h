@@ -117,7 +117,7 @@ void ngx_wassiit_window_prefetch(u_char *base, uint32_t window);
  * modulo 2^48, the same clock for all processes.  Fills usage and returns
  * NGX_OK if admitted, NGX_DECLINED if not; usage->reset then tells when a
  * try will succeed.  NGX_AGAIN: the window was closed, another one has
- * taken over; usage isn't filled.
+ * taken over; nothing of usage counts.
  */
 ngx_int_t ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage);

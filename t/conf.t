@@ -216,6 +216,10 @@ subtest 'wassiit_zone: what is refused, and why' => sub {
           qr/"wassiit_zone" must have the parameter "file"/ ],
         [ "zone=a:1m file=", qr/"file="/ ],
         [ "zone=a:1m $file burst=5", qr/invalid parameter "burst=5"/ ],
+        [ "zone=a:1m $file zone=b:1m", qr/duplicate parameter "zone=b:1m"/ ],
+        [ "zone=a:1m rate=5r/s rate=5r/s",
+          qr/duplicate parameter "rate=5r\/s"/ ],
+        [ "zone=a:1m $file file=b", qr/duplicate parameter "file=b"/ ],
         [ "zone=a:1m $file rate", qr/invalid parameter "rate"/ ],
         [ "zone=a:1m partners.jsonl", qr/invalid parameter "partners\.jsonl"/ ],
         [ "Zone=a:1m $file", qr/invalid parameter "Zone=a:1m"/ ])
