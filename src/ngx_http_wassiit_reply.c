@@ -706,8 +706,7 @@ ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
 
     p = ngx_pnalloc(r->pool, sizeof("\"default\";q=;w=") - 1
                              + sizeof("\"default\";r=;t=") - 1
-                             + 2 * (sizeof("1000000") - 1)
-                             + sizeof("86400") - 1 + NGX_INT_T_LEN);
+                             + 3 * NGX_INT32_LEN + NGX_INT_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }

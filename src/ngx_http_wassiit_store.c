@@ -7,10 +7,10 @@
 
 
 /*
- * A large file is parsed in parts, each by a process of its own: jansson takes
- * some microseconds a line, and a reload waits for a million of them.  Threads
- * would do, but for the workers: libc takes locks from then on, in a process
- * that has had a second thread and in all that it forks.
+ * The file is parsed by processes of their own, a large one in parts at once:
+ * jansson takes some microseconds a line, and a reload waits for a million of
+ * them.  Threads would do, but for the workers: libc takes locks from then on,
+ * in a process that has had a second thread and in all that it forks.
  */
 #define STORE_PARTS         NGX_HTTP_WASSIIT_STORE_PARTS
 #define STORE_PART          (1024 * 1024)   /* the least */
@@ -38,7 +38,6 @@ typedef struct {
     u_char                           *start;
     u_char                           *end;
     const ngx_wassiit_scopes_t       *scopes;
-    pid_t                             pid;      /* of its process, or -1 */
 
     u_char                           *pos;      /* of free memory */
 
@@ -261,8 +260,7 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
     ngx_uint_t                i, n, lines;
     ngx_http_wassiit_part_t  *part;
 
-    n = ngx_min(ngx_min((ngx_uint_t) ngx_max(ngx_ncpu, 1), STORE_PARTS),
-                size / STORE_PART + 1);
+    n = ngx_min(size / STORE_PART + 1, STORE_PARTS);
 
     p = data;
     last = data + size;
@@ -298,7 +296,6 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
         part->start = p;
         part->end = eol;
         part->scopes = scopes;
-        part->pid = -1;
 
         p = eol;
     }
@@ -310,6 +307,7 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
 static ngx_int_t
 ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store, ngx_log_t *log)
 {
+    pid_t                     pids[STORE_PARTS];
     sigset_t                  set, former;
     ngx_uint_t                i;
     json_free_t               json_free;
@@ -334,12 +332,12 @@ ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store, ngx_log_t *log)
     sigaddset(&set, SIGCHLD);
     (void) sigprocmask(SIG_BLOCK, &set, &former);
 
-    for (i = 1; i < STORE_PARTS && store->parts[i].addr; i++) {
-        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
-        part->pid = fork();
+    for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
+        pids[i] = fork();
 
-        if (part->pid == 0) {
-            ngx_http_wassiit_store_part(part);
+        if (pids[i] == 0) {
+            ngx_http_wassiit_store_part(
+                           (ngx_http_wassiit_part_t *) store->parts[i].addr);
             _exit(0);
         }
     }
@@ -347,15 +345,14 @@ ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store, ngx_log_t *log)
     for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
         part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
 
-        if (part->pid != -1) {
-            while (waitpid(part->pid, NULL, 0) == -1 && ngx_errno == NGX_EINTR)
-            {
-                /* void */
-            }
+        while (pids[i] != -1 && waitpid(pids[i], NULL, 0) == -1
+               && ngx_errno == NGX_EINTR)
+        {
+            /* void */
         }
 
         if (!part->done) {
-            /* the first, or its process couldn't */
+            /* no process could be had, or it didn't come to its end */
             ngx_http_wassiit_store_part(part);
         }
     }

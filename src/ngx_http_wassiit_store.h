@@ -21,7 +21,7 @@
 #define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
 #define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
 
-/* the most processes that parse one file */
+/* the most parts that a file is parsed in */
 #define NGX_HTTP_WASSIIT_STORE_PARTS  4
 
 

@@ -1062,7 +1062,10 @@ ngx_http_wassiit_zone_remove_keys(ngx_http_wassiit_zone_t *zone,
 }
 
 
-/* Who reads the slot meanwhile sees sh->changes move, and reads it again. */
+/*
+ * Step by step: whenever it is read, the key works at no time at which
+ * neither the former state nor the new one lets it.
+ */
 
 static void
 ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
@@ -1077,10 +1080,14 @@ ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
 
     ngx_http_wassiit_zone_changed(sh);
 
-    store(&slot->created, key->created);
-    store(&slot->expires, key->expires);
+    store(&slot->created, ngx_max(slot->created, key->created));
+    store(&slot->expires, ngx_min(slot->expires, key->expires));
+
     slot->id_len = key->id.len;
     ngx_memcpy(slot->id, key->id.data, key->id.len);
+
+    store(&slot->created, key->created);
+    store(&slot->expires, key->expires);
 
     ngx_http_wassiit_zone_changed(sh);
 }

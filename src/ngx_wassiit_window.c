@@ -327,12 +327,17 @@ ngx_wassiit_window_cell_at(u_char *base, ngx_wassiit_window_t *w, uint32_t i)
 void
 ngx_wassiit_window_prefetch(u_char *base, uint32_t window)
 {
+    uint32_t               cells;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, window);
+    cells = load(&w->cells);
 
-    if (w->cells) {
-        __builtin_prefetch(ngx_wassiit_window_cell(base, w, load(&w->head)), 1);
+    /* 0: freed, and used again since */
+
+    if (cells) {
+        __builtin_prefetch(ngx_wassiit_window_cell_at(base, w,
+                                                   load(&w->head) % cells), 1);
     }
 }
 

@@ -21,8 +21,16 @@ case $variant in
         exec "${limit[@]}" "build/$variant/$file" ;;
     deb) ;;
     asan)
-        export TEST_NGINX_BINARY=$PWD/build/asan/nginx
-        export TEST_NGINX_LOAD_MODULES= ;;
+        # A worker has its own leaks named, and suppressed, and may have no
+        # rights where the clone lies.
+        copy=$(mktemp -d)
+        trap 'rm -rf "$copy"' EXIT
+        trap 'exit 1' INT TERM
+        chmod 755 "$copy"
+        cp build/asan/nginx "$copy"
+        export TEST_NGINX_BINARY=$copy/nginx TEST_NGINX_LOAD_MODULES=
+        "${limit[@]}" perl "$file"
+        exit ;;
     next)
         export TEST_NGINX_BINARY=$PWD/build/full-trixie/nginx
         export TEST_NGINX_LOAD_MODULES=$PWD/build/full-trixie/$module ;;
