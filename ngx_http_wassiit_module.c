@@ -33,6 +33,11 @@ static char *ngx_http_wassiit_scopes(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_access(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static void ngx_http_wassiit_wipe_signer(void *data);
 static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -51,14 +56,10 @@ static ngx_int_t ngx_http_wassiit_variable_scopes(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-
-
-static ngx_conf_enum_t  ngx_http_wassiit_auth[] = {
-    { ngx_string("key"), NGX_HTTP_WASSIIT_AUTH_KEY },
-    { ngx_null_string, 0 }
-};
 
 
 static ngx_conf_enum_t  ngx_http_wassiit_limit[] = {
@@ -103,11 +104,11 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_auth"),
-      ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_auth,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_wassiit_loc_conf_t, auth),
-      &ngx_http_wassiit_auth },
+      0,
+      NULL },
 
     { ngx_string("wassiit_scope"),
       ANYWHERE|NGX_CONF_1MORE,
@@ -149,6 +150,13 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, hide_credentials),
+      NULL },
+
+    { ngx_string("wassiit_upstream_hmac"),
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_upstream_hmac,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
       ngx_null_command
@@ -194,7 +202,10 @@ enum {
     VARIABLE_KEY_ID,
     VARIABLE_LIMIT,
     VARIABLE_REMAINING,
-    VARIABLE_RESET
+    VARIABLE_RESET,
+    VARIABLE_HMAC_KEY,
+    VARIABLE_HMAC_TIMESTAMP,
+    VARIABLE_HMAC_SIGNATURE
 };
 
 
@@ -230,6 +241,18 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
 
     { ngx_string("wassiit_reset"), NULL,
       ngx_http_wassiit_variable_usage, VARIABLE_RESET,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_hmac_key"), NULL,
+      ngx_http_wassiit_variable_signed, VARIABLE_HMAC_KEY,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_hmac_timestamp"), NULL,
+      ngx_http_wassiit_variable_signed, VARIABLE_HMAC_TIMESTAMP,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_hmac_signature"), NULL,
+      ngx_http_wassiit_variable_signed, VARIABLE_HMAC_SIGNATURE,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -385,6 +408,57 @@ ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
     }
 
     v->len = ngx_sprintf(v->data, "%ui", value) - v->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_wassiit_ctx_t     *ctx;
+    ngx_http_wassiit_signed_t  *s;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (r == r->main && (ctx == NULL || ctx->signed_upstream == NULL)
+        && (r->header_sent || (ctx && ctx->refused)))
+    {
+        /* it is answered, and has gone nowhere: nothing was signed */
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    s = ngx_http_wassiit_get_signed(r);
+
+    if (s == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    s->settled = 1;
+
+    switch (data) {
+
+    case VARIABLE_HMAC_KEY:
+        v->len = s->signer->key.len;
+        v->data = s->signer->key.data;
+        break;
+
+    case VARIABLE_HMAC_TIMESTAMP:
+        v->len = NGX_HTTP_WASSIIT_TIME_LEN;
+        v->data = s->timestamp;
+        break;
+
+    default: /* VARIABLE_HMAC_SIGNATURE */
+        v->len = NGX_WASSIIT_HMAC_BASE64;
+        v->data = s->signature;
+    }
+
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
@@ -564,7 +638,9 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
 
     wlcf->zone = NGX_CONF_UNSET_PTR;
     wlcf->required = NGX_CONF_UNSET_PTR;
+    wlcf->signer = NGX_CONF_UNSET_PTR;
     wlcf->auth = NGX_CONF_UNSET_UINT;
+    wlcf->skew = NGX_CONF_UNSET;
     wlcf->limit = NGX_CONF_UNSET_UINT;
     wlcf->errors = NGX_CONF_UNSET_UINT;
     wlcf->limit_headers = NGX_CONF_UNSET;
@@ -582,8 +658,10 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
     ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
+    ngx_conf_merge_ptr_value(conf->signer, prev->signer, NULL);
     ngx_conf_merge_uint_value(conf->auth, prev->auth,
                               NGX_HTTP_WASSIIT_AUTH_KEY);
+    ngx_conf_merge_value(conf->skew, prev->skew, 300);
     ngx_conf_merge_uint_value(conf->limit, prev->limit,
                               NGX_HTTP_WASSIIT_LIMIT_ON);
     ngx_conf_merge_uint_value(conf->errors, prev->errors,
@@ -880,6 +958,168 @@ ngx_http_wassiit_access(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t  *value, s;
+
+    if (wlcf->auth != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "key") == 0) {
+        wlcf->auth = NGX_HTTP_WASSIIT_AUTH_KEY;
+
+    } else if (ngx_strcmp(value[1].data, "hmac") == 0) {
+        wlcf->auth = NGX_HTTP_WASSIIT_AUTH_HMAC;
+        wlcf->skew = 300;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", it "
+                           "must be \"key\" or \"hmac\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    if (wlcf->auth != NGX_HTTP_WASSIIT_AUTH_HMAC
+        || ngx_strncmp(value[2].data, "skew=", 5) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    s.len = value[2].len - 5;
+    s.data = value[2].data + 5;
+
+    wlcf->skew = ngx_parse_time(&s, 1);
+
+    if (wlcf->skew == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid skew \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                  *value, key, file;
+    ngx_uint_t                  i, n;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_wassiit_signer_t  *signer;
+
+    if (wlcf->signer != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->signer = NULL;
+        return NGX_CONF_OK;
+    }
+
+    ngx_str_null(&key);
+    ngx_str_null(&file);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 1; n < i; n++) {
+            /* "key=" and "secret_file=" */
+
+            if (ngx_strncmp(value[i].data, value[n].data, 4) == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        if (ngx_strncmp(value[i].data, "key=", 4) == 0 && value[i].len > 4) {
+            key.len = value[i].len - 4;
+            key.data = value[i].data + 4;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "secret_file=", 12) == 0
+            && value[i].len > 12)
+        {
+            file.len = value[i].len - 12;
+            file.data = value[i].data + 12;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (key.len == 0 || file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"%s\"",
+                           &cmd->name, key.len ? "secret_file" : "key");
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < key.len; i++) {
+        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the key of \"%V\" has a character that no "
+                               "header can hold", &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    signer = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_signer_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (signer == NULL || cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_wipe_signer;
+    cln->data = signer;
+
+    signer->key = key;
+
+    if (ngx_http_wassiit_store_secret(&file, &signer->secret, cf->log)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->signer = signer;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_wassiit_wipe_signer(void *data)
+{
+    ngx_http_wassiit_signer_t  *signer = data;
+
+    ngx_explicit_memzero(&signer->secret, sizeof(ngx_wassiit_hmac_key_t));
+}
+
+
+static char *
 ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_wassiit_loc_conf_t *wlcf = conf;
@@ -986,6 +1226,15 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 
     *h = ngx_http_wassiit_access_handler;
 
+    /* handlers run from the last to the first */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_wassiit_sign_handler;
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -993,6 +1242,7 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 
     *h = ngx_http_wassiit_limit_handler;
 
+    ngx_http_wassiit_upstream_init();
     ngx_http_wassiit_reply_init();
 
     return NGX_OK;

@@ -22,6 +22,9 @@ typedef enum {
     NGX_HTTP_WASSIIT_MISSING_KEY,
     NGX_HTTP_WASSIIT_INVALID_KEY,
     NGX_HTTP_WASSIIT_EXPIRED_KEY,
+    NGX_HTTP_WASSIIT_MISSING_SIGNATURE,
+    NGX_HTTP_WASSIIT_STALE_TIMESTAMP,
+    NGX_HTTP_WASSIIT_INVALID_SIGNATURE,
     NGX_HTTP_WASSIIT_PARTNER_DISABLED,
     NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE,
     NGX_HTTP_WASSIIT_RATE_LIMITED,
@@ -39,6 +42,39 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_ERRORS_ENVELOPE  1
 
 #define NGX_HTTP_WASSIIT_AUTH_KEY         0
+#define NGX_HTTP_WASSIIT_AUTH_HMAC        1
+
+
+/* digits of a timestamp, from 2001 to 2286 */
+#define NGX_HTTP_WASSIIT_TIME_LEN         10
+
+
+/*
+ * What wassiit_upstream_hmac signs with.  A signature depends on nothing but
+ * the second, so each worker makes one a second.
+ */
+
+typedef struct {
+    ngx_str_t                      key;
+    ngx_wassiit_hmac_key_t         secret;
+
+    time_t                         time;        /* of what follows */
+    u_char                         timestamp[NGX_HTTP_WASSIIT_TIME_LEN];
+    u_char                         signature[NGX_WASSIIT_HMAC_BASE64];
+} ngx_http_wassiit_signer_t;
+
+
+/*
+ * The signature of one request.  Its headers point here, so that it can be
+ * made anew until the request is sent.
+ */
+
+typedef struct {
+    ngx_http_wassiit_signer_t     *signer;
+    unsigned                       settled:1;   /* a variable told it */
+    u_char                         timestamp[NGX_HTTP_WASSIIT_TIME_LEN];
+    u_char                         signature[NGX_WASSIIT_HMAC_BASE64];
+} ngx_http_wassiit_signed_t;
 
 
 typedef struct {
@@ -58,7 +94,9 @@ typedef struct {
 typedef struct {
     ngx_http_wassiit_zone_t       *zone;        /* NULL: access is off */
     ngx_http_wassiit_required_t   *required;    /* NULL: no scope */
+    ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
     ngx_uint_t                     auth;
+    time_t                         skew;        /* seconds */
     ngx_uint_t                     limit;
     ngx_uint_t                     errors;
     ngx_flag_t                     limit_headers;
@@ -79,6 +117,14 @@ typedef struct {
     ngx_http_wassiit_decision_e    credentials; /* as digest was made */
     u_char                         digest[NGX_WASSIIT_DIGEST_LEN];
 
+    /* the client's headers, for a signature; they lie in its buffers */
+    ngx_str_t                      key;
+    ngx_str_t                      timestamp;
+    ngx_str_t                      signature;
+    time_t                         skew;
+
+    ngx_http_wassiit_signed_t     *signed_upstream;
+
     /* for a refusal's body */
     ngx_str_t                      header;      /* which stands twice */
     uint64_t                       required;    /* scopes asked for */
@@ -90,7 +136,9 @@ typedef struct {
     ngx_wassiit_usage_t            usage;       /* if taken */
 
     unsigned                       errors:1;    /* the form, wassiit_errors */
+    unsigned                       found:1;     /* key and so on are filled */
     unsigned                       known:1;     /* partner is filled */
+    unsigned                       verified:1;  /* the signature, in identity */
     unsigned                       refused:1;
     unsigned                       redirected:1;  /* refused, by error_page */
     unsigned                       taken:1;     /* the window was asked */
@@ -113,6 +161,14 @@ ngx_http_wassiit_ctx_t *ngx_http_wassiit_get_ctx(ngx_http_request_t *r);
 ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(ngx_http_request_t *r);
 
 /*
+ * Notes the client's credentials, which lie in its header, before anything is
+ * put in their place: key, timestamp and signature of ctx, or header if one
+ * stands twice.
+ */
+void ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+
+/*
  * The handlers of the access phase (key, scope) and of the pre-content
  * phase (window: after every handler of the access phase has agreed, so that
  * what another of them refuses isn't counted).
@@ -121,9 +177,10 @@ ngx_int_t ngx_http_wassiit_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_limit_handler(ngx_http_request_t *r);
 
 /*
- * Tells which credential a header is: 1 X-API-Key, 2 X-API-Timestamp,
- * 4 X-API-Signature, 0 none.  With loose set, "_" counts as "-", as it does
- * where headers become parameters (FastCGI, uwsgi, SCGI).
+ * Tells which credential of the client's a header is: 1 X-API-Key,
+ * 2 X-API-Timestamp, 4 X-API-Signature, 0 none.  With loose set, "_" counts as
+ * "-", as it does where headers become parameters (FastCGI, uwsgi, SCGI), and
+ * those that wassiit_upstream_hmac has put there count as well.
  */
 ngx_uint_t ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose);
 
@@ -132,6 +189,20 @@ ngx_uint_t ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose);
  * them upstream.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_wassiit_strip_credentials(ngx_http_request_t *r);
+
+/*
+ * The handler of the pre-content phase, the last of ours, that gives a request
+ * its signature, and the request body's filter that makes it anew when the
+ * body has come in: a slow upload must not arrive with an old timestamp.
+ */
+ngx_int_t ngx_http_wassiit_sign_handler(ngx_http_request_t *r);
+void ngx_http_wassiit_upstream_init(void);
+
+/*
+ * The signature that r carries upstream, made if it hasn't been yet; NULL
+ * if r's location signs nothing or memory is short.
+ */
+ngx_http_wassiit_signed_t *ngx_http_wassiit_get_signed(ngx_http_request_t *r);
 
 /* The code of a decision, as bodies, logs and variables have it. */
 ngx_str_t *ngx_http_wassiit_code(ngx_http_wassiit_decision_e decision);

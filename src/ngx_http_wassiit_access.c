@@ -6,10 +6,13 @@
 
 
 static void ngx_http_wassiit_cleanup(void *data);
-static ngx_http_wassiit_decision_e ngx_http_wassiit_read_key(
-    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx, ngx_str_t *key);
+static ngx_http_wassiit_decision_e ngx_http_wassiit_read_credentials(
+    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_identify(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone);
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_http_wassiit_decision_e ngx_http_wassiit_verify(
+    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_wassiit_hmac_key_t *hmac);
 static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required);
 static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
@@ -26,7 +29,7 @@ ngx_int_t
 ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
-    ngx_str_t                     key;
+    ngx_uint_t                    read;
     ngx_http_wassiit_ctx_t       *ctx;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
@@ -52,17 +55,18 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     }
 
     if (wlcf->zone) {
-        ngx_str_null(&key);
+        read = (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED);
 
         /*
          * The zone's memory is far away: what a look-up reads first is asked
          * for as soon as the digest is known, and comes meanwhile.
          */
 
-        if (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED) {
-            ctx->credentials = ngx_http_wassiit_read_key(r, ctx, &key);
+        if (read) {
+            ctx->credentials = ngx_http_wassiit_read_credentials(r, ctx);
+            read = (ctx->credentials == NGX_HTTP_WASSIIT_ALLOWED);
 
-            if (key.len) {
+            if (read) {
                 ngx_http_wassiit_zone_prefetch(wlcf->zone, ctx->digest);
             }
         }
@@ -73,10 +77,10 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        if (key.len) {
+        if (read) {
             ngx_http_wassiit_zone_prefetch_found(wlcf->zone, ctx->digest);
 
-            if (ngx_wassiit_key_check(key.data, key.len) != NGX_OK) {
+            if (ngx_wassiit_key_check(ctx->key.data, ctx->key.len) != NGX_OK) {
                 ctx->credentials = NGX_HTTP_WASSIIT_INVALID_KEY;
             }
         }
@@ -94,8 +98,10 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ctx->zone != wlcf->zone
-        && ngx_http_wassiit_identify(r, ctx, wlcf->zone) != NGX_OK)
+    if ((ctx->zone != wlcf->zone
+         || (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC
+             && (!ctx->verified || wlcf->skew < ctx->skew)))
+        && ngx_http_wassiit_identify(r, ctx, wlcf) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -228,16 +234,21 @@ ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
     ngx_pool_cleanup_t      *cln;
     ngx_http_wassiit_ctx_t  *ctx;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_wassiit_ctx_t));
-    if (cln == NULL) {
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_ctx_t));
+    if (ctx == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
+    if (r == r->main) {
+        cln = ngx_pool_cleanup_add(r->pool, 0);
+        if (cln == NULL) {
+            return NULL;
+        }
 
-    ngx_memzero(ctx, sizeof(ngx_http_wassiit_ctx_t));
+        cln->handler = ngx_http_wassiit_cleanup;
+        cln->data = ctx;
+    }
 
-    cln->handler = ngx_http_wassiit_cleanup;
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
 
     return ctx;
@@ -251,22 +262,50 @@ ngx_http_wassiit_cleanup(void *data)
 }
 
 
-/*
- * Finds the one X-API-Key among the headers, and sets key and its digest if
- * it may be one.  A variable wouldn't do: it would take X_API_Key for it, and
- * join two into one.
- */
+/* Makes the digest of what may be a key. */
 
 static ngx_http_wassiit_decision_e
-ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
-    ngx_str_t *key)
+ngx_http_wassiit_read_credentials(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
 {
-    ngx_str_t         value;
+    ngx_http_wassiit_find_credentials(r, ctx);
+
+    if (ctx->header.len) {
+        return NGX_HTTP_WASSIIT_DUPLICATE_HEADER;
+    }
+
+    if (ctx->key.len == 0) {
+        return NGX_HTTP_WASSIIT_MISSING_KEY;
+    }
+
+    if (ctx->key.len > NGX_WASSIIT_KEY_MAX) {
+        return NGX_HTTP_WASSIIT_INVALID_KEY;
+    }
+
+    ngx_wassiit_key_digest(ctx->key.data, ctx->key.len, ctx->digest);
+
+    return NGX_HTTP_WASSIIT_ALLOWED;
+}
+
+
+/*
+ * Each may stand once.  Variables wouldn't do: they would take X_API_Key for
+ * X-API-Key, and join two into one.
+ */
+
+void
+ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
     ngx_uint_t        i, seen, which;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    ngx_str_null(&value);
+    if (ctx->found) {
+        return;
+    }
+
+    ctx->found = 1;
     seen = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -281,29 +320,26 @@ ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
             if (seen & which) {
                 ctx->header = h[i].key;
-                return NGX_HTTP_WASSIIT_DUPLICATE_HEADER;
+                return;
             }
 
             seen |= which;
 
-            if (which == 1) {
-                value = h[i].value;
+            switch (which) {
+
+            case 1:
+                ctx->key = h[i].value;
+                break;
+
+            case 2:
+                ctx->timestamp = h[i].value;
+                break;
+
+            default:
+                ctx->signature = h[i].value;
             }
         }
     }
-
-    if (value.len == 0) {
-        return NGX_HTTP_WASSIIT_MISSING_KEY;
-    }
-
-    if (value.len > NGX_WASSIIT_KEY_MAX) {
-        return NGX_HTTP_WASSIIT_INVALID_KEY;
-    }
-
-    ngx_wassiit_key_digest(value.data, value.len, ctx->digest);
-    *key = value;
-
-    return NGX_HTTP_WASSIIT_ALLOWED;
 }
 
 
@@ -311,16 +347,19 @@ ngx_http_wassiit_read_key(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_zone_t *zone)
+    ngx_http_wassiit_loc_conf_t *wlcf)
 {
-    size_t                       len;
-    time_t                       now;
-    ngx_http_wassiit_partner_t  *partner;
+    size_t                        len;
+    time_t                        now;
+    ngx_wassiit_hmac_key_t        hmac;
+    ngx_http_wassiit_partner_t   *partner;
+    ngx_http_wassiit_decision_e   verdict;
 
     static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
 
-    ctx->zone = zone;
+    ctx->zone = wlcf->zone;
     ctx->known = 0;
+    ctx->verified = 0;
 
     if (ctx->credentials != NGX_HTTP_WASSIIT_ALLOWED) {
         ctx->identity = ctx->credentials;
@@ -329,8 +368,29 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     partner = &ctx->partner;
     partner->names = names;
+    verdict = NGX_HTTP_WASSIIT_ALLOWED;
 
-    if (ngx_http_wassiit_zone_find(zone, ctx->digest, partner) != NGX_OK) {
+    if (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC) {
+
+        /* a key that nobody has costs the same time: it gets some secret */
+        ngx_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
+
+        ctx->known = (ngx_http_wassiit_zone_find(ctx->zone, ctx->digest,
+                                                 partner, &hmac)
+                      == NGX_OK);
+        ctx->verified = 1;
+        ctx->skew = wlcf->skew;
+
+        verdict = ngx_http_wassiit_verify(r, ctx, &hmac);
+        ngx_explicit_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
+
+    } else {
+        ctx->known = (ngx_http_wassiit_zone_find(ctx->zone, ctx->digest,
+                                                 partner, NULL)
+                      == NGX_OK);
+    }
+
+    if (!ctx->known) {
         ctx->identity = NGX_HTTP_WASSIIT_INVALID_KEY;
         return NGX_OK;
     }
@@ -342,12 +402,12 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     if (partner->names == NULL) {
         ctx->zone = NULL;
+        ctx->known = 0;
         return NGX_ERROR;
     }
 
     ngx_memcpy(partner->names, names, len);
 
-    ctx->known = 1;
     now = ngx_time();
 
     if (now < partner->created) {
@@ -355,6 +415,9 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     } else if (now >= partner->expires) {
         ctx->identity = NGX_HTTP_WASSIIT_EXPIRED_KEY;
+
+    } else if (verdict != NGX_HTTP_WASSIIT_ALLOWED) {
+        ctx->identity = verdict;
 
     } else if (!partner->enabled) {
         ctx->identity = NGX_HTTP_WASSIIT_PARTNER_DISABLED;
@@ -364,6 +427,54 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+/* The HMAC of the key followed by the timestamp, and its time. */
+
+static ngx_http_wassiit_decision_e
+ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_wassiit_hmac_key_t *key)
+{
+    time_t               now, time;
+    ngx_uint_t           same;
+    ngx_wassiit_hmac_t   hmac;
+    u_char               mac[NGX_WASSIIT_HMAC_LEN];
+
+    if (ctx->timestamp.data == NULL || ctx->signature.len == 0) {
+        return NGX_HTTP_WASSIIT_MISSING_SIGNATURE;
+    }
+
+    /* digits alone, and no more of them than seconds have until 2286 */
+
+    time = (ctx->timestamp.len <= NGX_HTTP_WASSIIT_TIME_LEN)
+           ? ngx_atotm(ctx->timestamp.data, ctx->timestamp.len) : NGX_ERROR;
+    now = ngx_time();
+
+    if (time == NGX_ERROR || ngx_abs(time - now) > ctx->skew) {
+        return NGX_HTTP_WASSIIT_STALE_TIMESTAMP;
+    }
+
+    ngx_wassiit_hmac_init(&hmac, key);
+    ngx_wassiit_hmac_update(&hmac, ctx->key.data, ctx->key.len);
+    ngx_wassiit_hmac_update(&hmac, ctx->timestamp.data, ctx->timestamp.len);
+    ngx_wassiit_hmac_final(&hmac, key, mac);
+
+    same = ngx_wassiit_hmac_equal(mac, ctx->signature.data,
+                                  ctx->signature.len);
+
+    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
+
+    if (ctx->known && !ctx->partner.hmac) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "wassiit: partner \"%*s\" has no hmac_secret, zone "
+                      "\"%V\"", (size_t) ctx->partner.id_len,
+                      ctx->partner.names, &ctx->zone->name);
+        return NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
+    }
+
+    return same ? NGX_HTTP_WASSIIT_ALLOWED
+                : NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
 }
 
 

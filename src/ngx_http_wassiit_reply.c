@@ -106,6 +106,17 @@ static ngx_http_wassiit_error_t  ngx_http_wassiit_refusals[] = {
       ngx_string("The API key in X-API-Key has expired. Use your newer "
                  "key.") },
 
+    { 401, ngx_string("missing_signature"), ngx_string("Unauthorized"),
+      ngx_string("Sign the request: send X-API-Timestamp and "
+                 "X-API-Signature beside X-API-Key.") },
+
+    { 401, ngx_string("stale_timestamp"), ngx_string("Unauthorized"),
+      ngx_string("") },
+
+    { 401, ngx_string("invalid_signature"), ngx_string("Unauthorized"),
+      ngx_string("The signature in X-API-Signature is not the base64 "
+                 "HMAC-SHA256 of key and timestamp under your secret.") },
+
     { 403, ngx_string("partner_disabled"), ngx_string("Forbidden"),
       ngx_string("Your access is switched off. Ask the API's operator.") },
 
@@ -377,6 +388,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
     case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
         return ngx_sprintf(p, "The header %V stands twice. Send it once.",
                            &ctx->header);
+
+    case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
+        return ngx_sprintf(p, "The timestamp in X-API-Timestamp must be Unix "
+                           "seconds, digits only, at most %T from the "
+                           "server's time, which is %T.",
+                           ctx->skew, ngx_time());
 
     case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
         p = ngx_sprintf(p, "This request needs a scope that you do not hold: ");

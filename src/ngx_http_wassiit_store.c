@@ -42,6 +42,7 @@ typedef struct {
     u_char                           *pos;      /* of free memory */
 
     ngx_uint_t                        done;     /* its process came so far */
+    ngx_uint_t                        secrets;  /* are there any? */
     ngx_int_t                         rc;
     ngx_uint_t                        line;     /* the last, from 1 */
     ngx_http_wassiit_record_t        *records;
@@ -87,7 +88,8 @@ static ngx_int_t ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_uint_t n, ngx_http_wassiit_key_t *key);
 static ngx_int_t ngx_http_wassiit_store_digest(json_t *json, u_char *digest);
 static ngx_int_t ngx_http_wassiit_store_time(json_t *json, int64_t *seconds);
-static ngx_int_t ngx_http_wassiit_store_base64(json_t *json);
+static ngx_int_t ngx_http_wassiit_store_hmac(ngx_http_wassiit_part_t *part,
+    json_t *json, ngx_wassiit_hmac_key_t **key);
 static ngx_int_t ngx_http_wassiit_store_id(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_name(json_t *json);
 static void ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part,
@@ -155,15 +157,74 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
 void
 ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                i;
+    ngx_http_wassiit_part_t  *part;
 
-    for (i = 0; i < STORE_PARTS; i++) {
-        if (store->parts[i].addr) {
-            ngx_shm_free(&store->parts[i]);
+    for (i = 0; i < STORE_PARTS && store->parts[i].addr; i++) {
+        part = (ngx_http_wassiit_part_t *) store->parts[i].addr;
+
+        if (part->secrets) {
+            ngx_explicit_memzero(part, part->pos - (u_char *) part);
         }
+
+        ngx_shm_free(&store->parts[i]);
     }
 
     ngx_free(store);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_store_secret(ngx_str_t *file, ngx_wassiit_hmac_key_t *key,
+    ngx_log_t *log)
+{
+    u_char   *data, *p, *secret;
+    size_t    size;
+    ssize_t   n;
+
+    data = ngx_http_wassiit_store_read(file, &size, log);
+    if (data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = data + size;
+
+    if (p > data && p[-1] == LF) {
+        p--;
+    }
+
+    if (p > data && p[-1] == CR) {
+        p--;
+    }
+
+    n = NGX_ERROR;
+
+    secret = ngx_alloc(NGX_WASSIIT_HMAC_DECODED(size), log);
+    if (secret == NULL) {
+        goto done;
+    }
+
+    n = ngx_wassiit_hmac_decode(secret, data, p - data);
+
+    if (n == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      (p == data) ? "secret file \"%V\" is empty"
+                                  : "secret file \"%V\" is not one line of "
+                                    "base64", file);
+
+    } else {
+        ngx_wassiit_hmac_key(key, secret, n);
+    }
+
+    ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(size));
+    ngx_free(secret);
+
+done:
+
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -194,13 +255,13 @@ ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size, ngx_log_t *log)
 
     if (!ngx_is_file(&fi) && !ngx_is_dir(&fi)) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "partners' file \"%V\" is not a regular file", file);
+                      "file \"%V\" is not a regular file", file);
         goto done;
     }
 
     if (fi.st_mode & S_IROTH) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "partners' file \"%V\" can be read by everyone, "
+                      "file \"%V\" can be read by everyone, "
                       "its mode should be 0600", file);
     }
 
@@ -230,7 +291,7 @@ ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size, ngx_log_t *log)
     }
 
     ngx_log_error(NGX_LOG_EMERG, log, 0,
-                  "partners' file \"%V\" grew while it was read", file);
+                  "file \"%V\" grew while it was read", file);
 
 failed:
 
@@ -274,14 +335,15 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
         }
 
         /*
-         * A record for each line; what is copied is no longer than the line,
-         * and a key is shorter than its text.
+         * A record for each line, and a secret; what is copied is no longer
+         * than the line, and a key is shorter than its text.
          */
 
         shm = &store->parts[i];
         shm->size = sizeof(ngx_http_wassiit_part_t) + STORE_LINE
                     + lines * (sizeof(ngx_http_wassiit_record_t)
-                               + 2 * NGX_ALIGNMENT)
+                               + sizeof(ngx_wassiit_hmac_key_t)
+                               + 3 * NGX_ALIGNMENT)
                     + 2 * (eol - p);
         ngx_str_set(&shm->name, "wassiit partners' file");
         shm->log = log;
@@ -602,9 +664,10 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
             }
 
         } else if (ngx_strcmp(field, "hmac_secret") == 0) {
-            if (ngx_http_wassiit_store_base64(value) != NGX_OK) {
-                return ngx_http_wassiit_store_fault(part, "hmac_secret: must "
-                                                    "be a string of base64");
+            if (ngx_http_wassiit_store_hmac(part, value, &rec->hmac)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
             }
 
         } else if (ngx_strcmp(field, "webhook_secret") == 0) {
@@ -823,38 +886,43 @@ ngx_http_wassiit_store_time(json_t *json, int64_t *seconds)
 }
 
 
-/* the standard or the URL-safe alphabet, with or without padding */
-
 static ngx_int_t
-ngx_http_wassiit_store_base64(json_t *json)
+ngx_http_wassiit_store_hmac(ngx_http_wassiit_part_t *part, json_t *json,
+    ngx_wassiit_hmac_key_t **key)
 {
-    size_t       i, len;
-    const char  *p;
+    size_t   len;
+    u_char  *secret;
+    ssize_t  n;
 
-    if (!json_is_string(json)) {
-        return NGX_ERROR;
-    }
+    n = NGX_ERROR;
 
-    p = json_string_value(json);
-    len = json_string_length(json);
+    if (json_is_string(json)) {
+        len = json_string_length(json);
 
-    for (i = 0; i < len && p[i] != '='; i++) {
-        if (!((p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= 'a' && p[i] <= 'z')
-              || (p[i] >= '0' && p[i] <= '9')
-              || p[i] == '+' || p[i] == '/' || p[i] == '-' || p[i] == '_'))
-        {
+        /* it goes with the line's other values, and is wiped with them */
+
+        secret = ngx_http_wassiit_arena_alloc(NGX_WASSIIT_HMAC_DECODED(len));
+        if (secret == NULL) {
             return NGX_ERROR;
         }
-    }
 
-    if (i < 2 || i % 4 == 1 || (len != i && len != ngx_align(i, 4))) {
-        return NGX_ERROR;
-    }
-
-    for ( /* void */ ; i < len; i++) {
-        if (p[i] != '=') {
-            return NGX_ERROR;
+        n = ngx_wassiit_hmac_decode(secret, (u_char *) json_string_value(json),
+                                    len);
+        if (n != NGX_ERROR) {
+            *key = ngx_http_wassiit_part_alloc(part,
+                                               sizeof(ngx_wassiit_hmac_key_t),
+                                               NGX_ALIGNMENT);
+            ngx_wassiit_hmac_key(*key, secret, n);
+            part->secrets = 1;
         }
+
+        ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(len));
+        ngx_http_wassiit_arena_free(secret);
+    }
+
+    if (n == NGX_ERROR) {
+        return ngx_http_wassiit_store_fault(part, "hmac_secret: must be a "
+                                            "string of base64");
     }
 
     return NGX_OK;

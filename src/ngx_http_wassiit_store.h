@@ -12,6 +12,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_wassiit_hmac.h"
 #include "ngx_wassiit_key.h"
 #include "ngx_wassiit_scope.h"
 #include "ngx_wassiit_window.h"
@@ -41,6 +42,7 @@ struct ngx_http_wassiit_record_s {
     uint64_t                          scopes;
     ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
     ngx_http_wassiit_key_t           *keys;
+    ngx_wassiit_hmac_key_t           *hmac;     /* NULL: it has no secret */
     unsigned                          nkeys:8;
     unsigned                          enabled:1;
     unsigned                          deleted:1;
@@ -56,6 +58,14 @@ typedef struct {
     ngx_http_wassiit_record_t        *records;  /* deleted ones among them */
 } ngx_http_wassiit_store_t;
 
+
+/*
+ * Reads the secret in the first line of a file, base64 as the function
+ * ngx_wassiit_hmac_decode() takes it, and makes its key.  Returns NGX_OK or
+ * NGX_ERROR, which is then logged at "emerg" with the file's name.
+ */
+ngx_int_t ngx_http_wassiit_store_secret(ngx_str_t *file,
+    ngx_wassiit_hmac_key_t *key, ngx_log_t *log);
 
 /*
  * Reads the whole file.  Returns the store, which the caller destroys with

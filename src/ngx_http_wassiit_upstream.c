@@ -5,6 +5,14 @@
 #include "ngx_http_wassiit.h"
 
 
+static ngx_int_t ngx_http_wassiit_inject(ngx_http_request_t *r,
+    ngx_http_wassiit_signed_t *s);
+static ngx_int_t ngx_http_wassiit_take_back(ngx_http_request_t *r);
+static ngx_table_elt_t *ngx_http_wassiit_injected(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_own_headers(ngx_http_request_t *r);
+static void ngx_http_wassiit_sign(ngx_http_wassiit_signed_t *s);
+static ngx_int_t ngx_http_wassiit_request_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_unlink(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_uint_t i);
 
@@ -14,6 +22,15 @@ static const ngx_str_t  ngx_http_wassiit_credentials[] = {
     ngx_string("x-api-timestamp"),
     ngx_string("x-api-signature")
 };
+
+static const ngx_str_t  ngx_http_wassiit_credential_names[] = {
+    ngx_string("X-API-Key"),
+    ngx_string("X-API-Timestamp"),
+    ngx_string("X-API-Signature")
+};
+
+
+static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
 
 
 ngx_uint_t
@@ -31,6 +48,12 @@ ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose)
     for (n = 0; n < 3; n++) {
 
         if (h->key.len != ngx_http_wassiit_credentials[n].len) {
+            continue;
+        }
+
+        if (!loose && h->key.data == ngx_http_wassiit_credential_names[n].data)
+        {
+            /* one of ours, put there before an internal redirect */
             continue;
         }
 
@@ -164,4 +187,278 @@ ngx_http_wassiit_unlink(ngx_http_request_t *r, ngx_list_part_t *part,
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_sign_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_signed_t    *s;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->signer == NULL || wlcf->problem) {
+        rc = r->internal ? ngx_http_wassiit_take_back(r) : NGX_OK;
+
+    } else {
+        s = ngx_http_wassiit_get_signed(r);
+        rc = s ? ngx_http_wassiit_inject(r, s) : NGX_ERROR;
+    }
+
+    return (rc == NGX_OK) ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+ngx_http_wassiit_signed_t *
+ngx_http_wassiit_get_signed(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_signed_t    *s;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    /* a subrequest goes to an upstream of its own */
+
+    ctx = (r == r->main) ? ngx_http_wassiit_get_ctx(r)
+                     : ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+
+    if (ctx && ctx->signed_upstream
+        && (wlcf->signer == NULL
+            || wlcf->signer == ctx->signed_upstream->signer))
+    {
+        return ctx->signed_upstream;
+    }
+
+    if (wlcf->signer == NULL) {
+        return NULL;
+    }
+
+    if (ctx == NULL) {
+        ctx = ngx_http_wassiit_create_ctx(r);
+        if (ctx == NULL) {
+            return NULL;
+        }
+
+        ctx->errors = wlcf->errors;
+    }
+
+    s = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_signed_t));
+    if (s == NULL) {
+        return NULL;
+    }
+
+    s->signer = wlcf->signer;
+    ngx_http_wassiit_sign(s);
+
+    ctx->signed_upstream = s;
+
+    return s;
+}
+
+
+static void
+ngx_http_wassiit_sign(ngx_http_wassiit_signed_t *s)
+{
+    u_char                     mac[NGX_WASSIIT_HMAC_LEN];
+    ngx_wassiit_hmac_t         hmac;
+    ngx_http_wassiit_signer_t *signer;
+
+    signer = s->signer;
+
+    if (s->settled) {
+        return;
+    }
+
+    if (signer->time != ngx_time()) {
+        signer->time = ngx_time();
+        ngx_sprintf(signer->timestamp, "%010T", signer->time);
+
+        ngx_wassiit_hmac_init(&hmac, &signer->secret);
+        ngx_wassiit_hmac_update(&hmac, signer->key.data, signer->key.len);
+        ngx_wassiit_hmac_update(&hmac, signer->timestamp,
+                                NGX_HTTP_WASSIIT_TIME_LEN);
+        ngx_wassiit_hmac_final(&hmac, &signer->secret, mac);
+
+        ngx_wassiit_hmac_base64(signer->signature, mac);
+    }
+
+    ngx_memcpy(s->timestamp, signer->timestamp, NGX_HTTP_WASSIIT_TIME_LEN);
+    ngx_memcpy(s->signature, signer->signature, NGX_WASSIIT_HMAC_BASE64);
+}
+
+
+/* Puts our headers in place of the client's. */
+
+static ngx_int_t
+ngx_http_wassiit_inject(ngx_http_request_t *r, ngx_http_wassiit_signed_t *s)
+{
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
+
+    /* it may be for another place, or from a while ago */
+    ngx_http_wassiit_sign(s);
+
+    h = ngx_http_wassiit_injected(r);
+
+    if (h && h->value.data == s->timestamp) {
+        return NGX_OK;
+    }
+
+    if (r == r->main) {
+        /* a location with access on may follow */
+        ngx_http_wassiit_find_credentials(r, ngx_http_wassiit_get_ctx(r));
+    }
+
+    if (ngx_http_wassiit_own_headers(r) != NGX_OK
+        || ngx_http_wassiit_strip_credentials(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 3; i++) {
+        h = ngx_list_push(&r->headers_in.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->key = ngx_http_wassiit_credential_names[i];
+        h->lowcase_key = ngx_http_wassiit_credentials[i].data;
+        h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+
+        switch (i) {
+
+        case 0:
+            h->value = s->signer->key;
+            break;
+
+        case 1:
+            h->value.len = NGX_HTTP_WASSIIT_TIME_LEN;
+            h->value.data = s->timestamp;
+            break;
+
+        default:
+            h->value.len = NGX_WASSIIT_HMAC_BASE64;
+            h->value.data = s->signature;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * What was signed for one place mustn't reach another: an internal redirect
+ * takes the headers along, and a subrequest its parent's.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_take_back(ngx_http_request_t *r)
+{
+    if (ngx_http_wassiit_injected(r) == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_wassiit_own_headers(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_wassiit_strip_credentials(r);
+}
+
+
+/* The timestamp among the headers, if it is one of ours, or NULL. */
+
+static ngx_table_elt_t *
+ngx_http_wassiit_injected(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.data == ngx_http_wassiit_credential_names[1].data) {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Gives a subrequest, which shares its parent's, a list that it may change. */
+
+static ngx_int_t
+ngx_http_wassiit_own_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        n;
+    ngx_list_t        list;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (r == r->main) {
+        return NGX_OK;
+    }
+
+    n = 3;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        n += part->nelts;
+    }
+
+    if (ngx_list_init(&list, r->pool, n, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    h = list.part.elts;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = (ngx_table_elt_t *) ngx_cpymem(h, part->elts,
+                                     part->nelts * sizeof(ngx_table_elt_t));
+    }
+
+    list.part.nelts = n - 3;
+
+    r->headers_in.headers = list;
+    r->headers_in.headers.last = &r->headers_in.headers.part;
+
+    return NGX_OK;
+}
+
+
+/* A body may have taken its time: the signature is made anew behind it. */
+
+static ngx_int_t
+ngx_http_wassiit_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t                rc;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    rc = ngx_http_next_request_body_filter(r, in);
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx && ctx->signed_upstream && r->request_body->rest == 0
+        && (r->upstream == NULL || r->upstream->request_bufs == NULL))
+    {
+        ngx_http_wassiit_sign(ctx->signed_upstream);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_wassiit_upstream_init(void)
+{
+    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_wassiit_request_body_filter;
 }

@@ -5,8 +5,8 @@
 /*
  * All memory is cut into units of one size, so that what one partner leaves
  * fits any other and the room needed can be told beforehand.  A partner
- * takes one unit, those of its window, and one more for every five keys
- * after its first.
+ * takes one unit, those of its window, one more for every five keys after
+ * its first, and one for its secret, if it has one.
  *
  * Readers find a partner through an index that is written with single
  * atomic stores, copy what they need, and look again if sh->changes has
@@ -67,6 +67,7 @@ typedef struct {
 typedef struct {
     uint64_t                      scopes;
     uint32_t                      window;
+    uint32_t                      secrets;  /* unit, never changed, or 0 */
     u_char                        enabled;
     u_char                        name_len;
     u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
@@ -91,6 +92,11 @@ typedef struct {
     uint32_t                      owner;
     ngx_http_wassiit_slot_t       keys[ZONE_MORE_KEYS];
 } ngx_http_wassiit_more_t;
+
+
+typedef struct {
+    ngx_wassiit_hmac_key_t        hmac;
+} ngx_http_wassiit_secrets_t;
 
 
 typedef struct {
@@ -181,6 +187,13 @@ static ngx_int_t ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone,
     uint32_t *window);
 static void ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone,
     uint32_t window);
+static ngx_int_t ngx_http_wassiit_zone_secrets(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t *secrets);
+static ngx_uint_t ngx_http_wassiit_zone_same_secrets(
+    ngx_http_wassiit_zone_sh_t *sh, ngx_http_wassiit_record_t *rec,
+    uint32_t secrets);
+static void ngx_http_wassiit_zone_free_secrets(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t secrets);
 static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
     ngx_http_wassiit_state_t *state);
 static uint32_t *ngx_http_wassiit_zone_lookup_id(
@@ -492,7 +505,7 @@ static size_t
 ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
-    return 1 + ngx_http_wassiit_zone_more(rec->nkeys)
+    return 1 + ngx_http_wassiit_zone_more(rec->nkeys) + (rec->hmac != NULL)
            + ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
 }
 
@@ -512,8 +525,9 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     p = ngx_http_wassiit_zone_at(sh, unit);
 
-    n = 1 + ngx_wassiit_window_list(sh->base,
-                                    p->state[p->version & 1].window, units);
+    n = 1 + (p->state[p->version & 1].secrets != 0)
+        + ngx_wassiit_window_list(sh->base,
+                                  p->state[p->version & 1].window, units);
 
     for (more = p->more; more; more = m->next) {
         m = ngx_http_wassiit_zone_at(sh, more);
@@ -534,11 +548,12 @@ static size_t
 ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit, size_t *beside)
 {
-    size_t                     have, want, window;
+    size_t                     have, want, more;
     uint32_t                   at;
     ngx_uint_t                 n, keys, most;
     ngx_http_wassiit_slot_t   *slot;
     ngx_http_wassiit_entry_t  *p;
+    ngx_http_wassiit_state_t  *state;
 
     if (unit == 0) {
         n = ngx_http_wassiit_zone_record_units(zone, rec);
@@ -559,18 +574,25 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
         keys += slot->used;
     }
 
-    window = ngx_http_wassiit_zone_new_window(zone,
+    state = &p->state[p->version & 1];
+
+    more = ngx_http_wassiit_zone_new_window(zone,
                                         ngx_http_wassiit_zone_rate(zone, rec),
-                                        p->state[p->version & 1].window,
-                                        &most);
+                                        state->window, &most);
+
+    if (rec->hmac
+        && !ngx_http_wassiit_zone_same_secrets(zone->sh, rec, state->secrets))
+    {
+        more++;
+    }
 
     have = (n - 1) / ZONE_MORE_KEYS;
 
     want = ngx_http_wassiit_zone_more(keys);
-    *beside += (want > have ? want - have : 0) + window;
+    *beside += (want > have ? want - have : 0) + more;
 
     want = ngx_http_wassiit_zone_more(rec->nkeys);
-    return (want > have ? want - have : 0) + window;
+    return (want > have ? want - have : 0) + more;
 }
 
 
@@ -826,6 +848,12 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
 
     ngx_memzero(&state, sizeof(ngx_http_wassiit_state_t));
 
+    if (ngx_http_wassiit_zone_secrets(zone, rec, &state.secrets) != NGX_OK) {
+        ngx_http_wassiit_zone_free_window(sh, window);
+        ngx_http_wassiit_zone_free(sh, unit);
+        return NGX_ERROR;
+    }
+
     state.scopes = rec->scopes;
     state.window = window;
     state.enabled = rec->enabled;
@@ -853,7 +881,7 @@ static ngx_int_t
 ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit)
 {
-    uint32_t                     window;
+    uint32_t                     window, secrets;
     ngx_int_t                    rc, keys;
     ngx_uint_t                   n, most;
     const ngx_wassiit_rate_t    *rate;
@@ -866,6 +894,7 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
 
     state = p->state[p->version & 1];
     window = state.window;
+    secrets = state.secrets;
 
     /* a writer may have died before it was through with it */
     ngx_http_wassiit_zone_settle(zone, window);
@@ -891,6 +920,14 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
         }
     }
 
+    if (!ngx_http_wassiit_zone_same_secrets(sh, rec, secrets)
+        && ngx_http_wassiit_zone_secrets(zone, rec, &state.secrets) != NGX_OK)
+    {
+        /* an old secret is worse than none */
+        state.secrets = 0;
+        rc = NGX_ERROR;
+    }
+
     /* without room the rate stays; what was revoked must go all the same */
 
     state.scopes = rec->scopes;
@@ -905,6 +942,11 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     {
         ngx_http_wassiit_zone_state(p, &state);
         ngx_http_wassiit_zone_settle(zone, state.window);
+    }
+
+    if (secrets && secrets != state.secrets) {
+        ngx_http_wassiit_zone_changed(sh);
+        ngx_http_wassiit_zone_free_secrets(sh, secrets);
     }
 
     keys = ngx_http_wassiit_zone_add_keys(zone, rec, unit);
@@ -953,6 +995,11 @@ ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
     ngx_http_wassiit_zone_changed(sh);
 
     ngx_http_wassiit_zone_free_window(sh, p->state[p->version & 1].window);
+
+    if (p->state[p->version & 1].secrets) {
+        ngx_http_wassiit_zone_free_secrets(sh,
+                                           p->state[p->version & 1].secrets);
+    }
 
     for (more = p->more; more; more = next) {
         m = ngx_http_wassiit_zone_at(sh, more);
@@ -1238,6 +1285,58 @@ ngx_http_wassiit_zone_settle(ngx_http_wassiit_zone_t *zone, uint32_t window)
         ngx_http_wassiit_zone_changed(zone->sh);
         ngx_http_wassiit_zone_free_window(zone->sh, from);
     }
+}
+
+
+/* Puts the secrets of rec where readers find them; 0: it has none. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_secrets(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, uint32_t *secrets)
+{
+    ngx_http_wassiit_secrets_t  *s;
+
+    *secrets = 0;
+
+    if (rec->hmac == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_wassiit_zone_alloc(zone->sh, secrets) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    s = ngx_http_wassiit_zone_at(zone->sh, *secrets);
+    s->hmac = *rec->hmac;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_zone_same_secrets(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_record_t *rec, uint32_t secrets)
+{
+    ngx_http_wassiit_secrets_t  *s;
+
+    if (secrets == 0 || rec->hmac == NULL) {
+        return secrets == 0 && rec->hmac == NULL;
+    }
+
+    s = ngx_http_wassiit_zone_at(sh, secrets);
+
+    return CRYPTO_memcmp(&s->hmac, rec->hmac, sizeof(ngx_wassiit_hmac_key_t))
+           == 0;
+}
+
+
+static void
+ngx_http_wassiit_zone_free_secrets(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t secrets)
+{
+    ngx_explicit_memzero(ngx_http_wassiit_zone_at(sh, secrets),
+                         sizeof(ngx_http_wassiit_secrets_t));
+    ngx_http_wassiit_zone_free(sh, secrets);
 }
 
 
@@ -1538,16 +1637,17 @@ ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
 ngx_int_t
 ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],
-    ngx_http_wassiit_partner_t *partner)
+    ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac)
 {
     u_char                      *names;
-    uint32_t                     unit, window;
+    uint32_t                     unit, window, secrets;
     uint32_t                    *entry;
     uint64_t                     changes, version;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_state_t    *state;
     ngx_http_wassiit_zone_sh_t  *sh;
+    ngx_http_wassiit_secrets_t  *s;
 
     sh = zone->sh;
 
@@ -1585,6 +1685,14 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         partner->expires = slot->expires;
         partner->enabled = state->enabled;
         partner->scopes = state->scopes;
+
+        secrets = state->secrets;
+        partner->hmac = (secrets != 0);
+
+        if (hmac && secrets && secrets < sh->units) {
+            s = ngx_http_wassiit_zone_at(sh, secrets);
+            *hmac = s->hmac;
+        }
 
         /* lengths of what isn't valid any more may be anything */
 

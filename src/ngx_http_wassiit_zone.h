@@ -54,6 +54,7 @@ typedef struct {
     uint32_t                      unit;
 
     unsigned                      enabled:1;
+    unsigned                      hmac:1;   /* it has a secret */
     unsigned                      id_len:8;
     unsigned                      key_id_len:8;
     unsigned                      name_len:8;
@@ -103,11 +104,12 @@ void ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
  * Looks a key up by its digest.  Returns NGX_OK and fills partner and the
  * NGX_HTTP_WASSIIT_NAMES_LEN bytes at most that partner->names points to,
  * whatever the key's times and the partner's state; NGX_DECLINED: no one has
- * it.
+ * it.  hmac, if not NULL, is filled where partner->hmac is set then; the
+ * caller wipes it.
  */
 ngx_int_t ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],
-    ngx_http_wassiit_partner_t *partner);
+    ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac);
 
 /*
  * Tries to admit one request of the partner by its window.  Returns NGX_OK

@@ -49,7 +49,8 @@ sub refused {
 }
 
 sub good_files {
-    return (files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ] });
+    return (files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ],
+                       'our.secret' => 'c2VjcmV0' });
 }
 
 sub line_of {
@@ -94,7 +95,9 @@ my @DIRECTIVES = (
     [ 'wassiit_problem;' => \%LOCATION ],
     map { [ "$_;" => \%EVERYWHERE ] }
         'wassiit_access api', 'wassiit_access off', 'wassiit_auth key',
-        'wassiit_scope messages.send', 'wassiit_scope messages.send $arg_scope',
+        'wassiit_auth hmac', 'wassiit_auth hmac skew=10s',
+        'wassiit_upstream_hmac key=a secret_file=our.secret',
+        'wassiit_upstream_hmac off', 'wassiit_scope messages.send', 'wassiit_scope messages.send $arg_scope',
         'wassiit_limit on', 'wassiit_limit off', 'wassiit_limit dry_run',
         'wassiit_limit_headers on', 'wassiit_limit_headers off',
         'wassiit_errors problem', 'wassiit_errors envelope',
@@ -127,7 +130,9 @@ subtest 'too few and too many arguments' => sub {
     for my $directive ('wassiit_zone', 'wassiit_zone zone=a:1m',
         'wassiit_zone zone=a:1m file=a rate=1r/s more', 'wassiit_scopes',
         'wassiit_access', 'wassiit_access api off', 'wassiit_auth',
-        'wassiit_auth key key', 'wassiit_scope', 'wassiit_limit',
+        'wassiit_auth hmac skew=1s more', 'wassiit_scope', 'wassiit_limit',
+        'wassiit_upstream_hmac',
+        'wassiit_upstream_hmac key=a secret_file=our.secret more',
         'wassiit_limit on off', 'wassiit_limit_headers',
         'wassiit_limit_headers on off', 'wassiit_errors',
         'wassiit_errors problem envelope', 'wassiit_hide_credentials',
@@ -151,7 +156,9 @@ subtest 'the same directive twice' => sub {
         [ 'wassiit_access api', 'wassiit_access api' ],
         [ 'wassiit_access api', 'wassiit_access off' ],
         [ 'wassiit_access off', 'wassiit_access api' ],
-        [ 'wassiit_auth key', 'wassiit_auth key' ],
+        [ 'wassiit_auth key', 'wassiit_auth hmac' ],
+        [ 'wassiit_upstream_hmac off',
+          'wassiit_upstream_hmac key=a secret_file=our.secret' ],
         [ 'wassiit_scope audio.send', 'wassiit_scope files.send' ],
         [ 'wassiit_limit on', 'wassiit_limit off' ],
         [ 'wassiit_limit_headers on', 'wassiit_limit_headers on' ],
@@ -391,6 +398,7 @@ subtest 'values that are none' => sub {
         [ 'wassiit_auth basic', qr/invalid value "basic"/ ],
         [ 'wassiit_auth ""', qr/invalid value ""/ ],
         [ 'wassiit_auth off', qr/invalid value "off"/ ],
+        [ 'wassiit_auth key key', qr/invalid parameter "key"/ ],
         [ 'wassiit_limit dryrun', qr/invalid value "dryrun"/ ],
         [ 'wassiit_limit dry-run', qr/invalid value "dry-run"/ ],
         [ 'wassiit_limit 5r/s', qr{invalid value "5r/s"} ],

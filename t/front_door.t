@@ -5,70 +5,40 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use Cwd qw(abs_path);
 use IO::Socket::UNIX;
 use JSON::PP;
+use MIME::Base64 qw(encode_base64);
 use POSIX ();
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Door;
 use Test::More;
 
-my $top = abs_path(dirname(__FILE__) . '/..');
 my @scopes = qw(messages.send audio.send files.send calls.initiate
                 conversations.read webhooks.manage);
 my $api = '/api/partner/v1';
 my @backends;
 
+my %secret = map { $_ => encode_base64("secret of $_", '') } qw(all none once);
+
 END { my $exit = $?; stop_backend($_) for @backends; $? = $exit }
 
-
-# ---- the configuration, moved to where it disturbs no one
-
-sub text {
-    my ($file) = @_;
-    open my $in, '<', "$top/conf/$file" or die "$file: $!";
-    local $/;
-    return <$in>;
-}
-
-sub moved {
-    my ($text, $name) = @_;
-    my $dir = test_dir();
-
-    $text =~ s/^load_module .*//m;
-    $text =~ s/worker_processes auto;/worker_processes 2;/;
-    $text =~ s/\blisten 127\.0\.0\.1:8080;/listen %%PORT%%;/;
-    $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
-
-    return $text;
-}
 
 my %key = map { $_ => make_key("front door $_") }
           qw(all none once disabled), map { ("only-$_", "but-$_") } @scopes;
 
 my @partners = (
-    partner('all', $key{all}, rate => '1000r/s'),
-    partner('none', $key{none}, scopes => []),
-    partner('once', $key{once}, rate => '1r/h'),
+    partner('all', $key{all}, rate => '1000r/s', hmac_secret => $secret{all}),
+    partner('none', $key{none}, scopes => [], hmac_secret => $secret{none}),
+    partner('once', $key{once}, rate => '1r/h', hmac_secret => $secret{once}),
     map({ my $scope = $_;
           (partner("only-$scope", $key{"only-$scope"}, scopes => [$scope]),
            partner("but-$scope", $key{"but-$scope"},
                    scopes => [ grep { $_ ne $scope } @scopes ])) } @scopes),
 );
 
-sub start {
-    my ($name, %with) = @_;
-    my $conf = moved($with{conf} // text('nginx.conf'), $name);
-
-    return Wassiit::Server->start(
-        conf => $conf, allow_log => $with{allow_log},
-        files => { 'partners.jsonl' => \@partners,
-                   'sandbox.conf' => $with{sandbox}
-                                     // moved(text('sandbox.conf'), $name),
-                   %{ $with{files} // {} } });
-}
+sub start { return start_door($_[0], partners => \@partners, @_[1 .. $#_]) }
 
 
 # ---- a backend that tells what it was sent
@@ -91,7 +61,8 @@ sub start_backend {
                 && sysread $client, $body, 65536, length $body;
 
         my $json = encode_json({ head => $head, body => $body });
-        syswrite $client, "HTTP/1.1 200 OK\r\nContent-Length: "
+        my $status = $head =~ /[?]answer=(\d+)/ ? $1 : 200;
+        syswrite $client, "HTTP/1.1 $status OK\r\nContent-Length: "
             . length($json) . "\r\nConnection: close\r\n\r\n$json";
         close $client;
     }
@@ -125,11 +96,20 @@ sub is_envelope {
 
 my $s = start('main');
 
+# Who has a secret signs what goes to wap.cm.
+
 sub ask {
     my ($method, $uri, $who, %more) = @_;
     my @headers = @{ delete $more{headers} // [] };
 
-    unshift @headers, 'X-API-Key' => $key{$who} if defined $who;
+    if (defined $who) {
+        unshift @headers, 'X-API-Key' => $key{$who};
+        unshift @headers, 'X-API-Timestamp' => time,
+            'X-API-Signature' => signature($secret{$who}, $key{$who}, time)
+            if $uri =~ m{^/automation/} && $secret{$who} && !$more{unsigned};
+        delete $more{unsigned};
+    }
+
     return http($s->port, method => $method, uri => $uri,
                 headers => \@headers,
                 $method =~ /^P/ ? (body => '{}') : (), %more);
@@ -230,7 +210,7 @@ my $documented = decode_json(<<'END');
 END
 
 $r = ask('POST', '/automation/?test=1', 'none');
-is($r->status, 200, 'automation: any key will do');
+is($r->status, 200, 'automation: any partner that signs');
 is_deeply($r->json, $documented, 'automation: the documented answer');
 is($r->header('X-RateLimit-Remaining'), 99, 'automation: limited');
 
@@ -241,6 +221,18 @@ is(ask('GET', '/automation/a/b', 'none')->json->{message}, 'not_found',
    "automation: wap.cm's own error passes");
 
 is_envelope(ask('POST', '/automation/'), 401, 'missing_key', 'automation');
+is_envelope(ask('POST', '/automation/', 'none', unsigned => 1), 401,
+            'missing_signature', 'automation');
+is_envelope(ask('POST', '/automation/', 'none', unsigned => 1, headers => [
+                'X-API-Timestamp' => time - 400,
+                'X-API-Signature' => signature($secret{none}, $key{none}, time - 400) ]),
+            401, 'stale_timestamp', 'automation');
+is_envelope(ask('POST', '/automation/', 'none', unsigned => 1, headers => [
+                'X-API-Timestamp' => time,
+                'X-API-Signature' => signature($secret{all}, $key{none}, time) ]),
+            401, 'invalid_signature', 'automation');
+is_envelope(ask('POST', '/automation/', 'only-calls.initiate'), 401,
+            'missing_signature', 'automation, a partner without a secret');
 is_envelope(ask('POST', '/automation/', undef,
                 headers => ['X-API-Key' => 'of nobody']),
             401, 'invalid_key', 'automation');
@@ -344,8 +336,26 @@ is($r->status . $r->body, '405{"error":"method_not_allowed"}',
    'sandbox: a wrong method');
 is(http($socket, uri => '/x')->body, '{"error":"not_found"}',
    'sandbox: an unknown path');
-$r = http(test_dir() . '/main-wapcm.sock', uri => '/automation/');
+$socket = test_dir() . '/main-wapcm.sock';
+$r = http($socket, uri => '/automation/');
 is($r->json->{message}, 'method_not_allowed', 'sandbox: wap.cm');
+
+# The sandbox's wap.cm takes nobody's word for it.
+
+my @contract = @Contract{qw(key secret)};
+
+for my $row ([ 'the contract', 200, @contract, 0 ],
+             [ 'a partner', '401 invalid_key', $key{all}, $secret{all}, 0 ],
+             [ 'another secret', '401 invalid_signature', $Contract{key}, $secret{all}, 0 ],
+             [ 'an old signature', '401 stale_timestamp', @contract, -400 ])
+{
+    my ($name, $expected, $key, $with, $off) = @$row;
+    my $time = time + $off;
+    $r = http($socket, method => 'POST', uri => '/automation/', body => '{}', headers => [
+        'X-API-Key' => $key, 'X-API-Timestamp' => $time,
+        'X-API-Signature' => signature($with, $key, $time) ]);
+    is($r->status == 200 ? 200 : $r->status . ' ' . $r->json->{message}, $expected, "sandbox: $name");
+}
 
 $s->stop;
 
@@ -360,8 +370,8 @@ $s->stop;
     $s = start('seen', sandbox => '');
     my @claims = ('X-Wassiit-Partner' => 'boss', 'x-wassiit-partner' => 'big',
                   'X_Wassiit_Partner' => 'boss', 'X-Request-ID' => 'mine',
-                  'X-Forwarded-For' => '10.9.8.7', 'X-API-Timestamp' => '1',
-                  'x-api-SIGNATURE' => 'c2ln', 'X_API_Key' => 'other');
+                  'X-Forwarded-For' => '10.9.8.7', 'X_API_Key' => 'other');
+    my @signs = ('X-API-Timestamp' => '1', 'x-api-SIGNATURE' => 'c2ln');
 
     my $seen = sub {
         my ($r) = @_;
@@ -372,7 +382,7 @@ $s->stop;
         return ($line, \%head, $r->json->{body});
     };
 
-    my $r = ask('POST', "$api/messages?a=b%20c", 'all', headers => \@claims,
+    my $r = ask('POST', "$api/messages?a=b%20c", 'all', headers => [ @claims, @signs ],
                 body => "{\"to\":\0\"\xff}");
     my ($line, $head, $body) = $seen->($r);
 
@@ -398,8 +408,20 @@ $s->stop;
                                  headers => \@claims));
     is($line, 'POST /automation/?test=1&b=%2f HTTP/1.1',
        'wap.cm: path and query');
-    is_deeply([ grep { /wassiit|forwarded|api.key|timestamp|signature|_/ }
-                keys %$head ], [], 'wap.cm: no partner, no credentials');
+    is_deeply([ grep { /wassiit|forwarded|_/ } keys %$head ], [], 'wap.cm: no partner');
+    my ($time) = @{ $head->{'x-api-timestamp'} };
+    ok(abs($time - time) <= 5, 'wap.cm: our time');
+    is_deeply([ @$head{qw(x-api-key x-api-signature)} ],
+              [ [$Contract{key}], [ signature(@Contract{qw(secret key)}, $time) ] ],
+              'wap.cm: our key and signature, and no others');
+
+    # what it answers, whatever its code
+
+    for my $status (200, 400, 404, 429, 500) {
+        $r = ask('POST', "/automation/?answer=$status", 'all');
+        is($r->status, $status, "wap.cm: $status passes");
+        is($r->json->{head} =~ /answer=$status/, 1, "wap.cm: $status, its own body");
+    }
 
     stop_backend($_) for splice @backends;
     $s->stop;
@@ -432,7 +454,7 @@ SKIP: {
         scalar <$in>;
     } qw(pem key);
 
-    my $conf = text('nginx.conf');
+    my $conf = door_text('nginx.conf');
     my $lines = ($conf =~ s/^(\s*)# ((?:listen|ssl_\w+) .*;)$/$1$2/mg);
     is($lines, 8, 'TLS: all of the block');
     $conf =~ s/^\s*listen \[::\]:443.*//m;
@@ -446,6 +468,44 @@ SKIP: {
               '-H', "X-API-Key: $key{all}", '-d', '{}');
     is($r->status, 202, 'TLS: accepted');
     is($r->version, 2, 'TLS: HTTP/2');
+    $s->stop;
+}
+
+
+
+# ---- TLS to wap.cm, switched on as the comment says
+
+for my $name ('wapcm.example', 'other.example') {
+    my $dir = test_dir();
+    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name"
+           . " -addext subjectAltName=DNS:$name -keyout $dir/wapcm.key"
+           . " -out $dir/wapcm.pem > /dev/null 2>&1") == 0
+        or die 'openssl';
+    my %file = map {
+        open my $in, '<', "$dir/wapcm.$_" or die "wapcm.$_: $!";
+        local $/;
+        ("wapcm.$_" => scalar <$in>);
+    } qw(pem key);
+
+    my $conf = door_text('nginx.conf');
+    is($conf =~ s/^(\s*)# (proxy_ssl_\w+ .*;)$/$1$2/mg, 6, 'TLS to wap.cm: all of it');
+    is($conf =~ s{http://wapcm/}{https://wapcm/}g, 2, 'both proxy_pass');
+    $conf =~ s{/etc/ssl/certs/ca-certificates\.crt}{wapcm.pem};
+
+    my $sandbox = door_text('sandbox.conf');
+    $sandbox =~ s/(listen unix:wapcm\.sock);/$1 ssl; ssl_certificate wapcm.pem; ssl_certificate_key wapcm.key;/;
+
+    $s = start("to-$name", conf => $conf, files => \%file,
+               sandbox => door_moved($sandbox, "to-$name"),
+               allow_log => qr/upstream SSL certificate does not match/);
+    $r = ask('POST', '/automation/', 'all');
+
+    if ($name eq 'wapcm.example') {
+        is_deeply($r->json, $documented, 'TLS to wap.cm: accepted');
+    } else {
+        is_envelope($r, 502, 'bad_gateway', "TLS to wap.cm: not to $name");
+        ok($s->wait_log(qr/certificate does not match "wapcm\.example"/), 'the log says why');
+    }
     $s->stop;
 }
 

@@ -103,8 +103,8 @@ for my $block (blocks('nginx')) {
     $conf .= 'http { }' unless $conf =~ /\bhttp\b/;
 
     my ($exit, $message) = nginx_test($conf, files =>
-        { map { $_ => [ partner('one', "$_ key") ] }
-              qw(partners.jsonl internal.jsonl) });
+        { map({ $_ => [ partner('one', "$_ key") ] }
+              qw(partners.jsonl internal.jsonl)), 'wapcm.secret' => 'c2VjcmV0' });
     is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
 }
 
@@ -311,6 +311,8 @@ my %merged;                                 # field -> default
 $merged{$1} = $2
     while $face =~ /ngx_conf_merge_\w+\(conf->(\w+),\s*prev->\w+,\s*(\w+)\)/g;
 
+# what no slot of nginx's sets
+my %own = (wassiit_access => 'off', wassiit_auth => 'key', wassiit_upstream_hmac => 'off');
 my %command;
 while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
                  \s* \w+, \s* (?: 0 | offsetof\(\w+,\s*(\w+)\) ), \s*
@@ -322,7 +324,7 @@ while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
     my @contexts = map { $flags =~ /HTTP_$_->[0]_CONF/ ? $_->[1] : () }
         ['MAIN', 'http'], ['SRV', 'server'], ['LOC', 'location'],
         ['LIF', 'if in location'];
-    my $default = !defined $field ? ($name eq 'wassiit_access' ? 'off' : 'none')
+    my $default = !defined $field ? $own{$name} // 'none'
                 : $table ? $enum{$table}{ $merged{$field} }
                 : $merged{$field} ? 'on' : 'off';
 
@@ -333,6 +335,9 @@ while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
 
 cmp_ok(scalar keys %command, '>=', 10, 'the table of directives is read');
 is($merged{zone}, 'NULL', 'access is off unless it is set');
+is($merged{signer}, 'NULL', 'nothing is signed unless it is set');
+is($merged{auth}, 'NGX_HTTP_WASSIIT_AUTH_KEY', 'a key is enough unless it is set');
+is($merged{skew}, 300, 'five minutes');
 is_set([ $readme =~ /^### (wassiit_\w+)$/mg ], [ keys %command ],
        'a section for each directive');
 

@@ -6,13 +6,11 @@ use warnings;
 
 use lib 't/lib';
 use Wassiit;
-use IO::Select;
-use IO::Socket::INET;
+use Wassiit::Backend;
 use Test::More;
 
-my $backend = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
-    or die "listen: $!";
-my $port = $backend->sockport;
+my $backend = Wassiit::Backend->new;
+my $port = $backend->port;
 
 my $server = Wassiit::Server->start(
     files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key', rate => '100000r/d') ] },
@@ -60,43 +58,12 @@ $server->write('../html/ssi/page', '[<!--#include virtual="/sub"-->]');
 chmod 0644, $server->dir . '/html/ssi/page';
 
 
-# Plays the backend for one request: the bytes that it got, whole if $done
-# says so, and answers it.
-
-my %done = (
-    http => sub { $_[0] =~ /\r\n\r\n/ },
-    fastcgi => sub { $_[0] =~ /\x01\x05\x00\x01\x00\x00..\z/s },        # empty STDIN
-    uwsgi => sub { length $_[0] >= 4 && length $_[0] >= 4 + unpack 'xv', $_[0] },
-    scgi => sub { $_[0] =~ /\A(\d+):/ && length $_[0] > $1 + length($1) + 1 },
-);
-my $ok = "Status: 200 OK\r\nContent-Length: 0\r\n\r\n";
-my %answer = (
-    http => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", uwsgi => $ok, scgi => $ok,
-    fastcgi => pack('CCnnCx', 1, 6, 1, length $ok, 0) . $ok . pack('CCnnCx', 1, 3, 1, 8, 0) . "\0" x 8,
-);
-
-sub receive {
-    my ($protocol) = @_;
-    my $seen = '';
-
-    IO::Select->new($backend)->can_read(20) or return 'nothing came';
-    my $connection = $backend->accept or die "accept: $!";
-    until ($done{$protocol}->($seen)) {
-        IO::Select->new($connection)->can_read(20)
-            && sysread $connection, $seen, 65536, length $seen or last;
-    }
-
-    syswrite $connection, $answer{$protocol};
-    close $connection;
-    return $seen;
-}
-
 sub through {
     my ($uri, $headers, $protocol) = @_;
     my $client = Wassiit::Client->new($server->port);
 
     $client->send($client->request_bytes(uri => $uri, headers => $headers, close => 1));
-    my $seen = receive($protocol // 'http');
+    my $seen = $backend->receive($protocol // 'http');
     is($client->response->status, 200, "$uri is answered") or diag($seen);
     return $seen;
 }
@@ -154,7 +121,7 @@ like(through('/left', \@all), qr/^X-Left: \[\]\r$/m, '$http_x_api_key is empty')
 for my $uri ('/auth', '/mirror', '/ssi/page') {
     my $client = Wassiit::Client->new($server->port);
     $client->send($client->request_bytes(uri => $uri, headers => \@all, close => 1));
-    my $seen = receive('http');
+    my $seen = $backend->receive('http');
     like($seen, qr/^X-Other: stays\r$/m, "$uri: the subrequest comes");
     is_clean($seen, $uri);
     $client->response;
@@ -188,7 +155,7 @@ for my $uri ('/auth', '/mirror', '/ssi/page') {
 
         my $client = Wassiit::Client->new($server->port);
         $client->send("${bytes}Host: h\r\nConnection: close\r\n\r\n");
-        my $seen = receive('http');
+        my $seen = $backend->receive('http');
         $client->response;
         $requests++;
 

@@ -52,12 +52,15 @@ subtest 'too small, and the size that would do' => sub {
         [ '1000 of no rate', 1000 ], [ '1000 of 1r/s', 1000, '1r/s' ],
         [ '1000 of 1000r/m with eight keys', 1000, '1000r/m', 8 ],
         [ '1000 by a default of 500r/d', 1000, undef, 1, rate => '500r/d' ],
+        [ '2000 with a secret', 2000, '1r/d', 1, secret => 'c2VjcmV0' ],
         [ '20000 of no rate', 20000 ])
     {
         my ($what, $n, $rate, $keys, %conf) = @$row;
+        my $secret = delete $conf{secret};
 
         subtest $what => sub {
-            my $file = join '', map { $JSON->encode($_) . "\n" }
+            my $file = join '', map {
+                           $JSON->encode({ %$_, $secret ? (hmac_secret => $secret) : () }) . "\n" }
                        crowd($n, $rate, $keys);
             my ($exit, $message) = try_size('32k', $file, %conf);
 

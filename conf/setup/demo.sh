@@ -61,24 +61,40 @@ make_key() {
         od -A n -t u4 --endian=little)")"
 }
 
+make_secret() { openssl rand -base64 32; }
+
+# A line of a partners' file: what follows its id, its key, its secret.
+partner() {
+    local hash
+    hash=$(printf %s "$2" | openssl dgst -sha256 -r)
+    echo "{\"id\":\"$1\",\"keys\":[{\"id\":\"k1\",\"sha256\":\"${hash%% *}\"}],\"hmac_secret\":\"$3\"${4:-}}"
+}
+
+# The demo partner, and the contract between the front door and the sandbox's
+# wap.cm: a key and a secret each, made once.
 make_prefix() {
-    local key hash
+    local scopes='"messages.send","audio.send","files.send","calls.initiate","conversations.read","webhooks.manage"'
     mkdir -p "$prefix"/{conf,logs,modules,temp}
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
     cp "$top"/conf/*.* "$prefix/conf/"
-    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/" "$prefix/conf/nginx.conf"
 
-    if [ ! -s "$prefix/key" ]; then
-        key=$(make_key)
-        hash=$(printf %s "$key" | openssl dgst -sha256 -r)
+    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/contract" ]; then
         (
             umask 077
-            cat > "$prefix/conf/partners.jsonl" << END
-{"id":"demo","name":"Demo","scopes":["messages.send","audio.send","files.send","calls.initiate","conversations.read","webhooks.manage"],"keys":[{"id":"k1","sha256":"${hash%% *}"}]}
-END
-            echo "$key" > "$prefix/key"
+            make_key > "$prefix/key"
+            make_secret > "$prefix/secret"
+            make_key > "$prefix/contract"
+            make_secret > "$prefix/conf/wapcm.secret"
+            partner demo "$(< "$prefix/key")" "$(< "$prefix/secret")" \
+                ",\"name\":\"Demo\",\"scopes\":[$scopes]" \
+                > "$prefix/conf/partners.jsonl"
+            partner front-door "$(< "$prefix/contract")" \
+                "$(< "$prefix/conf/wapcm.secret")" > "$prefix/conf/wapcm.jsonl"
         )
     fi
+
+    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; s/CONTRACT_KEY/$(< "$prefix/contract")/" \
+        "$prefix/conf/nginx.conf"
 }
 
 start() {
@@ -109,11 +125,14 @@ nginx_here() {
 }
 
 show() {
-    local key url=http://127.0.0.1:$port/api/partner/v1
+    local key hex front=http://127.0.0.1:$port url=http://127.0.0.1:$port/api/partner/v1
     key=$(cat "$prefix/key") || die 'build/run/key belongs to another user'
+    hex=$(openssl base64 -d -A < "$prefix/secret" | od -A n -v -t x1 | tr -d ' \n')
     cat << END
 
-The demo partner's key is $key (kept in build/run/key). Try:
+The demo partner's key is $key (kept in build/run/key),
+its secret for wap.cm $(< "$prefix/secret") (build/run/secret).
+Try:
 
 # a message: accepted
 curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "+212600000000", "text": "Hello from WASSIIT!"}'
@@ -126,6 +145,9 @@ curl -i -X POST $url/calls -H "X-API-Key: $key" -H "Content-Type: application/js
 
 # conversations
 curl -i $url/conversations -H "X-API-Key: $key"
+
+# an OTP by wap.cm, signed with the secret, which is written in hex here
+ts=\$(date +%s); curl -i "$front/automation/?test=1" -H "X-API-Key: $key" -H "X-API-Timestamp: \$ts" -H "X-API-Signature: \$(printf %s "$key\$ts" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)" -H "Content-Type: application/json" -d '{"reference": 1, "country": "CM", "recipient": "670000000", "scheduled": "2025-09-29T12:40:14.590Z", "variables": {"otp": "123456"}}'
 
 # no key: 401
 curl -i $url/conversations

@@ -171,7 +171,7 @@ C<127.0.0.1:port>, C<%%DIR%%> is the prefix (before nginx 1.25, a port that
 listens with C<http2> speaks nothing else in clear: give it one of its own).
 Set unless $conf does it: pid, error_log (info), access_log, temporary paths,
 events, load_module, without a change in line numbers. Workers run as nginx's default user if we are root.
-Files are put in conf/, beside nginx.conf; those whose name ends in .jsonl with
+Files are put in conf/, beside nginx.conf; those named .jsonl or .secret with
 mode 0600. What needs just any page finds html/index.html, "it works".
 
 C<port([n])>, C<dir>, C<pid>, C<worker_pids> (those that don't shut down),
@@ -500,7 +500,7 @@ sub _partner_line {
 
 sub _write {
     my ($path, $text, $mode) = @_;
-    $mode //= $path =~ /\.jsonl\z/ ? 0600 : 0644;
+    $mode //= $path =~ /\.(?:jsonl|secret)\z/ ? 0600 : 0644;
 
     sysopen my $out, "$path.new", POSIX::O_WRONLY() | POSIX::O_CREAT()
                                   | POSIX::O_TRUNC(), $mode

@@ -1,0 +1,72 @@
+# conf/nginx.conf and conf/sandbox.conf, as an operator finds them, moved to
+# where they disturb no one.
+#
+#   my $server = start_door('main', partners => [ ... ]);
+#
+# Of conf => and sandbox => each stands in place of the file; files => adds
+# some. The contract with the sandbox's wap.cm is $Contract{key} and
+# $Contract{secret}, base64. signature($secret, $key, $time) is what
+# X-API-Signature has to be.
+
+package Wassiit::Door;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA ();
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use MIME::Base64 ();
+use Wassiit;
+
+our @EXPORT = qw(start_door door_text door_moved signature %Contract);
+
+our %Contract = (key => make_key('the contract'),
+                 secret => MIME::Base64::encode_base64("the contract's \xff", ''));
+
+my $top = abs_path(dirname(__FILE__) . '/../../..');
+
+sub door_text {
+    my ($file) = @_;
+    open my $in, '<', "$top/conf/$file" or die "$file: $!";
+    local $/;
+    return <$in>;
+}
+
+sub door_moved {
+    my ($text, $name) = @_;
+    my $dir = test_dir();
+
+    $text =~ s/^load_module .*//m;
+    $text =~ s/worker_processes auto;/worker_processes 2;/;
+    $text =~ s/\blisten 127\.0\.0\.1:8080;/listen %%PORT%%;/;
+    $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
+    $text =~ s/CONTRACT_KEY/$Contract{key}/;
+
+    return $text;
+}
+
+sub start_door {
+    my ($name, %with) = @_;
+
+    return Wassiit::Server->start(
+        conf => door_moved($with{conf} // door_text('nginx.conf'), $name),
+        allow_log => $with{allow_log},
+        files => {
+            'partners.jsonl' => $with{partners},
+            'wapcm.secret' => "$Contract{secret}\n",
+            'wapcm.jsonl' => [ partner('front-door', $Contract{key},
+                                       hmac_secret => $Contract{secret}) ],
+            'sandbox.conf' => $with{sandbox} // door_moved(door_text('sandbox.conf'), $name),
+            %{ $with{files} // {} },
+        });
+}
+
+sub signature {
+    my ($secret, $key, $time) = @_;
+    return MIME::Base64::encode_base64(
+        Digest::SHA::hmac_sha256($key . $time, MIME::Base64::decode_base64($secret)), '');
+}
+
+1;
