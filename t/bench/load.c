@@ -6,11 +6,12 @@
  *     load CONNECTIONS PATH BACKEND PORT:PID:KEYS ...
  *
  * PORT is a server on 127.0.0.1, PID the worker behind it, KEYS a file of
- * keys, all of one length, a line each.  A line "N COUNT" on the standard
- * input has server N (from 0 on) sent COUNT requests, their keys in random
- * order, each used once before any is used again.  Answers "COUNT BAD WALL
- * CPU": how many were answered, how many of these other than 200, the
- * nanoseconds that passed and those that the worker was on a processor.
+ * keys, all of one length, a line each, perhaps with headers behind them.  A
+ * line "N COUNT" on the standard input has server N (from 0 on) sent COUNT
+ * requests, their keys in random order, each used once before any is used
+ * again.  Answers "COUNT BAD WALL CPU": how many were answered, how many of
+ * these other than 200, the nanoseconds that passed and those that the worker
+ * was on a processor.
  *
  * Before these, a quarter as many are sent that don't count, as the caches of
  * the processor hold what another server needs; "N COUNT first" leaves them
@@ -191,6 +192,11 @@ load_keys(load_server_t *s, const char *file)
     close(fd);
 
     eol = memchr(s->keys, '\n', st.st_size);
+
+    while (eol && eol > s->keys && eol[-1] == '\r') {
+        /* the key isn't all: further headers follow it */
+        eol = memchr(eol + 1, '\n', s->keys + st.st_size - eol - 1);
+    }
 
     if (eol == NULL || st.st_size % (eol + 1 - s->keys) != 0) {
         load_die(file);

@@ -8,11 +8,13 @@
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include "unit.h"
 #include "arena.h"
 
+#include "ngx_wassiit_hmac.h"
 #include "ngx_wassiit_key.h"
 #include "ngx_wassiit_window.h"
 
@@ -31,7 +33,9 @@ static unit_arena_t  *arena;
 static uint32_t      *window;
 static uint64_t       now = 1;
 static uint64_t       cold;
-static u_char         keys[MICRO_KEYS][MICRO_KEY_LEN];
+static u_char         keys[MICRO_KEYS][MICRO_KEY_LEN + 2];
+
+static ngx_wassiit_hmac_key_t  secret;
 
 
 static uint64_t
@@ -188,6 +192,35 @@ micro_sha256(void)
 }
 
 
+static uint64_t
+micro_hmac(void)
+{
+    ngx_wassiit_hmac_t  hmac;
+    u_char              mac[NGX_WASSIIT_HMAC_LEN], *key;
+
+    key = micro_key();
+
+    ngx_wassiit_hmac_init(&hmac, &secret);
+    ngx_wassiit_hmac_update(&hmac, key, MICRO_KEY_LEN);
+    ngx_wassiit_hmac_update(&hmac, (u_char *) "1800000000", 10);
+    ngx_wassiit_hmac_final(&hmac, &secret, mac);
+
+    return ngx_wassiit_hmac_equal(mac, key, NGX_WASSIIT_HMAC_BASE64);
+}
+
+
+static uint64_t
+micro_openssl_hmac(void)
+{
+    u_char  mac[EVP_MAX_MD_SIZE];
+
+    HMAC(EVP_sha256(), "a secret of thirty-two bytes ...", 32, micro_key(),
+         MICRO_KEY_LEN, mac, NULL);
+
+    return mac[0];
+}
+
+
 static void
 micro_make_keys(void)
 {
@@ -243,6 +276,7 @@ main(int argc, char **argv)
     }
 
     micro_make_keys();
+    ngx_wassiit_hmac_key(&secret, (u_char *) "a secret", 8);
 
     micro_row("window: take, one window", micro_take_hot,
               "clock_gettime()", micro_clock);
@@ -251,6 +285,8 @@ main(int argc, char **argv)
     micro_row("key: form and checksum", micro_check,
               "CRC-32 alone", micro_crc32);
     micro_row("key: digest", micro_digest, "SHA256()", micro_sha256);
+    micro_row("hmac: key and time, and its text", micro_hmac, "HMAC() of a key",
+              micro_openssl_hmac);
 
     return 0;
 }
