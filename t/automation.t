@@ -21,14 +21,6 @@ my ($key, $secret) = (make_key('a partner'), encode_base64("a secret \xf0\x9f\x9
 my @partners = (partner('one', $key, rate => '100000r/d', hmac_secret => $secret),
                 partner('none', 'key of none'));
 
-my $documented = decode_json(<<'END');
-{"success":true,"status":200,"message":"message_queued_successfully","data":
-{"reference":"WAP250929112004.X84803","meta_id":null,
-"recipient":"2376XXXXXXX","country":"CM - Cameroun","status":"scheduled",
-"cost":10,"currency":"XAF","scheduled":"2025-09-29T11:20:03.324Z",
-"last_update":"2025-09-29T11:20:04.365Z"}}
-END
-
 
 # ---- the programs: how to run each, and where its signature and time stand
 
@@ -93,7 +85,7 @@ sub outcome {
 
 sub is_documented {
     my $canonical = JSON::PP->new->canonical;
-    return $canonical->encode($_[0]) eq $canonical->encode($documented);
+    return $canonical->encode($_[0]) eq $canonical->encode($Documented);
 }
 
 # How the front door saw the last request: its status, and its own decision.

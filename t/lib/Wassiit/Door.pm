@@ -6,7 +6,8 @@
 # Of conf => and sandbox => each stands in place of the file; files => adds
 # some. The contract with the sandbox's wap.cm is $Contract{key} and
 # $Contract{secret}, base64. signature($secret, $key, $time) is what
-# X-API-Signature has to be.
+# X-API-Signature has to be. $Documented is what wap.cm's guide shows as the
+# answer to an OTP, its number masked as there.
 
 package Wassiit::Door;
 
@@ -17,13 +18,23 @@ use Cwd qw(abs_path);
 use Digest::SHA ();
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use JSON::PP ();
 use MIME::Base64 ();
 use Wassiit;
 
-our @EXPORT = qw(start_door door_text door_moved signature %Contract);
+our @EXPORT = qw(start_door door_text door_moved signature %Contract
+                 $Documented);
 
 our %Contract = (key => make_key('the contract'),
                  secret => MIME::Base64::encode_base64("the contract's \xff", ''));
+
+our $Documented = JSON::PP::decode_json(<<'END');
+{"success":true,"status":200,"message":"message_queued_successfully","data":
+{"reference":"WAP250929112004.X84803","meta_id":null,
+"recipient":"2376XXXXXXX","country":"CM - Cameroun","status":"scheduled",
+"cost":10,"currency":"XAF","scheduled":"2025-09-29T11:20:03.324Z",
+"last_update":"2025-09-29T11:20:04.365Z"}}
+END
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 
