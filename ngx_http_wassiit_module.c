@@ -38,6 +38,17 @@ static char *ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static void ngx_http_wassiit_wipe_signer(void *data);
+static char *ngx_http_wassiit_webhook_verify(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_wassiit_webhook_sign(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_uint_t sign);
+static char *ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
+static char *ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
+    ngx_http_wassiit_loc_conf_t *conf);
 static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -58,6 +69,8 @@ static ngx_int_t ngx_http_wassiit_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
@@ -73,6 +86,17 @@ static ngx_conf_enum_t  ngx_http_wassiit_limit[] = {
 static ngx_conf_enum_t  ngx_http_wassiit_form[] = {
     { ngx_string("problem"), NGX_HTTP_WASSIIT_ERRORS_PROBLEM },
     { ngx_string("envelope"), NGX_HTTP_WASSIIT_ERRORS_ENVELOPE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_payload[] = {
+    { ngx_string("off"), NGX_HTTP_WASSIIT_PAYLOAD_OFF },
+    { ngx_string("message"), NGX_HTTP_WASSIIT_PAYLOAD_MESSAGE },
+    { ngx_string("call"), NGX_HTTP_WASSIIT_PAYLOAD_CALL },
+    { ngx_string("audio"), NGX_HTTP_WASSIIT_PAYLOAD_AUDIO },
+    { ngx_string("document"), NGX_HTTP_WASSIIT_PAYLOAD_DOCUMENT },
+    { ngx_string("automation"), NGX_HTTP_WASSIIT_PAYLOAD_AUTOMATION },
     { ngx_null_string, 0 }
 };
 
@@ -158,6 +182,27 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("wassiit_webhook_verify"),
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_webhook_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_webhook_sign"),
+      ANYWHERE|NGX_CONF_TAKE123,
+      ngx_http_wassiit_webhook_sign,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_payload"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, payload),
+      &ngx_http_wassiit_payload },
 
       ngx_null_command
 };
@@ -253,6 +298,10 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
 
     { ngx_string("wassiit_hmac_signature"), NULL,
       ngx_http_wassiit_variable_signed, VARIABLE_HMAC_SIGNATURE,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_webhook_signature"), NULL,
+      ngx_http_wassiit_variable_webhook, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -468,6 +517,29 @@ ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
 
 
 static ngx_int_t
+ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_own_ctx(r);
+
+    if (ctx == NULL || ctx->body == NULL || ctx->body->signed_by == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = NGX_WASSIIT_HMAC_HEX;
+    v->data = ctx->body->signature;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_wassiit_add_variables(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
@@ -639,6 +711,9 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
     wlcf->zone = NGX_CONF_UNSET_PTR;
     wlcf->required = NGX_CONF_UNSET_PTR;
     wlcf->signer = NGX_CONF_UNSET_PTR;
+    wlcf->verify = NGX_CONF_UNSET_PTR;
+    wlcf->sign = NGX_CONF_UNSET_PTR;
+    wlcf->payload = NGX_CONF_UNSET_UINT;
     wlcf->auth = NGX_CONF_UNSET_UINT;
     wlcf->skew = NGX_CONF_UNSET;
     wlcf->limit = NGX_CONF_UNSET_UINT;
@@ -659,6 +734,10 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
     ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
     ngx_conf_merge_ptr_value(conf->signer, prev->signer, NULL);
+    ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
+    ngx_conf_merge_ptr_value(conf->sign, prev->sign, NULL);
+    ngx_conf_merge_uint_value(conf->payload, prev->payload,
+                              NGX_HTTP_WASSIIT_PAYLOAD_OFF);
     ngx_conf_merge_uint_value(conf->auth, prev->auth,
                               NGX_HTTP_WASSIIT_AUTH_KEY);
     ngx_conf_merge_value(conf->skew, prev->skew, 300);
@@ -668,6 +747,73 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WASSIIT_ERRORS_PROBLEM);
     ngx_conf_merge_value(conf->limit_headers, prev->limit_headers, 1);
     ngx_conf_merge_value(conf->hide_credentials, prev->hide_credentials, 1);
+
+    return ngx_http_wassiit_need_buffering(cf, conf);
+}
+
+
+/*
+ * What is judged by its end can't be on its way before.  All modules whose
+ * conf is looked at here begin it with an ngx_http_upstream_conf_t; their own
+ * directives have been merged, as they come before filters.
+ */
+
+static char *
+ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
+    ngx_http_wassiit_loc_conf_t *conf)
+{
+    void                     **loc_conf;
+    ngx_uint_t                 i, n;
+    ngx_module_t             **modules;
+    ngx_http_upstream_conf_t  *upstream;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    static const char  *names[] = { "proxy", "fastcgi", "uwsgi", "scgi" };
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == NULL
+        || (conf->verify == NULL && conf->sign == NULL
+            && conf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF))
+    {
+        return NGX_CONF_OK;
+    }
+
+    loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
+    modules = cf->cycle->modules;
+
+    for (i = 0; modules[i]; i++) {
+
+        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+
+            if (modules[i]->type != NGX_HTTP_MODULE
+                || ngx_strncmp(modules[i]->name, "ngx_http_", 9) != 0
+                || ngx_strncmp(modules[i]->name + 9, names[n],
+                               ngx_strlen(names[n]))
+                   != 0
+                || ngx_strcmp(modules[i]->name + 9 + ngx_strlen(names[n]),
+                              "_module")
+                   != 0)
+            {
+                continue;
+            }
+
+            upstream = loc_conf[modules[i]->ctx_index];
+
+            if (upstream->request_buffering == 0) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "\"%s\" looks at the whole body before any of "
+                              "it goes upstream, so it needs "
+                              "\"%s_request_buffering on\" in location "
+                              "\"%V\"",
+                              conf->verify ? "wassiit_webhook_verify"
+                              : conf->sign ? "wassiit_webhook_sign"
+                                           : "wassiit_payload",
+                              names[n], &clcf->name);
+                return NGX_CONF_ERROR;
+            }
+        }
+    }
 
     return NGX_CONF_OK;
 }
@@ -1120,6 +1266,225 @@ ngx_http_wassiit_wipe_signer(void *data)
 
 
 static char *
+ngx_http_wassiit_webhook_verify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (wlcf->verify != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->verify = NULL;
+        return NGX_CONF_OK;
+    }
+
+    wlcf->verify = ngx_http_wassiit_webhook(cf, cmd, 0);
+
+    return wlcf->verify ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_wassiit_webhook_sign(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (wlcf->sign != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->sign = NULL;
+        return NGX_CONF_OK;
+    }
+
+    wlcf->sign = ngx_http_wassiit_webhook(cf, cmd, 1);
+
+    return wlcf->sign ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* The parameters of wassiit_webhook_verify, or of wassiit_webhook_sign. */
+
+static ngx_http_wassiit_webhook_t *
+ngx_http_wassiit_webhook(ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign)
+{
+    ngx_str_t                     *value, s[4];
+    ngx_uint_t                     i, n;
+    ngx_http_wassiit_webhook_t    *webhook;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    enum { SECRET_FILE = 0, HEADER, ZONE, PARTNER };
+
+    static const ngx_str_t  names[] = {
+        ngx_string("secret_file="),
+        ngx_string("header="),
+        ngx_string("zone="),
+        ngx_string("partner=")
+    };
+
+    ngx_memzero(s, sizeof(s));
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 0; n < (sign ? 4 : 2); n++) {
+            if (value[i].len > names[n].len
+                && ngx_strncmp(value[i].data, names[n].data, names[n].len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (n == (sign ? 4 : 2)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NULL;
+        }
+
+        if (s[n].data) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\"", &value[i]);
+            return NULL;
+        }
+
+        s[n].data = value[i].data + names[n].len;
+        s[n].len = value[i].len - names[n].len;
+    }
+
+    if (s[SECRET_FILE].len && (s[ZONE].len || s[PARTNER].len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" takes either \"secret_file\" or \"zone\" "
+                           "and \"partner\"", &cmd->name);
+        return NULL;
+    }
+
+    if (s[SECRET_FILE].len == 0 && (s[ZONE].len == 0 || s[PARTNER].len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"%s\"",
+                           &cmd->name,
+                           s[ZONE].len ? "partner"
+                                       : s[PARTNER].len ? "zone"
+                                                        : "secret_file");
+        return NULL;
+    }
+
+    webhook = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_webhook_t));
+    if (webhook == NULL) {
+        return NULL;
+    }
+
+    if (s[HEADER].len == 0) {
+        ngx_str_set(&s[HEADER], "X-WASSIIT-Signature");
+    }
+
+    webhook->header = s[HEADER];
+    webhook->lowcase = ngx_pnalloc(cf->pool, s[HEADER].len);
+
+    if (webhook->lowcase == NULL
+        || ngx_http_wassiit_webhook_name(cf, &webhook->header) != NGX_CONF_OK)
+    {
+        return NULL;
+    }
+
+    ngx_strlow(webhook->lowcase, webhook->header.data, webhook->header.len);
+
+    if (s[ZONE].len) {
+        wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+        webhook->zone = ngx_http_wassiit_get_zone(cf, wmcf, &s[ZONE]);
+
+        return (webhook->zone
+                && ngx_http_wassiit_webhook_partner(cf, webhook, &s[PARTNER])
+                   == NGX_OK)
+               ? webhook : NULL;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &s[SECRET_FILE], 1) != NGX_OK) {
+        return NULL;
+    }
+
+    webhook->keys = ngx_http_wassiit_store_secrets(&s[SECRET_FILE], cf->pool,
+                                                   cf->log);
+
+    return webhook->keys ? webhook : NULL;
+}
+
+
+/* A header's name: a token (RFC 9110, section 5.1), and not one of HTTP's. */
+
+static char *
+ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name)
+{
+    size_t        i;
+    ngx_uint_t    n;
+
+    static const char  *taken[] = {
+        "connection", "content-length", "content-type", "expect", "host",
+        "te", "trailer", "transfer-encoding", "upgrade"
+    };
+
+    for (i = 0; i < name->len; i++) {
+        if (!isalnum(name->data[i])
+            && ngx_strchr("!#$%&'*+-.^_`|~", name->data[i]) == NULL)
+        {
+            break;
+        }
+    }
+
+    if (i == name->len && i <= 128) {
+
+        for (n = 0; n < sizeof(taken) / sizeof(taken[0]); n++) {
+            if (ngx_strcasecmp(name->data, (u_char *) taken[n]) == 0) {
+                break;
+            }
+        }
+
+        if (n == sizeof(taken) / sizeof(taken[0])) {
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" can't be the header of a signature", name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    webhook->partner = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (webhook->partner == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = webhook->partner;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
+static char *
 ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_wassiit_loc_conf_t *wlcf = conf;
@@ -1240,9 +1605,17 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    *h = ngx_http_wassiit_body_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
     *h = ngx_http_wassiit_limit_handler;
 
     ngx_http_wassiit_upstream_init();
+    ngx_http_wassiit_body_init();
     ngx_http_wassiit_reply_init();
 
     return NGX_OK;

@@ -11,6 +11,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_wassiit_zone.h"
+#include "ngx_wassiit_multipart.h"
+#include "ngx_wassiit_rules.h"
 
 
 /* a decision: what became of a request, and why */
@@ -28,11 +30,14 @@ typedef enum {
     NGX_HTTP_WASSIIT_PARTNER_DISABLED,
     NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE,
     NGX_HTTP_WASSIIT_RATE_LIMITED,
-    NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN
+    NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN,
+    NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE,
+    NGX_HTTP_WASSIIT_TOO_LARGE,
+    NGX_HTTP_WASSIIT_INVALID_PAYLOAD
 } ngx_http_wassiit_decision_e;
 
 
-/* values of wassiit_limit, of wassiit_errors, of wassiit_auth */
+/* values of wassiit_limit, of wassiit_errors, of wassiit_auth, ... */
 
 #define NGX_HTTP_WASSIIT_LIMIT_OFF        0
 #define NGX_HTTP_WASSIIT_LIMIT_ON         1
@@ -43,6 +48,18 @@ typedef enum {
 
 #define NGX_HTTP_WASSIIT_AUTH_KEY         0
 #define NGX_HTTP_WASSIIT_AUTH_HMAC        1
+
+/* ... and of wassiit_payload */
+
+#define NGX_HTTP_WASSIIT_PAYLOAD_OFF         0
+#define NGX_HTTP_WASSIIT_PAYLOAD_MESSAGE     1
+#define NGX_HTTP_WASSIIT_PAYLOAD_CALL        2
+#define NGX_HTTP_WASSIIT_PAYLOAD_AUTOMATION  3
+#define NGX_HTTP_WASSIIT_PAYLOAD_AUDIO       4
+#define NGX_HTTP_WASSIIT_PAYLOAD_DOCUMENT    5
+
+/* bytes of a body that is checked as JSON */
+#define NGX_HTTP_WASSIIT_JSON_MAX         65536
 
 
 /* digits of a timestamp, from 2001 to 2286 */
@@ -77,6 +94,75 @@ typedef struct {
 } ngx_http_wassiit_signed_t;
 
 
+/* what wassiit_webhook_verify or wassiit_webhook_sign was given */
+
+typedef struct {
+    ngx_str_t                      header;      /* its name, ... */
+    u_char                        *lowcase;     /* ... and in lower case */
+    ngx_array_t                   *keys;        /* ngx_wassiit_hmac_key_t */
+
+    /* to sign with the secret of a partner, else NULL */
+    ngx_http_wassiit_zone_t       *zone;
+    ngx_http_complex_value_t      *partner;
+} ngx_http_wassiit_webhook_t;
+
+
+/* a place in a body that lies in memory, in a file, or in both */
+
+typedef struct {
+    ngx_chain_t                   *cl;
+    off_t                          pos;         /* bytes of cl that are done */
+} ngx_http_wassiit_place_t;
+
+
+typedef struct {
+    ngx_wassiit_hmac_t             hmac;
+    const ngx_wassiit_hmac_key_t  *key;
+} ngx_http_wassiit_mac_t;
+
+
+/*
+ * All that looks at one request's body.  Made when it first meets a location
+ * that asks for that; what it has settled stays.
+ */
+
+typedef struct ngx_http_wassiit_body_s  ngx_http_wassiit_body_t;
+
+struct ngx_http_wassiit_body_s {
+    ngx_http_request_t            *request;
+
+    /* what is settled: by which directive, and what came of it */
+    ngx_http_wassiit_webhook_t    *verified;
+    ngx_http_wassiit_webhook_t    *signed_by;
+    ngx_http_wassiit_webhook_t    *injected;    /* whose header stands there */
+    ngx_uint_t                     checked;     /* the payload's rule */
+    ngx_str_t                      faults;      /* of the payload: JSON */
+    u_char                         signature[NGX_WASSIIT_HMAC_HEX];
+
+    /* what it is read for: a MAC for each secret, the signature's the last */
+    ngx_http_wassiit_mac_t        *macs;
+    ngx_uint_t                     nmacs;
+    ngx_wassiit_hmac_key_t         key;         /* to sign with */
+    ngx_str_t                      sent;        /* signature to verify */
+    ngx_uint_t                     payload;     /* the rule to check */
+    ngx_wassiit_multipart_t       *multipart;
+    off_t                          size;        /* bytes seen */
+
+    /* what has come and wasn't looked at, or what had come before */
+    ngx_chain_t                   *held;
+    ngx_http_wassiit_place_t       place;
+    ngx_queue_t                    queue;       /* of those that wait */
+
+    unsigned                       verify:1;
+    unsigned                       sign:1;
+    unsigned                       check:1;
+    unsigned                       arriving:1;  /* by the filter */
+    unsigned                       waiting:1;   /* for its turn */
+    unsigned                       started:1;
+    unsigned                       done:1;
+};
+
+
 typedef struct {
     ngx_wassiit_scopes_t           scopes;
     ngx_array_t                    zones;       /* ngx_http_wassiit_zone_t * */
@@ -95,6 +181,9 @@ typedef struct {
     ngx_http_wassiit_zone_t       *zone;        /* NULL: access is off */
     ngx_http_wassiit_required_t   *required;    /* NULL: no scope */
     ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
+    ngx_http_wassiit_webhook_t    *verify;      /* NULL: no webhooks here */
+    ngx_http_wassiit_webhook_t    *sign;        /* NULL: none are sent */
+    ngx_uint_t                     payload;
     ngx_uint_t                     auth;
     time_t                         skew;        /* seconds */
     ngx_uint_t                     limit;
@@ -124,6 +213,7 @@ typedef struct {
     time_t                         skew;
 
     ngx_http_wassiit_signed_t     *signed_upstream;
+    ngx_http_wassiit_body_t       *body;        /* NULL: nobody looks at it */
 
     /* for a refusal's body */
     ngx_str_t                      header;      /* which stands twice */
@@ -131,7 +221,7 @@ typedef struct {
     uint64_t                       missing;     /* of these */
     ngx_str_t                      undeclared;  /* asked for, unknown */
     ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
-    ngx_chain_t                   *body;
+    ngx_chain_t                   *reply;
 
     ngx_wassiit_usage_t            usage;       /* if taken */
 
@@ -140,6 +230,7 @@ typedef struct {
     unsigned                       known:1;     /* partner is filled */
     unsigned                       verified:1;  /* the signature, in identity */
     unsigned                       refused:1;
+    unsigned                       webhook:1;   /* by the body's signature */
     unsigned                       redirected:1;  /* refused, by error_page */
     unsigned                       taken:1;     /* the window was asked */
     unsigned                       counted:1;   /* as allowed */
@@ -159,6 +250,22 @@ ngx_http_wassiit_ctx_t *ngx_http_wassiit_get_ctx(ngx_http_request_t *r);
 
 /* Makes the context of a request that has none.  NULL: memory is short. */
 ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(ngx_http_request_t *r);
+
+/*
+ * The context of r itself, a subrequest's own too: what goes upstream from one
+ * is not what goes from the other.  NULL if it has none.
+ */
+ngx_http_wassiit_ctx_t *ngx_http_wassiit_own_ctx(ngx_http_request_t *r);
+
+/* The same, made if there is none.  NULL: memory is short. */
+ngx_http_wassiit_ctx_t *ngx_http_wassiit_need_ctx(ngx_http_request_t *r);
+
+/* Notes, logs and counts a refusal.  Returns its HTTP status. */
+ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
+
+/* Counts a request, once, as allowed: nothing of ours refuses it any more. */
+void ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx);
 
 /*
  * Notes the client's credentials, which lie in its header, before anything is
@@ -189,6 +296,49 @@ ngx_uint_t ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose);
  * them upstream.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_wassiit_strip_credentials(ngx_http_request_t *r);
+
+/*
+ * The handler of the pre-content phase that has the body read, where
+ * something looks at it, and the request body's filter that sees it arrive.
+ */
+ngx_int_t ngx_http_wassiit_body_handler(ngx_http_request_t *r);
+void ngx_http_wassiit_body_init(void);
+
+/*
+ * The next bytes of a body that has come, size at most, which stay valid
+ * until the next call.  Returns NGX_OK, NGX_DONE at the end, or NGX_ERROR if
+ * its file can't be read.
+ */
+ngx_int_t ngx_http_wassiit_body_next(ngx_http_request_t *r,
+    ngx_http_wassiit_place_t *place, size_t size, ngx_str_t *piece);
+
+/* Is there a body, as far as the header tells?  Returns 1 or 0. */
+ngx_uint_t ngx_http_wassiit_has_body(ngx_http_request_t *r);
+
+/*
+ * Webhooks: begin() looks for the signature that body->verify asks for, or for
+ * the secret that body->sign does, before anything is read; end() judges and
+ * signs when all has been.  Each returns NGX_OK, or the status to answer with.
+ */
+ngx_int_t ngx_http_wassiit_webhook_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+ngx_int_t ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+
+/* Is h the header of this name?  With loose set, "_" counts as "-". */
+ngx_uint_t ngx_http_wassiit_webhook_header(ngx_http_wassiit_webhook_t *webhook,
+    ngx_table_elt_t *h, ngx_uint_t loose);
+
+/*
+ * Payloads: the same for body->check; feed() is given the bytes in between.
+ * Each returns NGX_OK, or the status to answer with.
+ */
+ngx_int_t ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+ngx_int_t ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len);
+ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 
 /*
  * The handler of the pre-content phase, the last of ours, that gives a request

@@ -19,8 +19,6 @@ static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *names);
 static ngx_int_t ngx_http_wassiit_undeclared(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *name);
-static ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
 static void ngx_http_wassiit_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 
@@ -194,13 +192,26 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         }
     }
 
-    if (!ctx->counted) {
-        ctx->counted = 1;
-        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
-                                    NGX_HTTP_WASSIIT_COUNT_ALLOWED);
+    if (wlcf->verify == NULL
+        && wlcf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF)
+    {
+        ngx_http_wassiit_count_allowed(ctx);
     }
 
     return NGX_DECLINED;
+}
+
+
+void
+ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
+{
+    if (!ctx->known || ctx->refused || ctx->counted) {
+        return;
+    }
+
+    ctx->counted = 1;
+    ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
+                                NGX_HTTP_WASSIIT_COUNT_ALLOWED);
 }
 
 
@@ -250,6 +261,36 @@ ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
     }
 
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
+
+    return ctx;
+}
+
+
+ngx_http_wassiit_ctx_t *
+ngx_http_wassiit_own_ctx(ngx_http_request_t *r)
+{
+    return (r == r->main) ? ngx_http_wassiit_get_ctx(r)
+                          : ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+}
+
+
+ngx_http_wassiit_ctx_t *
+ngx_http_wassiit_need_ctx(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    ctx = ngx_http_wassiit_own_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_wassiit_create_ctx(r);
+        if (ctx == NULL) {
+            return NULL;
+        }
+
+        wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+        ctx->errors = wlcf->errors;
+    }
 
     return ctx;
 }
@@ -588,7 +629,7 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e decision)
 {
@@ -622,6 +663,12 @@ ngx_http_wassiit_log(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
                       (size_t) ctx->partner.key_id_len,
                       ctx->partner.names + ctx->partner.id_len,
                       &ctx->zone->name);
+        return;
+    }
+
+    if (ctx->zone == NULL) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "wassiit: %V",
+                      ngx_http_wassiit_code(ctx->decision));
         return;
     }
 

@@ -129,7 +129,17 @@ static ngx_http_wassiit_error_t  ngx_http_wassiit_refusals[] = {
       ngx_string("") },
 
     { 0, ngx_string("rate_limited_dry_run"), ngx_null_string,
-      ngx_null_string }
+      ngx_null_string },
+
+    { 415, ngx_string("unsupported_media_type"),
+      ngx_string("Unsupported Media Type"),
+      ngx_string("") },
+
+    { 413, ngx_string("too_large"), ngx_string("Content Too Large"),
+      ngx_string("A JSON body of this path may have 65536 bytes.") },
+
+    { 400, ngx_string("invalid_payload"), ngx_string("Bad Request"),
+      ngx_string("The body breaks the rules that stand under errors.") }
 };
 
 
@@ -302,6 +312,7 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     size_t                         size;
     ngx_buf_t                     *b;
     ngx_int_t                      status;
+    ngx_str_t                      faults;
     ngx_chain_t                   *out;
     ngx_http_wassiit_error_t      *error;
     ngx_http_variable_value_t     *id;
@@ -313,6 +324,13 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     status = error->status ? error->status : (ngx_int_t) r->err_status;
 
     size = REPLY_SIZE;
+
+    ngx_str_null(&faults);
+
+    if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
+        faults = ctx->body->faults;
+        size += faults.len;
+    }
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
         /* once in the detail, once as a list */
@@ -331,8 +349,10 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
         p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
-                        "\"message\":\"%V\",\"data\":null}",
+                        "\"message\":\"%V\",\"data\":",
                         status, &error->code);
+        p = faults.len ? ngx_sprintf(p, "{\"errors\":%V}}", &faults)
+                       : ngx_sprintf(p, "null}");
         goto done;
     }
 
@@ -362,6 +382,10 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         p = ngx_sprintf(p, ",\"violated-policies\":[\"default\"]");
     }
 
+    if (faults.len) {
+        p = ngx_sprintf(p, ",\"errors\":%V", &faults);
+    }
+
     *p++ = '}';
 
 done:
@@ -389,6 +413,30 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
         return ngx_sprintf(p, "The header %V stands twice. Send it once.",
                            &ctx->header);
 
+    case NGX_HTTP_WASSIIT_MISSING_SIGNATURE:
+        if (!ctx->webhook) {
+            break;
+        }
+
+        return ngx_sprintf(p, "Sign the body: send its hex HMAC-SHA256 in "
+                           "%V.", &ctx->header);
+
+    case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
+        if (!ctx->webhook) {
+            break;
+        }
+
+        return ngx_sprintf(p, "The signature in %V is not the hex "
+                           "HMAC-SHA256 of the body, byte for byte, under "
+                           "our common secret.", &ctx->header);
+
+    case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
+        return ngx_sprintf(p, "Send the body as %s, and say so in "
+                           "Content-Type.",
+                           ctx->body->payload
+                           >= NGX_HTTP_WASSIIT_PAYLOAD_AUDIO
+                           ? "multipart/form-data" : "application/json");
+
     case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
         return ngx_sprintf(p, "The timestamp in X-API-Timestamp must be Unix "
                            "seconds, digits only, at most %T from the "
@@ -412,8 +460,10 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
                            retry, retry == 1 ? "" : "s");
 
     default:
-        return ngx_cpymem(p, error->detail.data, error->detail.len);
+        break;
     }
+
+    return ngx_cpymem(p, error->detail.data, error->detail.len);
 }
 
 
@@ -502,21 +552,27 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ctx->body = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors);
-    if (ctx->body == NULL) {
+    ctx->reply = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors);
+    if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
 
     r->err_status = ngx_http_wassiit_status(ctx->decision);
     r->headers_out.status = r->err_status;
 
-    ngx_http_wassiit_content(r, ctx->body->buf, ctx->errors);
+    ngx_http_wassiit_content(r, ctx->reply->buf, ctx->errors);
 
-    if (r->err_status == NGX_HTTP_BAD_REQUEST) {
+    if (r->err_status == NGX_HTTP_BAD_REQUEST
+        || r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+    {
+        /*
+         * nginx takes these for a client that it can't follow; we could.  But
+         * what is still to come of the body has to be read before.
+         */
 
-        /* nginx takes a 400 for a client that it can't follow; we could */
-
-        if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        if (ngx_http_wassiit_has_body(r)
+            && (r->request_body == NULL || r->request_body->rest != 0))
+        {
             r->lingering_close = 1;
 
         } else if (r->http_version < NGX_HTTP_VERSION_20) {
@@ -568,6 +624,8 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
     /* not if error_page has put a status of another's in place of ours */
 
     if (ctx->refused
+        && (r->err_status == NGX_HTTP_UNAUTHORIZED
+            || r->err_status == NGX_HTTP_TOO_MANY_REQUESTS)
         && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision)
         && ngx_http_wassiit_refusal_header(r, ctx) != NGX_OK)
     {
@@ -582,10 +640,13 @@ static ngx_int_t
 ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
-    u_char  *p, *value;
+    u_char     *p, *value;
+    ngx_str_t  *what;
 
-    value = ngx_pnalloc(r->pool, sizeof("ApiKey realm=\"\"") - 1
-                                 + NGX_INT_T_LEN + ctx->zone->name.len);
+    what = ctx->webhook ? &ctx->header : &ctx->zone->name;
+
+    value = ngx_pnalloc(r->pool, sizeof("HMAC-SHA256 header=\"\"") - 1
+                                 + NGX_INT_T_LEN + what->len);
     if (value == NULL) {
         return NGX_ERROR;
     }
@@ -593,7 +654,8 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     switch (r->err_status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        p = ngx_sprintf(value, "ApiKey realm=\"%V\"", &ctx->zone->name);
+        p = ngx_sprintf(value, ctx->webhook ? "HMAC-SHA256 header=\"%V\""
+                                            : "ApiKey realm=\"%V\"", what);
 
         return ngx_http_wassiit_add_header(r, HEADER_WWW_AUTHENTICATE, value,
                                            p);
@@ -672,13 +734,13 @@ ngx_http_wassiit_unparsed(ngx_http_request_t *r)
     r->err_status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
     r->headers_out.status = r->err_status;
 
-    ctx->body = ngx_http_wassiit_body(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
+    ctx->reply = ngx_http_wassiit_body(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
                                       wlcf->errors);
-    if (ctx->body == NULL) {
+    if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_wassiit_content(r, ctx->body->buf, wlcf->errors);
+    ngx_http_wassiit_content(r, ctx->reply->buf, wlcf->errors);
 
     return NGX_OK;
 }
@@ -692,7 +754,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
 
-    if (ctx == NULL || ctx->body == NULL || in == NULL || r != r->main) {
+    if (ctx == NULL || ctx->reply == NULL || in == NULL || r != r->main) {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -702,8 +764,8 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         out->buf->pos = out->buf->last;
     }
 
-    out = ctx->body;
-    ctx->body = NULL;
+    out = ctx->reply;
+    ctx->reply = NULL;
 
     return ngx_http_next_body_filter(r, out);
 }

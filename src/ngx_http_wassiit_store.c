@@ -62,6 +62,7 @@ typedef struct {
 } ngx_http_wassiit_arena_t;
 
 
+static void ngx_http_wassiit_store_wipe(void *data);
 static u_char *ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size,
     ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_store_divide(
@@ -88,8 +89,10 @@ static ngx_int_t ngx_http_wassiit_store_key(ngx_http_wassiit_part_t *part,
     json_t *json, ngx_uint_t n, ngx_http_wassiit_key_t *key);
 static ngx_int_t ngx_http_wassiit_store_digest(json_t *json, u_char *digest);
 static ngx_int_t ngx_http_wassiit_store_time(json_t *json, int64_t *seconds);
+static ngx_http_wassiit_secrets_t *ngx_http_wassiit_store_owns(
+    ngx_http_wassiit_part_t *part, ngx_http_wassiit_record_t *rec);
 static ngx_int_t ngx_http_wassiit_store_hmac(ngx_http_wassiit_part_t *part,
-    json_t *json, ngx_wassiit_hmac_key_t **key);
+    json_t *json, ngx_http_wassiit_record_t *rec);
 static ngx_int_t ngx_http_wassiit_store_id(json_t *json);
 static ngx_int_t ngx_http_wassiit_store_name(json_t *json);
 static void ngx_http_wassiit_store_copy(ngx_http_wassiit_part_t *part,
@@ -228,6 +231,95 @@ done:
 }
 
 
+ngx_array_t *
+ngx_http_wassiit_store_secrets(ngx_str_t *file, ngx_pool_t *pool,
+    ngx_log_t *log)
+{
+    u_char                  *data, *p, *eol, *next, *last;
+    size_t                   size;
+    ngx_uint_t               line;
+    ngx_array_t             *keys;
+    ngx_pool_cleanup_t      *cln;
+    ngx_wassiit_hmac_key_t  *key;
+
+    data = ngx_http_wassiit_store_read(file, &size, log);
+    if (data == NULL) {
+        return NULL;
+    }
+
+    last = data + size;
+    keys = NULL;
+
+    for (p = data, line = 1; p < last; p++) {
+        line += (*p == LF);
+    }
+
+    /* no larger than it will be: as it grew it would leave copies behind */
+
+    keys = ngx_array_create(pool, line, sizeof(ngx_wassiit_hmac_key_t));
+    cln = ngx_pool_cleanup_add(pool, 0);
+
+    if (keys == NULL || cln == NULL) {
+        keys = NULL;
+        goto done;
+    }
+
+    cln->handler = ngx_http_wassiit_store_wipe;
+    cln->data = keys;
+
+    if (size == 0) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "secret file \"%V\" is empty",
+                      file);
+        keys = NULL;
+        goto done;
+    }
+
+    for (p = data, line = 1; p < last; p = next, line++) {
+        eol = memchr(p, LF, last - p);
+
+        next = eol ? eol + 1 : last;
+        eol = eol ? eol : last;
+
+        if (eol > p && eol[-1] == CR) {
+            eol--;
+        }
+
+        if (eol == p) {
+            /* anyone can sign with nothing */
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "secret file \"%V\" has an empty line: %ui",
+                          file, line);
+            keys = NULL;
+            goto done;
+        }
+
+        key = ngx_array_push(keys);
+        if (key == NULL) {
+            keys = NULL;
+            goto done;
+        }
+
+        ngx_wassiit_hmac_key(key, p, eol - p);
+    }
+
+done:
+
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    return keys;
+}
+
+
+static void
+ngx_http_wassiit_store_wipe(void *data)
+{
+    ngx_array_t *keys = data;
+
+    ngx_explicit_memzero(keys->elts, keys->nalloc * keys->size);
+}
+
+
 static u_char *
 ngx_http_wassiit_store_read(ngx_str_t *file, size_t *size, ngx_log_t *log)
 {
@@ -335,14 +427,14 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
         }
 
         /*
-         * A record for each line, and a secret; what is copied is no longer
+         * A record for each line, and its secrets; what is copied is no longer
          * than the line, and a key is shorter than its text.
          */
 
         shm = &store->parts[i];
         shm->size = sizeof(ngx_http_wassiit_part_t) + STORE_LINE
                     + lines * (sizeof(ngx_http_wassiit_record_t)
-                               + sizeof(ngx_wassiit_hmac_key_t)
+                               + sizeof(ngx_http_wassiit_secrets_t)
                                + 3 * NGX_ALIGNMENT)
                     + 2 * (eol - p);
         ngx_str_set(&shm->name, "wassiit partners' file");
@@ -664,9 +756,7 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
             }
 
         } else if (ngx_strcmp(field, "hmac_secret") == 0) {
-            if (ngx_http_wassiit_store_hmac(part, value, &rec->hmac)
-                != NGX_OK)
-            {
+            if (ngx_http_wassiit_store_hmac(part, value, rec) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -676,6 +766,11 @@ ngx_http_wassiit_store_record(ngx_http_wassiit_part_t *part, json_t *json,
                                                     "must be a string that "
                                                     "isn't empty");
             }
+
+            ngx_http_wassiit_store_owns(part, rec)->has_webhook = 1;
+            ngx_wassiit_hmac_key(&rec->secrets->webhook,
+                                 (u_char *) json_string_value(value),
+                                 json_string_length(value));
 
         } else {
             return ngx_http_wassiit_store_fault(part, "%s: unknown field",
@@ -886,9 +981,25 @@ ngx_http_wassiit_store_time(json_t *json, int64_t *seconds)
 }
 
 
+static ngx_http_wassiit_secrets_t *
+ngx_http_wassiit_store_owns(ngx_http_wassiit_part_t *part,
+    ngx_http_wassiit_record_t *rec)
+{
+    if (rec->secrets == NULL) {
+        rec->secrets = ngx_http_wassiit_part_alloc(part,
+                                           sizeof(ngx_http_wassiit_secrets_t),
+                                           NGX_ALIGNMENT);
+        ngx_memzero(rec->secrets, sizeof(ngx_http_wassiit_secrets_t));
+        part->secrets = 1;
+    }
+
+    return rec->secrets;
+}
+
+
 static ngx_int_t
 ngx_http_wassiit_store_hmac(ngx_http_wassiit_part_t *part, json_t *json,
-    ngx_wassiit_hmac_key_t **key)
+    ngx_http_wassiit_record_t *rec)
 {
     size_t   len;
     u_char  *secret;
@@ -909,11 +1020,8 @@ ngx_http_wassiit_store_hmac(ngx_http_wassiit_part_t *part, json_t *json,
         n = ngx_wassiit_hmac_decode(secret, (u_char *) json_string_value(json),
                                     len);
         if (n != NGX_ERROR) {
-            *key = ngx_http_wassiit_part_alloc(part,
-                                               sizeof(ngx_wassiit_hmac_key_t),
-                                               NGX_ALIGNMENT);
-            ngx_wassiit_hmac_key(*key, secret, n);
-            part->secrets = 1;
+            ngx_http_wassiit_store_owns(part, rec)->has_hmac = 1;
+            ngx_wassiit_hmac_key(&rec->secrets->hmac, secret, n);
         }
 
         ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(len));

@@ -34,6 +34,16 @@ typedef struct {
 } ngx_http_wassiit_key_t;
 
 
+/* what a partner shares with us, as HMAC keys; all of it zero if unset */
+
+typedef struct {
+    ngx_wassiit_hmac_key_t            hmac;
+    ngx_wassiit_hmac_key_t            webhook;
+    uint32_t                          has_hmac;
+    uint32_t                          has_webhook;
+} ngx_http_wassiit_secrets_t;
+
+
 typedef struct ngx_http_wassiit_record_s  ngx_http_wassiit_record_t;
 
 struct ngx_http_wassiit_record_s {
@@ -42,7 +52,7 @@ struct ngx_http_wassiit_record_s {
     uint64_t                          scopes;
     ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
     ngx_http_wassiit_key_t           *keys;
-    ngx_wassiit_hmac_key_t           *hmac;     /* NULL: it has no secret */
+    ngx_http_wassiit_secrets_t       *secrets;  /* NULL: it has none */
     unsigned                          nkeys:8;
     unsigned                          enabled:1;
     unsigned                          deleted:1;
@@ -66,6 +76,15 @@ typedef struct {
  */
 ngx_int_t ngx_http_wassiit_store_secret(ngx_str_t *file,
     ngx_wassiit_hmac_key_t *key, ngx_log_t *log);
+
+/*
+ * Reads a secret a line: the bytes of each, as they are, up to its LF or CRLF.
+ * Returns an array of ngx_wassiit_hmac_key_t from the pool, at least one, which
+ * the pool's end wipes; or NULL, which is then logged at "emerg" with the
+ * file's name: a file without a line, or with an empty one, is an error.
+ */
+ngx_array_t *ngx_http_wassiit_store_secrets(ngx_str_t *file,
+    ngx_pool_t *pool, ngx_log_t *log);
 
 /*
  * Reads the whole file.  Returns the store, which the caller destroys with

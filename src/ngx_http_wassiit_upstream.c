@@ -5,6 +5,10 @@
 #include "ngx_http_wassiit.h"
 
 
+static ngx_int_t ngx_http_wassiit_strip(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *webhook);
+static ngx_int_t ngx_http_wassiit_sign_body(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign);
 static ngx_int_t ngx_http_wassiit_inject(ngx_http_request_t *r,
     ngx_http_wassiit_signed_t *s);
 static ngx_int_t ngx_http_wassiit_take_back(ngx_http_request_t *r);
@@ -78,9 +82,20 @@ ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose)
 ngx_int_t
 ngx_http_wassiit_strip_credentials(ngx_http_request_t *r)
 {
+    return ngx_http_wassiit_strip(r, NULL);
+}
+
+
+/* Takes out the webhook's header, or, without a webhook, the credentials. */
+
+static ngx_int_t
+ngx_http_wassiit_strip(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *webhook)
+{
     ngx_uint_t        i;
     ngx_list_t       *list;
     ngx_list_part_t  *part, *prev;
+    ngx_table_elt_t  *h;
 
     list = &r->headers_in.headers;
     prev = NULL;
@@ -96,8 +111,10 @@ ngx_http_wassiit_strip_credentials(ngx_http_request_t *r)
             continue;
         }
 
-        if (ngx_http_wassiit_credential((ngx_table_elt_t *) part->elts + i, 1)
-            == 0)
+        h = (ngx_table_elt_t *) part->elts + i;
+
+        if (webhook ? !ngx_http_wassiit_webhook_header(webhook, h, 1)
+                    : !ngx_http_wassiit_credential(h, 1))
         {
             i++;
             continue;
@@ -207,6 +224,10 @@ ngx_http_wassiit_sign_handler(ngx_http_request_t *r)
         rc = s ? ngx_http_wassiit_inject(r, s) : NGX_ERROR;
     }
 
+    if (rc == NGX_OK && (wlcf->sign || r->internal)) {
+        rc = ngx_http_wassiit_sign_body(r, wlcf->problem ? NULL : wlcf->sign);
+    }
+
     return (rc == NGX_OK) ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -219,11 +240,7 @@ ngx_http_wassiit_get_signed(ngx_http_request_t *r)
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
-
-    /* a subrequest goes to an upstream of its own */
-
-    ctx = (r == r->main) ? ngx_http_wassiit_get_ctx(r)
-                     : ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
+    ctx = ngx_http_wassiit_own_ctx(r);
 
     if (ctx && ctx->signed_upstream
         && (wlcf->signer == NULL
@@ -236,13 +253,9 @@ ngx_http_wassiit_get_signed(ngx_http_request_t *r)
         return NULL;
     }
 
+    ctx = ngx_http_wassiit_need_ctx(r);
     if (ctx == NULL) {
-        ctx = ngx_http_wassiit_create_ctx(r);
-        if (ctx == NULL) {
-            return NULL;
-        }
-
-        ctx->errors = wlcf->errors;
+        return NULL;
     }
 
     s = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_signed_t));
@@ -346,6 +359,73 @@ ngx_http_wassiit_inject(ngx_http_request_t *r, ngx_http_wassiit_signed_t *s)
             h->value.data = s->signature;
         }
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The webhook's header in place of the client's, and of the one that was made
+ * for a location before.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_sign_body(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign)
+{
+    ngx_table_elt_t         *h;
+    ngx_http_wassiit_ctx_t  *ctx, *main;
+
+    ctx = ngx_http_wassiit_own_ctx(r);
+    main = ngx_http_wassiit_get_ctx(r);
+
+    if (main && main->body && main->body->injected
+        && (ctx != main || main->body->injected != sign))
+    {
+        if (ngx_http_wassiit_own_headers(r) != NGX_OK
+            || ngx_http_wassiit_strip(r, main->body->injected) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ctx == main) {
+            main->body->injected = NULL;
+        }
+    }
+
+    if (sign == NULL) {
+        return NGX_OK;
+    }
+
+    if (ctx == NULL || ctx->body == NULL || ctx->body->signed_by != sign) {
+        /* nothing goes out unsigned */
+        return NGX_ERROR;
+    }
+
+    if (ctx->body->injected == sign) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_wassiit_own_headers(r) != NGX_OK
+        || ngx_http_wassiit_strip(r, sign) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key = sign->header;
+    h->lowcase_key = sign->lowcase;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    h->value.len = NGX_WASSIIT_HMAC_HEX;
+    h->value.data = ctx->body->signature;
+
+    ctx->body->injected = sign;
 
     return NGX_OK;
 }

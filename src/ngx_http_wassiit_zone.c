@@ -6,7 +6,7 @@
  * All memory is cut into units of one size, so that what one partner leaves
  * fits any other and the room needed can be told beforehand.  A partner
  * takes one unit, those of its window, one more for every five keys after
- * its first, and one for its secret, if it has one.
+ * its first, and one for its secrets, if it has any.
  *
  * Readers find a partner through an index that is written with single
  * atomic stores, copy what they need, and look again if sh->changes has
@@ -92,11 +92,6 @@ typedef struct {
     uint32_t                      owner;
     ngx_http_wassiit_slot_t       keys[ZONE_MORE_KEYS];
 } ngx_http_wassiit_more_t;
-
-
-typedef struct {
-    ngx_wassiit_hmac_key_t        hmac;
-} ngx_http_wassiit_secrets_t;
 
 
 typedef struct {
@@ -198,6 +193,8 @@ static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
     ngx_http_wassiit_state_t *state);
 static uint32_t *ngx_http_wassiit_zone_lookup_id(
     ngx_http_wassiit_zone_sh_t *sh, u_char *id, size_t len);
+static ngx_http_wassiit_entry_t *ngx_http_wassiit_zone_read_id(
+    ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id);
 static uint32_t ngx_http_wassiit_zone_partner(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);
 static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
@@ -505,7 +502,7 @@ static size_t
 ngx_http_wassiit_zone_record_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
-    return 1 + ngx_http_wassiit_zone_more(rec->nkeys) + (rec->hmac != NULL)
+    return 1 + ngx_http_wassiit_zone_more(rec->nkeys) + (rec->secrets != NULL)
            + ngx_wassiit_window_units(ngx_http_wassiit_zone_rate(zone, rec));
 }
 
@@ -580,7 +577,7 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
                                         ngx_http_wassiit_zone_rate(zone, rec),
                                         state->window, &most);
 
-    if (rec->hmac
+    if (rec->secrets
         && !ngx_http_wassiit_zone_same_secrets(zone->sh, rec, state->secrets))
     {
         more++;
@@ -1294,11 +1291,9 @@ static ngx_int_t
 ngx_http_wassiit_zone_secrets(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t *secrets)
 {
-    ngx_http_wassiit_secrets_t  *s;
-
     *secrets = 0;
 
-    if (rec->hmac == NULL) {
+    if (rec->secrets == NULL) {
         return NGX_OK;
     }
 
@@ -1306,8 +1301,8 @@ ngx_http_wassiit_zone_secrets(ngx_http_wassiit_zone_t *zone,
         return NGX_ERROR;
     }
 
-    s = ngx_http_wassiit_zone_at(zone->sh, *secrets);
-    s->hmac = *rec->hmac;
+    ngx_memcpy(ngx_http_wassiit_zone_at(zone->sh, *secrets), rec->secrets,
+               sizeof(ngx_http_wassiit_secrets_t));
 
     return NGX_OK;
 }
@@ -1317,15 +1312,12 @@ static ngx_uint_t
 ngx_http_wassiit_zone_same_secrets(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_record_t *rec, uint32_t secrets)
 {
-    ngx_http_wassiit_secrets_t  *s;
-
-    if (secrets == 0 || rec->hmac == NULL) {
-        return secrets == 0 && rec->hmac == NULL;
+    if (secrets == 0 || rec->secrets == NULL) {
+        return secrets == 0 && rec->secrets == NULL;
     }
 
-    s = ngx_http_wassiit_zone_at(sh, secrets);
-
-    return CRYPTO_memcmp(&s->hmac, rec->hmac, sizeof(ngx_wassiit_hmac_key_t))
+    return CRYPTO_memcmp(ngx_http_wassiit_zone_at(sh, secrets), rec->secrets,
+                         sizeof(ngx_http_wassiit_secrets_t))
            == 0;
 }
 
@@ -1378,6 +1370,43 @@ ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
 
             if (p->id_len == len && ngx_memcmp(p->id, id, len) == 0) {
                 return e;
+            }
+        }
+
+        e = ngx_http_wassiit_zone_next(&sh->ids, e);
+    }
+
+    return NULL;
+}
+
+
+/* The same for readers, who look again if sh->changes has moved. */
+
+static ngx_http_wassiit_entry_t *
+ngx_http_wassiit_zone_read_id(ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id)
+{
+    uint32_t                   hash, value;
+    uint32_t                  *e;
+    ngx_uint_t                 n;
+    ngx_http_wassiit_entry_t  *p;
+
+    hash = ngx_murmur_hash2(id->data, id->len);
+    e = ngx_http_wassiit_zone_first(&sh->ids, hash);
+
+    for (n = 0; n <= load(&sh->ids.reach); n++) {
+        value = load(e);
+
+        if (value == ENTRY_EMPTY) {
+            break;
+        }
+
+        if (ENTRY_TAG(value) == ENTRY_TAG(ENTRY(hash, 0, 0))) {
+            p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(value));
+
+            if (p->id_len == id->len
+                && ngx_memcmp(p->id, id->data, id->len) == 0)
+            {
+                return p;
             }
         }
 
@@ -1687,10 +1716,11 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         partner->scopes = state->scopes;
 
         secrets = state->secrets;
-        partner->hmac = (secrets != 0);
+        partner->hmac = 0;
 
         if (hmac && secrets && secrets < sh->units) {
             s = ngx_http_wassiit_zone_at(sh, secrets);
+            partner->hmac = (s->has_hmac != 0);
             *hmac = s->hmac;
         }
 
@@ -1711,6 +1741,50 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
             ngx_wassiit_window_prefetch(sh->base, window);
             return NGX_OK;
         }
+    }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_wassiit_hmac_key_t *key)
+{
+    uint32_t                     secrets;
+    uint64_t                     changes, version;
+    ngx_uint_t                   has;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+    ngx_http_wassiit_secrets_t  *s;
+
+    sh = zone->sh;
+
+    for ( ;; ) {
+        changes = load(&sh->changes);
+
+        p = ngx_http_wassiit_zone_read_id(sh, id);
+        version = 0;
+        has = 0;
+
+        if (p) {
+            version = load(&p->version);
+            secrets = p->state[version & 1].secrets;
+
+            if (secrets && secrets < sh->units) {
+                s = ngx_http_wassiit_zone_at(sh, secrets);
+                has = s->has_webhook;
+                *key = s->webhook;
+            }
+        }
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+        if (load(&sh->changes) != changes
+            || (p && load(&p->version) != version))
+        {
+            continue;
+        }
+
+        return (p == NULL) ? NGX_DECLINED : has ? NGX_OK : NGX_ABORT;
     }
 }
 

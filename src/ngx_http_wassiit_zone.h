@@ -112,6 +112,14 @@ ngx_int_t ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac);
 
 /*
+ * The key that webhooks to the partner with this id are signed with, which
+ * the caller wipes.  Returns NGX_OK and fills key; NGX_DECLINED: there is no
+ * such partner; NGX_ABORT: it has no webhook secret.
+ */
+ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_wassiit_hmac_key_t *key);
+
+/*
  * Tries to admit one request of the partner by its window.  Returns NGX_OK
  * or NGX_DECLINED and fills usage; NGX_ERROR: the partner is gone.
  */

@@ -165,6 +165,44 @@ ngx_wassiit_hmac_equal(const u_char mac[NGX_WASSIIT_HMAC_LEN],
 }
 
 
+void
+ngx_wassiit_hmac_hex(u_char *dst, const u_char mac[NGX_WASSIIT_HMAC_LEN])
+{
+    ngx_uint_t  i;
+
+    static const u_char  hex[] = "0123456789abcdef";
+
+    for (i = 0; i < NGX_WASSIIT_HMAC_LEN; i++) {
+        *dst++ = hex[mac[i] >> 4];
+        *dst++ = hex[mac[i] & 0xf];
+    }
+}
+
+
+ngx_uint_t
+ngx_wassiit_hmac_equal_hex(const u_char mac[NGX_WASSIIT_HMAC_LEN],
+    const u_char *p, size_t len)
+{
+    ngx_uint_t  i, same;
+    u_char      text[NGX_WASSIIT_HMAC_HEX], sent[NGX_WASSIIT_HMAC_HEX];
+
+    if (len != NGX_WASSIIT_HMAC_HEX) {
+        return 0;
+    }
+
+    for (i = 0; i < NGX_WASSIIT_HMAC_HEX; i++) {
+        sent[i] = ngx_tolower(p[i]);
+    }
+
+    ngx_wassiit_hmac_hex(text, mac);
+    same = (CRYPTO_memcmp(text, sent, NGX_WASSIIT_HMAC_HEX) == 0);
+
+    OPENSSL_cleanse(text, NGX_WASSIIT_HMAC_HEX);
+
+    return same;
+}
+
+
 ssize_t
 ngx_wassiit_hmac_decode(u_char *dst, const u_char *p, size_t len)
 {

@@ -20,8 +20,9 @@
 
 #define NGX_WASSIIT_HMAC_LEN        32
 
-/* characters of its base64, padding included */
+/* characters of its base64, padding included, and of its hex */
 #define NGX_WASSIIT_HMAC_BASE64     44
+#define NGX_WASSIIT_HMAC_HEX        64
 
 
 typedef struct {
@@ -60,6 +61,14 @@ ngx_uint_t ngx_wassiit_hmac_equal(const u_char mac[NGX_WASSIIT_HMAC_LEN],
 /* Writes the base64, NGX_WASSIIT_HMAC_BASE64 characters without a zero. */
 void ngx_wassiit_hmac_base64(u_char *dst,
     const u_char mac[NGX_WASSIIT_HMAC_LEN]);
+
+/* Writes the hex, NGX_WASSIIT_HMAC_HEX digits in lower case. */
+void ngx_wassiit_hmac_hex(u_char *dst,
+    const u_char mac[NGX_WASSIIT_HMAC_LEN]);
+
+/* As ngx_wassiit_hmac_equal(), for hex of either case. */
+ngx_uint_t ngx_wassiit_hmac_equal_hex(const u_char mac[NGX_WASSIIT_HMAC_LEN],
+    const u_char *p, size_t len);
 
 /* the most bytes that base64 of this length stands for */
 #define NGX_WASSIIT_HMAC_DECODED(len)  ((len) / 4 * 3 + 3)

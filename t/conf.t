@@ -50,7 +50,7 @@ sub refused {
 
 sub good_files {
     return (files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ],
-                       'our.secret' => 'c2VjcmV0' });
+                       'our.secret' => 'c2VjcmV0', 'two.secret' => "one\ntwo" });
 }
 
 sub line_of {
@@ -102,6 +102,13 @@ my @DIRECTIVES = (
         'wassiit_limit_headers on', 'wassiit_limit_headers off',
         'wassiit_errors problem', 'wassiit_errors envelope',
         'wassiit_hide_credentials on', 'wassiit_hide_credentials off',
+        'wassiit_webhook_verify off', 'wassiit_webhook_verify secret_file=two.secret',
+        'wassiit_webhook_verify header=X-Hub-Signature secret_file=two.secret',
+        'wassiit_webhook_sign off', 'wassiit_webhook_sign secret_file=our.secret',
+        'wassiit_webhook_sign secret_file=our.secret header=A',
+        'wassiit_webhook_sign zone=api partner=atlas',
+        'wassiit_webhook_sign partner=$arg_a-$arg_b zone=api header=X-Sum',
+        map { "wassiit_payload $_" } qw(message call audio document automation off),
 );
 
 for my $row (@DIRECTIVES) {
@@ -136,7 +143,10 @@ subtest 'too few and too many arguments' => sub {
         'wassiit_limit on off', 'wassiit_limit_headers',
         'wassiit_limit_headers on off', 'wassiit_errors',
         'wassiit_errors problem envelope', 'wassiit_hide_credentials',
-        'wassiit_hide_credentials on off', 'wassiit_problem on')
+        'wassiit_hide_credentials on off', 'wassiit_problem on',
+        'wassiit_webhook_verify', 'wassiit_webhook_verify off a b',
+        'wassiit_webhook_sign', 'wassiit_webhook_sign a b c d',
+        'wassiit_payload', 'wassiit_payload message call')
     {
         my ($name) = $directive =~ /(\w+)/;
         my $conf = $directive =~ /^wassiit_(?:zone|scopes)\b/
@@ -164,6 +174,9 @@ subtest 'the same directive twice' => sub {
         [ 'wassiit_limit_headers on', 'wassiit_limit_headers on' ],
         [ 'wassiit_errors problem', 'wassiit_errors envelope' ],
         [ 'wassiit_hide_credentials on', 'wassiit_hide_credentials off' ],
+        [ 'wassiit_webhook_verify off', 'wassiit_webhook_verify secret_file=our.secret' ],
+        [ 'wassiit_webhook_sign zone=api partner=a', 'wassiit_webhook_sign off' ],
+        [ 'wassiit_payload call', 'wassiit_payload message' ],
         [ 'wassiit_problem', 'wassiit_problem' ])
     {
         my ($name) = $pair->[0] =~ /(\w+)/;
@@ -406,11 +419,83 @@ subtest 'values that are none' => sub {
         [ 'wassiit_limit_headers yes', qr/invalid value "yes"/ ],
         [ 'wassiit_errors json', qr/invalid value "json"/ ],
         [ 'wassiit_errors off', qr/invalid value "off"/ ],
+        [ 'wassiit_payload messages', qr/invalid value "messages"/ ],
         [ 'wassiit_hide_credentials 1', qr/invalid value "1"/ ])
     {
         my ($directive, $expected) = @$row;
         refused(in_http($ZONE, location => "$directive;"),
                 qr/$expected.* in \S+nginx\.conf:7$/m, $directive);
+    }
+};
+
+subtest 'webhooks: what is refused, and why' => sub {
+    my $file = 'secret_file=our.secret';
+
+    for my $row (
+        [ 'verify on', qr/invalid parameter "on"/ ],
+        [ "verify off $file", qr/invalid parameter "off"/ ],
+        [ 'verify header=X-A', qr/"wassiit_webhook_verify" must have the parameter "secret_file"/ ],
+        [ 'verify secret_file=', qr/invalid parameter "secret_file="/ ],
+        [ "verify $file $file", qr/duplicate parameter "$file"/ ],
+        [ "verify $file header=", qr/invalid parameter "header="/ ],
+        [ 'verify zone=api partner=a', qr/invalid parameter "zone=api"/ ],
+        [ 'sign zone=api', qr/"wassiit_webhook_sign" must have the parameter "partner"/ ],
+        [ 'sign partner=a', qr/"wassiit_webhook_sign" must have the parameter "zone"/ ],
+        [ 'sign header=a', qr/"wassiit_webhook_sign" must have the parameter "secret_file"/ ],
+        [ "sign $file zone=api partner=a", qr/"wassiit_webhook_sign" takes either "secret_file" or "zone" and "partner"/ ],
+        [ "sign $file partner=a", qr/takes either/ ],
+        [ 'sign zone=api zone=api partner=a', qr/duplicate parameter "zone=api"/ ],
+        [ "sign $file 'header=X A'", qr/"X A" can't be the header of a signature/ ],
+        [ "sign $file header=X:", qr/"X:" can't be/ ],
+        [ "sign $file header=h\xc3\xa9", qr/can't be/ ],
+        [ "sign $file header=Content-length", qr/"Content-length" can't be/ ],
+        [ "sign $file header=HOST", qr/"HOST" can't be/ ],
+        [ "sign $file header=" . 'x' x 129, qr/"x+" can't be/ ])
+    {
+        my ($directive, $expected) = @$row;
+        refused(in_http($ZONE, location => qq(wassiit_webhook_$directive;)), qr/$expected.* in \S+nginx\.conf:7$/m, $directive);
+    }
+
+    refused(in_http($ZONE, location => 'wassiit_webhook_sign zone=nope partner=a;'),
+            qr/unknown wassiit_zone "nope" in \S+nginx\.conf:7$/m, 'a zone that no one declares');
+    refused(in_http($ZONE, location => 'wassiit_webhook_sign zone=api partner=$nope;'),
+            qr/unknown "nope" variable/, 'an unknown variable');
+
+    for my $row ([ 'empty', '', qr/secret file "\S+x\.secret" is empty/ ],
+                 [ 'an empty line', "one\n\ntwo\n", qr/secret file "\S+x\.secret" has an empty line: 2/ ],
+                 [ 'a line end alone', "\r\n", qr/has an empty line: 1/ ])
+    {
+        my ($name, $text, $expected) = @$row;
+        refused(in_http('', location => "wassiit_webhook_$_ secret_file=x.secret;"), $expected, "$_: $name",
+                files => { 'x.secret' => $text }) for qw(verify sign);
+    }
+    refused(in_http('', location => 'wassiit_webhook_verify secret_file=none.secret;'),
+            qr{open\(\) "\S+/none\.secret" failed}, 'no such file');
+};
+
+# What is judged by its end can't be on its way before.
+
+subtest 'what looks at bodies needs them whole' => sub {
+    my %pass = (proxy => 'proxy_pass http://127.0.0.1:9;', fastcgi => 'fastcgi_pass 127.0.0.1:9;',
+                uwsgi => 'uwsgi_pass 127.0.0.1:9;', scgi => 'scgi_pass 127.0.0.1:9;');
+    my %body = (wassiit_webhook_verify => 'secret_file=our.secret', wassiit_webhook_sign => 'zone=api partner=a',
+                wassiit_payload => 'document');
+
+    for my $name (sort keys %pass) {
+        my $off = "${name}_request_buffering off;";
+
+        for my $directive (sort keys %body) {
+            my $line = "$directive $body{$directive};";
+            my $expected = qr{"$directive" looks at the whole body .* needs "${name}_request_buffering on" in location "/x"};
+
+            refused(in_http($ZONE, location => "$line $off $pass{$name}"), $expected, "$directive, $off");
+            refused(in_http("$ZONE $off", server => $line, location => $pass{$name}), $expected,
+                    "$directive, $off, both from outside");
+            accepted(in_http($ZONE, location => "$directive off; $off $pass{$name}"), "$directive off, $off");
+            accepted(in_http("$ZONE $off", server => $line,
+                             location => "${name}_request_buffering on; $pass{$name}"), "$directive, on again");
+            accepted(in_http("$ZONE $off", location => "$line return 204;"), "$directive, where nothing goes upstream");
+        }
     }
 };
 

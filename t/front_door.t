@@ -96,6 +96,24 @@ sub is_envelope {
 
 my $s = start('main');
 
+# What each path takes, of a size if that matters: bytes and their type.
+
+my $otp = '{"reference": 1, "country": "CM", "recipient": "670000000",'
+    . ' "scheduled": "2025-09-29T12:40:14.590Z", "variables": {"otp": "123456"}}';
+
+sub payload {
+    my ($path, $size) = @_;
+
+    return ($otp, 'application/json') if $path =~ m{^/automation/};
+    return ('{"to": "+212600000000", "type": "voice"}', 'application/json') if $path =~ m{/calls};
+    return ('{"to": "+212600000000", "text": "Hello from WASSIIT!"}' . ' ' x (($size // 54) - 54),
+            'application/json') if $path !~ m{/messages/(audio|document)};
+
+    return (join("\r\n", '--edge', 'Content-Disposition: form-data; name="to"', '', '+212600000000',
+                 '--edge', 'Content-Disposition: form-data; name="file"; filename="a.mp3"', '',
+                 'x' x ($size // 9), '--edge--', ''), 'multipart/form-data; boundary=edge');
+}
+
 # Who has a secret signs what goes to wap.cm.
 
 sub ask {
@@ -110,9 +128,13 @@ sub ask {
         delete $more{unsigned};
     }
 
-    return http($s->port, method => $method, uri => $uri,
-                headers => \@headers,
-                $method =~ /^P/ ? (body => '{}') : (), %more);
+    if ($method =~ /^P/) {
+        my ($body, $type) = payload($uri, delete $more{size});
+        unshift @headers, 'Content-Type' => $type;
+        $more{body} //= $body;
+    }
+
+    return http($s->port, method => $method, uri => $uri, headers => \@headers, %more);
 }
 
 
@@ -275,7 +297,7 @@ sub sized {
     return $r;
 }
 
-is(ask('POST', "$api/messages", 'all', body => 'x' x 65536)->status, 202,
+is(ask('POST', "$api/messages", 'all', size => 65536)->status, 202,
    '64k are accepted');
 is_problem(sized("$api/messages", 65537, 'all'), 413, 'too_large', '64k + 1');
 is_problem(sized("$api/messages/audio", 16 * 2**20 + 1, 'all'), 413,
@@ -284,7 +306,7 @@ is_problem(sized("$api/messages/document", 100 * 2**20 + 1, 'all'), 413,
            'too_large', 'a document of 100m + 1');
 is_envelope(sized('/automation/', 65537, 'all'), 413, 'too_large',
             'automation');
-is(ask('POST', "$api/messages/$_", 'all', body => 'x' x 2**20)->status, 202,
+is(ask('POST', "$api/messages/$_", 'all', size => 2**20)->status, 202,
    "$_ of 1m is accepted") for qw(audio document);
 
 is_problem(ask('POST', "$api/messages", 'all', body => 'x' x 70000,
@@ -304,6 +326,31 @@ is($r->status, 400, 'two keys');
 is($r->json->{code}, 'duplicate_header', 'two keys: code');
 
 
+# ---- payloads that break the rules: refused, told why, and counted
+
+$r = ask('POST', "$api/messages", 'all');
+my $left = $r->header('X-RateLimit-Remaining');
+
+for my $row ([ "$api/messages", '{"to": "0600", "text": ""}', '#/to #/text' ],
+             [ "$api/calls", '{"to": "+212600000000"}', '#/type' ],
+             [ "$api/messages/audio", "--edge--", '#/to #/file' ],
+             [ "$api/messages/document", "--edge", '#' ])
+{
+    my ($path, $body, $pointers) = @$row;
+    $r = ask('POST', $path, 'all', body => $body);
+    is_problem($r, 400, 'invalid_payload', $path);
+    is(join(' ', map { $_->{pointer} } @{ $r->json->{errors} }), $pointers, "$path: what is wrong");
+    cmp_ok($r->header('X-RateLimit-Remaining'), '<', $left, "$path: counted");
+    $left = $r->header('X-RateLimit-Remaining');
+}
+
+$r = ask('POST', '/automation/', 'all', body => $otp =~ s/CM/XX/r);
+is($r->status, 400, 'automation: a country that is none');
+is($r->json->{message}, 'invalid_payload', 'automation: code');
+is_deeply([ map { $_->{pointer} } @{ $r->json->{data}{errors} } ], ['#/country'],
+          'automation: what is wrong');
+
+
 # ---- logs
 
 my $log = $s->access_log;
@@ -315,6 +362,7 @@ like($log, qr{^127\.0\.0\.1\ \[\S+\]\ "POST\ $api/messages"\ 202\ \d+
 like($log, qr/ 401 \d+ partner=- key=- decision=missing_key left=-/,
      'a refusal');
 like($log, qr/"POST \/automation\/" 200/, 'no query');
+like($log, qr/ 400 \d+ partner=all key=k1 decision=invalid_payload left=\d/, 'a broken payload');
 for my $who (sort keys %key) {
     unlike($log . $s->error_log, qr/\Q$key{$who}\E/, "not the key of $who");
 }
@@ -374,8 +422,9 @@ $s->stop;
         return ($line, \%head, $r->json->{body});
     };
 
+    my $odd = "\n{ \"text\":\"\xc3\xa9\\u0000\\/\" , \"x\":[1e0],\t\"to\":\"+2126\\u0030\\u00300000\"}\r\n ";
     my $r = ask('POST', "$api/messages?a=b%20c", 'all', headers => [ @claims, @signs ],
-                body => "{\"to\":\0\"\xff}");
+                body => $odd);
     my ($line, $head, $body) = $seen->($r);
 
     is($line, "POST $api/messages?a=b%20c HTTP/1.1", 'path and query');
@@ -386,7 +435,7 @@ $s->stop;
     is_deeply([ grep { /api.key|timestamp|signature|_/ } keys %$head ], [],
               'no credentials');
     unlike($r->json->{head}, qr/\Q$key{all}\E/, 'nor the key anywhere else');
-    is($body, "{\"to\":\0\"\xff}", 'the body, untouched');
+    is($body, $odd, 'the body, untouched');
 
     ($line) = $seen->(ask('GET', "$api/webhooks/..%2fmessages/1",
                           'only-messages.send'));
@@ -457,7 +506,8 @@ SKIP: {
                files => { 'cert.pem' => $cert, 'cert.key' => $private });
     $r = curl('--insecure', '--http2', '-X', 'POST',
               'https://127.0.0.1:' . $s->port . "$api/messages",
-              '-H', "X-API-Key: $key{all}", '-d', '{}');
+              '-H', "X-API-Key: $key{all}", '-H', 'Content-Type: application/json',
+              '-d', (payload("$api/messages"))[0]);
     is($r->status, 202, 'TLS: accepted');
     is($r->version, 2, 'TLS: HTTP/2');
     $s->stop;
@@ -480,7 +530,9 @@ for my $name ('wapcm.example', 'other.example') {
     } qw(pem key);
 
     my $conf = door_text('nginx.conf');
-    is($conf =~ s/^(\s*)# (proxy_ssl_\w+ .*;)$/$1$2/mg, 6, 'TLS to wap.cm: all of it');
+    my ($door, $egress) = split /^(?= *# ---- webhooks: )/m, $conf;
+    is($door =~ s/^(\s*)# (proxy_ssl_\w+ .*;)$/$1$2/mg, 6, 'TLS to wap.cm: all of it');
+    $conf = $door . $egress;
     is($conf =~ s{http://wapcm/}{https://wapcm/}g, 2, 'both proxy_pass');
     $conf =~ s{/etc/ssl/certs/ca-certificates\.crt}{wapcm.pem};
 

@@ -104,7 +104,8 @@ for my $block (blocks('nginx')) {
 
     my ($exit, $message) = nginx_test($conf, files =>
         { map({ $_ => [ partner('one', "$_ key") ] }
-              qw(partners.jsonl internal.jsonl)), 'wapcm.secret' => 'c2VjcmV0' });
+              qw(partners.jsonl internal.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
+          'webhook.secret' => 'secret' });
     is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
 }
 
@@ -193,6 +194,7 @@ http {
         location / { root %%DIR%%; }
         location /files { wassiit_scope files.send; }
         location /automation { wassiit_errors envelope; }
+        location /messages { wassiit_payload message; }
         location /problem { wassiit_problem; }
     }
 }
@@ -209,6 +211,9 @@ END
                               $ask->('/', 'key of slow') },
         duplicate_header => sub { $ask->('/', 'key of one', 'key of one') },
         missing_key => sub { $ask->('/automation') },
+        invalid_payload => sub {
+            http($s->port, method => 'POST', uri => '/messages', body => '{"to": "0600000000"}',
+                 headers => [ 'X-API-Key' => 'key of one', 'Content-Type' => 'application/json' ]) },
     );
 
     for my $block (blocks('json', '')) {
@@ -312,7 +317,8 @@ $merged{$1} = $2
     while $face =~ /ngx_conf_merge_\w+\(conf->(\w+),\s*prev->\w+,\s*(\w+)\)/g;
 
 # what no slot of nginx's sets
-my %own = (wassiit_access => 'off', wassiit_auth => 'key', wassiit_upstream_hmac => 'off');
+my %own = (wassiit_auth => 'key', map { ("wassiit_$_" => 'off') }
+               qw(access upstream_hmac webhook_verify webhook_sign));
 my %command;
 while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
                  \s* \w+, \s* (?: 0 | offsetof\(\w+,\s*(\w+)\) ), \s*
@@ -335,7 +341,7 @@ while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
 
 cmp_ok(scalar keys %command, '>=', 10, 'the table of directives is read');
 is($merged{zone}, 'NULL', 'access is off unless it is set');
-is($merged{signer}, 'NULL', 'nothing is signed unless it is set');
+is($merged{$_}, 'NULL', "$_: off unless it is set") for qw(signer verify sign);
 is($merged{auth}, 'NGX_HTTP_WASSIIT_AUTH_KEY', 'a key is enough unless it is set');
 is($merged{skew}, 300, 'five minutes');
 is_set([ $readme =~ /^### (wassiit_\w+)$/mg ], [ keys %command ],

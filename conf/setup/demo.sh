@@ -78,15 +78,16 @@ make_prefix() {
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
     cp "$top"/conf/*.* "$prefix/conf/"
 
-    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/contract" ]; then
+    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/conf/webhook.secret" ]; then
         (
             umask 077
             make_key > "$prefix/key"
             make_secret > "$prefix/secret"
             make_key > "$prefix/contract"
             make_secret > "$prefix/conf/wapcm.secret"
+            make_secret > "$prefix/conf/webhook.secret"
             partner demo "$(< "$prefix/key")" "$(< "$prefix/secret")" \
-                ",\"name\":\"Demo\",\"scopes\":[$scopes]" \
+                ",\"name\":\"Demo\",\"scopes\":[$scopes],\"webhook_secret\":\"$(< "$prefix/conf/webhook.secret")\"" \
                 > "$prefix/conf/partners.jsonl"
             partner front-door "$(< "$prefix/contract")" \
                 "$(< "$prefix/conf/wapcm.secret")" > "$prefix/conf/wapcm.jsonl"
@@ -148,6 +149,16 @@ curl -i $url/conversations -H "X-API-Key: $key"
 
 # an OTP by wap.cm, signed with the secret, which is written in hex here
 ts=\$(date +%s); curl -i "$front/automation/?test=1" -H "X-API-Key: $key" -H "X-API-Timestamp: \$ts" -H "X-API-Signature: \$(printf %s "$key\$ts" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)" -H "Content-Type: application/json" -d '{"reference": 1, "country": "CM", "recipient": "670000000", "scheduled": "2025-09-29T12:40:14.590Z", "variables": {"otp": "123456"}}'
+
+# a message to a number that is none: 400, with what is wrong
+curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "0600000000", "text": ""}'
+
+# a document
+curl -i $url/messages/document -H "X-API-Key: $key" -F to=+212600000000 -F file=@$top/README.md
+
+# a webhook to the partner, as the backend delivers it: signed on its way, and
+# verified where it arrives
+curl -i --unix-socket $prefix/egress.sock http://egress/demo -H "X-Delivery-URL: http://unix:receiver.sock:/hook" -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}'
 
 # no key: 401
 curl -i $url/conversations

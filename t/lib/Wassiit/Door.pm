@@ -67,6 +67,7 @@ sub start_door {
         files => {
             'partners.jsonl' => $with{partners},
             'wapcm.secret' => "$Contract{secret}\n",
+            'webhook.secret' => "the receiver's\n",
             'wapcm.jsonl' => [ partner('front-door', $Contract{key},
                                        hmac_secret => $Contract{secret}) ],
             'sandbox.conf' => $with{sandbox} // door_moved(door_text('sandbox.conf'), $name),

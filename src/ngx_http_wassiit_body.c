@@ -1,0 +1,640 @@
+
+/*
+ * The way of a body: read once, after key, scope and window have passed, and
+ * looked at as it arrives, on its way to memory or to a file.
+ *
+ * Hashing takes its time, so all requests of a worker share turns: after
+ * BODY_TURN of work, what has come is held back, nginx's buffers fill up and
+ * nothing more is read, until other events have been seen to.
+ */
+
+
+#include "ngx_http_wassiit.h"
+
+
+/* nanoseconds: at most two turns, and a slice each, come between events */
+#define BODY_TURN           500000
+
+/* bytes that are looked at in one go, whatever they cost */
+#define BODY_SLICE          32768
+
+
+static ngx_int_t ngx_http_wassiit_body_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_wassiit_body_read(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_body_arrived(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_body_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static ngx_int_t ngx_http_wassiit_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_body_hold(ngx_http_request_t *r,
+    ngx_http_wassiit_body_t *body, ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_body_work(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_place_t *place);
+static ngx_int_t ngx_http_wassiit_body_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
+static void ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body);
+static void ngx_http_wassiit_body_turn(ngx_event_t *ev);
+static void ngx_http_wassiit_body_spend(uint64_t since, ngx_log_t *log);
+static uint64_t ngx_http_wassiit_body_clock(void);
+static void ngx_http_wassiit_body_cleanup(void *data);
+
+
+static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
+
+
+/* of this worker: what it has spent since other events were seen to, and
+ * who waits for that */
+
+static uint64_t     ngx_http_wassiit_spent;
+static ngx_queue_t  ngx_http_wassiit_waiting;
+static ngx_event_t  ngx_http_wassiit_turn;
+#if (NGX_DEBUG)
+static uint64_t     ngx_http_wassiit_longest;
+#endif
+
+
+ngx_int_t
+ngx_http_wassiit_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if ((wlcf->verify == NULL && wlcf->sign == NULL
+         && wlcf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF)
+        || wlcf->problem)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_wassiit_need_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!ctx->refused) {
+        ctx->errors = wlcf->errors;
+        ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
+    }
+
+    if (ctx->body && ctx->body->arriving) {
+        /* reading failed, and error_page has led here */
+        ctx->body->arriving = 0;
+        ctx->body->started = 0;
+    }
+
+    if (ctx->body == NULL || !ctx->body->started) {
+
+        rc = ngx_http_wassiit_body_begin(r, ctx, wlcf);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_wassiit_body_read(r, ctx);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (!ctx->body->done) {
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_wassiit_body_end(r, ctx);
+}
+
+
+/*
+ * Finds out what the body is read for, and refuses what needn't be read.
+ * Returns NGX_OK, NGX_DECLINED if there is nothing left to do, or a status.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_body_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                judge;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+
+    if (body == NULL) {
+        body = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_body_t));
+        cln = ngx_pool_cleanup_add(r->pool, 0);
+
+        if (body == NULL || cln == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        cln->handler = ngx_http_wassiit_body_cleanup;
+        cln->data = body;
+
+        body->request = r;
+        ctx->body = body;
+    }
+
+    /*
+     * A subrequest's body is the client's, and is judged with its request;
+     * one that was refused came by the operator's error_page.
+     */
+
+    judge = (r == r->main && !ctx->refused);
+
+    body->verify = (judge && wlcf->verify && body->verified != wlcf->verify);
+
+    body->check = (judge && wlcf->payload
+                   && body->checked != wlcf->payload
+                   && (ngx_http_wassiit_has_body(r)
+                       || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
+
+    body->sign = (wlcf->sign && body->signed_by != wlcf->sign);
+
+    if (!body->verify && !body->check && !body->sign) {
+        ngx_http_wassiit_count_allowed(ctx);
+        return NGX_DECLINED;
+    }
+
+    body->macs = NULL;
+    body->nmacs = 0;
+    body->multipart = NULL;
+    body->size = 0;
+    body->done = 0;
+
+    rc = ngx_http_wassiit_webhook_begin(r, ctx);
+
+    if (rc == NGX_OK && body->check) {
+        rc = ngx_http_wassiit_payload_begin(r, ctx);
+    }
+
+    if (rc == NGX_OK) {
+        body->started = 1;
+    }
+
+    return rc;
+}
+
+
+/* Returns NGX_OK: it is done or waits for its turn; NGX_DONE; or a status. */
+
+static ngx_int_t
+ngx_http_wassiit_body_read(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+
+    if (r == r->main && r->request_body == NULL && !r->discard_body
+        && ngx_http_wassiit_has_body(r))
+    {
+        body->arriving = 1;
+        body->held = NULL;
+        body->place.pos = 0;
+
+        rc = ngx_http_read_client_request_body(r,
+                                               ngx_http_wassiit_body_arrived);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        ngx_http_finalize_request(r, NGX_DONE);
+
+        return NGX_DONE;
+    }
+
+    /* it has been read by another module, or before a redirect */
+
+    body->place.cl = r->request_body ? r->request_body->bufs : NULL;
+    body->place.pos = 0;
+
+    rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_OK;
+    }
+
+    body->done = (rc == NGX_OK);
+    body->started = body->done;
+
+    return rc;
+}
+
+
+static void
+ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    ctx->body->arriving = 0;
+    ctx->body->done = 1;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+
+/* All has been seen.  Returns NGX_DECLINED, for the next one, or a status. */
+
+static ngx_int_t
+ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    body = ctx->body;
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    body->started = 0;
+
+    rc = ngx_http_wassiit_webhook_end(r, ctx);
+
+    if (rc == NGX_OK && body->check) {
+        rc = ngx_http_wassiit_payload_end(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (body->verify) {
+        body->verified = wlcf->verify;
+    }
+
+    if (body->check) {
+        body->checked = wlcf->payload;
+    }
+
+    ngx_http_wassiit_count_allowed(ctx);
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * Passes on what has been looked at.  What hasn't stays in nginx's buffers;
+ * when these are full, nothing more is read (filter_need_buffering).
+ */
+
+static ngx_int_t
+ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t                 rc;
+    ngx_chain_t              *cl, *out, **last;
+    ngx_http_wassiit_ctx_t   *ctx;
+    ngx_http_wassiit_body_t  *body;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+    body = ctx ? ctx->body : NULL;
+
+    if (body == NULL || !body->arriving) {
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
+    r->request_body->filter_need_buffering = 1;
+
+    if (ngx_http_wassiit_body_hold(r, body, in) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->place.cl = body->held;
+
+    rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    out = body->held;
+    last = &out;
+
+    for (cl = body->held; cl != body->place.cl; cl = cl->next) {
+        last = &cl->next;
+    }
+
+    *last = NULL;
+    body->held = body->place.cl;
+
+    rc = ngx_http_next_request_body_filter(r, out);
+
+    while (out) {
+        cl = out;
+        out = out->next;
+        ngx_free_chain(r->pool, cl);
+    }
+
+    return rc;
+}
+
+
+/* Appends in to what is held: links of our own, as nginx uses its own anew. */
+
+static ngx_int_t
+ngx_http_wassiit_body_hold(ngx_http_request_t *r,
+    ngx_http_wassiit_body_t *body, ngx_chain_t *in)
+{
+    ngx_chain_t  *cl, **last;
+
+    for (last = &body->held; *last; last = &(*last)->next) { /* void */ }
+
+    for ( /* void */ ; in; in = in->next) {
+        cl = ngx_alloc_chain_link(r->pool);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->buf = in->buf;
+        cl->next = NULL;
+
+        *last = cl;
+        last = &cl->next;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Looks at what there is from place on, as long as it is our turn.  Returns
+ * NGX_OK: at all; NGX_AGAIN: it will be called again; or a status.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_body_work(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_place_t *place)
+{
+    uint64_t                  start;
+    ngx_int_t                 rc;
+    ngx_str_t                 piece;
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+
+    for ( ;; ) {
+
+        if (ngx_http_wassiit_spent >= BODY_TURN || body->waiting) {
+
+            if (place->cl == NULL) {
+                return NGX_OK;
+            }
+
+            ngx_http_wassiit_body_wait(body);
+            return NGX_AGAIN;
+        }
+
+        rc = ngx_http_wassiit_body_next(r, place, BODY_SLICE, &piece);
+
+        if (rc == NGX_DONE) {
+            return NGX_OK;
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        start = ngx_http_wassiit_body_clock();
+        rc = ngx_http_wassiit_body_feed(r, ctx, &piece);
+        ngx_http_wassiit_body_spend(start, r->connection->log);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_body_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_str_t *piece)
+{
+    ngx_uint_t                i;
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+    body->size += piece->len;
+
+    for (i = 0; i < body->nmacs; i++) {
+        ngx_wassiit_hmac_update(&body->macs[i].hmac, piece->data, piece->len);
+    }
+
+    return body->check ? ngx_http_wassiit_payload_feed(r, ctx, piece->data,
+                                                       piece->len)
+                       : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_body_next(ngx_http_request_t *r,
+    ngx_http_wassiit_place_t *place, size_t size, ngx_str_t *piece)
+{
+    off_t       rest;
+    ssize_t     n;
+    ngx_buf_t  *b;
+
+    static u_char  slice[BODY_SLICE];
+
+    for ( ;; ) {
+
+        if (place->cl == NULL) {
+            return NGX_DONE;
+        }
+
+        b = place->cl->buf;
+        rest = ngx_buf_special(b) ? 0 : ngx_buf_size(b) - place->pos;
+
+        if (rest > 0) {
+            break;
+        }
+
+        place->cl = place->cl->next;
+        place->pos = 0;
+    }
+
+    size = (rest < (off_t) size) ? (size_t) rest : size;
+
+    if (ngx_buf_in_memory(b)) {
+        piece->data = b->pos + place->pos;
+        piece->len = size;
+
+    } else {
+        size = ngx_min(size, BODY_SLICE);
+        n = ngx_read_file(b->file, slice, size, b->file_pos + place->pos);
+
+        if (n <= 0) {
+            ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                          "wassiit: the body's file \"%V\" is cut short",
+                          &b->file->name);
+            return NGX_ERROR;
+        }
+
+        piece->data = slice;
+        piece->len = n;
+    }
+
+    place->pos += piece->len;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+}
+
+
+static void
+ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body)
+{
+    if (!body->waiting) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, body->request->connection->log, 0,
+                       "wassiit body waits for its turn, at %O", body->size);
+
+        body->waiting = 1;
+        ngx_queue_insert_tail(&ngx_http_wassiit_waiting, &body->queue);
+    }
+
+    ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+}
+
+
+/* Other events have been seen to: those who wait go on, first come first. */
+
+static void
+ngx_http_wassiit_body_turn(ngx_event_t *ev)
+{
+    ngx_int_t                 rc;
+    ngx_queue_t              *q;
+    ngx_connection_t         *c;
+    ngx_http_request_t       *r;
+    ngx_http_wassiit_ctx_t   *ctx;
+    ngx_http_wassiit_body_t  *body;
+
+    ngx_http_wassiit_spent = 0;
+
+    while (ngx_http_wassiit_spent < BODY_TURN
+           && !ngx_queue_empty(&ngx_http_wassiit_waiting))
+    {
+        q = ngx_queue_head(&ngx_http_wassiit_waiting);
+        body = ngx_queue_data(q, ngx_http_wassiit_body_t, queue);
+
+        ngx_queue_remove(q);
+        body->waiting = 0;
+
+        r = body->request;
+        c = r->connection;
+
+        if (body->arriving) {
+            /* nginx asks the filter for what it has held */
+            c->read->handler(c->read);
+            continue;
+        }
+
+        ctx = ngx_http_wassiit_own_ctx(r);
+
+        rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
+
+        if (rc == NGX_AGAIN) {
+            continue;
+        }
+
+        body->done = (rc == NGX_OK);
+        body->started = body->done;
+
+        if (rc == NGX_OK) {
+            ngx_http_core_run_phases(r);
+
+        } else {
+            ngx_http_finalize_request(r, rc);
+        }
+
+        ngx_http_run_posted_requests(c);
+    }
+
+    if (!ngx_queue_empty(&ngx_http_wassiit_waiting)) {
+        ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+    }
+}
+
+
+/*
+ * What little requests take adds up until it is worth an event, so that they
+ * needn't each have one.
+ */
+
+static void
+ngx_http_wassiit_body_spend(uint64_t since, ngx_log_t *log)
+{
+    ngx_http_wassiit_spent += ngx_http_wassiit_body_clock() - since;
+
+    if (ngx_http_wassiit_spent < BODY_TURN / 4) {
+        return;
+    }
+
+#if (NGX_DEBUG)
+    if (ngx_http_wassiit_spent > ngx_http_wassiit_longest) {
+        ngx_http_wassiit_longest = ngx_http_wassiit_spent;
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log, 0,
+                       "wassiit longest stretch: %uL ns",
+                       ngx_http_wassiit_longest);
+    }
+#endif
+
+    ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+}
+
+
+static uint64_t
+ngx_http_wassiit_body_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+static void
+ngx_http_wassiit_body_cleanup(void *data)
+{
+    ngx_http_wassiit_body_t  *body = data;
+
+    if (body->waiting) {
+        ngx_queue_remove(&body->queue);
+    }
+
+    if (body->macs) {
+        ngx_explicit_memzero(body->macs,
+                             body->nmacs * sizeof(ngx_http_wassiit_mac_t));
+    }
+
+    ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
+}
+
+
+void
+ngx_http_wassiit_body_init(void)
+{
+    if (ngx_http_wassiit_waiting.next == NULL) {
+        /* a single process may be configured anew while some wait */
+        ngx_queue_init(&ngx_http_wassiit_waiting);
+    }
+
+    ngx_http_wassiit_turn.handler = ngx_http_wassiit_body_turn;
+    ngx_http_wassiit_turn.log = ngx_cycle->log;
+
+    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_wassiit_body_filter;
+}

@@ -1,0 +1,386 @@
+
+/* Payloads: does a body hold what the API asks for. */
+
+
+#include "ngx_http_wassiit.h"
+
+
+/* what jansson reads a body by */
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_http_wassiit_place_t   place;
+    ngx_wassiit_depth_t        depth;
+    ngx_uint_t                 deep;
+    ngx_uint_t                 failed;
+} ngx_http_wassiit_reader_t;
+
+
+static ngx_uint_t ngx_http_wassiit_payload_is_form(ngx_uint_t payload);
+static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
+static ngx_int_t ngx_http_wassiit_payload_json(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
+static size_t ngx_http_wassiit_payload_read(void *buffer, size_t size,
+    void *data);
+static ngx_int_t ngx_http_wassiit_payload_broken(
+    ngx_http_wassiit_reader_t *reader, json_error_t *error, json_t **errors);
+static ngx_int_t ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, json_t *errors);
+
+
+static ngx_wassiit_rule_e  ngx_http_wassiit_rules[] = {
+    NGX_WASSIIT_RULE_MESSAGE,               /* there is none for "off" */
+    NGX_WASSIIT_RULE_MESSAGE,
+    NGX_WASSIIT_RULE_CALL,
+    NGX_WASSIIT_RULE_AUTOMATION
+};
+
+
+ngx_int_t
+ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    ngx_str_t                    *type;
+    json_t                       *errors;
+    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    body = ctx->body;
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    body->payload = wlcf->payload;
+
+    if (!ngx_http_wassiit_payload_is_form(wlcf->payload)) {
+
+        if (!ngx_http_wassiit_payload_is_json(r)) {
+            return ngx_http_wassiit_refuse(r, ctx,
+                                     NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
+        }
+
+        if (r->headers_in.content_length_n > NGX_HTTP_WASSIIT_JSON_MAX) {
+            return ngx_http_wassiit_refuse(r, ctx,
+                                           NGX_HTTP_WASSIIT_TOO_LARGE);
+        }
+
+        return NGX_OK;
+    }
+
+    rc = NGX_DECLINED;
+
+    if (r->headers_in.content_type) {
+        type = &r->headers_in.content_type->value;
+
+        body->multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
+        if (body->multipart == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_wassiit_multipart_init(body->multipart, type->data,
+                                        type->len);
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_wassiit_refuse(r, ctx,
+                                     NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
+    }
+
+    if (rc == NGX_ERROR) {
+        errors = NULL;
+
+        if (ngx_wassiit_rules_fault(&errors, "#", "the Content-Type has no "
+                                    "valid boundary", NULL, 0)
+            != NGX_OK)
+        {
+            json_decref(errors);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_wassiit_payload_verdict(r, ctx, errors);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
+{
+    return payload >= NGX_HTTP_WASSIIT_PAYLOAD_AUDIO;
+}
+
+
+/* application/json, with or without parameters */
+
+static ngx_uint_t
+ngx_http_wassiit_payload_is_json(ngx_http_request_t *r)
+{
+    u_char      c;
+    size_t      len;
+    ngx_str_t  *type;
+
+    if (r->headers_in.content_type == NULL) {
+        return 0;
+    }
+
+    type = &r->headers_in.content_type->value;
+    len = sizeof("application/json") - 1;
+
+    if (type->len < len
+        || ngx_strncasecmp(type->data, (u_char *) "application/json", len)
+           != 0)
+    {
+        return 0;
+    }
+
+    if (type->len == len) {
+        return 1;
+    }
+
+    c = type->data[len];
+
+    return c == ';' || c == ' ' || c == '\t';
+}
+
+
+ngx_int_t
+ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len)
+{
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+
+    if (body->multipart == NULL) {
+        /* it is parsed when it is there; before, it mustn't grow too long */
+
+        return (body->size > NGX_HTTP_WASSIIT_JSON_MAX)
+               ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE)
+               : NGX_OK;
+    }
+
+    if (ngx_wassiit_multipart_parse(body->multipart, p, len) == NGX_OK
+        || body->verify)
+    {
+        /* whose signature is wrong isn't told of other faults */
+        return NGX_OK;
+    }
+
+    return ngx_http_wassiit_payload_end(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_payload_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    return ngx_http_wassiit_payload_is_form(wlcf->payload)
+           ? ngx_http_wassiit_payload_form(r, ctx, wlcf->payload)
+           : ngx_http_wassiit_payload_json(r, ctx, wlcf->payload);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_payload_form(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
+{
+    json_t  *errors;
+
+    errors = NULL;
+
+    if (ngx_wassiit_multipart_check(ctx->body->multipart,
+                                    payload == NGX_HTTP_WASSIIT_PAYLOAD_AUDIO,
+                                    &errors)
+        != NGX_OK)
+    {
+        json_decref(errors);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_wassiit_payload_verdict(r, ctx, errors);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_payload_json(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
+{
+    json_t                     *json, *errors;
+    size_t                      flags;
+    ngx_int_t                   rc;
+    ngx_uint_t                  big;
+    json_error_t                error;
+    ngx_http_wassiit_reader_t   reader;
+
+    flags = JSON_REJECT_DUPLICATES|JSON_DECODE_ANY|JSON_ALLOW_NUL;
+    errors = NULL;
+
+    for (big = 0; /* void */ ; big++) {
+        ngx_memzero(&reader, sizeof(ngx_http_wassiit_reader_t));
+
+        reader.request = r;
+        reader.place.cl = r->request_body ? r->request_body->bufs : NULL;
+
+        json = json_load_callback(ngx_http_wassiit_payload_read, &reader,
+                                  flags, &error);
+
+        if (json || big
+            || json_error_code(&error) != json_error_numeric_overflow)
+        {
+            break;
+        }
+
+        /* JSON's integers may be longer than ours: once more, as reals */
+        flags |= JSON_DECODE_INT_AS_REAL;
+    }
+
+    if (reader.failed) {
+        json_decref(json);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (json) {
+        rc = ngx_wassiit_rules_check(ngx_http_wassiit_rules[payload], json,
+                                     big, &errors);
+        json_decref(json);
+
+    } else {
+        rc = ngx_http_wassiit_payload_broken(&reader, &error, &errors);
+    }
+
+    if (rc != NGX_OK) {
+        json_decref(errors);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_wassiit_payload_verdict(r, ctx, errors);
+}
+
+
+static size_t
+ngx_http_wassiit_payload_read(void *buffer, size_t size, void *data)
+{
+    ngx_http_wassiit_reader_t *reader = data;
+
+    ngx_str_t  piece;
+
+    switch (ngx_http_wassiit_body_next(reader->request, &reader->place, size,
+                                       &piece))
+    {
+    case NGX_OK:
+        break;
+
+    case NGX_DONE:
+        return 0;
+
+    default:
+        reader->failed = 1;
+        return (size_t) -1;
+    }
+
+    if (ngx_wassiit_depth(&reader->depth, piece.data, piece.len) != NGX_OK) {
+        reader->deep = 1;
+        return (size_t) -1;
+    }
+
+    ngx_memcpy(buffer, piece.data, piece.len);
+
+    return piece.len;
+}
+
+
+/*
+ * Says where it stops being JSON, and why; not in jansson's words, as these
+ * quote what they like.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_payload_broken(ngx_http_wassiit_reader_t *reader,
+    json_error_t *error, json_t **errors)
+{
+    u_char       detail[128];
+    const char  *what;
+
+    if (reader->deep) {
+        return ngx_wassiit_rules_fault(errors, "#",
+                                       "is nested deeper than 32 levels",
+                                       NULL, 0);
+    }
+
+    switch (json_error_code(error)) {
+
+    case json_error_out_of_memory:
+        return NGX_ERROR;
+
+    case json_error_premature_end_of_input:
+        if (reader->request->request_body == NULL
+            || reader->request->request_body->bufs == NULL)
+        {
+            return ngx_wassiit_rules_fault(errors, "#", "is empty", NULL, 0);
+        }
+
+        what = "is not JSON: it ends too early";
+        break;
+
+    case json_error_invalid_utf8:
+        what = "is not UTF-8";
+        break;
+
+    case json_error_duplicate_key:
+        what = "has a key twice in one object";
+        break;
+
+    case json_error_numeric_overflow:
+        what = "has a number that is too large";
+        break;
+
+    case json_error_null_byte_in_key:
+        what = "has a key with U+0000 in it";
+        break;
+
+    default:
+        what = "is not JSON";
+    }
+
+    ngx_sprintf(detail, "%s, at line %d, column %d%Z", what, error->line,
+                ngx_max(error->column, 0));
+
+    return ngx_wassiit_rules_fault(errors, "#", (char *) detail, NULL, 0);
+}
+
+
+/* Takes the reference to errors; NULL: there are none. */
+
+static ngx_int_t
+ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, json_t *errors)
+{
+    size_t      len, flags;
+    ngx_str_t  *faults;
+
+    if (errors == NULL) {
+        return NGX_OK;
+    }
+
+    faults = &ctx->body->faults;
+    flags = JSON_COMPACT|JSON_ENSURE_ASCII;
+
+    /* once for its length */
+
+    len = json_dumpb(errors, NULL, 0, flags);
+    faults->data = ngx_pnalloc(r->pool, len);
+    faults->len = faults->data
+                  ? json_dumpb(errors, (char *) faults->data, len, flags) : 0;
+
+    json_decref(errors);
+
+    return (len && faults->len == len)
+           ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_INVALID_PAYLOAD)
+           : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}

@@ -1,0 +1,82 @@
+
+/*
+ * multipart/form-data (RFC 7578, RFC 2046 section 5.1) as it comes in: a
+ * parser that keeps of a body what the rules for uploads ask for, and nothing
+ * else, however long the body is.
+ */
+
+
+#ifndef _NGX_WASSIIT_MULTIPART_H_INCLUDED_
+#define _NGX_WASSIIT_MULTIPART_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <jansson.h>
+
+
+#define NGX_WASSIIT_BOUNDARY_MAX    70      /* RFC 2046, section 5.1.1 */
+#define NGX_WASSIIT_PARTS_MAX       1000    /* of a body */
+#define NGX_WASSIIT_HEADER_MAX      4096    /* bytes of a part's header */
+#define NGX_WASSIIT_TO_MAX          16      /* "+" and 15 digits */
+#define NGX_WASSIIT_EXTENSION_MAX   5       /* of an audio file's name */
+
+
+/* all of it the parser's own */
+
+typedef struct {
+    ngx_uint_t          state;
+    ngx_uint_t          role;       /* of the part at hand */
+    ngx_uint_t          parts;
+    const char         *error;      /* what broke it, or NULL */
+
+    u_char              delimiter[4 + NGX_WASSIIT_BOUNDARY_MAX];
+    size_t              delimiter_len;
+    size_t              matched;    /* bytes of it */
+    size_t              assumed;    /* of these, not in the body */
+
+    size_t              to_len;     /* bytes seen, maybe more than kept */
+    uint64_t            file_len;   /* bytes */
+    ngx_uint_t          tos;        /* parts with this name */
+    ngx_uint_t          files;
+    u_char              to[NGX_WASSIIT_TO_MAX];
+
+    unsigned            disposition:1;  /* the part at hand has one */
+    unsigned            sound:1;        /* its type is audio/something */
+    unsigned            named:1;        /* the file has a name */
+    unsigned            audio:1;        /* it is sound, by type or by name */
+
+    size_t              header_len;
+    size_t              line;       /* where its last line begins */
+    u_char              header[NGX_WASSIIT_HEADER_MAX];
+} ngx_wassiit_multipart_t;
+
+
+/*
+ * Begins, with the value of the header Content-Type.  Returns NGX_OK;
+ * NGX_DECLINED: it isn't multipart/form-data; NGX_ERROR: it is, but has no
+ * valid boundary.
+ */
+ngx_int_t ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp,
+    const u_char *type, size_t len);
+
+/*
+ * Takes the next bytes of the body, any number.  Returns NGX_OK, or NGX_ERROR
+ * when it is broken for good: mp->error says how.
+ */
+ngx_int_t ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp,
+    const u_char *p, size_t len);
+
+/*
+ * At the end of the body, or when it is broken: checks that there is one "to",
+ * a number of E.164, and one "file" with a name and at least one byte, which
+ * with audio set has to be one of sound.  Appends what is wrong to *errors
+ * as ngx_wassiit_rules_check() does.  Returns NGX_OK or NGX_ERROR: memory is
+ * short.
+ */
+ngx_int_t ngx_wassiit_multipart_check(ngx_wassiit_multipart_t *mp,
+    ngx_uint_t audio, json_t **errors);
+
+
+#endif /* _NGX_WASSIIT_MULTIPART_H_INCLUDED_ */

@@ -1,0 +1,90 @@
+
+/*
+ * The payload rules: what a body of the API must hold.
+ *
+ * Faults are collected as JSON, an array of {"pointer": ..., "detail": ...}
+ * with pointers of RFC 6901 written as URI fragments, and made only when there
+ * is one.  Of a client's text a detail quotes NGX_WASSIIT_QUOTE characters at
+ * most.
+ */
+
+
+#ifndef _NGX_WASSIIT_RULES_H_INCLUDED_
+#define _NGX_WASSIIT_RULES_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <jansson.h>
+
+
+/* characters, that is code points */
+#define NGX_WASSIIT_QUOTE           64
+#define NGX_WASSIIT_TEXT_MAX        4096
+
+/* levels of objects and arrays in one another */
+#define NGX_WASSIIT_JSON_DEPTH      32
+
+
+typedef enum {
+    NGX_WASSIIT_RULE_MESSAGE = 0,
+    NGX_WASSIIT_RULE_CALL,
+    NGX_WASSIIT_RULE_AUTOMATION
+} ngx_wassiit_rule_e;
+
+
+/*
+ * A check of nesting, over text that comes in pieces; all of it zero to begin
+ * with.  It believes that the text is JSON, which the parser tells.
+ */
+
+typedef struct {
+    ngx_uint_t          depth;
+    unsigned            string:1;
+    unsigned            escape:1;
+} ngx_wassiit_depth_t;
+
+
+/* Returns NGX_OK, or NGX_DECLINED: nested deeper than there may be. */
+ngx_int_t ngx_wassiit_depth(ngx_wassiit_depth_t *d, const u_char *p,
+    size_t len);
+
+/*
+ * Checks a parsed body by a rule.  With big set, the JSON was parsed with
+ * JSON_DECODE_INT_AS_REAL, because a number didn't fit an integer of 64 bits.
+ * Appends what is wrong to *errors, made if it is NULL; the caller drops the
+ * reference.  Returns NGX_OK or NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body,
+    ngx_uint_t big, json_t **errors);
+
+/*
+ * Appends a fault to *errors.  quote, if not NULL, is the client's text, of
+ * any bytes, which is put behind the detail and ", not".  Returns NGX_OK or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_wassiit_rules_fault(json_t **errors, const char *pointer,
+    const char *detail, const u_char *quote, size_t len);
+
+/* what is said of a number that isn't one of E.164 */
+extern const char  ngx_wassiit_e164_rule[];
+
+/*
+ * ITU-T E.164, written with "+": 7 to 15 digits, the first not 0.  Returns 1
+ * or 0, as do the next two.
+ */
+ngx_uint_t ngx_wassiit_e164(const u_char *p, size_t len);
+
+/* A code of ISO 3166-1 alpha-2 that is assigned, in capitals. */
+ngx_uint_t ngx_wassiit_iso3166(const u_char *p, size_t len);
+
+/*
+ * ISO 8601-1, extended format: YYYY-MM-DDThh:mm:ss.sss and "Z" or an offset
+ * +hh:mm.  The date has to exist; 24:00 doesn't, second 60 does where there
+ * may be a leap second: 23:59:60 UTC at the end of June or December.
+ */
+ngx_uint_t ngx_wassiit_iso8601(const u_char *p, size_t len);
+
+
+#endif /* _NGX_WASSIIT_RULES_H_INCLUDED_ */

@@ -1,0 +1,154 @@
+#!/usr/bin/env perl
+# Webhooks from end to end: the messaging backend's deliveries through
+# conf/nginx.conf's egress to README.md's receiver, and what that signs back
+# through wassiit_webhook_verify.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use IO::Socket::INET;
+
+use lib 't/lib';
+use Wassiit;
+use Wassiit::Door;
+use Test::More;
+
+my $top = abs_path(dirname(__FILE__) . '/..');
+my $dir = test_dir();
+my $secret = "the secret of \xc3\xa9\xf0\x9f\x94\x91, in UTF-8";
+my $header = 'X-WASSIIT-Signature';
+my (@started, $pid);
+
+END { my $exit = $?; kill 'TERM', @started; waitpid $_, 0 for @started; $? = $exit }
+
+sub text_of {
+    my ($file) = @_;
+    open my $in, '<:raw', $file or die "$file: $!";
+    local $/;
+    return scalar <$in>;
+}
+
+sub write_to {
+    my ($file, @text) = @_;
+    open my $out, '>:raw', $file or die "$file: $!";
+    print $out @text;
+    close $out or die "$file: $!";
+    return $file;
+}
+
+
+# ---- the guide's receiver, as it stands in README.md
+
+my ($program) = text_of("$top/README.md") =~ /^<!-- test: receiver -->\n```python\n(.*?)^```$/ms
+    or die 'README.md has no receiver';
+my $receiver = write_to("$dir/receiver.py", $program);
+my $port = free_port();
+
+$pid = fork // die "fork: $!";
+if (!$pid) {
+    @ENV{qw(WEBHOOK_SECRET PORT)} = ($secret, $port);
+    open STDERR, '>', '/dev/null';
+    exec 'python3', $receiver;
+    die "python3: $!";
+}
+push @started, $pid;
+
+my $partner = { id => 'atlas', webhook_secret => do { my $text = $secret; utf8::decode($text); $text } };
+my $front = start_door('main', partners => [ $partner, partner('poor', 'key of poor') ],
+    files => { 'webhook.secret' => "another\n$secret\n" });
+my $egress = "$dir/main-egress.sock";
+
+ok(wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }, 'the receiver is up');
+
+
+# ---- every delivery is accepted
+
+my %body = (
+    'nothing' => '', '1 byte' => 'x', 'a NUL' => "\0", 'binary' => join('', map chr, 0 .. 255) x 4,
+    'UTF-8' => "{\"text\": \"\xc3\xa9t\xc3\xa9 \xf0\x9f\x98\x80\"}", '64 KB' => 'abcdefg' x 9362 . 'xy',
+    '100 MB' => 'z' x (100 * 2**20),
+);
+my %file = map { $_ => write_to("$dir/" . tr/ /-/r, $body{$_}) } keys %body;
+
+sub deliver {
+    my ($to, $file, @more) = @_;
+    my $url = @more && $more[0] =~ m{/} ? shift @more : "http://127.0.0.1:$port/hook?a=b%20c";
+
+    return curl('--unix-socket', $egress, '-X', 'POST', "http://egress/$to", '--data-binary', "\@$file",
+                '-H', 'Expect:', '-H', "X-Delivery-URL: $url", @more);
+}
+
+for my $name (sort keys %body) {
+    is(deliver('atlas', $file{$name})->status, 204, "$name: accepted");
+    is(deliver('atlas', $file{$name}, '-H', 'Transfer-Encoding: chunked')->status, 204, "$name: in chunks, accepted");
+}
+
+is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, 'ours in place of what came in');
+is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
+is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
+    for 'ftp://127.0.0.1/', 'unix:/x', 'http://';
+is(curl('--unix-socket', $egress, 'http://egress/atlas', '-H', "X-Delivery-URL: http://127.0.0.1:$port/")->status,
+   405, 'not by GET');
+is(deliver('a/b', $file{'1 byte'})->status, 404, 'not elsewhere');
+
+# the receiver does tell right from wrong
+my $r = http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => '0' x 64 ]);
+is($r->status, 401, 'a wrong signature is not accepted there');
+
+# and so does the sandbox's
+my $hook = "http://unix:$dir/main-receiver.sock:/hook";
+is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'hello', '-H', "X-Delivery-URL: $hook")->body,
+   '{"received":true}', "the sandbox's receiver accepts a delivery");
+$r = http("$dir/main-receiver.sock", method => 'POST', uri => '/hook', body => 'hello');
+is($r->json->{code}, 'missing_signature', 'and nothing else');
+
+like($front->error_log, qr/no partner "nobody" in zone "partners"/, 'the log says why');
+my $log = text_of($front->dir . '/logs/deliveries.log');
+like($log, qr/to=atlas 204 bytes=\d+ id=[0-9a-f]{32} time=\S+ upstream=127\.0\.0\.1:$port\/204\//, 'each has its line');
+unlike($log . $front->error_log, qr/the secret of/, 'without the secret');
+$front->stop;
+
+
+# ---- what Python signs, we verify
+
+my $verify = Wassiit::Server->start(
+    files => { 'webhook.secret' => "another\n$secret\n" },
+    conf => <<'END');
+http {
+    client_max_body_size 0;
+    server {
+        listen %%PORT%%;
+        listen %%PORT_2%% http2;
+        location / { wassiit_webhook_verify secret_file=webhook.secret; try_files /none @ok; }
+        location @ok { return 204; }
+    }
+}
+END
+
+for my $name (sort keys %body) {
+    local @ENV{qw(SECRET BODY)} = ($secret, $file{$name});
+    open my $python, '-|', 'python3', '-c', <<'END' or die "python3: $!";
+import hashlib, hmac, os
+body = open(os.environ["BODY"], "rb").read()
+print(hmac.new(os.environ["SECRET"].encode(), body, hashlib.sha256).hexdigest())
+END
+    my $signature = <$python>;
+    close $python;
+    chomp $signature;
+
+    for my $way ([ 'with length' ], [ 'chunked', '-H', 'Transfer-Encoding: chunked' ],
+                 [ 'HTTP/2', '--http2-prior-knowledge' ], [ 'HTTP/2 without length', '--http2-prior-knowledge', '-H', 'Content-Length:' ])
+    {
+        my ($how, @arguments) = @$way;
+        my $to = 'http://127.0.0.1:' . $verify->port($how =~ /2/ ? 2 : 1) . '/hook';
+        my @send = ('-X', 'POST', $to, '-H', 'Expect:', @arguments, '--data-binary', "\@$file{$name}");
+
+        is(curl(@send, '-H', "$header: $signature")->status, 204, "$name, $how: Python's signature is right");
+        is(curl(@send, '-H', "$header: " . $signature =~ tr/0-9a-f/1-9a-f0/r)->status, 401, "$name, $how: another isn't");
+    }
+}
+
+$verify->stop;
+done_testing;
