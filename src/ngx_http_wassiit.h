@@ -157,6 +157,7 @@ struct ngx_http_wassiit_body_s {
     unsigned                       sign:1;
     unsigned                       check:1;
     unsigned                       arriving:1;  /* by the filter */
+    unsigned                       small:1;     /* too short to wait */
     unsigned                       waiting:1;   /* for its turn */
     unsigned                       started:1;
     unsigned                       done:1;

@@ -17,7 +17,8 @@ typedef struct {
 
 
 static ngx_uint_t ngx_http_wassiit_payload_is_form(ngx_uint_t payload);
-static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_http_request_t *r);
+static ngx_str_t *ngx_http_wassiit_payload_type(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_str_t *type);
 static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
 static ngx_int_t ngx_http_wassiit_payload_json(ngx_http_request_t *r,
@@ -43,8 +44,8 @@ ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_int_t                     rc;
-    ngx_str_t                    *type;
     json_t                       *errors;
+    ngx_str_t                    *type;
     ngx_http_wassiit_body_t      *body;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
@@ -53,9 +54,11 @@ ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
 
     body->payload = wlcf->payload;
 
+    type = ngx_http_wassiit_payload_type(r);
+
     if (!ngx_http_wassiit_payload_is_form(wlcf->payload)) {
 
-        if (!ngx_http_wassiit_payload_is_json(r)) {
+        if (type == NULL || !ngx_http_wassiit_payload_is_json(type)) {
             return ngx_http_wassiit_refuse(r, ctx,
                                      NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
         }
@@ -70,9 +73,7 @@ ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
 
     rc = NGX_DECLINED;
 
-    if (r->headers_in.content_type) {
-        type = &r->headers_in.content_type->value;
-
+    if (type) {
         body->multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
         if (body->multipart == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -112,20 +113,51 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 }
 
 
+/*
+ * The Content-Type; NULL if there is none, or two, of which a backend might
+ * take the other.
+ */
+
+static ngx_str_t *
+ngx_http_wassiit_payload_type(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *type;
+
+    type = r->headers_in.content_type;
+
+    if (type == NULL) {
+        return NULL;
+    }
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash == type->hash && &h[i] != type
+                && h[i].key.len == type->key.len
+                && ngx_strncmp(h[i].lowcase_key, type->lowcase_key,
+                               type->key.len)
+                   == 0)
+            {
+                return NULL;
+            }
+        }
+    }
+
+    return &type->value;
+}
+
+
 /* application/json, with or without parameters */
 
 static ngx_uint_t
-ngx_http_wassiit_payload_is_json(ngx_http_request_t *r)
+ngx_http_wassiit_payload_is_json(ngx_str_t *type)
 {
-    u_char      c;
-    size_t      len;
-    ngx_str_t  *type;
+    u_char  c;
+    size_t  len;
 
-    if (r->headers_in.content_type == NULL) {
-        return 0;
-    }
-
-    type = &r->headers_in.content_type->value;
     len = sizeof("application/json") - 1;
 
     if (type->len < len
@@ -319,9 +351,7 @@ ngx_http_wassiit_payload_broken(ngx_http_wassiit_reader_t *reader,
         return NGX_ERROR;
 
     case json_error_premature_end_of_input:
-        if (reader->request->request_body == NULL
-            || reader->request->request_body->bufs == NULL)
-        {
+        if (error->position <= 0) {
             return ngx_wassiit_rules_fault(errors, "#", "is empty", NULL, 0);
         }
 

@@ -26,6 +26,8 @@ static const u_char *ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp,
     const u_char *p, const u_char *last);
 static void ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp,
     const u_char *p, size_t len);
+static void ngx_wassiit_multipart_behind(ngx_wassiit_multipart_t *mp,
+    u_char c);
 static void ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp,
@@ -151,7 +153,7 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
         case STATE_DELIMITER:
             if (*p == '-') {
                 mp->state = STATE_DASH;
-                p++;
+                ngx_wassiit_multipart_behind(mp, *p++);
                 break;
             }
 
@@ -160,11 +162,11 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
         case STATE_PADDING:
             if (*p == '\r') {
                 mp->state = STATE_CR;
-                p++;
+                ngx_wassiit_multipart_behind(mp, *p++);
 
             } else if (*p == ' ' || *p == '\t') {
                 mp->state = STATE_PADDING;
-                p++;
+                ngx_wassiit_multipart_behind(mp, *p++);
 
             } else {
                 ngx_wassiit_multipart_mismatch(mp);
@@ -251,9 +253,21 @@ ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
 
     if (mp->matched == mp->delimiter_len) {
         mp->state = STATE_DELIMITER;
+        mp->header_len = 0;
     }
 
     return p;
+}
+
+
+/* What stands behind a delimiter is kept, as it may yet turn out to be data. */
+
+static void
+ngx_wassiit_multipart_behind(ngx_wassiit_multipart_t *mp, u_char c)
+{
+    if (mp->header_len < NGX_WASSIIT_HEADER_MAX) {
+        mp->header[mp->header_len++] = c;
+    }
 }
 
 
@@ -264,6 +278,11 @@ ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp)
 {
     ngx_wassiit_multipart_keep(mp, mp->delimiter + mp->assumed,
                                mp->matched - mp->assumed);
+
+    if (mp->state != STATE_DATA) {
+        ngx_wassiit_multipart_keep(mp, mp->header, mp->header_len);
+    }
+
     mp->state = STATE_DATA;
     mp->matched = 0;
     mp->assumed = 0;
@@ -613,9 +632,11 @@ ngx_wassiit_multipart_extended(ngx_str_t *value)
     for (i = 0; i < 2; i++) {
         p = memchr(p, '\'', last - p);
 
-        if (p++ == NULL) {
+        if (p == NULL) {
             return NGX_ERROR;
         }
+
+        p++;
     }
 
     dst = p;

@@ -76,45 +76,49 @@ static const char  *ngx_wassiit_countries[] = {
 ngx_int_t
 ngx_wassiit_depth(ngx_wassiit_depth_t *d, const u_char *p, size_t len)
 {
+    ngx_uint_t     depth, string;
     const u_char  *last;
 
-    for (last = p + len; p < last; p++) {
+    last = p + len;
+    depth = d->depth;
+    string = d->string;
 
-        if (d->string) {
-            if (d->escape) {
-                d->escape = 0;
+    if (d->escape && p < last) {
+        p++;
+        d->escape = 0;
+    }
 
-            } else if (*p == '\\') {
+    for ( /* void */ ; p < last; p++) {
+
+        if (string) {
+            if (*p == '"') {
+                string = 0;
+
+            } else if (*p == '\\' && ++p == last) {
                 d->escape = 1;
-
-            } else if (*p == '"') {
-                d->string = 0;
+                break;
             }
 
             continue;
         }
 
-        switch (*p) {
+        /* brackets and braces differ in one bit alone */
 
-        case '"':
-            d->string = 1;
-            break;
+        if (*p == '"') {
+            string = 1;
 
-        case '{':
-        case '[':
-            if (d->depth++ == NGX_WASSIIT_JSON_DEPTH) {
+        } else if ((*p & ~0x20) == '[') {
+            if (depth++ == NGX_WASSIIT_JSON_DEPTH) {
                 return NGX_DECLINED;
             }
 
-            break;
-
-        case '}':
-        case ']':
-            if (d->depth) {
-                d->depth--;
-            }
+        } else if ((*p & ~0x20) == ']' && depth) {
+            depth--;
         }
     }
+
+    d->depth = depth;
+    d->string = string;
 
     return NGX_OK;
 }
@@ -460,6 +464,13 @@ ngx_wassiit_rules_quote(const char *detail, const u_char *quote, size_t len)
                         (char *) copy, more);
 
     if (text == NULL) {
+        /* of what isn't UTF-8, each byte is a character */
+
+        if (cut > NGX_WASSIIT_QUOTE) {
+            cut = NGX_WASSIIT_QUOTE;
+            more = "...";
+        }
+
         for (i = 0; i < cut; i++) {
             if (copy[i] >= 0x80) {
                 copy[i] = '?';

@@ -2,7 +2,7 @@
 /*
  * HMAC-SHA256: the cases of RFC 4231, and those of Wycheproof, which lie in
  * hmac_sha256.json (github.com/C2SP/wycheproof, hmac_sha256_test.json); its
- * base64 against OpenSSL's.
+ * base64 against OpenSSL's, its hex against printf()'s.
  */
 
 
@@ -33,6 +33,8 @@ static ngx_uint_t unit_hmac_vector(json_t *test, size_t bits);
 static void unit_hmac_pieces(void);
 static void unit_hmac_texts(void);
 static void unit_hmac_other_texts(void);
+static void unit_hmac_hex(void);
+static void unit_hmac_other_hex(void);
 static void unit_hmac_secrets(void);
 static void unit_hmac_random_secrets(void);
 static void unit_hmac(u_char *mac, const u_char *key, size_t key_len,
@@ -81,6 +83,8 @@ main(void)
     unit_hmac_pieces();
     unit_hmac_texts();
     unit_hmac_other_texts();
+    unit_hmac_hex();
+    unit_hmac_other_hex();
     unit_hmac_secrets();
     unit_hmac_random_secrets();
 
@@ -305,6 +309,117 @@ unit_hmac_other_texts(void)
     }
 
     unit_is(accepted, 0, "none of another length is");
+}
+
+
+static void
+unit_hmac_hex(void)
+{
+    char    lower[NGX_WASSIIT_HMAC_HEX + 1], upper[NGX_WASSIIT_HMAC_HEX + 1];
+    size_t  i, k, wrong, refused;
+    u_char  mac[NGX_WASSIIT_HMAC_LEN], *text;
+
+    /* just as much memory: a sanitizer sees what is written behind it */
+    text = malloc(NGX_WASSIIT_HMAC_HEX);
+
+    wrong = 0;
+    refused = 0;
+
+    for (i = 0; i < UNIT_HMAC_TRIES; i++) {
+        for (k = 0; k < NGX_WASSIIT_HMAC_LEN; k++) {
+            mac[k] = unit_random(256);
+            sprintf(lower + 2 * k, "%02x", mac[k]);
+            sprintf(upper + 2 * k, "%02X", mac[k]);
+        }
+
+        ngx_wassiit_hmac_hex(text, mac);
+        wrong += memcmp(text, lower, NGX_WASSIIT_HMAC_HEX) != 0;
+
+        refused += !ngx_wassiit_hmac_equal_hex(mac, text,
+                                               NGX_WASSIIT_HMAC_HEX);
+        memcpy(text, upper, NGX_WASSIIT_HMAC_HEX);
+        refused += !ngx_wassiit_hmac_equal_hex(mac, text,
+                                               NGX_WASSIIT_HMAC_HEX);
+
+        for (k = 0; k < NGX_WASSIIT_HMAC_HEX; k++) {
+            text[k] = unit_random(2) ? lower[k] : upper[k];
+        }
+
+        refused += !ngx_wassiit_hmac_equal_hex(mac, text,
+                                               NGX_WASSIIT_HMAC_HEX);
+    }
+
+    free(text);
+
+    unit_is(wrong, 0, "hex is printf()'s, in lower case");
+    unit_is(refused, 0, "it is accepted in lower, upper and mixed case");
+}
+
+
+/* Every other byte at every place, every other length, other forms of hex. */
+
+static void
+unit_hmac_other_hex(void)
+{
+    char    text[2 * NGX_WASSIIT_HMAC_HEX], good[NGX_WASSIIT_HMAC_HEX + 1];
+    size_t  i, c, len, wrong, accepted;
+    u_char  mac[NGX_WASSIIT_HMAC_LEN], *copy;
+
+    for (i = 0; i < NGX_WASSIIT_HMAC_LEN; i++) {
+        mac[i] = i < 16 ? 0x11 * i : unit_random(256);
+        sprintf(good + 2 * i, "%02x", mac[i]);
+    }
+
+    wrong = 0;
+    memcpy(text, good, NGX_WASSIIT_HMAC_HEX);
+
+    for (i = 0; i < NGX_WASSIIT_HMAC_HEX; i++) {
+        for (c = 0; c < 256; c++) {
+            text[i] = c;
+            wrong += ngx_wassiit_hmac_equal_hex(mac, (u_char *) text,
+                                                NGX_WASSIIT_HMAC_HEX)
+                     != (c == (size_t) good[i]
+                         || (good[i] >= 'a' && c == (size_t) good[i] - 32));
+        }
+
+        text[i] = good[i];
+    }
+
+    unit_is(wrong, 0, "no hex with another digit, or with none, is accepted");
+
+    accepted = 0;
+
+    for (len = 0; len < sizeof(text); len++) {
+
+        if (len == NGX_WASSIIT_HMAC_HEX) {
+            continue;
+        }
+
+        copy = malloc(len ? len : 1);
+
+        for (i = 0; i < len; i++) {
+            copy[i] = good[i % NGX_WASSIIT_HMAC_HEX];
+        }
+
+        accepted += ngx_wassiit_hmac_equal_hex(mac, copy, len);
+        free(copy);
+    }
+
+    unit_is(accepted, 0, "no hex of another length, 63 or 65 digits, is");
+
+    sprintf(text, "0x%.64s", good);
+    accepted = ngx_wassiit_hmac_equal_hex(mac, (u_char *) text, 66)
+               + ngx_wassiit_hmac_equal_hex(mac, (u_char *) text, 64);
+
+    sprintf(text, " %.64s", good);
+    accepted += ngx_wassiit_hmac_equal_hex(mac, (u_char *) text, 65)
+                + ngx_wassiit_hmac_equal_hex(mac, (u_char *) text, 64);
+
+    ngx_wassiit_hmac_base64((u_char *) text, mac);
+    accepted += ngx_wassiit_hmac_equal_hex(mac, (u_char *) text,
+                                           NGX_WASSIIT_HMAC_BASE64);
+
+    unit_is(accepted, 0, "nor with a prefix or a blank, nor base64");
 }
 
 

@@ -1,0 +1,1779 @@
+
+/*
+ * Uploads: bodies in all sorts of pieces, and random ones held against a
+ * reading of the whole that looks for delimiters with memmem().
+ */
+
+
+#include "unit.h"
+
+#include "ngx_wassiit_multipart.h"
+
+
+#define UNIT_MULTIPART_TRIES    30000
+#define UNIT_MULTIPART_LINES    8192
+#define UNIT_MULTIPART_BODY     65536
+
+#define TYPE        "multipart/form-data; boundary=b"
+
+#define DISPOSITION "Content-Disposition: form-data; "
+#define PART(rest)  "--b\r\n" DISPOSITION rest "\r\n\r\n"
+#define TO          PART("name=\"to\"") "+237671234567\r\n"
+#define FILE_PART(rest)  PART("name=\"file\"; " rest) "data\r\n"
+#define SONG        FILE_PART("filename=\"a.mp3\"")
+#define LAST        "--b--\r\n"
+
+/* a file without a sound file's name, with header lines more */
+#define TYPED(lines)                                                          \
+    "--b\r\n" DISPOSITION "name=file; filename=x\r\n" lines "\r\n\r\ndata\r\n"
+
+#define E164 "#/to: must be a phone number of E.164: \"+\" and 7 to 15 "      \
+             "digits, the first not 0"
+#define NO_TO       "#/to: is missing\n"
+#define TWO_TOS     "#/to: must stand once\n"
+#define NO_FILE     "#/file: is missing\n"
+#define TWO_FILES   "#/file: must stand once\n"
+#define NO_NAME     "#/file: must have a file name\n"
+#define EMPTY       "#/file: must not be empty\n"
+#define NO_SOUND    "#/file: must be a sound file: of a type audio/*, or "    \
+                    "with a name that ends as one's\n"
+
+#define NO_LAST     "#: the last boundary is missing\n"
+#define NO_BOUNDARY "#: the boundary that Content-Type names is not in the "  \
+                    "body\n"
+#define NAMELESS    "#: a part has no name\n"
+#define TWO_NAMES   "#: a part has two names\n"
+#define TWICE       "#: a part has two Content-Disposition headers\n"
+#define MALFORMED   "#: the Content-Disposition of a part is malformed\n"
+#define NOT_FORM    "#: the Content-Disposition of a part is not form-data\n"
+#define EXTENDED    "#: the filename* of a part is malformed\n"
+#define COLON       "#: the header of a part has a line without a colon\n"
+#define BAD_CR      "#: the header of a part has a CR that ends no line\n"
+#define BAD_LF      "#: the header of a part has a line that ends in LF, "    \
+                    "not CRLF\n"
+#define TOO_LONG    "#: the header of a part is longer than 4096 bytes\n"
+#define TOO_MANY    "#: has more than 1000 parts\n"
+
+#define NOT_MULTIPART   "not multipart\n"
+#define BAD_TYPE        "no boundary\n"
+
+#define unit_count_of(a)  (sizeof(a) / sizeof((a)[0]))
+
+
+typedef struct {
+    const char         *name;
+    const char         *body;
+    const char         *faults;     /* as an upload of a file */
+    const char         *audio;      /* of sound; NULL: the same */
+} unit_body_t;
+
+
+/* what a line of a part's header means to the reference */
+
+typedef enum {
+    UNIT_LINE_OTHER = 0,
+    UNIT_LINE_TO,
+    UNIT_LINE_FILE,
+    UNIT_LINE_FIELD,
+    UNIT_LINE_SOUND,
+    UNIT_LINE_BAD
+} unit_line_e;
+
+
+typedef struct {
+    const char         *text;
+    unit_line_e         meaning;
+    ngx_uint_t          named;
+    ngx_uint_t          audio;
+    const char         *error;
+} unit_line_t;
+
+
+/* the reference's notes; data lies in the body */
+
+typedef struct {
+    const char         *error;
+    ngx_uint_t          parts;
+    ngx_uint_t          tos;
+    ngx_uint_t          files;
+    unit_line_e         role;
+    ngx_uint_t          disposition;
+    ngx_uint_t          sound;
+    ngx_uint_t          named;
+    ngx_uint_t          audio;
+    const u_char       *to;
+    size_t              to_len;
+    size_t              file_len;
+    ngx_uint_t          unknown;    /* a line the reference can't read */
+} unit_reference_t;
+
+
+static void unit_multipart_bodies(void);
+static void unit_multipart_file_names(void);
+static void unit_multipart_types(void);
+static void unit_multipart_boundaries(void);
+static void unit_multipart_data(void);
+static void unit_multipart_bytes(void);
+static void unit_multipart_header_sizes(void);
+static void unit_multipart_parts(void);
+static void unit_multipart_large(void);
+static void unit_multipart_ends(void);
+static void unit_multipart_random(void);
+static void unit_multipart_garbage(void);
+static void unit_multipart_memory(void);
+
+static ngx_uint_t unit_multipart_is(const char *type, const void *body,
+    size_t len, ngx_uint_t audio, const char *expected, const char *name);
+static const char *unit_multipart_says(const char *type, const void *body,
+    size_t len, ngx_uint_t audio, size_t at, size_t step);
+static const char *unit_multipart_lines(json_t *errors);
+static void unit_multipart_note(const char *what, const char *text);
+
+static size_t unit_multipart_make(char *body);
+static size_t unit_multipart_put(char *body, size_t len, const char *token);
+static ngx_uint_t unit_multipart_expect(char *expected, const u_char *body,
+    size_t len, ngx_uint_t audio);
+static const u_char *unit_multipart_delimiter(const u_char *p,
+    const u_char *last, const u_char **behind, ngx_uint_t *end);
+static const u_char *unit_multipart_header(unit_reference_t *ref,
+    const u_char *p, const u_char *last);
+static ngx_uint_t unit_multipart_line(unit_reference_t *ref, const u_char *p,
+    size_t len);
+
+static void *unit_multipart_malloc(size_t size);
+static void unit_multipart_free(void *p);
+
+
+static const unit_line_t  unit_lines[] = {
+    { DISPOSITION "name=\"to\"", UNIT_LINE_TO, 0, 0, NULL },
+    { "content-DISPOSITION:form-data;name=to", UNIT_LINE_TO, 0, 0, NULL },
+    { DISPOSITION "name=file; filename=a.mp3", UNIT_LINE_FILE, 1, 1, NULL },
+    { DISPOSITION "name=file; filename=\"a;.txt\"", UNIT_LINE_FILE, 1, 0,
+      NULL },
+    { DISPOSITION "filename=\"\"; name=\"file\"", UNIT_LINE_FILE, 0, 0, NULL },
+    { DISPOSITION "name=\"x\"", UNIT_LINE_FIELD, 0, 0, NULL },
+    { DISPOSITION "name=\"x", UNIT_LINE_BAD, 0, 0, MALFORMED },
+    { DISPOSITION "filename=x", UNIT_LINE_BAD, 0, 0, NAMELESS },
+    { "Content-Disposition: file; name=x", UNIT_LINE_BAD, 0, 0, NOT_FORM },
+    { "Content-Type: audio/ogg", UNIT_LINE_SOUND, 0, 0, NULL },
+    { "Content-Type: text/plain", UNIT_LINE_OTHER, 0, 0, NULL },
+    { "X-Y: Content-Type: audio/ogg", UNIT_LINE_OTHER, 0, 0, NULL },
+    { "no colon", UNIT_LINE_BAD, 0, 0, COLON }
+};
+
+
+static ngx_int_t   unit_room = -1;      /* allocations left; -1: any number */
+static ngx_int_t   unit_live;
+
+
+int
+main(void)
+{
+    unit_start();
+
+    unit_multipart_bodies();
+    unit_multipart_file_names();
+    unit_multipart_types();
+    unit_multipart_boundaries();
+    unit_multipart_data();
+    unit_multipart_bytes();
+    unit_multipart_header_sizes();
+    unit_multipart_parts();
+    unit_multipart_large();
+    unit_multipart_ends();
+    unit_multipart_random();
+    unit_multipart_garbage();
+    unit_multipart_memory();
+
+    return unit_done();
+}
+
+
+static void
+unit_multipart_bodies(void)
+{
+    size_t              i, len;
+    const unit_body_t  *b;
+
+    static const unit_body_t  bodies[] = {
+
+        { "a good body", TO SONG LAST, "", NULL },
+        { "the other way round", SONG TO LAST, "", NULL },
+        { "other parts besides", PART("name=x") "1\r\n" TO
+          PART("name=\"to \"") "2\r\n" SONG PART("name=To") "\r\n" LAST,
+          "", NULL },
+        { "without the last line end", TO SONG "--b--", "", NULL },
+        { "a preamble", "Hello\r\n--x\r\n\r\n" TO SONG LAST, "", NULL },
+        { "a preamble of a line end", "\r\n" TO SONG LAST, "", NULL },
+        { "a preamble that begins like the boundary", "--\r\n--b-\r\n"
+          TO SONG LAST, "", NULL },
+        { "a preamble that ends without a line end", "Hello" TO SONG LAST,
+          NO_TO, NULL },
+        { "an epilogue", TO SONG LAST "Bye\r\n" TO SONG "--b\r\nx", "", NULL },
+        { "blanks behind delimiters",
+          "--b \t \r\n" DISPOSITION "name=to\r\n\r\n+237671234567\r\n"
+          "--b\t\r\n" DISPOSITION "name=file; filename=a.mp3\r\n\r\ndata\r\n"
+          "--b-- \t\r\n", "", NULL },
+
+        /* to */
+
+        { "to is missing", SONG LAST, NO_TO, NULL },
+        { "to stands twice", TO TO SONG LAST, TWO_TOS, NULL },
+        { "to stands thrice", TO SONG TO TO LAST, TWO_TOS, NULL },
+        { "to is empty", PART("name=to") "\r\n" SONG LAST,
+          E164 ", not \"\"\n", NULL },
+        { "to has no line", PART("name=to") SONG LAST, E164 ", not \"\"\n",
+          NULL },
+        { "to isn't of E.164", PART("name=to") "237671234567\r\n" SONG LAST,
+          E164 ", not \"237671234567\"\n", NULL },
+        { "to has 15 digits", PART("name=to") "+123456789012345\r\n" SONG
+          LAST, "", NULL },
+        { "to has 7 digits", PART("name=to") "+1234567\r\n" SONG LAST, "",
+          NULL },
+        { "to has 6 digits", PART("name=to") "+123456\r\n" SONG LAST,
+          E164 ", not \"+123456\"\n", NULL },
+        { "to ends in a blank", PART("name=to") "+1234567 \r\n" SONG LAST,
+          E164 ", not \"+1234567 \"\n", NULL },
+        { "to ends in one line end more", PART("name=to") "+1234567\r\n\r\n"
+          SONG LAST, E164 ", not \"+1234567\r\n\"\n", NULL },
+        { "to ends in CR", PART("name=to") "+1234567\r\r\n" SONG LAST,
+          E164 ", not \"+1234567\r\"\n", NULL },
+        { "to is wrong, file is missing", PART("name=to") "0\r\n" LAST,
+          E164 ", not \"0\"\n" NO_FILE, NULL },
+        { "to may have a type, and a file name", "--b\r\n" DISPOSITION
+          "name=to; filename=x\r\nContent-Type: text/plain\r\n\r\n"
+          "+237671234567\r\n" SONG LAST, "", NULL },
+        { "names are told apart by case", PART("name=TO") "+237671234567\r\n"
+          PART("name=File; filename=a.mp3") "data\r\n" LAST, NO_TO NO_FILE,
+          NULL },
+
+        /* file */
+
+        { "file is missing", TO LAST, NO_FILE, NULL },
+        { "both are missing", PART("name=x") "1\r\n" LAST, NO_TO NO_FILE,
+          NULL },
+        { "no part at all", LAST, NO_TO NO_FILE, NULL },
+        { "file stands twice", TO SONG SONG LAST, TWO_FILES, NULL },
+        { "both stand twice", TO TO SONG SONG LAST, TWO_TOS TWO_FILES, NULL },
+        { "file has no name", TO PART("name=file") "data\r\n" LAST, NO_NAME,
+          NULL },
+        { "its name is empty", TO PART("name=file; filename=\"\"")
+          "data\r\n" LAST, NO_NAME, NULL },
+        { "its name is nothing", TO PART("name=file; filename=")
+          "data\r\n" LAST, NO_NAME, NULL },
+        { "without name and empty", TO PART("name=file") "\r\n" LAST, NO_NAME,
+          NULL },
+        { "file is empty", TO PART("name=file; filename=a.mp3") "\r\n" LAST,
+          EMPTY, NULL },
+        { "file has no line", TO PART("name=file; filename=a.mp3") LAST,
+          EMPTY, NULL },
+        { "empty, and no sound", TO PART("name=file; filename=a") LAST, EMPTY,
+          NULL },
+        { "file is a byte", TO PART("name=file; filename=a.mp3") "x\r\n" LAST,
+          "", NULL },
+        { "file is a line end", TO PART("name=file; filename=a.mp3")
+          "\r\n\r\n" LAST, "", NULL },
+        { "file is a CR", TO PART("name=file; filename=a.mp3")
+          "\r\r\n" LAST, "", NULL },
+        { "the second file is sound, and has a name", TO
+          PART("name=file") SONG LAST, TWO_FILES, NULL },
+
+        /* sound, by type */
+
+        { "file isn't sound", TO FILE_PART("filename=a.txt") LAST, "",
+          NO_SOUND },
+        { "of type audio", TO TYPED("Content-Type: audio/ogg") LAST, "", NULL },
+        { "of type AUDIO", TO TYPED("CONTENT-type:AUDIO/OGG; codecs=opus")
+          LAST, "", NULL },
+        { "the type stands first", TO "--b\r\nContent-Type: audio/x\r\n"
+          DISPOSITION "name=file; filename=x\r\n\r\ndata\r\n" LAST, "", NULL },
+        { "of type audio/", TO TYPED("Content-Type: audio/") LAST, "",
+          NO_SOUND },
+        { "of type audio", TO TYPED("Content-Type: audio") LAST, "",
+          NO_SOUND },
+        { "of type audiox/y", TO TYPED("Content-Type: audiox/y") LAST, "",
+          NO_SOUND },
+        { "of type video/ogg", TO TYPED("Content-Type: video/ogg") LAST, "",
+          NO_SOUND },
+        { "of type x-audio/y", TO TYPED("Content-Type: x-audio/y") LAST, "",
+          NO_SOUND },
+        { "of a type that speaks of audio", TO
+          TYPED("Content-Type: text/plain; x=audio/ogg") LAST, "", NO_SOUND },
+        { "another header", TO TYPED("X-Content-Type: audio/ogg") LAST, "",
+          NO_SOUND },
+        { "another header, named alike", TO
+          TYPED("Content-Typ: audio/ogg") LAST, "", NO_SOUND },
+        { "sound by type and name, which differ", TO "--b\r\n" DISPOSITION
+          "name=file; filename=a.mp3\r\nContent-Type: text/plain\r\n\r\nx\r\n"
+          LAST, "", NULL },
+        { "the type of another part", PART("name=x") "\r\n--b\r\n"
+          DISPOSITION "name=y\r\nContent-Type: audio/ogg\r\n\r\n1\r\n" TO
+          FILE_PART("filename=x") LAST, "", NO_SOUND },
+        { "the type of a part behind", TO FILE_PART("filename=x") "--b\r\n"
+          DISPOSITION "name=y\r\nContent-Type: audio/ogg\r\n\r\n1\r\n" LAST,
+          "", NO_SOUND },
+        { "the type of to", "--b\r\nContent-Type: audio/ogg\r\n" DISPOSITION
+          "name=to\r\n\r\n+237671234567\r\n" FILE_PART("filename=x") LAST, "",
+          NO_SOUND },
+
+        /* headers */
+
+        { "folded lines", TO "--b\r\nContent-Disposition:\r\n form-data;\r\n"
+          "\tname=file;\r\n  filename=\"a\r\n .mp3\"\r\nX: y\r\n\tz\r\n\r\n"
+          "data\r\n" LAST, "", NULL },
+        { "a folded type", TO TYPED("Content-Type:\r\n audio/ogg") LAST, "",
+          NULL },
+        { "a line folded of blanks", TO TYPED("X: y\r\n \t") LAST, "",
+          NO_SOUND },
+        { "a folded line is no line of its own", TO
+          TYPED("X: y\r\n Content-Type: audio/ogg") LAST, "", NO_SOUND },
+        { "the first line folded", "--b\r\n " DISPOSITION "name=x\r\n\r\n"
+          "\r\n" LAST, NAMELESS, NULL },
+        { "names of headers in capitals", "--b\r\nCONTENT-DISPOSITION:"
+          "FORM-DATA;NAME=to\r\n\r\n+237671234567\r\n" SONG LAST, "", NULL },
+        { "blanks around parameters", "--b\r\nContent-Disposition: \t"
+          "form-data ;\tname = \"to\" ; \r\n\r\n+237671234567\r\n" SONG LAST,
+          "", NULL },
+        { "a semicolon at the end", PART("name=to;") "+237671234567\r\n" SONG
+          LAST, "", NULL },
+        { "a line without a colon", "--b\r\nhello\r\n" DISPOSITION
+          "name=x\r\n\r\n\r\n" LAST, COLON, NULL },
+        { "the last line without a colon", TO "--b\r\n" DISPOSITION
+          "name=file; filename=x\r\nhello\r\n\r\ndata\r\n" LAST, COLON, NULL },
+        { "no header", "--b\r\n\r\n" TO SONG LAST, NAMELESS, NULL },
+        { "a header of other lines", "--b\r\nX: y\r\n\r\n" LAST, NAMELESS,
+          NULL },
+        { "a name is missing", PART("filename=x") "1\r\n" LAST, NAMELESS,
+          NULL },
+        { "a name is empty", PART("name=\"\"") "1\r\n" LAST, NAMELESS, NULL },
+        { "a name is nothing", PART("name=; x=y") "1\r\n" LAST, NAMELESS,
+          NULL },
+        { "no parameters", "--b\r\nContent-Disposition: form-data\r\n\r\n"
+          LAST, NAMELESS, NULL },
+        { "two names", PART("name=to; name=file") LAST, TWO_NAMES, NULL },
+        { "two names, the first empty", PART("name=\"\"; name=to") LAST,
+          TWO_NAMES, NULL },
+        { "two dispositions", "--b\r\n" DISPOSITION "name=to\r\n" DISPOSITION
+          "name=to\r\n\r\n+237671234567\r\n" SONG LAST, TWICE, NULL },
+        { "two dispositions, not in a row", "--b\r\n" DISPOSITION "name=x\r\n"
+          "X: y\r\n" DISPOSITION "name=y\r\n\r\n" LAST, TWICE, NULL },
+        { "not form-data", "--b\r\nContent-Disposition: attachment; name=to"
+          "\r\n\r\n" LAST, NOT_FORM, NULL },
+        { "not quite form-data", "--b\r\nContent-Disposition: form-dat; "
+          "name=to\r\n\r\n" LAST, NOT_FORM, NULL },
+        { "an empty disposition", "--b\r\nContent-Disposition:\r\n\r\n" LAST,
+          NOT_FORM, NULL },
+        { "no semicolon", "--b\r\nContent-Disposition: form-data name=to"
+          "\r\n\r\n" LAST, MALFORMED, NULL },
+        { "a parameter without a value", PART("name") LAST, MALFORMED, NULL },
+        { "a parameter without a name", PART("=to") LAST, MALFORMED, NULL },
+        { "two semicolons", PART("x=y;; name=to") LAST, MALFORMED, NULL },
+        { "a blank in a parameter", PART("na me=to") LAST, MALFORMED, NULL },
+        { "a blank in a value", PART("name=t o") LAST, MALFORMED, NULL },
+        { "text behind a quoted value", PART("name=\"to\"x") LAST, MALFORMED,
+          NULL },
+        { "a quote that doesn't end", PART("name=\"to") LAST, MALFORMED,
+          NULL },
+        { "a quote that ends in a backslash", PART("name=\"to\\\"") LAST,
+          MALFORMED, NULL },
+        { "a quote of a backslash", PART("name=\"\\") LAST, MALFORMED, NULL },
+        { "an escaped name", PART("name=\"\\t\\o\"") "+237671234567\r\n" SONG
+          LAST, "", NULL },
+
+        /* line ends */
+
+        { "lines that end in LF", "--b\nContent-Disposition: form-data; "
+          "name=to\n\n+237671234567\n--b--\n", NO_BOUNDARY, NULL },
+        { "LF in a header", "--b\r\n" DISPOSITION "name=to\n\r\n"
+          "+237671234567\r\n" LAST, BAD_LF, NULL },
+        { "LF for an empty line", "--b\r\n" DISPOSITION "name=to\r\n\n"
+          "+237671234567\r\n" LAST, BAD_LF, NULL },
+        { "LF behind the first delimiter", "--b\n" DISPOSITION
+          "name=to\r\n\r\n" TO SONG LAST, "", NULL },
+        { "CR in a header", "--b\r\n" DISPOSITION "name=to\rX: y\r\n\r\n"
+          LAST, BAD_CR, NULL },
+        { "two CR in a header", "--b\r\n" DISPOSITION "name=to\r\r\n\r\n"
+          LAST, BAD_CR, NULL },
+        { "CR for an empty line", "--b\r\n" DISPOSITION "name=to\r\n\r"
+          "+237671234567\r\n" LAST, BAD_CR, NULL },
+
+        /* what breaks a body hides faults that its rest could mend */
+
+        { "an empty body", "", NO_BOUNDARY, NULL },
+        { "no boundary", "Hello\r\n", NO_BOUNDARY, NULL },
+        { "another boundary", "--c\r\n" DISPOSITION "name=to\r\n\r\n1\r\n"
+          "--c--\r\n", NO_BOUNDARY, NULL },
+        { "the boundary without its line end", "--b", NO_BOUNDARY, NULL },
+        { "the boundary and a CR", "--b\r", NO_BOUNDARY, NULL },
+        { "the last boundary lacks a dash", TO SONG "--b-", NO_LAST, NULL },
+        { "the last boundary is missing", TO SONG, NO_LAST, NULL },
+        { "it ends in to", TO PART("name=to") "+1", NO_LAST TWO_TOS, NULL },
+        { "it ends in the only to", SONG PART("name=to") "+1", NO_LAST,
+          NULL },
+        { "it ends behind a wrong to", PART("name=to") "+1\r\n" SONG,
+          NO_LAST E164 ", not \"+1\"\n", NULL },
+        { "it ends behind a wrong to, in a header", PART("name=to")
+          "+1\r\n--b\r\nX", NO_LAST E164 ", not \"+1\"\n", NULL },
+        { "it ends in a file", TO PART("name=file; filename=x"), NO_LAST,
+          NULL },
+        { "it ends in a file without a name", TO PART("name=file") "d",
+          NO_LAST NO_NAME, NULL },
+        { "it ends behind an empty file", TO PART("name=file; filename=x")
+          "\r\n" PART("name=x"), NO_LAST EMPTY, NULL },
+        { "it ends behind a file that isn't sound", TO
+          FILE_PART("filename=x") PART("name=x"), NO_LAST, NO_LAST NO_SOUND },
+        { "it ends in a file that isn't sound", TO PART("name=file; "
+          "filename=x") "data", NO_LAST, NULL },
+        { "it ends in a header", TO "--b\r\n" DISPOSITION "name=file; filena",
+          NO_LAST, NULL },
+        { "it ends behind a header's line", TO "--b\r\n" DISPOSITION
+          "name=file\r\n", NO_LAST, NULL },
+        { "it breaks with to and file missing", PART("name=x") "\r\n"
+          "--b\r\nx\r\n\r\n", COLON, NULL },
+        { "it breaks behind two of each", TO TO SONG SONG "--b\r\nx\r\n\r\n",
+          COLON TWO_TOS TWO_FILES, NULL },
+        { "it breaks in the header of a to", "--b\r\n" DISPOSITION
+          "name=to\r\nx\r\n\r\n", COLON, NULL },
+        { "it breaks in the header of a file", "--b\r\n" DISPOSITION
+          "name=file; filename=x\r\nx\r\n\r\n", COLON, NULL }
+    };
+
+    for (i = 0; i < unit_count_of(bodies); i++) {
+        b = &bodies[i];
+        len = strlen(b->body);
+
+        unit_multipart_is(TYPE, b->body, len, 0, b->faults, b->name);
+        unit_multipart_is(TYPE, b->body, len, 1,
+                          b->audio ? b->audio : b->faults, b->name);
+    }
+}
+
+
+/* Is it a name, one of a sound file, or what breaks the body? */
+
+static void
+unit_multipart_file_names(void)
+{
+    char    body[1024];
+    size_t  i, len;
+
+    static const struct {
+        const char  *parameter;
+        const char  *faults;
+    } names[] = {
+        { "filename=a.mp3", "" },
+        { "filename=\"a.mp3\"", "" },
+        { "FileName=A.MP3", "" },
+        { "filename=a.b.OgG", "" },
+        { "filename=.wav", "" },
+        { "filename=a.3gp", "" },
+        { "filename=a.aac", "" },
+        { "filename=a.aif", "" },
+        { "filename=a.aiff", "" },
+        { "filename=a.amr", "" },
+        { "filename=a.caf", "" },
+        { "filename=a.flac", "" },
+        { "filename=a.m4a", "" },
+        { "filename=a.m4b", "" },
+        { "filename=a.mid", "" },
+        { "filename=a.midi", "" },
+        { "filename=a.mka", "" },
+        { "filename=a.mp2", "" },
+        { "filename=a.mpga", "" },
+        { "filename=a.oga", "" },
+        { "filename=a.opus", "" },
+        { "filename=a.weba", "" },
+        { "filename=a.wma", "" },
+        { "filename=a.mp4", NO_SOUND },
+        { "filename=a.mp", NO_SOUND },
+        { "filename=a.mp3x", NO_SOUND },
+        { "filename=a.mp3.txt", NO_SOUND },
+        { "filename=a.", NO_SOUND },
+        { "filename=mp3", NO_SOUND },
+        { "filename=amp3", NO_SOUND },
+
+        /* quoted, with what would else end a value */
+        { "filename=\"a;b.mp3\"", "" },
+        { "filename=\"a.mp3;b\"", NO_SOUND },
+        { "filename=\"a\\\"b.mp3\"", "" },
+        { "filename=\"a.mp3\\\"\"", NO_SOUND },
+        { "filename=\"a\\\\\"", NO_SOUND },
+        { "filename=\"\\\\\\\"; x.mp3\"", "" },
+        { "filename=\"a.\\m\\p\\3\"", "" },
+        { "filename=\"; name=\\\"to\\\"; .ogg\"", "" },
+        { "filename=\" a.mp3\"", "" },
+        { "filename=\"a.mp3 \"", NO_SOUND },
+        { "filename=\"\xc3\xa9.mp3\"", "" },
+        { "filename=\"a.mp3", MALFORMED },
+        { "filename=\"a.mp3\\\"", MALFORMED },
+        { "filename=\"a\"b.mp3\"", MALFORMED },
+        { "filename=a b.mp3", MALFORMED },
+
+        /* RFC 8187; it comes before a plain one wherever that stands */
+        { "filename*=UTF-8''a.mp3", "" },
+        { "filename*=utf-8'en'a.mp3", "" },
+        { "filename*=''a.mp3", "" },
+        { "FILENAME*=ISO-8859-1''%e9.mp3", "" },
+        { "filename*=UTF-8''%c3%A9%2Emp3", "" },
+        { "filename*=UTF-8''a.%6D%70%33", "" },
+        { "filename*=UTF-8''a.%6d%70%333", NO_SOUND },
+        { "filename*=UTF-8''a.%4D%50%33", "" },
+        { "filename*=UTF-8''a.mp%30", NO_SOUND },
+        { "filename*=UTF-8''a'.mp3", "" },
+        { "filename*=\"UTF-8''a.mp3\"", "" },
+        { "filename*=UTF-8''a.mp3; filename=a.txt", "" },
+        { "filename=a.txt; filename*=UTF-8''a.mp3", "" },
+        { "filename=a.mp3; filename*=UTF-8''a.txt", NO_SOUND },
+        { "filename*=UTF-8''; filename=a.mp3", "" },
+        { "filename*=UTF-8''", NO_NAME },
+        { "filename*=''", NO_NAME },
+        { "filename*=UTF-8''a.mp3%", EXTENDED },
+        { "filename*=UTF-8''a.mp3%4", EXTENDED },
+        { "filename*=UTF-8''a%4x.mp3", EXTENDED },
+        { "filename*=UTF-8''a%x4.mp3", EXTENDED },
+        { "filename*=UTF-8''a%4g.mp3", EXTENDED },
+        { "filename*=UTF-8''a%G4.mp3", EXTENDED },
+        { "filename*=UTF-8''%%41.mp3", EXTENDED },
+        { "filename*=UTF-8'a.mp3", EXTENDED },
+        { "filename*=a.mp3", EXTENDED },
+        { "filename*=", EXTENDED },
+        { "filename*=\"\"", EXTENDED },
+        { "filename*='", EXTENDED },
+        { "filename**=UTF-8''a.mp3", NO_NAME }
+    };
+
+    for (i = 0; i < unit_count_of(names); i++) {
+        len = sprintf(body, TO "--b\r\n" DISPOSITION "name=file; %s\r\n\r\n"
+                      "data\r\n" LAST, names[i].parameter);
+
+        unit_multipart_is(TYPE, body, len, 1, names[i].faults,
+                          names[i].parameter);
+
+        len = sprintf(body, TO "--b\r\n" DISPOSITION "%s ; name=\"file\"\r\n"
+                      "\r\ndata\r\n" LAST, names[i].parameter);
+
+        unit_multipart_is(TYPE, body, len, 0,
+                          strcmp(names[i].faults, NO_SOUND) == 0
+                          ? "" : names[i].faults, names[i].parameter);
+    }
+}
+
+
+static void
+unit_multipart_types(void)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *type;
+        const char  *faults;
+    } types[] = {
+        { "multipart/form-data; boundary=b", "" },
+        { "multipart/form-data; boundary=\"b\"", "" },
+        { "multipart/form-data; boundary=\"\\b\"", "" },
+        { "Multipart/Form-Data;BOUNDARY=b", "" },
+        { "multipart/form-data ;\tboundary = b ; charset=utf-8", "" },
+        { "multipart/form-data; charset=\"a;boundary=c\"; boundary=b", "" },
+        { "multipart/form-data; boundary=b;", "" },
+        { "multipart/form-data; boundary=B", NO_BOUNDARY },
+        { "multipart/form-data; boundary=bb", NO_BOUNDARY },
+        { "multipart/form-data; boundary=\"b;\"", NO_BOUNDARY },
+        { "multipart/form-data; boundary=\" b\"", NO_BOUNDARY },
+
+        { "", NOT_MULTIPART },
+        { "; boundary=b", NOT_MULTIPART },
+        { "application/json", NOT_MULTIPART },
+        { "multipart/mixed; boundary=b", NOT_MULTIPART },
+        { "multipart/form-dat; boundary=b", NOT_MULTIPART },
+        { "multipart/form-data2; boundary=b", NOT_MULTIPART },
+        { "multipart/form-data,multipart/form-data; boundary=b",
+          NOT_MULTIPART },
+        { "x-multipart/form-data; boundary=b", NOT_MULTIPART },
+
+        { "multipart/form-data", BAD_TYPE },
+        { "multipart/form-data;", BAD_TYPE },
+        { "multipart/form-data; ", BAD_TYPE },
+        { "multipart/form-data; charset=utf-8", BAD_TYPE },
+        { "multipart/form-data boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary", BAD_TYPE },
+        { "multipart/form-data; boundary=", BAD_TYPE },
+        { "multipart/form-data; boundary=; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=\"\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\\\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b \"", BAD_TYPE },
+        { "multipart/form-data; boundary=\" \"", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\r\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\tc\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\x1f", BAD_TYPE },
+        { "multipart/form-data; boundary=\x7f", BAD_TYPE },
+        { "multipart/form-data; boundary=\xc3\xa9", BAD_TYPE },
+        { "multipart/form-data; x; boundary=b", BAD_TYPE },
+        { "multipart/form-data; x=\"y\"z; boundary=b", BAD_TYPE },
+        { "multipart/form-data;; boundary=b", BAD_TYPE }
+    };
+
+    for (i = 0; i < unit_count_of(types); i++) {
+        unit_multipart_is(types[i].type, TO SONG LAST,
+                          sizeof(TO SONG LAST) - 1, 1, types[i].faults,
+                          types[i].type);
+    }
+}
+
+
+/* Of 1 to 71 characters, with what they may have; a type of 4096 and 4097. */
+
+static void
+unit_multipart_boundaries(void)
+{
+    char     type[8192], boundary[80], body[2048];
+    size_t   i, n, len, pad;
+
+    static const char  alphabet[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "'()+_,-./:=? ";
+
+    for (n = 1; n <= 71; n++) {
+
+        for (i = 0; i < n; i++) {
+            boundary[i] = alphabet[(7 * i + n) % (sizeof(alphabet) - 1)];
+        }
+
+        boundary[n] = '\0';
+
+        if (boundary[n - 1] == ' ') {
+            boundary[n - 1] = '=';
+        }
+
+        sprintf(type, "multipart/form-data; boundary=\"%s\"", boundary);
+
+        len = sprintf(body, "--%s\r\n" DISPOSITION "name=to\r\n\r\n"
+                      "+237671234567\r\n"
+                      "--%s\r\n" DISPOSITION "name=file; filename=a.mp3\r\n"
+                      "\r\ndata\r\n--%.*s\r\n--%s--\r\n", boundary, boundary,
+                      (int) n - 1, boundary, boundary);
+
+        unit_multipart_is(type, body, len, 1, n <= 70 ? "" : BAD_TYPE,
+                          boundary);
+    }
+
+    for (pad = 4096; pad <= 4097; pad++) {
+        strcpy(type, "multipart/form-data; x=");
+        n = strlen(type);
+        memset(type + n, 'y', pad - n);
+        strcpy(type + pad - strlen("; boundary=b"), "; boundary=b");
+
+        unit_multipart_is(type, TO SONG LAST, sizeof(TO SONG LAST) - 1, 1,
+                          pad == 4096 ? "" : BAD_TYPE,
+                          "a Content-Type of 4096 or 4097 bytes");
+    }
+}
+
+
+/*
+ * What is nearly a delimiter is data: shown by a "to" that holds it, as the
+ * fault quotes it, and by a "file" that isn't empty.
+ */
+
+static void
+unit_multipart_data(void)
+{
+    char    body[1024], expected[1024], type[64];
+    size_t  i, len;
+
+    static const char  *data[] = {
+        "--b", "--bx", "-", "--", "--x", "---b", "--B", "-b", "b", "--b:",
+        "\r", "\r\r", "\r\r\r\r", "\n", "\n\n", "\r\n", "\r\n\r\n", "\r\n-",
+        "\r\n--", "\r\n--x", "\r\n--\r\n--", "\r\n-\r\n-", "\n--b\n",
+        "\r--b\r", "x--b\r\n", "--b--"
+    };
+
+    static const char  *behind[] = {
+        "--b-x", "--b-\n", "--b x", "--b \tx", "--b\rx", "--b \rx", "--b\nx",
+        "--b\t-", "--b - -", "\r\n--bx", "\r\n--b-x", "\r\n--b x",
+        "\r\n--b\rx", "\r\n--b\t\rx"
+    };
+
+    for (i = 0; i < unit_count_of(data); i++) {
+
+        /* here the boundary is "b0", and the data what begins as it does */
+
+        strcpy(type, "multipart/form-data; boundary=b0");
+
+        len = sprintf(body, "--b0\r\n" DISPOSITION "name=to\r\n\r\n%s\r\n"
+                      "--b0\r\n" DISPOSITION "name=file; filename=a.mp3\r\n"
+                      "\r\n%s\r\n--b0--\r\n", data[i], data[i]);
+
+        sprintf(expected, E164 ", not \"%.16s\"\n", data[i]);
+        unit_multipart_is(type, body, len, 1, expected,
+                          "what begins like a delimiter is data");
+    }
+
+    for (i = 0; i < unit_count_of(behind); i++) {
+        len = sprintf(body, "--b\r\n" DISPOSITION "name=to\r\n\r\n%s\r\n"
+                      SONG LAST, behind[i]);
+
+        sprintf(expected, E164 ", not \"%.16s\"\n", behind[i]);
+        unit_multipart_is(TYPE, body, len, 1, expected,
+                          "a delimiter with others behind it is data");
+
+        len = sprintf(body, TO "--b\r\n" DISPOSITION "name=file; "
+                      "filename=a.mp3\r\n\r\n%s\r\n" LAST, behind[i]);
+
+        unit_multipart_is(TYPE, body, len, 1, "",
+                          "also in a file, which isn't empty then");
+    }
+
+    /* a CR that ends one attempt begins the next */
+
+    for (i = 1; i < 8; i++) {
+        len = sprintf(body, TO PART("name=file; filename=a.mp3")
+                      "%.*s\r\n--b%.*s\r\n" LAST, (int) i, "\r\r\r\r\r\r\r",
+                      (int) i, "-x\r\r\r\r\r");
+
+        unit_multipart_is(TYPE, body, len, 1, "", "CR upon CR is data");
+
+        /* the boundary begins right behind */
+
+        len = sprintf(body, TO PART("name=file; filename=a.mp3")
+                      "%.*s\r\n--b-\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
+
+        unit_multipart_is(TYPE, body, len, 1, "", "and doesn't hide the last");
+
+        len = sprintf(body, TO PART("name=file; filename=a.mp3")
+                      "x\r\n--b%.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
+
+        unit_multipart_is(TYPE, body, len, 1, "", "nor do CR behind one");
+
+        len = sprintf(body, TO PART("name=file; filename=a.mp3")
+                      "x\r\n--b %.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
+
+        unit_multipart_is(TYPE, body, len, 1, "", "nor behind blanks");
+    }
+}
+
+
+/* Behind a delimiter, each byte: which of them make it one? */
+
+static void
+unit_multipart_bytes(void)
+{
+    char         body[1024];
+    size_t       len;
+    u_char       c;
+    ngx_uint_t   wrong, delimiter;
+    const char  *got;
+
+    wrong = 0;
+    c = 0;
+
+    do {
+        /* "--b?\r\n": a delimiter, if ? is a blank, and else data */
+
+        len = sprintf(body, TO PART("name=file; filename=a.mp3") "\r\n--b");
+        body[len++] = c;
+        len += sprintf(body + len, "\r\n" DISPOSITION "name=x\r\n\r\n\r\n"
+                       LAST);
+
+        delimiter = (c == ' ' || c == '\t');
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, delimiter ? EMPTY : "") != 0;
+
+        /* a byte in a header is text but for CR and LF */
+
+        len = sprintf(body, TO "--b\r\nX: ");
+        body[len++] = c;
+        len += sprintf(body + len, "\r\n" DISPOSITION "name=file; "
+                       "filename=\"");
+        body[len++] = 'x';
+        body[len++] = (c == '"' || c == '\\') ? 'y' : c;
+        len += sprintf(body + len, "\"\r\n\r\nz\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, c == '\r' ? BAD_CR : c == '\n' ? BAD_LF : "")
+                 != 0;
+
+        /* and in the data it counts, whatever it is */
+
+        len = sprintf(body, TO PART("name=file; filename=a.mp3"));
+        body[len++] = c;
+        len += sprintf(body + len, "\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, "") != 0;
+
+    } while (++c != 0);
+
+    unit_is(wrong, 0, "each byte behind a delimiter, in a header, in data");
+}
+
+
+/* The parser has room for 4096 bytes of a line with those that continue it. */
+
+static void
+unit_multipart_header_sizes(void)
+{
+    char    *body, *p;
+    size_t   n, folded, last;
+
+    body = malloc(UNIT_MULTIPART_BODY);
+
+    for (last = 0; last < 2; last++) {
+        for (folded = 0; folded < 2; folded++) {
+            for (n = 4095; n <= 4098; n++) {
+                p = body + sprintf(body, TO "--b\r\n");
+
+                if (last) {
+                    p += sprintf(p, DISPOSITION "name=file; filename=a.mp3"
+                                 "\r\n");
+                }
+
+                memset(p, 'x', n);
+                memcpy(p, "X: ", 3);
+
+                if (folded) {
+                    /* the line end itself isn't kept */
+                    memcpy(p + 2000, "\r\n ", 3);
+                    memset(p + n, 'x', 2);
+                    p += 2;
+                }
+
+                p += n;
+
+                p += sprintf(p, "\r\n");
+
+                if (!last) {
+                    p += sprintf(p, DISPOSITION "name=file; filename=a.mp3"
+                                 "\r\n");
+                }
+
+                p += sprintf(p, "\r\ndata\r\n" LAST);
+
+                if (strcmp(unit_multipart_says(TYPE, body, p - body, 0,
+                                               p - body, 1),
+                           unit_multipart_says(TYPE, body, p - body, 0, 0, 1))
+                    != 0)
+                {
+                    unit_ok(0, "it doesn't depend on pieces");
+                }
+
+                unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 0,
+                                                   0, 0),
+                               n > 4096 ? TOO_LONG : "")
+                        == 0,
+                        "a%s line of %u bytes, the %s of a header",
+                        folded ? " folded" : "", (unsigned) n,
+                        last ? "last" : "first");
+            }
+        }
+    }
+
+    /* a name of 4096 bytes with its header, escapes in it */
+
+    p = body + sprintf(body, TO "--b\r\n");
+    n = sprintf(p, DISPOSITION "name=file; filename=\"");
+    memset(p + n, '\\', 4096 - n);
+    memcpy(p + 4096 - 5, ".mp3\"", 5);
+
+    if ((4096 - 5 - n) % 2) {
+        p[n] = 'x';
+    }
+
+    p += 4096;
+    p += sprintf(p, "\r\n\r\ndata\r\n" LAST);
+
+    unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 7), "")
+            == 0, "a file name that fills the room");
+
+    free(body);
+}
+
+
+static void
+unit_multipart_parts(void)
+{
+    char                     *body, *p;
+    size_t                    n, i, at;
+    json_t                   *errors;
+    ngx_wassiit_multipart_t  *mp;
+
+    body = malloc(UNIT_MULTIPART_BODY);
+    mp = malloc(sizeof(ngx_wassiit_multipart_t));
+
+    for (n = 999; n <= 1002; n++) {
+        p = body + sprintf(body, TO SONG);
+        at = 0;
+
+        for (i = 2; i < n; i++) {
+            p += sprintf(p, "--b\r\n");
+
+            if (i == 1000) {
+                at = p - body;
+            }
+
+            p += sprintf(p, DISPOSITION "name=x\r\n\r\n\r\n");
+        }
+
+        p += sprintf(p, LAST);
+
+        unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, p - body,
+                                           1),
+                       n > 1000 ? TOO_MANY : "") == 0,
+                "%u parts", (unsigned) n);
+        unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 1),
+                       n > 1000 ? TOO_MANY : "") == 0,
+                "%u parts, byte by byte", (unsigned) n);
+
+        if (at == 0) {
+            continue;
+        }
+
+        (void) ngx_wassiit_multipart_init(mp, (u_char *) TYPE,
+                                          sizeof(TYPE) - 1);
+
+        for (i = 0; i < (size_t) (p - body); i++) {
+            if (ngx_wassiit_multipart_parse(mp, (u_char *) body + i, 1)
+                != NGX_OK)
+            {
+                break;
+            }
+        }
+
+        unit_is(i, at - 1, "refused at once, when the line is there");
+
+        errors = NULL;
+        (void) ngx_wassiit_multipart_check(mp, 1, &errors);
+        unit_ok(strcmp(unit_multipart_lines(errors), TOO_MANY) == 0,
+                "and that alone is said");
+        json_decref(errors);
+    }
+
+    free(mp);
+    free(body);
+}
+
+
+/* Data far longer than all that is kept, with what looks like delimiters. */
+
+static void
+unit_multipart_large(void)
+{
+    char         *body;
+    size_t        i, k, len, wrong;
+    const char   *got;
+
+    static const char  *pieces[] = {
+        "\r\n--", "\r\n--b", "\r", "\n", "-", "data", "--b--", "\r\n--bb\r\n",
+        "\r\n\r\n", " "
+    };
+
+    body = malloc(UNIT_MULTIPART_BODY);
+    wrong = 0;
+
+    for (i = 0; i < 200; i++) {
+        len = sprintf(body, TO PART("name=file; filename=x") "x");
+
+        /* nothing here is "\r\n--b" and a line end, a blank or dashes */
+
+        while (len < UNIT_MULTIPART_BODY - 1000) {
+            k = unit_random(unit_count_of(pieces));
+            len += sprintf(body + len, "%sx", pieces[k]);
+        }
+
+        len += sprintf(body + len, "\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, i & 1, unit_random(len), 0);
+        wrong += strcmp(got, (i & 1) ? NO_SOUND : "") != 0;
+    }
+
+    unit_is(wrong, 0, "files of 64 KB");
+
+    len = sprintf(body, SONG PART("name=to"));
+    memset(body + len, '1', 40000);
+    body[len] = '+';
+    len += 40000;
+    len += sprintf(body + len, "\r\n" LAST);
+
+    got = unit_multipart_says(TYPE, body, len, 1, 0, 0);
+    unit_ok(strncmp(got, E164 ", not \"+111111111111111",
+                    sizeof(E164 ", not \"+111111111111111") - 1) == 0
+            && strlen(got) < sizeof(E164) + 80,
+            "a to of 40,000 digits, of which few are quoted");
+
+    /* a number, were it cut where the parser's room for it ends */
+
+    for (k = 15; k < 18; k++) {
+        len = sprintf(body, SONG PART("name=to") "+%.*s\r\n" LAST, (int) k,
+                      "12345678901234567");
+
+        got = unit_multipart_says(TYPE, body, len, 1, 0, 0);
+        unit_ok((*got == '\0') == (k == 15), "a to of %u digits",
+                (unsigned) k);
+    }
+
+    free(body);
+}
+
+
+/* No beginning of a good body is one, but for what follows the last dashes. */
+
+static void
+unit_multipart_ends(void)
+{
+    size_t       len, whole;
+    ngx_uint_t   good, broken;
+    const char  *got;
+
+    static const char  body[] = "preamble\r\n" TO SONG PART("name=x")
+                                "\r\n--b--";
+
+    good = 0;
+    broken = 0;
+    whole = sizeof(body) - 1;
+
+    for (len = 0; len < whole; len++) {
+        got = unit_multipart_says(TYPE, body, len, 1, len, 1);
+        good += (*got == '\0');
+        broken += (strcmp(got, NO_LAST) == 0
+                   || strcmp(got, NO_BOUNDARY) == 0);
+    }
+
+    unit_is(good, 0, "no beginning of a body is a whole one");
+    unit_is(broken, whole, "nothing else is said of any");
+
+    for (len = 0; len < sizeof(TYPE) - 1; len++) {
+        char  type[sizeof(TYPE)];
+
+        sprintf(type, "%.*s", (int) len, TYPE);
+        got = unit_multipart_says(type, body, whole, 1, 0, 0);
+        good += (*got == '\0');
+    }
+
+    unit_is(good, 0, "no beginning of the Content-Type is one");
+}
+
+
+static void
+unit_multipart_random(void)
+{
+    char         expected[UNIT_MULTIPART_LINES], *body;
+    size_t       i, len;
+    ngx_uint_t   audio, wrong, cut, known, good, faulty, broken;
+    const char  *got;
+
+    body = malloc(UNIT_MULTIPART_BODY);
+
+    wrong = 0;
+    cut = 0;
+    known = 0;
+    good = 0;
+    faulty = 0;
+    broken = 0;
+
+    for (i = 0; i < UNIT_MULTIPART_TRIES; i++) {
+        len = unit_multipart_make(body);
+        audio = unit_random(2);
+
+        if (unit_multipart_expect(expected, (u_char *) body, len, audio)) {
+            known++;
+            good += (expected[0] == '\0');
+            faulty += (strncmp(expected, "#/", 2) == 0);
+            broken += (strncmp(expected, "#:", 2) == 0);
+
+            got = unit_multipart_says(TYPE, body, len, audio, len, 1);
+
+            if (strcmp(got, expected) != 0 && wrong++ == 0) {
+                body[len] = '\0';
+                unit_multipart_note("got", got);
+                unit_multipart_note("expected", expected);
+                unit_multipart_note("body", body);
+            }
+
+        } else {
+            strcpy(expected, unit_multipart_says(TYPE, body, len, audio, len,
+                                                 1));
+        }
+
+        got = unit_multipart_says(TYPE, body, len, audio, unit_random(len + 1),
+                                  unit_random(2));
+        cut += strcmp(got, expected) != 0;
+    }
+
+    unit_is(wrong, 0, "random bodies, as another reading has them");
+    unit_is(cut, 0, "random bodies in random pieces");
+
+    if (!unit_ok(known > i * 9 / 10 && good > i / 100 && faulty > i / 10
+                 && broken > i / 10,
+                 "good, faulty and broken ones were among them"))
+    {
+        unit_note("known %u, good %u, faulty %u, broken %u", (unsigned) known,
+                  (unsigned) good, (unsigned) faulty, (unsigned) broken);
+    }
+
+    free(body);
+}
+
+
+/* A good body with some bytes changed: no overrun, and no piece matters. */
+
+static void
+unit_multipart_garbage(void)
+{
+    char         whole[UNIT_MULTIPART_LINES], type[128], body[2048];
+    size_t       i, k, len;
+    ngx_uint_t   wrong, good, bad;
+
+    static const char  text[] =
+        "x\r\n" TO "--b\r\nContent-Type: audio/x\r\n" DISPOSITION
+        "name=\"file\"; filename=\"a\\\"b\"; filename*=UTF-8''%41%c3;\r\n"
+        " x=y\r\nX-Folded: a\r\n\tb\r\n\r\ndata\r\n--bx\r\n" LAST;
+    static const char  bytes[] = "\r\n\r\n-b\"\\;=:%' \t*\0\xff";
+
+    wrong = 0;
+    good = 0;
+    bad = 0;
+
+    for (i = 0; i < UNIT_MULTIPART_TRIES; i++) {
+        len = sizeof(text) - 1;
+        memcpy(body, text, len);
+        strcpy(type, "multipart/form-data; x=\"y\\\"z\" ; boundary=\"b\"");
+
+        for (k = unit_random(4); k; k--) {
+            body[unit_random(len)] = bytes[unit_random(sizeof(bytes) - 1)];
+        }
+
+        if (unit_random(4) == 0) {
+            type[unit_random(strlen(type))] =
+                                        bytes[unit_random(sizeof(bytes) - 3)];
+        }
+
+        k = unit_random(2);
+        strcpy(whole, unit_multipart_says(type, body, len, k, len, 1));
+        good += (whole[0] == '\0');
+        bad += (whole[0] != '\0');
+
+        wrong += strcmp(unit_multipart_says(type, body, len, k, 0, 1), whole)
+                 != 0;
+        wrong += strcmp(unit_multipart_says(type, body, len, k,
+                                            unit_random(len), 0), whole)
+                 != 0;
+    }
+
+    unit_is(wrong, 0, "changed bodies, in pieces or not");
+
+    if (!unit_ok(good > 1000 && bad > 1000, "of which some are still good")) {
+        unit_note("good %u, bad %u", (unsigned) good, (unsigned) bad);
+    }
+}
+
+
+/* Memory that runs short is told, and what was taken given back. */
+
+static void
+unit_multipart_memory(void)
+{
+    json_t                   *errors;
+    ngx_int_t                 n, rc;
+    ngx_uint_t                refused, wrong;
+    ngx_wassiit_multipart_t  *mp;
+
+    static const char  body[] = PART("name=to") "0\r\n" PART("name=file")
+                                "x\r\n";
+
+    mp = malloc(sizeof(ngx_wassiit_multipart_t));
+    json_set_alloc_funcs(unit_multipart_malloc, unit_multipart_free);
+
+    refused = 0;
+    wrong = 0;
+
+    for (n = 0; n < 1000; n++) {
+        (void) ngx_wassiit_multipart_init(mp, (u_char *) TYPE,
+                                          sizeof(TYPE) - 1);
+        (void) ngx_wassiit_multipart_parse(mp, (u_char *) body,
+                                           sizeof(body) - 1);
+
+        errors = NULL;
+        unit_room = n;
+        rc = ngx_wassiit_multipart_check(mp, 0, &errors);
+
+        refused += (rc == NGX_ERROR);
+        wrong += (rc != NGX_ERROR
+                  && (rc != NGX_OK || json_array_size(errors) != 3));
+
+        if (unit_room > 0) {
+            wrong += (rc != NGX_OK);
+            n = 1000;
+        }
+
+        unit_room = -1;
+        json_decref(errors);
+        wrong += (unit_live != 0);
+    }
+
+    unit_ok(wrong == 0 && refused > 10, "memory that is short is told");
+
+    json_set_alloc_funcs(malloc, free);
+    free(mp);
+}
+
+
+/* as a whole, in two pieces at every byte, byte by byte, at random */
+
+static ngx_uint_t
+unit_multipart_is(const char *type, const void *body, size_t len,
+    ngx_uint_t audio, const char *expected, const char *name)
+{
+    size_t       at;
+    const char  *got;
+
+    for (at = 0; at <= len + 2; at++) {
+        got = unit_multipart_says(type, body, len, audio,
+                                  at <= len ? at : 0,
+                                  at <= len ? len : at == len + 1 ? 1 : 0);
+
+        if (strcmp(got, expected) != 0) {
+            unit_ok(0, "%s", name);
+            unit_multipart_note("got", got);
+            unit_multipart_note("expected", expected);
+            unit_note("cut at %u of %u", (unsigned) at, (unsigned) len);
+            return 0;
+        }
+    }
+
+    return unit_ok(1, "%s", name);
+}
+
+
+/*
+ * What is said of a body: the first piece has at bytes, others step, or a
+ * random number if it is 0.  Each lies in just as much memory, and the parser
+ * in some that isn't zero.
+ */
+
+static const char *
+unit_multipart_says(const char *type, const void *body, size_t len,
+    ngx_uint_t audio, size_t at, size_t step)
+{
+    size_t                    n;
+    json_t                   *errors;
+    u_char                   *piece;
+    ngx_int_t                 rc;
+    const char               *said;
+    const u_char             *p;
+    ngx_wassiit_multipart_t  *mp;
+
+    mp = malloc(sizeof(ngx_wassiit_multipart_t));
+    memset(mp, 0xa5, sizeof(ngx_wassiit_multipart_t));
+
+    n = strlen(type);
+    piece = malloc(n ? n : 1);
+    memcpy(piece, type, n);
+    rc = ngx_wassiit_multipart_init(mp, piece, n);
+    free(piece);
+
+    if (rc != NGX_OK) {
+        free(mp);
+        return rc == NGX_DECLINED ? NOT_MULTIPART : BAD_TYPE;
+    }
+
+    said = NULL;
+    p = body;
+    n = at;
+
+    for ( ;; ) {
+        piece = malloc(n ? n : 1);
+        memcpy(piece, p, n);
+
+        /* once broken, it stays so */
+
+        if (rc != NGX_OK && n) {
+            if (ngx_wassiit_multipart_parse(mp, piece, n) != rc) {
+                said = "broken no more\n";
+            }
+
+        } else if (rc == NGX_OK) {
+            rc = ngx_wassiit_multipart_parse(mp, piece, n);
+        }
+
+        free(piece);
+
+        if (rc != (mp->error ? NGX_ERROR : NGX_OK)) {
+            said = "an error that isn't told\n";
+        }
+
+        p += n;
+        len -= n;
+
+        if (len == 0) {
+            break;
+        }
+
+        n = step ? step : 1 + unit_random(40);
+        n = ngx_min(n, len);
+    }
+
+    errors = NULL;
+
+    if (ngx_wassiit_multipart_check(mp, audio, &errors) != NGX_OK) {
+        said = "not checked\n";
+    }
+
+    if (said == NULL) {
+        said = unit_multipart_lines(errors);
+    }
+
+    json_decref(errors);
+    free(mp);
+
+    return said;
+}
+
+
+static const char *
+unit_multipart_lines(json_t *errors)
+{
+    size_t        i, n;
+    json_t       *fault;
+    const char   *pointer, *detail;
+
+    static char  lines[UNIT_MULTIPART_LINES];
+
+    n = 0;
+    lines[0] = '\0';
+
+    json_array_foreach(errors, i, fault) {
+        pointer = json_string_value(json_object_get(fault, "pointer"));
+        detail = json_string_value(json_object_get(fault, "detail"));
+
+        if (pointer == NULL || detail == NULL) {
+            return "a fault that is none\n";
+        }
+
+        n += snprintf(lines + n, sizeof(lines) - n, "%s: %s\n", pointer,
+                      detail);
+    }
+
+    return lines;
+}
+
+
+/* faults, or a body, with what would end a line of TAP made visible */
+
+static void
+unit_multipart_note(const char *what, const char *text)
+{
+    printf("# %s: ", what);
+
+    for ( ; *text; text++) {
+
+        if (*text == '\n') {
+            printf("\\n");
+
+        } else if (*text == '\r') {
+            printf("\\r");
+
+        } else {
+            putchar(*text);
+        }
+    }
+
+    putchar('\n');
+}
+
+
+/* A body that is nearly good: its tokens are lost or doubled now and then. */
+
+static size_t
+unit_multipart_make(char *body)
+{
+    size_t      n, len;
+    ngx_uint_t  part, parts, kind;
+
+    static const char  *tokens[] = {
+        "\r\n", "\r\n", "\r", "\n", "--", "-", "--b", "\r\n--b", "\r\n--b--",
+        "\r\n--b\r\n", "\r\n--b \r\n", "\r\n--bb", "+1234567", "x", " ", "\t",
+        ":", "b", "\r\n--", "\r\n--b-", "\r\n\r\n"
+    };
+
+    len = 0;
+
+    for (n = unit_random(3) ? 0 : unit_random(4); n; n--) {
+        len = unit_multipart_put(body, len,
+                                 tokens[unit_random(unit_count_of(tokens))]);
+    }
+
+    parts = unit_random(5);
+
+    for (part = 0; part < parts; part++) {
+        len = unit_multipart_put(body, len, len ? "\r\n--b" : "--b");
+        len = unit_multipart_put(body, len, unit_random(8) ? "" : " \t");
+        len = unit_multipart_put(body, len, "\r\n");
+
+        kind = (part < 2 && unit_random(8)) ? 2 * part : unit_random(6);
+        kind = (unit_random(16) == 0) ? unit_random(unit_count_of(unit_lines))
+               : (kind == 2) ? 2 + unit_random(2) : kind;
+
+        if (unit_random(4) == 0) {
+            len = unit_multipart_put(body, len,
+                                     unit_lines[9 + unit_random(3)].text);
+            len = unit_multipart_put(body, len, "\r\n");
+        }
+
+        len = unit_multipart_put(body, len, unit_lines[kind].text);
+        len = unit_multipart_put(body, len, "\r\n");
+
+        while (unit_random(4) == 0) {
+            n = unit_random(2) ? 9 + unit_random(3)
+                               : unit_random(unit_count_of(unit_lines));
+            len = unit_multipart_put(body, len, unit_lines[n].text);
+            len = unit_multipart_put(body, len, "\r\n");
+        }
+
+        len = unit_multipart_put(body, len, "\r\n");
+
+        if (unit_random(2)) {
+            len = unit_multipart_put(body, len, "+1234567");
+        }
+
+        for (n = unit_random(3) ? 0 : unit_random(5); n; n--) {
+            len = unit_multipart_put(body, len,
+                                     tokens[unit_random(
+                                                unit_count_of(tokens))]);
+        }
+    }
+
+    len = unit_multipart_put(body, len, len ? "\r\n--b--" : "--b--");
+
+    for (n = unit_random(3) ? 0 : unit_random(4); n; n--) {
+        len = unit_multipart_put(body, len,
+                                 tokens[unit_random(unit_count_of(tokens))]);
+    }
+
+    return len;
+}
+
+
+static size_t
+unit_multipart_put(char *body, size_t len, const char *token)
+{
+    size_t  n;
+
+    n = unit_random(100);
+    n = (n == 0) ? 0 : (n == 1) ? 2 : 1;
+
+    while (n--) {
+        len += sprintf(body + len, "%s", token);
+    }
+
+    return len;
+}
+
+
+/*
+ * Reads the whole body at once.  Returns 0 if it holds a header that isn't
+ * one of those above, and which only a parser could tell.
+ */
+
+static ngx_uint_t
+unit_multipart_expect(char *expected, const u_char *body, size_t len,
+    ngx_uint_t audio)
+{
+    u_char            *text;
+    ngx_uint_t         end, whole;
+    const u_char      *p, *last, *delimiter, *behind;
+    unit_reference_t   ref;
+
+    ngx_memzero(&ref, sizeof(unit_reference_t));
+
+    /* as if a line had ended before the first */
+
+    text = malloc(len + 2);
+    memcpy(text, "\r\n", 2);
+    memcpy(text + 2, body, len);
+    last = text + 2 + len;
+    end = 0;
+
+    delimiter = unit_multipart_delimiter(text, last, &behind, &end);
+
+    while (delimiter && !end) {
+        ref.parts++;
+        p = unit_multipart_header(&ref, behind, last);
+
+        if (p == NULL) {
+            break;
+        }
+
+        /* the empty line's end may be a delimiter's beginning */
+
+        delimiter = unit_multipart_delimiter(p - 2, last, &behind, &end);
+
+        if (ref.role == UNIT_LINE_TO) {
+            ref.to = p;
+            ref.to_len = !delimiter ? 0
+                         : delimiter < p ? 0 : delimiter - p;
+
+        } else if (ref.role == UNIT_LINE_FILE) {
+            ref.file_len = !delimiter || delimiter < p ? 0 : delimiter - p;
+        }
+
+        if (delimiter == NULL) {
+            break;
+        }
+
+        if (!end) {
+            ref.role = UNIT_LINE_OTHER;
+        }
+    }
+
+    if (ref.error == NULL && !end) {
+        ref.error = ref.parts ? NO_LAST : NO_BOUNDARY;
+    }
+
+    whole = (ref.error == NULL);
+    expected += sprintf(expected, "%s", whole ? "" : ref.error);
+
+    if (ref.tos == 0 && whole) {
+        expected += sprintf(expected, NO_TO);
+
+    } else if (ref.tos > 1) {
+        expected += sprintf(expected, TWO_TOS);
+
+    } else if (ref.tos == 1 && (whole || ref.role != UNIT_LINE_TO)
+               && (ref.to_len != 8 || memcmp(ref.to, "+1234567", 8) != 0))
+    {
+        /* no other number can be made of the tokens */
+
+        expected += sprintf(expected, E164 ", not \"%.*s\"\n",
+                            (int) ngx_min(ref.to_len, 16), ref.to);
+    }
+
+    if (ref.files == 0 && whole) {
+        expected += sprintf(expected, NO_FILE);
+
+    } else if (ref.files > 1) {
+        expected += sprintf(expected, TWO_FILES);
+
+    } else if (ref.files == 1 && !ref.named) {
+        expected += sprintf(expected, NO_NAME);
+
+    } else if (ref.files == 1 && (whole || ref.role != UNIT_LINE_FILE)) {
+
+        if (ref.file_len == 0) {
+            expected += sprintf(expected, EMPTY);
+
+        } else if (audio && !ref.audio) {
+            expected += sprintf(expected, NO_SOUND);
+        }
+    }
+
+    *expected = '\0';
+    free(text);
+
+    return !ref.unknown;
+}
+
+
+/* The next delimiter with a line end, or with two dashes, behind it. */
+
+static const u_char *
+unit_multipart_delimiter(const u_char *p, const u_char *last,
+    const u_char **behind, ngx_uint_t *end)
+{
+    const u_char  *q;
+
+    for ( ;; p++) {
+        p = memmem(p, last - p, "\r\n--b", 5);
+
+        if (p == NULL) {
+            return NULL;
+        }
+
+        q = p + 5;
+
+        if (last - q >= 2 && memcmp(q, "--", 2) == 0) {
+            *end = 1;
+            return p;
+        }
+
+        while (q < last && (*q == ' ' || *q == '\t')) {
+            q++;
+        }
+
+        if (last - q >= 2 && memcmp(q, "\r\n", 2) == 0) {
+            *behind = q + 2;
+            return p;
+        }
+    }
+}
+
+
+/* Returns where the data begins; NULL: it is broken, or ends before. */
+
+static const u_char *
+unit_multipart_header(unit_reference_t *ref, const u_char *p,
+    const u_char *last)
+{
+    size_t         len;
+    u_char        *line;
+    const u_char  *eol;
+
+    ref->role = UNIT_LINE_OTHER;
+    ref->disposition = 0;
+    ref->sound = 0;
+
+    /* the line at hand, with those that continue it */
+    line = malloc(last - p + 1);
+    len = 0;
+
+    for ( ;; ) {
+        for (eol = p; eol < last && *eol != '\r' && *eol != '\n'; eol++) {
+            /* void */
+        }
+
+        if (eol > p && *p != ' ' && *p != '\t') {
+            if (unit_multipart_line(ref, line, len)) {
+                break;
+            }
+
+            len = 0;
+        }
+
+        memcpy(line + len, p, eol - p);
+        len += eol - p;
+
+        if (eol == last || (*eol == '\r' && eol + 1 == last)) {
+            break;
+        }
+
+        if (*eol == '\n') {
+            ref->error = BAD_LF;
+            break;
+        }
+
+        if (eol[1] != '\n') {
+            ref->error = BAD_CR;
+            break;
+        }
+
+        if (eol > p) {
+            p = eol + 2;
+            continue;
+        }
+
+        if (unit_multipart_line(ref, line, len)) {
+            break;
+        }
+
+        free(line);
+
+        if (!ref->disposition) {
+            ref->error = NAMELESS;
+            return NULL;
+        }
+
+        if (ref->role == UNIT_LINE_FILE && ref->sound) {
+            ref->audio = 1;
+        }
+
+        return eol + 2;
+    }
+
+    free(line);
+
+    return NULL;
+}
+
+
+/* Returns 1 if it breaks the body. */
+
+static ngx_uint_t
+unit_multipart_line(unit_reference_t *ref, const u_char *p, size_t len)
+{
+    size_t              i;
+    const unit_line_t  *line;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    if (memchr(p, ':', len) == NULL) {
+        ref->error = COLON;
+        return 1;
+    }
+
+    for (i = 0; i < unit_count_of(unit_lines); i++) {
+        line = &unit_lines[i];
+
+        if (len == strlen(line->text) && memcmp(line->text, p, len) == 0) {
+            break;
+        }
+    }
+
+    if (i == unit_count_of(unit_lines)) {
+        ref->unknown |= (len > 8 && strncasecmp((char *) p, "content-", 8)
+                                    == 0);
+        return 0;
+    }
+
+    if (line->meaning == UNIT_LINE_SOUND) {
+        ref->sound = 1;
+        return 0;
+    }
+
+    if (line->meaning == UNIT_LINE_OTHER) {
+        return 0;
+    }
+
+    if (ref->disposition) {
+        ref->error = TWICE;
+        return 1;
+    }
+
+    if (line->meaning == UNIT_LINE_BAD) {
+        ref->error = line->error;
+        return 1;
+    }
+
+    ref->disposition = 1;
+    ref->role = line->meaning;
+
+    if (line->meaning == UNIT_LINE_TO) {
+        ref->tos++;
+
+    } else if (line->meaning == UNIT_LINE_FILE) {
+        ref->files++;
+        ref->named = line->named;
+        ref->audio = line->audio;
+    }
+
+    return 0;
+}
+
+
+static void *
+unit_multipart_malloc(size_t size)
+{
+    void  *p;
+
+    if (unit_room == 0) {
+        return NULL;
+    }
+
+    if (unit_room > 0) {
+        unit_room--;
+    }
+
+    p = malloc(size);
+    unit_live += (p != NULL);
+
+    return p;
+}
+
+
+static void
+unit_multipart_free(void *p)
+{
+    unit_live -= (p != NULL);
+    free(p);
+}
