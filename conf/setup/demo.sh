@@ -154,11 +154,11 @@ ts=\$(date +%s); curl -i "$front/automation/?test=1" -H "X-API-Key: $key" -H "X-
 curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "0600000000", "text": ""}'
 
 # a document
-curl -i $url/messages/document -H "X-API-Key: $key" -F to=+212600000000 -F file=@$top/README.md
+curl -i $url/messages/document -H "X-API-Key: $key" -F to=+212600000000 -F "file=@$top/README.md"
 
 # a webhook to the partner, as the backend delivers it: signed on its way, and
 # verified where it arrives
-curl -i --unix-socket $prefix/egress.sock http://egress/demo -H "X-Delivery-URL: http://unix:receiver.sock:/hook" -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}'
+(cd "$prefix" && curl -i --unix-socket egress.sock http://egress/demo -H "X-Delivery-URL: http://unix:receiver.sock:/hook" -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}')
 
 # no key: 401
 curl -i $url/conversations

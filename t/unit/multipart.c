@@ -530,6 +530,8 @@ unit_multipart_file_names(void)
         { "filename*=UTF-8''a.mp3%", EXTENDED },
         { "filename*=UTF-8''a.mp3%4", EXTENDED },
         { "filename*=UTF-8''a%4x.mp3", EXTENDED },
+        /* unquoted in place, so that another digit lies behind its end */
+        { "filename*=\"UTF-8''\\a.mp3%4\"", EXTENDED },
         { "filename*=UTF-8''a%x4.mp3", EXTENDED },
         { "filename*=UTF-8''a%4g.mp3", EXTENDED },
         { "filename*=UTF-8''a%G4.mp3", EXTENDED },
@@ -886,6 +888,19 @@ unit_multipart_header_sizes(void)
     unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 7), "")
             == 0, "a file name that fills the room");
 
+    /* nothing behind the room is escaped */
+
+    p = body + sprintf(body, TO "--b\r\n");
+    n = sprintf(p, DISPOSITION "name=file; filename=\"");
+    memset(p + n, 'x', 4096 - n);
+    p[4095] = '\\';
+    p += 4096;
+    p += sprintf(p, "\r\n\r\ndata\r\n" LAST);
+
+    unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 7),
+                   MALFORMED)
+            == 0, "a file name that fills the room and ends in a backslash");
+
     free(body);
 }
 
@@ -988,6 +1003,20 @@ unit_multipart_large(void)
     }
 
     unit_is(wrong, 0, "files of 64 KB");
+
+    /* blanks behind a delimiter, more than there is room for */
+
+    for (k = 0; k < 2; k++) {
+        len = sprintf(body, TO PART("name=file; filename=x") "\r\n--b");
+        memset(body + len, ' ', 5000);
+        len += 5000;
+        len += sprintf(body + len, "%s\r\n" DISPOSITION "name=x\r\n\r\n\r\n"
+                       LAST, k ? "x" : "");
+
+        got = unit_multipart_says(TYPE, body, len, 0, 0, 0);
+        unit_ok(strcmp(got, k ? "" : EMPTY) == 0, "5000 blanks are %s",
+                k ? "data" : "padding");
+    }
 
     len = sprintf(body, SONG PART("name=to"));
     memset(body + len, '1', 40000);
