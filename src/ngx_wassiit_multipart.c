@@ -47,7 +47,7 @@ static ngx_int_t ngx_wassiit_multipart_fail(ngx_wassiit_multipart_t *mp,
 
 
 static const char  ngx_wassiit_multipart_too_long[] =
-    "the header of a part is longer than 4096 bytes";
+    "the header of a part has a line of more than 4096 bytes";
 
 
 /* the usual names' ends; the type decides where it is told */

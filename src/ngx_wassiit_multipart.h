@@ -18,8 +18,8 @@
 
 #define NGX_WASSIIT_BOUNDARY_MAX    70      /* RFC 2046, section 5.1.1 */
 #define NGX_WASSIIT_PARTS_MAX       1000    /* of a body */
-#define NGX_WASSIIT_HEADER_MAX      4096    /* bytes of a part's header */
-#define NGX_WASSIIT_TO_MAX          16      /* "+" and 15 digits */
+#define NGX_WASSIIT_HEADER_MAX      4096    /* bytes of a line of a header */
+#define NGX_WASSIIT_TO_MAX          257     /* more than is quoted of it */
 #define NGX_WASSIIT_EXTENSION_MAX   5       /* of an audio file's name */
 
 

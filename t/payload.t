@@ -622,7 +622,7 @@ subtest 'forms' => sub {
         [ 'no colon', 'the header of a part has a line without a colon' ],
         [ "A: b\rC: d", 'the header of a part has a CR that ends no line' ],
         [ "A: b\nC: d", 'the header of a part has a line that ends in LF, not CRLF' ],
-        [ 'X: ' . 'x' x 4094, 'the header of a part is longer than 4096 bytes' ];
+        [ 'X: ' . 'x' x 4094, 'the header of a part has a line of more than 4096 bytes' ];
     broken('a part without a header', 'document', form($to, "\r\nx"), [ '#', 'a part has no name' ]);
     accepted('a header of 4096 bytes', 'document', form($to, "X: " . 'x' x 4093 . "\r\n$cd; name=file; filename=a\r\n\r\nx"));
 

@@ -51,7 +51,8 @@
 #define BAD_CR      "#: the header of a part has a CR that ends no line\n"
 #define BAD_LF      "#: the header of a part has a line that ends in LF, "    \
                     "not CRLF\n"
-#define TOO_LONG    "#: the header of a part is longer than 4096 bytes\n"
+#define TOO_LONG    "#: the header of a part has a line of more than 4096 "   \
+                    "bytes\n"
 #define TOO_MANY    "#: has more than 1000 parts\n"
 
 #define NOT_MULTIPART   "not multipart\n"
@@ -706,7 +707,7 @@ unit_multipart_data(void)
                       "--b0\r\n" DISPOSITION "name=file; filename=a.mp3\r\n"
                       "\r\n%s\r\n--b0--\r\n", data[i], data[i]);
 
-        sprintf(expected, E164 ", not \"%.16s\"\n", data[i]);
+        sprintf(expected, E164 ", not \"%s\"\n", data[i]);
         unit_multipart_is(type, body, len, 1, expected,
                           "what begins like a delimiter is data");
     }
@@ -715,7 +716,7 @@ unit_multipart_data(void)
         len = sprintf(body, "--b\r\n" DISPOSITION "name=to\r\n\r\n%s\r\n"
                       SONG LAST, behind[i]);
 
-        sprintf(expected, E164 ", not \"%.16s\"\n", behind[i]);
+        sprintf(expected, E164 ", not \"%s\"\n", behind[i]);
         unit_multipart_is(TYPE, body, len, 1, expected,
                           "a delimiter with others behind it is data");
 
@@ -1573,8 +1574,9 @@ unit_multipart_expect(char *expected, const u_char *body, size_t len,
     {
         /* no other number can be made of the tokens */
 
-        expected += sprintf(expected, E164 ", not \"%.*s\"\n",
-                            (int) ngx_min(ref.to_len, 16), ref.to);
+        expected += sprintf(expected, E164 ", not \"%.*s\"%s\n",
+                            (int) ngx_min(ref.to_len, 64), ref.to,
+                            ref.to_len > 64 ? "..." : "");
     }
 
     if (ref.files == 0 && whole) {
