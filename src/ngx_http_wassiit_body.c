@@ -663,9 +663,8 @@ ngx_http_wassiit_body_cleanup(void *data)
     if (body->macs) {
         ngx_explicit_memzero(body->macs,
                              body->nmacs * sizeof(ngx_http_wassiit_mac_t));
+        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
     }
-
-    ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
 }
 
 

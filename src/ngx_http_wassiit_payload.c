@@ -5,7 +5,14 @@
 #include "ngx_http_wassiit.h"
 
 
-/* what jansson reads a body by */
+/*
+ * jansson's memory while a body is parsed: most need no more than this, and
+ * to free it is to forget it.
+ */
+#define PAYLOAD_MEMORY       16384
+
+
+/* what jansson reads a body by that lies in pieces */
 
 typedef struct {
     ngx_http_request_t        *request;
@@ -23,6 +30,12 @@ static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
 static ngx_int_t ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
+static void *ngx_http_wassiit_payload_alloc(size_t size);
+static void ngx_http_wassiit_payload_free(void *p);
+static ngx_int_t ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
+static json_t *ngx_http_wassiit_payload_load(ngx_http_request_t *r,
+    ngx_http_wassiit_reader_t *reader, size_t flags, json_error_t *error);
 static size_t ngx_http_wassiit_payload_read(void *buffer, size_t size,
     void *data);
 static ngx_int_t ngx_http_wassiit_payload_broken(
@@ -37,6 +50,11 @@ static ngx_wassiit_rule_e  ngx_http_wassiit_rules[] = {
     NGX_WASSIIT_RULE_CALL,
     NGX_WASSIIT_RULE_AUTOMATION
 };
+
+
+static u_char   ngx_http_wassiit_payload_memory[PAYLOAD_MEMORY]
+    __attribute__((aligned(NGX_ALIGNMENT)));
+static u_char  *ngx_http_wassiit_payload_pos;
 
 
 ngx_int_t
@@ -243,6 +261,60 @@ static ngx_int_t
 ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
 {
+    ngx_int_t      rc;
+    json_free_t    former_free;
+    json_malloc_t  former_malloc;
+
+    json_get_alloc_funcs(&former_malloc, &former_free);
+
+    ngx_http_wassiit_payload_pos = ngx_http_wassiit_payload_memory;
+    json_set_alloc_funcs(ngx_http_wassiit_payload_alloc,
+                         ngx_http_wassiit_payload_free);
+
+    rc = ngx_http_wassiit_payload_parse(r, ctx, payload);
+
+    json_set_alloc_funcs(former_malloc, former_free);
+
+    return rc;
+}
+
+
+static void *
+ngx_http_wassiit_payload_alloc(size_t size)
+{
+    u_char  *p;
+
+    size = ngx_align(size, NGX_ALIGNMENT);
+    p = ngx_http_wassiit_payload_pos;
+
+    if (size > PAYLOAD_MEMORY - (size_t) (p - ngx_http_wassiit_payload_memory))
+    {
+        return ngx_alloc(size, ngx_cycle->log);
+    }
+
+    ngx_http_wassiit_payload_pos = p + size;
+
+    return p;
+}
+
+
+static void
+ngx_http_wassiit_payload_free(void *p)
+{
+    u_char  *start;
+
+    start = ngx_http_wassiit_payload_memory;
+
+    if ((u_char *) p < start || (u_char *) p >= start + PAYLOAD_MEMORY) {
+        ngx_free(p);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
+{
     json_t                     *json, *errors;
     size_t                      flags;
     ngx_int_t                   rc;
@@ -254,13 +326,7 @@ ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     errors = NULL;
 
     for (big = 0; /* void */ ; big++) {
-        ngx_memzero(&reader, sizeof(ngx_http_wassiit_reader_t));
-
-        reader.request = r;
-        reader.place.cl = r->request_body ? r->request_body->bufs : NULL;
-
-        json = json_load_callback(ngx_http_wassiit_payload_read, &reader,
-                                  flags, &error);
+        json = ngx_http_wassiit_payload_load(r, &reader, flags, &error);
 
         if (json || big
             || json_error_code(&error) != json_error_numeric_overflow)
@@ -292,6 +358,40 @@ ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     }
 
     return ngx_http_wassiit_payload_verdict(r, ctx, errors);
+}
+
+
+/* From where it lies, if that is one piece. */
+
+static json_t *
+ngx_http_wassiit_payload_load(ngx_http_request_t *r,
+    ngx_http_wassiit_reader_t *reader, size_t flags, json_error_t *error)
+{
+    size_t        len;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    ngx_memzero(reader, sizeof(ngx_http_wassiit_reader_t));
+
+    cl = r->request_body ? r->request_body->bufs : NULL;
+
+    if (cl && cl->next == NULL && ngx_buf_in_memory(cl->buf)) {
+        b = cl->buf;
+        len = b->last - b->pos;
+
+        reader->deep = (!ngx_wassiit_shallow(b->pos, len)
+                        && ngx_wassiit_depth(&reader->depth, b->pos, len)
+                           != NGX_OK);
+
+        return json_loadb((char *) b->pos, reader->deep ? 0 : len, flags,
+                          error);
+    }
+
+    reader->request = r;
+    reader->place.cl = cl;
+
+    return json_load_callback(ngx_http_wassiit_payload_read, reader, flags,
+                              error);
 }
 
 

@@ -221,6 +221,10 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     body = ctx->body;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
+    if (body->nmacs == 0) {
+        return NGX_OK;
+    }
+
     n = body->nmacs - body->sign;
     same = 0;
 
@@ -240,7 +244,10 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     }
 
     ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
-    ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
+
+    if (body->sign) {
+        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
+    }
 
     if (body->verify && !same) {
         return ngx_http_wassiit_webhook_refuse(r, ctx, wlcf->verify,

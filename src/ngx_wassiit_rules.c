@@ -124,6 +124,34 @@ ngx_wassiit_depth(ngx_wassiit_depth_t *d, const u_char *p, size_t len)
 }
 
 
+ngx_uint_t
+ngx_wassiit_shallow(const u_char *p, size_t len)
+{
+    ngx_uint_t     n, i;
+    const u_char  *next, *last;
+
+    n = 0;
+
+    for (i = 0; i < 2; i++) {
+        last = p + len;
+
+        for (next = p; /* void */ ; next++) {
+            next = memchr(next, i ? '[' : '{', last - next);
+
+            if (next == NULL) {
+                break;
+            }
+
+            if (n++ == NGX_WASSIIT_JSON_DEPTH) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
 ngx_int_t
 ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body, ngx_uint_t big,
     json_t **errors)

@@ -51,6 +51,12 @@ ngx_int_t ngx_wassiit_depth(ngx_wassiit_depth_t *d, const u_char *p,
     size_t len);
 
 /*
+ * Has the whole text so few brackets and braces that it can't be nested too
+ * deep?  Quicker than ngx_wassiit_depth().  Returns 1, or 0: it may be.
+ */
+ngx_uint_t ngx_wassiit_shallow(const u_char *p, size_t len);
+
+/*
  * Checks a parsed body by a rule.  With big set, the JSON was parsed with
  * JSON_DECODE_INT_AS_REAL, because a number didn't fit an integer of 64 bits.
  * Appends what is wrong to *errors, made if it is NULL; the caller drops the

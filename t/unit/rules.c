@@ -80,6 +80,7 @@ static ngx_uint_t unit_rules_exactly(unit_rule_pt rule, const void *p,
 
 static void unit_rules_depth(void);
 static void unit_rules_depth_random(void);
+static void unit_rules_shallow(void);
 static ngx_uint_t unit_rules_depth_is(const char *text, ngx_int_t expected);
 static ngx_int_t unit_rules_depth_pieces(const char *text, size_t at,
     size_t step);
@@ -138,6 +139,7 @@ main(void)
 
     unit_rules_depth();
     unit_rules_depth_random();
+    unit_rules_shallow();
 
     unit_rules_fields();
     unit_rules_bodies();
@@ -872,6 +874,29 @@ unit_rules_depth_is(const char *text, ngx_int_t expected)
 }
 
 
+/* It says 1 to as many as there may be, and to no more. */
+
+static void
+unit_rules_shallow(void)
+{
+    char        text[40];
+    ngx_uint_t  braces, all;
+
+    for (all = 31; all <= 34; all++) {
+        for (braces = 0; braces <= all; braces += 11) {
+            memset(text, '[', all);
+            memset(text + all - braces, '{', braces);
+
+            unit_ok(ngx_wassiit_shallow((u_char *) text, all) == (all <= 32),
+                    "%u of them, %u braces", (unsigned) all,
+                    (unsigned) braces);
+        }
+    }
+
+    unit_ok(ngx_wassiit_shallow((u_char *) "", 0) == 1, "nothing is shallow");
+}
+
+
 /* The first piece has at bytes, others step, or a random number if it is 0. */
 
 static ngx_int_t
@@ -880,11 +905,13 @@ unit_rules_depth_pieces(const char *text, size_t at, size_t step)
     size_t                n, len;
     u_char               *piece;
     ngx_int_t             rc;
+    ngx_uint_t            few;
     ngx_wassiit_depth_t   depth;
 
     ngx_memzero(&depth, sizeof(ngx_wassiit_depth_t));
     len = strlen(text);
     n = at;
+    few = ngx_wassiit_shallow((const u_char *) text, len);
 
     for ( ;; ) {
         piece = malloc(n ? n : 1);
@@ -894,6 +921,11 @@ unit_rules_depth_pieces(const char *text, size_t at, size_t step)
 
         text += n;
         len -= n;
+
+        if (few && rc != NGX_OK) {
+            unit_note("said to be shallow");
+            return NGX_ERROR;
+        }
 
         if (rc != NGX_OK || len == 0) {
             return rc;
