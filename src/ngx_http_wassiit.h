@@ -134,6 +134,7 @@ struct ngx_http_wassiit_body_s {
     /* what is settled: by which directive, and what came of it */
     ngx_http_wassiit_webhook_t    *verified;
     ngx_http_wassiit_webhook_t    *signed_by;
+    ngx_str_t                      signed_for;  /* the partner, if by a zone */
     ngx_http_wassiit_webhook_t    *injected;    /* whose header stands there */
     ngx_uint_t                     checked;     /* the payload's rule */
     ngx_str_t                      faults;      /* of the payload: JSON */
@@ -161,6 +162,8 @@ struct ngx_http_wassiit_body_s {
     unsigned                       waiting:1;   /* for its turn */
     unsigned                       started:1;
     unsigned                       done:1;
+    unsigned                       late:1;      /* a payload, if any comes */
+    unsigned                       failed:1;    /* it never came whole */
 };
 
 

@@ -44,7 +44,11 @@ static void ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body);
 static void ngx_http_wassiit_body_turn(ngx_event_t *ev);
 static void ngx_http_wassiit_body_spend(uint64_t ns, ngx_log_t *log);
 static uint64_t ngx_http_wassiit_body_clock(void);
+static void ngx_http_wassiit_body_post(void);
+static void ngx_http_wassiit_body_unqueue(ngx_http_wassiit_body_t *body);
+static void ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body);
 static void ngx_http_wassiit_body_cleanup(void *data);
+static void ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body);
 
 
 static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
@@ -89,8 +93,8 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
 
     if (ctx->body && ctx->body->arriving) {
         /* reading failed, and error_page has led here */
-        ctx->body->arriving = 0;
-        ctx->body->started = 0;
+        ngx_http_wassiit_body_stop(ctx->body);
+        ctx->body->failed = 1;
     }
 
     if (ctx->body == NULL || !ctx->body->started) {
@@ -107,6 +111,12 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
     }
 
     if (!ctx->body->done) {
+        return NGX_AGAIN;
+    }
+
+    if (ctx->body->check && ngx_http_wassiit_spent >= BODY_TURN) {
+        /* to parse it takes time, too */
+        ngx_http_wassiit_body_wait(ctx->body);
         return NGX_AGAIN;
     }
 
@@ -159,18 +169,26 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
                    && (ngx_http_wassiit_has_body(r)
                        || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
 
-    body->sign = (wlcf->sign && body->signed_by != wlcf->sign);
+    /* who a partner is may depend on what a redirect has changed */
 
-    if (!body->verify && !body->check && !body->sign) {
-        ngx_http_wassiit_count_allowed(ctx);
-        return NGX_DECLINED;
+    body->sign = (wlcf->sign
+                  && (wlcf->sign->zone || body->signed_by != wlcf->sign));
+
+    if (body->failed && (wlcf->verify || wlcf->payload || wlcf->sign)) {
+        /* of half a body, only what has become of it can be told */
+
+        return (r->err_status >= NGX_HTTP_BAD_REQUEST)
+               ? (ngx_int_t) r->err_status : NGX_HTTP_BAD_REQUEST;
     }
+
+    ngx_http_wassiit_body_wipe(body);
 
     body->macs = NULL;
     body->nmacs = 0;
     body->multipart = NULL;
     body->size = 0;
     body->done = 0;
+    body->late = 0;
 
     rc = ngx_http_wassiit_webhook_begin(r, ctx);
 
@@ -178,11 +196,18 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
         rc = ngx_http_wassiit_payload_begin(r, ctx);
     }
 
-    if (rc == NGX_OK) {
-        body->started = 1;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    return rc;
+    if (!body->verify && !body->check && !body->sign) {
+        ngx_http_wassiit_count_allowed(ctx);
+        return NGX_DECLINED;
+    }
+
+    body->started = 1;
+
+    return NGX_OK;
 }
 
 
@@ -255,6 +280,7 @@ ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
+    uint64_t                      start;
     ngx_int_t                     rc;
     ngx_http_wassiit_body_t      *body;
     ngx_http_wassiit_loc_conf_t  *wlcf;
@@ -262,12 +288,16 @@ ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     body = ctx->body;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
+    ngx_http_wassiit_body_unqueue(body);
     body->started = 0;
 
     rc = ngx_http_wassiit_webhook_end(r, ctx);
 
     if (rc == NGX_OK && body->check) {
+        start = ngx_http_wassiit_body_clock();
         rc = ngx_http_wassiit_payload_end(r, ctx);
+        ngx_http_wassiit_body_spend(ngx_http_wassiit_body_clock() - start,
+                                    r->connection->log);
     }
 
     if (rc != NGX_OK) {
@@ -325,6 +355,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
 
     if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_http_wassiit_body_unqueue(body);
         return rc;
     }
 
@@ -549,7 +580,41 @@ ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body)
         ngx_queue_insert_tail(&ngx_http_wassiit_waiting, &body->queue);
     }
 
+    ngx_http_wassiit_body_post();
+}
+
+
+static void
+ngx_http_wassiit_body_post(void)
+{
+    /* that of the last configuration is gone */
+    ngx_http_wassiit_turn.log = ngx_cycle->log;
+
     ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+}
+
+
+static void
+ngx_http_wassiit_body_unqueue(ngx_http_wassiit_body_t *body)
+{
+    if (body->waiting) {
+        ngx_queue_remove(&body->queue);
+        body->waiting = 0;
+    }
+}
+
+
+/* Nothing more is looked at, whatever has come. */
+
+static void
+ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body)
+{
+    ngx_http_wassiit_body_unqueue(body);
+
+    body->arriving = 0;
+    body->started = 0;
+    body->held = NULL;
+    body->place.cl = NULL;
 }
 
 
@@ -573,8 +638,7 @@ ngx_http_wassiit_body_turn(ngx_event_t *ev)
         q = ngx_queue_head(&ngx_http_wassiit_waiting);
         body = ngx_queue_data(q, ngx_http_wassiit_body_t, queue);
 
-        ngx_queue_remove(q);
-        body->waiting = 0;
+        ngx_http_wassiit_body_unqueue(body);
 
         r = body->request;
         c = r->connection;
@@ -586,6 +650,11 @@ ngx_http_wassiit_body_turn(ngx_event_t *ev)
         }
 
         ctx = ngx_http_wassiit_own_ctx(r);
+
+        if (!body->started) {
+            /* something else has become of it */
+            continue;
+        }
 
         rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
 
@@ -607,7 +676,7 @@ ngx_http_wassiit_body_turn(ngx_event_t *ev)
     }
 
     if (!ngx_queue_empty(&ngx_http_wassiit_waiting)) {
-        ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+        ngx_http_wassiit_body_post();
     }
 }
 
@@ -636,7 +705,7 @@ ngx_http_wassiit_body_spend(uint64_t ns, ngx_log_t *log)
     }
 #endif
 
-    ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
+    ngx_http_wassiit_body_post();
 }
 
 
@@ -656,13 +725,20 @@ ngx_http_wassiit_body_cleanup(void *data)
 {
     ngx_http_wassiit_body_t  *body = data;
 
-    if (body->waiting) {
-        ngx_queue_remove(&body->queue);
-    }
+    ngx_http_wassiit_body_unqueue(body);
+    ngx_http_wassiit_body_wipe(body);
+}
 
+
+static void
+ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body)
+{
     if (body->macs) {
         ngx_explicit_memzero(body->macs,
                              body->nmacs * sizeof(ngx_http_wassiit_mac_t));
+    }
+
+    if (body->sign) {
         ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
     }
 }
@@ -677,7 +753,6 @@ ngx_http_wassiit_body_init(void)
     }
 
     ngx_http_wassiit_turn.handler = ngx_http_wassiit_body_turn;
-    ngx_http_wassiit_turn.log = ngx_cycle->log;
 
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_wassiit_body_filter;

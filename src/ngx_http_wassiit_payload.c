@@ -23,6 +23,8 @@ typedef struct {
 } ngx_http_wassiit_reader_t;
 
 
+static ngx_int_t ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_uint_t ngx_http_wassiit_payload_is_form(ngx_uint_t payload);
 static ngx_str_t *ngx_http_wassiit_payload_type(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_str_t *type);
@@ -59,6 +61,24 @@ static u_char  *ngx_http_wassiit_payload_pos;
 
 ngx_int_t
 ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        && r->headers_in.content_length_n < 0)
+    {
+        /* by HTTP/2, only the end may tell that there is none */
+        ctx->body->late = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_wassiit_payload_expect(r, ctx);
+}
+
+
+/* What its header says of a body that is there, or to come. */
+
+static ngx_int_t
+ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_int_t                     rc;
@@ -133,7 +153,8 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 
 /*
  * The Content-Type; NULL if there is none, or two, of which a backend might
- * take the other.
+ * take the other, or a Content-Encoding, behind which it would find another
+ * body than we.
  */
 
 static ngx_str_t *
@@ -143,38 +164,46 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *type;
 
+    static const ngx_str_t  names[] = {
+        ngx_string("content-type"),
+        ngx_string("content-encoding")
+    };
+
     type = r->headers_in.content_type;
 
-    if (type == NULL) {
-        return NULL;
-    }
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
+    for (part = &r->headers_in.headers.part; type && part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash == type->hash && &h[i] != type
-                && h[i].key.len == type->key.len
-                && ngx_strncmp(h[i].lowcase_key, type->lowcase_key,
-                               type->key.len)
-                   == 0)
+            if (&h[i] != type
+                && ((h[i].key.len == names[0].len
+                     && ngx_strncmp(h[i].lowcase_key, names[0].data,
+                                    names[0].len)
+                        == 0)
+                    || (h[i].key.len == names[1].len
+                        && ngx_strncmp(h[i].lowcase_key, names[1].data,
+                                       names[1].len)
+                           == 0)))
             {
                 return NULL;
             }
         }
     }
 
-    return &type->value;
+    return type ? &type->value : NULL;
 }
 
 
-/* application/json, with or without parameters */
+/* application/json, of no other charset than UTF-8 */
 
 static ngx_uint_t
 ngx_http_wassiit_payload_is_json(ngx_str_t *type)
 {
-    u_char  c;
-    size_t  len;
+    u_char      *p, *last;
+    size_t       len;
+    ngx_uint_t   i;
+
+    static const char  *utf8[] = { "=utf-8", "=\"utf-8\"" };
 
     len = sizeof("application/json") - 1;
 
@@ -185,13 +214,37 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type)
         return 0;
     }
 
-    if (type->len == len) {
+    p = type->data + len;
+    last = type->data + type->len;
+
+    if (p < last && *p != ';' && *p != ' ' && *p != '\t') {
+        return 0;
+    }
+
+    p = ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1);
+
+    if (p == NULL) {
         return 1;
     }
 
-    c = type->data[len];
+    p += sizeof("charset") - 1;
 
-    return c == ';' || c == ' ' || c == '\t';
+    if (ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1)) {
+        return 0;
+    }
+
+    for (i = 0; i < 2; i++) {
+        len = ngx_strlen(utf8[i]);
+
+        if ((size_t) (last - p) >= len
+            && ngx_strncasecmp(p, (u_char *) utf8[i], len) == 0
+            && (p + len == last || ngx_strchr("; \t", p[len])))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -199,9 +252,19 @@ ngx_int_t
 ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len)
 {
+    ngx_int_t                 rc;
     ngx_http_wassiit_body_t  *body;
 
     body = ctx->body;
+
+    if (body->late) {
+        body->late = 0;
+        rc = ngx_http_wassiit_payload_expect(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
 
     if (body->multipart == NULL) {
         /* it is parsed when it is there; before, it mustn't grow too long */
@@ -227,6 +290,11 @@ ngx_http_wassiit_payload_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    if (ctx->body->late) {
+        /* nothing has come */
+        return NGX_OK;
+    }
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
@@ -318,25 +386,16 @@ ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
     json_t                     *json, *errors;
     size_t                      flags;
     ngx_int_t                   rc;
-    ngx_uint_t                  big;
     json_error_t                error;
     ngx_http_wassiit_reader_t   reader;
 
-    flags = JSON_REJECT_DUPLICATES|JSON_DECODE_ANY|JSON_ALLOW_NUL;
+    /* JSON's integers may be longer than jansson's */
+
+    flags = JSON_REJECT_DUPLICATES|JSON_DECODE_ANY|JSON_DECODE_INT_AS_REAL
+            |JSON_ALLOW_NUL;
     errors = NULL;
 
-    for (big = 0; /* void */ ; big++) {
-        json = ngx_http_wassiit_payload_load(r, &reader, flags, &error);
-
-        if (json || big
-            || json_error_code(&error) != json_error_numeric_overflow)
-        {
-            break;
-        }
-
-        /* JSON's integers may be longer than ours: once more, as reals */
-        flags |= JSON_DECODE_INT_AS_REAL;
-    }
+    json = ngx_http_wassiit_payload_load(r, &reader, flags, &error);
 
     if (reader.failed) {
         json_decref(json);
@@ -345,7 +404,7 @@ ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
 
     if (json) {
         rc = ngx_wassiit_rules_check(ngx_http_wassiit_rules[payload], json,
-                                     big, &errors);
+                                     &errors);
         json_decref(json);
 
     } else {

@@ -571,7 +571,9 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
          */
 
         if (ngx_http_wassiit_has_body(r)
-            && (r->request_body == NULL || r->request_body->rest != 0))
+            && (r->request_body == NULL
+                || r->request_body->rest != 0
+                || (ctx->body && ctx->body->arriving)))
         {
             r->lingering_close = 1;
 

@@ -11,7 +11,7 @@ static ngx_int_t ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_webhook_t *verify,
     ngx_http_wassiit_decision_e decision);
 static ngx_int_t ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
-    ngx_http_wassiit_webhook_t *sign, ngx_wassiit_hmac_key_t *key);
+    ngx_http_wassiit_body_t *body, ngx_http_wassiit_webhook_t *sign);
 static ngx_uint_t ngx_http_wassiit_webhook_is_id(ngx_str_t *id);
 
 
@@ -40,12 +40,14 @@ ngx_http_wassiit_webhook_begin(ngx_http_request_t *r,
     }
 
     if (body->sign) {
-        rc = ngx_http_wassiit_webhook_key(r, wlcf->sign, &body->key);
-        if (rc != NGX_OK) {
+        rc = ngx_http_wassiit_webhook_key(r, body, wlcf->sign);
+
+        if (rc != NGX_OK && rc != NGX_DECLINED) {
             return rc;
         }
 
-        n++;
+        body->sign = (rc == NGX_OK);
+        n += body->sign;
     }
 
     if (n == 0) {
@@ -145,17 +147,21 @@ ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
 }
 
 
-/* What to sign with.  Without it nothing goes out. */
+/*
+ * What to sign with; without it nothing goes out.  Returns NGX_OK, NGX_DECLINED
+ * if the body is signed for that partner already, or a status.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
-    ngx_http_wassiit_webhook_t *sign, ngx_wassiit_hmac_key_t *key)
+    ngx_http_wassiit_body_t *body, ngx_http_wassiit_webhook_t *sign)
 {
     ngx_int_t   rc;
     ngx_str_t   id;
 
     if (sign->zone == NULL) {
-        *key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
+        body->key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
+        body->signed_by = NULL;
         return NGX_OK;
     }
 
@@ -171,7 +177,16 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
         return NGX_HTTP_BAD_GATEWAY;
     }
 
-    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, key);
+    if (body->signed_by == sign && body->signed_for.len == id.len
+        && ngx_strncmp(body->signed_for.data, id.data, id.len) == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    body->signed_by = NULL;
+    body->signed_for = id;
+
+    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, &body->key);
 
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -213,6 +228,7 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     u_char                        mac[NGX_WASSIIT_HMAC_LEN];
+    u_char                        signature[NGX_WASSIIT_HMAC_HEX];
     ngx_uint_t                    i, n, same;
     ngx_http_wassiit_mac_t       *m;
     ngx_http_wassiit_body_t      *body;
@@ -239,15 +255,11 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
                                                body->sent.len);
 
         } else {
-            ngx_wassiit_hmac_hex(body->signature, mac);
+            ngx_wassiit_hmac_hex(signature, mac);
         }
     }
 
     ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
-
-    if (body->sign) {
-        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
-    }
 
     if (body->verify && !same) {
         return ngx_http_wassiit_webhook_refuse(r, ctx, wlcf->verify,
@@ -255,7 +267,10 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     }
 
     if (body->sign) {
+        ngx_memcpy(body->signature, signature, NGX_WASSIIT_HMAC_HEX);
         body->signed_by = wlcf->sign;
+
+        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
     }
 
     return NGX_OK;

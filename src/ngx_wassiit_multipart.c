@@ -26,8 +26,8 @@ static const u_char *ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp,
     const u_char *p, const u_char *last);
 static void ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp,
     const u_char *p, size_t len);
-static void ngx_wassiit_multipart_behind(ngx_wassiit_multipart_t *mp,
-    u_char c);
+static const u_char *ngx_wassiit_multipart_blank(const u_char *p,
+    const u_char *last);
 static void ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp,
@@ -38,9 +38,11 @@ static ngx_int_t ngx_wassiit_multipart_disposition(
 static u_char *ngx_wassiit_multipart_parameter(u_char *p, u_char *last,
     ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_wassiit_multipart_extended(ngx_str_t *value);
+static ngx_uint_t ngx_wassiit_multipart_plain(ngx_str_t *name);
 static ngx_uint_t ngx_wassiit_multipart_sound(ngx_str_t *name);
 static ngx_uint_t ngx_wassiit_multipart_is(const ngx_str_t *s,
     const char *lowcase);
+static ngx_uint_t ngx_wassiit_multipart_token(const ngx_str_t *s);
 static u_char *ngx_wassiit_multipart_blanks(u_char *p, u_char *last);
 static ngx_int_t ngx_wassiit_multipart_fail(ngx_wassiit_multipart_t *mp,
     const char *error);
@@ -65,11 +67,11 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 {
     size_t      i;
     u_char     *p, *last;
-    ngx_str_t   name, value;
+    ngx_str_t   name, value, end, boundary;
 
     ngx_memzero(mp, offsetof(ngx_wassiit_multipart_t, header));
 
-    if (len > NGX_WASSIIT_HEADER_MAX) {
+    if (len > NGX_WASSIIT_HEADER_MAX || memchr(type, '\\', len)) {
         return NGX_ERROR;
     }
 
@@ -93,38 +95,61 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 
     p += i;
 
+    ngx_str_null(&boundary);
+
     for ( ;; ) {
         p = ngx_wassiit_multipart_parameter(p, last, &name, &value);
 
-        if (p == NULL || name.len == 0) {
+        if (p == NULL) {
             return NGX_ERROR;
         }
 
-        if (ngx_wassiit_multipart_is(&name, "boundary")) {
+        if (name.len == 0) {
             break;
         }
+
+        if (name.len < sizeof("boundary") - 1) {
+            continue;
+        }
+
+        end.len = sizeof("boundary") - 1;
+        end.data = name.data + name.len - end.len;
+
+        if (!ngx_wassiit_multipart_is(&end, "boundary")) {
+            continue;
+        }
+
+        if (boundary.data || end.data != name.data) {
+            /* others might go by another than we */
+            return NGX_ERROR;
+        }
+
+        boundary = value;
     }
 
-    if (value.len == 0 || value.len > NGX_WASSIIT_BOUNDARY_MAX
-        || value.data[value.len - 1] == ' ')
+    if (boundary.len == 0 || boundary.len > NGX_WASSIIT_BOUNDARY_MAX
+        || boundary.data[0] == ' ' || boundary.data[boundary.len - 1] == ' ')
     {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < value.len; i++) {
-        if (value.data[i] < 0x20 || value.data[i] > 0x7e) {
+    for (i = 0; i < boundary.len; i++) {
+        if (!isalnum(boundary.data[i])
+            && (boundary.data[i] == '\0'
+                || ngx_strchr("'()+_,-./:=? ", boundary.data[i]) == NULL))
+        {
             return NGX_ERROR;
         }
     }
 
     ngx_memcpy(mp->delimiter, "\r\n--", 4);
-    ngx_memcpy(mp->delimiter + 4, value.data, value.len);
-    mp->delimiter_len = 4 + value.len;
+    ngx_memcpy(mp->delimiter + 4, boundary.data, boundary.len);
+    mp->delimiter_len = 4 + boundary.len;
 
     /* the first stands where the body begins, without a line end before */
 
     mp->matched = 2;
-    mp->assumed = 2;
+    mp->edge = 1;
 
     return NGX_OK;
 }
@@ -148,36 +173,41 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
 
         case STATE_DATA:
             p = ngx_wassiit_multipart_data(mp, p, last);
+
+            if (mp->error) {
+                return NGX_ERROR;
+            }
+
             break;
 
         case STATE_DELIMITER:
             if (*p == '-') {
                 mp->state = STATE_DASH;
-                ngx_wassiit_multipart_behind(mp, *p++);
+                p++;
                 break;
             }
 
             /* fall through */
 
         case STATE_PADDING:
-            if (*p == '\r') {
-                mp->state = STATE_CR;
-                ngx_wassiit_multipart_behind(mp, *p++);
-
-            } else if (*p == ' ' || *p == '\t') {
+            if (*p == ' ' || *p == '\t') {
                 mp->state = STATE_PADDING;
-                ngx_wassiit_multipart_behind(mp, *p++);
+
+            } else if (*p == '\r') {
+                mp->state = STATE_CR;
 
             } else {
-                ngx_wassiit_multipart_mismatch(mp);
+                return ngx_wassiit_multipart_fail(mp,
+                                                "has text behind a boundary");
             }
 
+            p++;
             break;
 
         case STATE_DASH:
             if (*p != '-') {
-                ngx_wassiit_multipart_mismatch(mp);
-                break;
+                return ngx_wassiit_multipart_fail(mp,
+                                                "has text behind a boundary");
             }
 
             p++;
@@ -186,8 +216,8 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
 
         case STATE_CR:
             if (*p != '\n') {
-                ngx_wassiit_multipart_mismatch(mp);
-                break;
+                return ngx_wassiit_multipart_fail(mp,
+                                                "has text behind a boundary");
             }
 
             p++;
@@ -207,6 +237,11 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
             break;
 
         default: /* STATE_END */
+            if (ngx_wassiit_multipart_blank(p, last) != last) {
+                return ngx_wassiit_multipart_fail(mp,
+                                           "has text behind the last boundary");
+            }
+
             return NGX_OK;
         }
     }
@@ -216,28 +251,41 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
 
 
 /*
- * Looks for the delimiter.  Its first byte, CR, doesn't come again in it, so
- * after a mismatch nothing of what has matched can begin another.
+ * Looks for the delimiter, which is CRLF, two dashes and the boundary.  LF
+ * doesn't come again in it, so after a mismatch nothing of what has matched can
+ * begin another.  Of a CR that ends a piece nobody knows yet; it is matched.
  */
 
 static const u_char *
 ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
     const u_char *last)
 {
-    const u_char  *cr;
+    size_t         cr;
+    const u_char  *lf;
 
-    if (mp->matched == 0) {
-        cr = memchr(p, '\r', last - p);
+    if (mp->matched < 2) {
+        lf = memchr(p, '\n', last - p);
+        cr = 0;
 
-        if (cr == NULL) {
-            ngx_wassiit_multipart_keep(mp, p, last - p);
+        if (mp->matched && p != lf) {
+            ngx_wassiit_multipart_keep(mp, (u_char *) "\r", 1);
+            mp->matched = 0;
+        }
+
+        if (lf == NULL) {
+            mp->matched = (last[-1] == '\r');
+            ngx_wassiit_multipart_keep(mp, p, last - p - mp->matched);
             return last;
         }
 
-        ngx_wassiit_multipart_keep(mp, p, cr - p);
+        if (lf > p) {
+            cr = (lf[-1] == '\r');
+            ngx_wassiit_multipart_keep(mp, p, lf - p - cr);
+        }
 
-        mp->matched = 1;
-        p = cr + 1;
+        mp->bare = (mp->matched == 0 && cr == 0);
+        mp->matched = 2;
+        p = lf + 1;
     }
 
     while (p < last && mp->matched < mp->delimiter_len) {
@@ -251,23 +299,20 @@ ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
         p++;
     }
 
-    if (mp->matched == mp->delimiter_len) {
-        mp->state = STATE_DELIMITER;
-        mp->header_len = 0;
+    if (mp->matched < mp->delimiter_len) {
+        return p;
     }
+
+    if (mp->bare) {
+        (void) ngx_wassiit_multipart_fail(mp, "has a boundary that no CRLF of "
+                                          "its own precedes");
+        return p;
+    }
+
+    mp->begun = 1;
+    mp->state = STATE_DELIMITER;
 
     return p;
-}
-
-
-/* What stands behind a delimiter is kept, as it may yet turn out to be data. */
-
-static void
-ngx_wassiit_multipart_behind(ngx_wassiit_multipart_t *mp, u_char c)
-{
-    if (mp->header_len < NGX_WASSIIT_HEADER_MAX) {
-        mp->header[mp->header_len++] = c;
-    }
 }
 
 
@@ -276,16 +321,18 @@ ngx_wassiit_multipart_behind(ngx_wassiit_multipart_t *mp, u_char c)
 static void
 ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp)
 {
-    ngx_wassiit_multipart_keep(mp, mp->delimiter + mp->assumed,
-                               mp->matched - mp->assumed);
+    /* before the first one, and behind a header, the line end isn't data */
 
-    if (mp->state != STATE_DATA) {
-        ngx_wassiit_multipart_keep(mp, mp->header, mp->header_len);
+    if (mp->edge) {
+        ngx_wassiit_multipart_keep(mp, mp->delimiter + 2, mp->matched - 2);
+
+    } else {
+        ngx_wassiit_multipart_keep(mp, mp->delimiter + mp->bare,
+                                   mp->matched - mp->bare);
     }
 
-    mp->state = STATE_DATA;
+    mp->edge = 0;
     mp->matched = 0;
-    mp->assumed = 0;
 }
 
 
@@ -294,6 +341,16 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
     size_t len)
 {
     size_t  n;
+
+    if (!mp->begun) {
+        if (mp->error == NULL
+            && ngx_wassiit_multipart_blank(p, p + len) != p + len)
+        {
+            mp->error = "has text before the first boundary";
+        }
+
+        return;
+    }
 
     switch (mp->role) {
 
@@ -309,6 +366,20 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
     case ROLE_FILE:
         mp->file_len += len;
     }
+}
+
+
+/* blanks and line ends that p begins with */
+
+static const u_char *
+ngx_wassiit_multipart_blank(const u_char *p, const u_char *last)
+{
+    while (p < last && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+    {
+        p++;
+    }
+
+    return p;
 }
 
 
@@ -368,9 +439,12 @@ ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp, u_char c)
             mp->audio = 1;
         }
 
+        /* the line end that is matched belongs to the header */
+
         mp->state = STATE_DATA;
         mp->matched = 2;
-        mp->assumed = 2;
+        mp->edge = 1;
+        mp->bare = 1;
 
         return NGX_OK;
     }
@@ -412,7 +486,7 @@ static ngx_int_t
 ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp)
 {
     u_char     *p, *last, *colon;
-    ngx_str_t   name, type;
+    ngx_str_t   name, type, value;
 
     p = mp->header;
     last = p + mp->header_len;
@@ -431,10 +505,28 @@ ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp)
     name.data = p;
     name.len = colon - p;
 
+    if (!ngx_wassiit_multipart_token(&name)) {
+        return ngx_wassiit_multipart_fail(mp, "the header of a part has a "
+                                          "malformed name");
+    }
+
     p = ngx_wassiit_multipart_blanks(colon + 1, last);
 
     if (ngx_wassiit_multipart_is(&name, "content-disposition")) {
         return ngx_wassiit_multipart_disposition(mp, p, last);
+    }
+
+    if (ngx_wassiit_multipart_is(&name, "content-transfer-encoding")) {
+        value.data = p;
+        value.len = last - p;
+
+        if (!ngx_wassiit_multipart_is(&value, "binary")
+            && !ngx_wassiit_multipart_is(&value, "8bit")
+            && !ngx_wassiit_multipart_is(&value, "7bit"))
+        {
+            return ngx_wassiit_multipart_fail(mp, "a part has a Content-"
+                                              "Transfer-Encoding");
+        }
     }
 
     if (ngx_wassiit_multipart_is(&name, "content-type")) {
@@ -501,7 +593,17 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
 
             field = value;
 
+        } else if (ngx_wassiit_multipart_is(&name, "name*")) {
+            /* RFC 7578 knows none, but some readers do */
+            return ngx_wassiit_multipart_fail(mp, "a part has a name*");
+
         } else if (ngx_wassiit_multipart_is(&name, "filename")) {
+
+            if (file.data) {
+                return ngx_wassiit_multipart_fail(mp, "a part has two file "
+                                                  "names");
+            }
+
             file = value;
 
         } else if (ngx_wassiit_multipart_is(&name, "filename*")) {
@@ -509,6 +611,11 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
             if (ngx_wassiit_multipart_extended(&value) != NGX_OK) {
                 return ngx_wassiit_multipart_fail(mp, "the filename* of a "
                                                   "part is malformed");
+            }
+
+            if (extended.data) {
+                return ngx_wassiit_multipart_fail(mp, "a part has two file "
+                                                  "names");
             }
 
             extended = value;
@@ -519,9 +626,24 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
         return ngx_wassiit_multipart_fail(mp, "a part has no name");
     }
 
+    if (!ngx_wassiit_multipart_plain(&field)
+        || !ngx_wassiit_multipart_plain(&file)
+        || !ngx_wassiit_multipart_plain(&extended)
+        || ngx_strchr(" '", field.data[0]) || field.data[field.len - 1] == ' '
+        || (field.len >= 3 && ngx_memcmp(field.data, "to[", 3) == 0)
+        || (field.len >= 5 && ngx_memcmp(field.data, "file[", 5) == 0))
+    {
+        return ngx_wassiit_multipart_fail(mp, "a part has a name that some "
+                                          "take for another");
+    }
+
     mp->disposition = 1;
 
     if (field.len == 2 && ngx_memcmp(field.data, "to", 2) == 0) {
+        if (file.data || extended.data) {
+            return ngx_wassiit_multipart_fail(mp, "\"to\" has a file name");
+        }
+
         mp->role = ROLE_TO;
         mp->to_len = 0;
         mp->tos++;
@@ -530,12 +652,14 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
         mp->role = ROLE_FILE;
         mp->files++;
 
-        if (extended.len) {
-            file = extended;
-        }
+        mp->named = (file.len != 0 || extended.len != 0);
 
-        mp->named = (file.len != 0);
-        mp->audio = ngx_wassiit_multipart_sound(&file);
+        /* of two names nobody knows which a backend goes by */
+
+        mp->audio = ((file.data == NULL || ngx_wassiit_multipart_sound(&file))
+                     && (extended.data == NULL
+                         || ngx_wassiit_multipart_sound(&extended))
+                     && mp->named);
     }
 
     return NGX_OK;
@@ -582,7 +706,7 @@ ngx_wassiit_multipart_parameter(u_char *p, u_char *last, ngx_str_t *name,
     name->len = p - name->data;
     p = ngx_wassiit_multipart_blanks(p, last);
 
-    if (name->len == 0 || p == last || *p++ != '=') {
+    if (!ngx_wassiit_multipart_token(name) || p == last || *p++ != '=') {
         return NULL;
     }
 
@@ -609,6 +733,11 @@ ngx_wassiit_multipart_parameter(u_char *p, u_char *last, ngx_str_t *name,
     value->data = p;
 
     while (p < last && *p != ';' && *p != ' ' && *p != '\t') {
+
+        if (*p == ',' || *p == '"') {
+            return NULL;
+        }
+
         p++;
     }
 
@@ -676,6 +805,23 @@ ngx_wassiit_multipart_extended(ngx_str_t *value)
 }
 
 
+/* without control characters */
+
+static ngx_uint_t
+ngx_wassiit_multipart_plain(ngx_str_t *name)
+{
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] < 0x20 || name->data[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static ngx_uint_t
 ngx_wassiit_multipart_sound(ngx_str_t *name)
 {
@@ -721,6 +867,26 @@ ngx_wassiit_multipart_is(const ngx_str_t *s, const char *lowcase)
 }
 
 
+/* RFC 9110, section 5.6.2 */
+
+static ngx_uint_t
+ngx_wassiit_multipart_token(const ngx_str_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        if (!isalnum(s->data[i])
+            && (s->data[i] == '\0'
+                || ngx_strchr("!#$%&'*+-.^_`|~", s->data[i]) == NULL))
+        {
+            return 0;
+        }
+    }
+
+    return s->len != 0;
+}
+
+
 static u_char *
 ngx_wassiit_multipart_blanks(u_char *p, u_char *last)
 {
@@ -749,7 +915,7 @@ ngx_wassiit_multipart_check(ngx_wassiit_multipart_t *mp, ngx_uint_t audio,
     ngx_uint_t   whole;
 
     if (mp->error == NULL && mp->state != STATE_END) {
-        mp->error = mp->parts ? "the last boundary is missing"
+        mp->error = mp->begun ? "the last boundary is missing"
                               : "the boundary that Content-Type names is "
                                 "not in the body";
     }

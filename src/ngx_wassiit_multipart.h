@@ -3,6 +3,11 @@
  * multipart/form-data (RFC 7578, RFC 2046 section 5.1) as it comes in: a
  * parser that keeps of a body what the rules for uploads ask for, and nothing
  * else, however long the body is.
+ *
+ * What a backend's parser might read in another way than this one is refused,
+ * though RFC 2046 would let some of it pass: text before the first boundary or
+ * behind the last, a boundary behind a bare LF or with text behind it, names
+ * that some take for others, encodings.  No client sends that by itself.
  */
 
 
@@ -34,7 +39,6 @@ typedef struct {
     u_char              delimiter[4 + NGX_WASSIIT_BOUNDARY_MAX];
     size_t              delimiter_len;
     size_t              matched;    /* bytes of it */
-    size_t              assumed;    /* of these, not in the body */
 
     size_t              to_len;     /* bytes seen, maybe more than kept */
     uint64_t            file_len;   /* bytes */
@@ -42,6 +46,9 @@ typedef struct {
     ngx_uint_t          files;
     u_char              to[NGX_WASSIIT_TO_MAX];
 
+    unsigned            begun:1;        /* a boundary has come */
+    unsigned            bare:1;         /* what has matched has no CR */
+    unsigned            edge:1;         /* or no line end of its own */
     unsigned            disposition:1;  /* the part at hand has one */
     unsigned            sound:1;        /* its type is audio/something */
     unsigned            named:1;        /* the file has a name */

@@ -11,7 +11,6 @@
 
 typedef struct {
     json_t                    **errors;
-    ngx_uint_t                  big;
     ngx_int_t                   rc;
 } ngx_wassiit_check_t;
 
@@ -21,8 +20,7 @@ static void ngx_wassiit_rules_text(ngx_wassiit_check_t *ck, json_t *body);
 static void ngx_wassiit_rules_type(ngx_wassiit_check_t *ck, json_t *body);
 static void ngx_wassiit_rules_automation(ngx_wassiit_check_t *ck,
     json_t *body);
-static ngx_uint_t ngx_wassiit_rules_reference(ngx_wassiit_check_t *ck,
-    json_t *value);
+static ngx_uint_t ngx_wassiit_rules_reference(json_t *value);
 static ngx_uint_t ngx_wassiit_rules_recipient(json_t *value);
 static void ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck,
     json_t *value);
@@ -32,6 +30,7 @@ static ngx_uint_t ngx_wassiit_rules_is(ngx_uint_t (*rule)(const u_char *p,
     size_t len), json_t *value);
 static size_t ngx_wassiit_rules_digits(const u_char *p, size_t len);
 static size_t ngx_wassiit_rules_characters(const u_char *p, size_t len);
+static ngx_int_t ngx_wassiit_rules_more(json_t *errors);
 static json_t *ngx_wassiit_rules_quote(const char *detail,
     const u_char *quote, size_t len);
 
@@ -153,13 +152,12 @@ ngx_wassiit_shallow(const u_char *p, size_t len)
 
 
 ngx_int_t
-ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body, ngx_uint_t big,
+ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body,
     json_t **errors)
 {
     ngx_wassiit_check_t  ck;
 
     ck.errors = errors;
-    ck.big = big;
     ck.rc = NGX_OK;
 
     if (!json_is_object(body)) {
@@ -248,7 +246,7 @@ ngx_wassiit_rules_automation(ngx_wassiit_check_t *ck, json_t *body)
 
     value = json_object_get(body, "reference");
 
-    if (!ngx_wassiit_rules_reference(ck, value)) {
+    if (!ngx_wassiit_rules_reference(value)) {
         ngx_wassiit_rules_add(ck, "#/reference",
                               "must be an integer or a string of digits",
                               value);
@@ -290,7 +288,7 @@ ngx_wassiit_rules_automation(ngx_wassiit_check_t *ck, json_t *body)
 
 
 static ngx_uint_t
-ngx_wassiit_rules_reference(ngx_wassiit_check_t *ck, json_t *value)
+ngx_wassiit_rules_reference(json_t *value)
 {
     size_t  len;
     double  d;
@@ -299,7 +297,7 @@ ngx_wassiit_rules_reference(ngx_wassiit_check_t *ck, json_t *value)
         return 1;
     }
 
-    if (ck->big && json_is_real(value)) {
+    if (json_is_real(value)) {
         d = json_real_value(value);
         return ngx_abs(d) >= REAL_EXACT || d == (double) (int64_t) d;
     }
@@ -439,6 +437,10 @@ ngx_wassiit_rules_fault(json_t **errors, const char *pointer,
         *errors = json_array();
     }
 
+    if (json_array_size(*errors) >= NGX_WASSIIT_FAULTS) {
+        return ngx_wassiit_rules_more(*errors);
+    }
+
     fault = json_object();
     text = quote ? ngx_wassiit_rules_quote(detail, quote, len)
                  : json_string(detail);
@@ -456,6 +458,37 @@ ngx_wassiit_rules_fault(json_t **errors, const char *pointer,
     json_decref(text);
 
     return NGX_OK;
+}
+
+
+/* One fault more than are told. */
+
+static ngx_int_t
+ngx_wassiit_rules_more(json_t *errors)
+{
+    json_t      *last, *text;
+    ngx_uint_t   n;
+
+    if (json_array_size(errors) == NGX_WASSIIT_FAULTS) {
+        n = 1;
+        last = json_object();
+
+        if (json_object_set_new(last, "pointer", json_string("#")) != 0
+            || json_array_append_new(errors, last) != 0)
+        {
+            return NGX_ERROR;
+        }
+
+    } else {
+        last = json_array_get(errors, NGX_WASSIIT_FAULTS);
+        n = 1 + strtoul(json_string_value(json_object_get(last, "detail"))
+                        + sizeof("has ") - 1, NULL, 10);
+    }
+
+    text = json_sprintf("has %u more faults", (unsigned) n);
+
+    return json_object_set_new(last, "detail", text) == 0 ? NGX_OK
+                                                          : NGX_ERROR;
 }
 
 

@@ -23,6 +23,9 @@
 #define NGX_WASSIIT_QUOTE           64
 #define NGX_WASSIIT_TEXT_MAX        4096
 
+/* that are told of one body, and a last one that tells how many more */
+#define NGX_WASSIIT_FAULTS          100
+
 /* levels of objects and arrays in one another */
 #define NGX_WASSIIT_JSON_DEPTH      32
 
@@ -57,16 +60,18 @@ ngx_int_t ngx_wassiit_depth(ngx_wassiit_depth_t *d, const u_char *p,
 ngx_uint_t ngx_wassiit_shallow(const u_char *p, size_t len);
 
 /*
- * Checks a parsed body by a rule.  With big set, the JSON was parsed with
- * JSON_DECODE_INT_AS_REAL, because a number didn't fit an integer of 64 bits.
- * Appends what is wrong to *errors, made if it is NULL; the caller drops the
- * reference.  Returns NGX_OK or NGX_ERROR: memory is short.
+ * Checks a parsed body by a rule.  It may have been parsed with
+ * JSON_DECODE_INT_AS_REAL, which takes integers of any length: a number counts
+ * as an integer by its value.  Appends what is wrong to *errors, made if it is
+ * NULL; the caller drops the reference.  Returns NGX_OK or NGX_ERROR: memory is
+ * short.
  */
 ngx_int_t ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body,
-    ngx_uint_t big, json_t **errors);
+    json_t **errors);
 
 /*
- * Appends a fault to *errors.  quote, if not NULL, is the client's text, of
+ * Appends a fault to *errors, or, if it has NGX_WASSIIT_FAULTS already, counts
+ * it in a last one.  quote, if not NULL, is the client's text, of
  * any bytes, which is put behind the detail and ", not".  Returns NGX_OK or
  * NGX_ERROR.
  */

@@ -66,6 +66,20 @@ http {
         location /impatient { client_body_timeout 1s; wassiit_webhook_verify secret_file=in.secret; try_files /none \@ok; }
         location /small { client_max_body_size 1k; wassiit_webhook_verify secret_file=in.secret; try_files /none \@ok; }
         location /failed { client_max_body_size 1k; wassiit_webhook_verify secret_file=in.secret; error_page 413 /slow; }
+        location /json { client_body_buffer_size 1m; wassiit_payload message; try_files /none \@ok; }
+        location /early { wassiit_payload document; try_files /none \@ok; }
+
+        # what fails on its way is led on, but never upstream
+        location /led {
+            client_body_buffer_size 1m;
+            wassiit_webhook_sign secret_file=out.secret;
+            error_page 400 413 = \@led;
+            proxy_pass http://127.0.0.1:${\ $backend->port };
+        }
+        location \@led {
+            wassiit_webhook_sign secret_file=out.secret;
+            proxy_pass http://127.0.0.1:${\ $backend->port };
+        }
         location \@ok { return 200 "ok"; }
     }
 }
@@ -178,7 +192,7 @@ my $r = http($server->port, method => 'POST', uri => '/small', body => 'x' x 200
 is($r->status, 413, 'too large, in chunks');
 $r = http($server->port, method => 'POST', uri => '/failed', body => 'x' x 2000, chunked => 1,
           headers => [ @signed, $header => hmac_sha256_hex('x' x 2000, 'in') ]);
-isnt($r->status, 200, 'half a body is let in nowhere');
+is($r->status, 413, 'half a body is let in nowhere, nor judged');
 
 {
     my $client = Wassiit::Client->new($server->port);
@@ -190,6 +204,31 @@ isnt($r->status, 200, 'half a body is let in nowhere');
 is(http($server->port, method => 'POST', uri => '/memory', headers => [ $header => hmac_sha256_hex('x', 'in') ],
         raw => "POST /memory HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n$header: "
                . hmac_sha256_hex('x', 'in') . "\r\n\r\n1\r\nx\r\nzz\r\n")->status, 400, 'chunks that are none');
+
+
+# HTTP/2 without a length: that there is no body may be told at the end alone.
+
+for my $method ('GET', 'POST') {
+    my $h2 = H2->new($server->port(2));
+    my $id = $h2->request(method => $method, path => '/json', body => 0);
+    $h2->data($id, '', 1);
+    $h2->until_closed($id);
+    is($h2->status($id), $method eq 'GET' ? 200 : 415, "HTTP/2, $method, an end and nothing before");
+}
+
+# What stands behind a body that was refused half-way isn't lost in silence.
+
+{
+    my $client = Wassiit::Client->new($server->port);
+    my $chunk = sub { sprintf "%x\r\n%s\r\n", length $_[0], $_[0] };
+    $client->send($client->request_bytes(method => 'POST', uri => '/early', headers => [ @signed, 'Transfer-Encoding' => 'chunked' ])
+        . $chunk->("--edge\r\nContent-Disposition: form-data; name=\"to\"\r\n"));
+    $client->send($chunk->("nonsense\r\n\r\n") . "0\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    my $r = $client->response;
+    is($r->status, 400, 'refused half-way');
+    is($r->header('Connection'), 'close', 'and says that nothing more is read');
+    ok($client->is_closed, 'and closes');
+}
 
 
 # ---- slow clients: a byte at a time, 200 at once
@@ -241,12 +280,44 @@ for my $uri ('/memory', '/slow') {
     @clients = map { Wassiit::Client->new($server->port) } 1 .. 60;
     http($server->port, uri => '/');
     kill 'STOP', $worker;
-    $_->send($_->request_bytes(method => 'POST', uri => $uri, body => $body, headers => [ @signed, $header => '0' x 64 ]))
-        for @clients;
+    for my $n (0 .. $#clients) {
+        my $bytes = $clients[$n]->request_bytes(method => 'POST', uri => $uri, body => $body, headers => [ @signed, $header => '0' x 64 ]);
+        $clients[$n]->send($n % 2 ? $bytes : substr $bytes, 0, -1000);
+    }
     $clients[2 * $_]->close for 0 .. 29;
     kill 'CONT', $worker;
     is(join(' ', map { $clients[2 * $_ + 1]->response->status } 0 .. 29), join(' ', (401) x 30),
        "$uri: those that stay get their answer");
+}
+
+# They wait, and what comes then is no chunk: 400, and nothing goes anywhere.
+
+{
+    my ($body, @heavy) = (form(100_000), map { Wassiit::Client->new($server->port) } 1 .. 30);
+    my @clients = map { Wassiit::Client->new($server->port) } 1 .. 40;
+    http($server->port, uri => '/');
+    kill 'STOP', $worker;
+    $_->send($_->request_bytes(method => 'POST', uri => '/memory', body => $body,
+                               headers => [ $header => hmac_sha256_hex($body, 'in') ])) for @heavy;
+    $_->send($_->request_bytes(method => 'POST', uri => '/led', headers => [ 'Transfer-Encoding' => 'chunked' ])
+        . sprintf("%x\r\n", 100_000) . 'x' x 100_000 . "\r\nzz\r\n") for @clients;
+    kill 'CONT', $worker;
+    is(join(' ', map { $_->response->status } @clients), join(' ', (400) x 40), 'no chunk behind what waits: 400');
+    is(join(' ', map { $_->response->status } @heavy), join(' ', (200) x 30), 'those before get theirs');
+    ok(!IO::Select->new($backend->{socket})->can_read(0.1), 'the backend is asked for nothing');
+}
+
+# To parse JSON takes its time, too.
+
+{
+    my $json = '{"to":"+212600000000","text":"x","more":[' . '{},' x 21_000 . '1]}';
+    my @clients = map { Wassiit::Client->new($server->port) } 1 .. 40;
+    http($server->port, uri => '/');
+    kill 'STOP', $worker;
+    $_->send($_->request_bytes(method => 'POST', uri => '/json', body => $json, headers => [ 'Content-Type' => 'application/json' ]))
+        for @clients;
+    kill 'CONT', $worker;
+    is(join(' ', map { $_->response->status } @clients), join(' ', (200) x 40), '40 at once of what is slow to parse');
 }
 
 sub slowly {
@@ -264,20 +335,25 @@ sub slowly {
 my $body = form(200);
 my $expected = temporary();
 my $descriptors = descriptors();
-my $memory;
+my ($memory, $still) = (0, 0);
 
-for my $round (0 .. 4) {
+# malloc() takes more for itself now and then; what leaks would do so in each
+# round.
+
+for my $round (1 .. 12) {
     my @clients = slowly(200, '/slow', $body);
     is(scalar(grep { $_->response->status == 200 } @clients), 200, "200 slow clients, round $round: all answered");
     $_->close for @clients;
     ok(wait_for { descriptors() <= $descriptors }, "round $round: and none left");
 
-    # what one and the same load takes has been taken once
-    $memory = memory_of() if $round == 1;
+    my $now = memory_of();
+    $still = $now <= $memory + 8 ? $still + 1 : 0;
+    $memory = $now;
+    last if $still == 2;
 }
 
 # (ASan keeps for a while what was freed, and tells of leaks itself.)
-cmp_ok(memory_of(), '<=', $memory + ($ENV{TEST_NGINX_LOAD_MODULES} ? 512 : 65536), 'nor memory');
+is($still, 2, 'slow clients leave no memory behind') if $ENV{TEST_NGINX_LOAD_MODULES};
 
 
 # ---- clients that break off, at each of 50 places, in memory and in a file
@@ -312,6 +388,15 @@ for my $uri ('/slow', '/memory') {
 is(http($server->port, method => 'POST', uri => '/slow', body => $body, headers => [
     @signed, $header => hmac_sha256_hex($body, 'in') ])->status, 200, 'and the next is served');
 is_deeply([ $server->worker_pids ], [$worker], 'by the same worker');
+
+# ---- and all of it again after a reload
+
+is($server->reload, '', 'reload');
+$body = form(2_500_000);
+for my $n (1 .. 3) {
+    is(http($server->port, method => 'POST', uri => $uri{'in memory, for several turns'} . '-form', body => $body,
+            headers => [ @signed, $header => hmac_sha256_hex($body, 'wrong') ])->status, 401, "after a reload, $n");
+}
 
 $server->stop;
 done_testing;

@@ -88,7 +88,9 @@ for my $name (sort keys %body) {
 is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, 'ours in place of what came in');
 is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
 is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
-    for 'ftp://127.0.0.1/', 'unix:/x', 'http://';
+    for 'ftp://127.0.0.1/', 'unix:/x', 'http://', 'http://[', 'http:///x', 'http://a b/', 'http://127.0.0.1:x/',
+        'http://127.0.0.1@/', 'http://x{}/';
+is(deliver('atlas%00', $file{'1 byte'})->json->{code}, 'bad_request', 'a path that is none');
 is(curl('--unix-socket', $egress, 'http://egress/atlas', '-H', "X-Delivery-URL: http://127.0.0.1:$port/")->status,
    405, 'not by GET');
 is(deliver('a/b', $file{'1 byte'})->status, 404, 'not elsewhere');

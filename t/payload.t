@@ -112,7 +112,9 @@ my %good = (
 );
 
 # larger than any buffer for bodies; the file is full of what is nearly a delimiter
-my $bytes = join '', map { "\r\n--b0undar" . pack('N', $_ * 2654435761 % 2**32) . "--$B" } 1 .. 2000;
+my $bytes = join '', map {
+    "\r\n--b0undar." . pack('N', $_ * 2654435761 % 2**32) . ".--$B\r\n-\r\r\n--b0undar\n-\r\n--b0undar\r\r"
+} 1 .. 1200;
 my %large = (
     message => object(to => $TO, text => "\x{e9}" x 4096, more => 'm' x 30000),
     call => object(to => $TO, type => 'video', more => [ 1 .. 5000 ]),
@@ -258,6 +260,8 @@ sub accepted {
 
 
 subtest 'a good body passes byte for byte' => sub {
+    unlike($bytes, qr/\n--$B/, 'what is nearly a delimiter is none');
+
     for my $kind (@KINDS) {
         for my $way (sort keys %WAYS) {
             for my $row ([ 'a small one', $good{$kind} ], [ 'a large one', $large{$kind} ]) {
@@ -369,7 +373,19 @@ subtest 'automation' => sub {
            [ '#/reference', $detail{reference} ]);
 
     accepted("a reference $_", 'automation', object(%automation) =~ s/17/$_/r)
-        for -1, 0, '"0017"', '"' . '9' x 100 . '"', '9223372036854775808', '-' . '9' x 300;
+        for -1, 0, '"0017"', '"' . '9' x 100 . '"', '9223372036854775808', '-' . '9' x 300,
+            '1.0', '-1.0', '1e2', '1E+2', '1.5e1', '100e-2', '0.0', '-0', '9007199254740993', '9' x 308;
+    broken('a reference of 400 digits', 'automation', object(%automation) =~ s/17/'9' x 400/er,
+           [ '#', qr/^has a number that is too large, at line 1, / ]);
+    broken("a reference $_", 'automation', object(%automation) =~ s/17/$_/r, [ '#/reference', $detail{reference} ])
+        for '1.5', '-0.5', '1e-1', '15e-1', '1.0000001', '4503599627370495.5', 'true', '[1]', '{}';
+
+    # whatever other numbers there are
+    for my $other ('9' x 30, '1.5', '1e300', 7) {
+        my $with = sub { object(%automation) =~ s/17/$_[0],"other":$other/r };
+        accepted("a reference $_ beside $other", 'automation', $with->($_)) for 17, '1.0', '9' x 30;
+        broken("a reference 1.5 beside $other", 'automation', $with->('1.5'), [ '#/reference', $detail{reference} ]);
+    }
     accepted("a time $_", 'automation', object(%automation, scheduled => $_))
         for '2024-02-29T00:00:00.000Z', '2025-09-29T12:40:14.590+01:00', '2016-12-31T23:59:60.000Z';
     accepted('variables', 'automation', object(%automation, variables => {
@@ -385,9 +401,16 @@ subtest 'automation' => sub {
     broken("variables $_", 'automation', object(%automation) =~ s/\}\z/,"variables":$_}/r,
            [ '#/variables', 'must be an object' ]) for 'null', '[]', 1;
 
-    # a fault for every variable of the largest body
-    my $many = object(%automation) =~ s/\}\z/',"variables":{' . join(',', map { "\"v$_\":[]" } 1 .. 5000) . '}}'/er;
-    broken('5000 faults', 'automation', $many, map { [ "#/variables/v$_", $variable ] } 1 .. 5000);
+    # 100 faults are told, and how many more there are
+    my $many = sub {
+        my ($n, %with) = @_;
+        return object(%automation, %with) =~ s/\}\z/',"variables":{' . join(',', map { "\"v$_\":[]" } 1 .. $n) . '}}'/er;
+    };
+    my @told = map { [ "#/variables/v$_", $variable ] } 1 .. 100;
+    broken("$_ faults", 'automation', $many->($_), @told[0 .. $_ - 1]) for 99, 100;
+    broken("$_ faults", 'automation', $many->($_), @told, [ '#', 'has ' . ($_ - 100) . ' more faults' ]) for 101, 102, 111, 5000;
+    broken('100 faults and another', 'automation', $many->(100, country => 'x'),
+           [ '#/country', "$detail{country}, not \"x\"" ], @told[0 .. 98], [ '#', 'has 1 more faults' ]);
 };
 
 subtest 'what is no JSON' => sub {
@@ -483,12 +506,30 @@ subtest 'Content-Type' => sub {
             my $r = http($server->port, method => 'POST', uri => "/$kind", body => $good{$kind},
                          headers => [ 'Content-Type' => $two->[0], 'content-TYPE' => $two->[1] ]);
             is($r->status, 415, "/$kind: two types");
+            ok(nothing_came(), '... the backend is not asked');
         }
     }
 
+    # of what is encoded, it would find another body
+    for my $kind (@KINDS) {
+        refused("/$kind, Content-Encoding: $_", 415, undef, "/$kind", $TYPE{$kind}, $good{$kind},
+                headers => [ 'Content-Encoding' => $_ ]) for 'gzip', 'identity', 'utf-8', '';
+        refused("/$kind, two encodings", 415, undef, "/$kind", $TYPE{$kind}, $good{$kind},
+                headers => [ 'content-encoding' => 'identity', 'CONTENT-ENCODING' => 'br' ]);
+    }
+    passes('an encoding, with no rule', '/plain', $TYPE{message}, $good{message}, headers => [ 'Content-Encoding' => 'gzip' ]);
+
+    refused("/$_->[0], $_->[1]", 415, undef, "/$_->[0]", $_->[1], $good{$_->[0]}) for map {
+        my $charset = $_;
+        map { [ $_, "application/json$charset" ] } 'message', 'call', 'automation'
+    } '; charset=iso-8859-1', ';charset=utf-16', '; charset="utf-16"', '; CHARSET=US-ASCII', '; charset=', '; charset=utf8',
+      '; x=y; charset=utf-7';
+    refused("/message, $_", 415, undef, '/message', "application/json; $_", $good{message})
+        for 'charset=utf-8x', 'charset=utf-80', 'charset=utf-8; charset=utf-16', 'charset = utf-16';
+
     passes("/message, $_", '/message', $_, $good{message})
         for 'application/json; charset=utf-8', 'application/json;charset=UTF-8', 'APPLICATION/JSON',
-            'Application/Json ; x="y"';
+            'Application/Json ; x="y"', 'application/json; charset="utf-8"', 'application/json; charset=utf-8; x=y';
     passes("/audio, $_", '/audio', $_, $good{audio})
         for "MULTIPART/FORM-DATA; BOUNDARY=$B", "multipart/form-data;boundary=\"$B\"",
             "multipart/form-data; charset=utf-8; boundary=$B", "multipart/form-data ; boundary=$B ;";
@@ -496,6 +537,25 @@ subtest 'Content-Type' => sub {
         for 'multipart/form-data', 'multipart/form-data; boundary=', 'multipart/form-data; boundary=""',
             'multipart/form-data; boundary=' . 'b' x 71, "multipart/form-data; boundary=\"$B",
             "multipart/form-data; boundary=\"a \"", "multipart/form-data; boundary=\"\xe9\"", 'multipart/form-data;;';
+
+    # another reader might find another boundary
+    refused("/audio, $_", 400, [ [ '#', 'the Content-Type has no valid boundary' ] ], '/audio', "multipart/form-data; $_", $good{audio})
+        for "boundary=$B; boundary=$B", "boundary=$B; boundary=other", "boundary=other; BOUNDARY=\"$B\"",
+            "boundary=; boundary=$B", "boundary=$B; boundary=",
+            "xboundary=other; boundary=$B", "boundary=$B; xboundary=$B", "boundary=$B; x-BOUNDARY=other", "xboundary=$B",
+            "boundary=\"b0\\undary\"", "boundary=b0\\undary", "x=\"\\\"\"; boundary=$B", "boundary=$B; x=\\",
+            "boundary=$B,", "boundary=$B,other", "boundary=$B, boundary=other", "x=y,z; boundary=$B", "boundary=$B; x=,",
+            "boundary=\"$B\"x", "boundary=\"$B\" x", "boundary=\"$B\"\"x\"", "x=\"y\"z; boundary=$B", "boundary=$B x",
+            "boundary=b0\"undary\"";
+    refused("/audio, $_->[0]", 400, [ [ '#', 'the Content-Type has no valid boundary' ] ], '/audio',
+            "multipart/form-data; $_->[0]", $_->[1]) for
+        [ "x,y=z; boundary=$B", $good{audio} ], [ "boundary=$B; x,y=z", $good{audio} ],
+        [ "boundary=\" $B\"", $good{audio} =~ s/--$B/-- $B/gr ];
+    for my $char (split //, '!#$%&*;<>@[]^`{|}~' . "\xe9\xff") {
+        my $body = $good{audio} =~ s/--\Q$B\E/--a${char}b/gr;
+        refused("the boundary a${char}b", 400, [ [ '#', 'the Content-Type has no valid boundary' ] ],
+                '/audio', "multipart/form-data; boundary=\"a${char}b\"", $body);
+    }
 
     for my $boundary ('b', 'b' x 70, "'()+_,-./:=?", 'a b', '-', '--') {
         my $body = $good{document} =~ s/--\Q$B\E/--$boundary/gr;
@@ -603,9 +663,58 @@ subtest 'forms' => sub {
         lc "$cd; NAME=\"file\"; FILENAME=\"a.mp3\"", "$cd; filename=\"; name=x.mp3\"; name=\"file\"",
         "$cd; name=\"file\"; filename=\"a\\\"b\\\\.mp3\"", "$cd; name=\"f\\ile\"; filename=\"\xc3\xa9.mp3\"",
         "$cd; name=file; filename=\"\xe9 .mp3\"", "$cd; name=file; filename*=UTF-8''%c3%a9%2emp3",
-        "$cd; name=file; filename=\"a.pdf\"; filename*=utf-8'en'a%2Emp3", "$cd; name=file; filename*=''a.mp3; filename=x",
+        "$cd; name=file; filename=\"a.ogg\"; filename*=utf-8'en'a%2Emp3", "$cd; name=file; filename*=''a.mp3; filename=x.wav",
+        "$cd; name=file; filename=\"a, b'[c] .mp3\"", "$cd; name=\"file\" ; filename=\" a.mp3\" ;", "$cd; name=file; filename='x'.mp3",
         "$cd;\r\n name=file;\r\n\tfilename=a.mp3", "X-More: 1\r\n$cd; name=file; filename=a.mp3\r\nX-Less:",
         "CONTENT-DISPOSITION:form-data; name=file; filename=a.mp3";
+    accepted($_, 'audio', form($to, "$cd; name=file; filename=a.mp3\r\n$_\r\n\r\nx")) for
+        (map { "Content-Transfer-Encoding: $_" } 'binary', '8bit', '7bit', 'BINARY', '8Bit'), 'content-transfer-encoding:7BIT',
+        "!#\$%&'*+-.^_`|~: 1";
+    accepted("a part $_", 'document', form($to, part($_, 'x'), $file)) for
+        'more[]', 'too[0]', 'files[]', 'to]', "t'o", 't o', "to'", "\xc3\xa9", 'x[to]';
+
+    # with two file names, both have to be sound
+    for my $names ("filename=a.pdf; filename*=utf-8'en'a%2Emp3", "filename*=''a.mp3; filename=x", "filename=a.mp3; filename*=''a.pdf",
+                   "filename=\"\"; filename*=''a.mp3", "filename=a.mp3; filename*=''")
+    {
+        my $header = "$cd; name=file; $names\r\n";
+        broken($names, 'audio', form($to, "$header\r\nx"), [ '#/file', $SOUND ]);
+        accepted("$names, but of a type", 'audio', form($to, "${header}Content-Type: audio/ogg\r\n\r\nx"));
+        accepted($names, 'document', form($to, "$header\r\nx"));
+    }
+
+    my $file_name = "$cd; name=file; filename=a.mp3";
+    my ($another, $malformed) = ('a part has a name that some take for another', 'the Content-Disposition of a part is malformed');
+    my @refused = (
+        map({ [ "$cd; $_", 'a part has a name*' ] } "name*=UTF-8''file; filename=a", "name=file; name*=UTF-8''to; filename=a",
+            "name*=UTF-8''to; name=more", "name=more; NAME*=\"UTF-8''to\""),
+        map({ [ "$cd; name=file; $_", 'a part has two file names' ] } 'filename=a; filename=a', 'filename=""; filename=a',
+            "filename*=''a; filename*=''a", "filename*=''a; filename=a; filename*=''b", 'filename=a; FILENAME=b'),
+        map({ [ "$cd; $_", '"to" has a file name' ] } 'name=to; filename=a', 'filename=""; name="to"', "name=to; filename*=''a",
+            'name=to; filename='),
+        map({ [ "$cd; name=\"$_\"", $another ] } "to\0", "to\0x", "\x01to", "fi\tle", "file\x1f", "file\x7f", "\tto", "to\t",
+            ' to', ' file', ' x', ' ', 'to ', 'file ', 'x ', "'to'", "'file", "'", 'to[]', 'to[0]', 'to[a][b]', 'to[a', 'file[]', 'file[a]', 'file[a'),
+        map({ [ "$cd; name=$_", $another ] } "'to'", "'file'", 'to[]', 'file[0]'),
+        map({ [ "$cd; name=file; $_", $another ] } "filename=\"a\0.mp3\"", "filename=\"a\x01\"", "filename=\"\ta\"", "filename=\"a\x7f\"",
+            "filename=a\x1f", "filename*=''a%00.mp3", "filename*=''a%0d%0ab", "filename*=''%7f", "filename=a; filename*=''%09"),
+        map({ [ $_, 'the header of a part has a malformed name' ] } "Content-Disposition : form-data; name=file; filename=a",
+            "Content-Disposition\t: form-data; name=file; filename=a", "$file_name\r\nX : 1", "$file_name\r\nX Y: 1", " X: 1\r\n$file_name",
+            "\tX: 1\r\n$file_name", "$file_name\r\nX\0: 1", "$file_name\r\n\x80: 1", "$file_name\r\nX\x7f: 1"),
+        map({ [ "$file_name\r\nContent-Transfer-Encoding:$_", 'a part has a Content-Transfer-Encoding' ] } ' base64', 'BASE64',
+            ' quoted-printable', ' x-uuencode', '', ' binary, base64', " binary\r\nContent-Transfer-Encoding: base64", ' 8bits', ' 7bi'),
+        map({ [ "$cd; $_", $malformed ] } 'name=file,to; filename=a', 'name=file, name=to; filename=a', 'name=fi"le"; filename=a', 'name=file"; filename=a',
+            'name=file; filename=a,b', 'name=file; filename=a"b', 'name=file; x=,; filename=a', 'name="file"to; filename=a',
+            'name="file" to; filename=a', 'name="file""to"; filename=a', 'name="file", x=y; filename=a'),
+        map({ [ "$file_name\r\n$_: 1", 'the header of a part has a malformed name' ] } '', 'X(Y', 'X"Y', 'X/Y', 'X;Y', 'X=Y', 'X[Y]'),
+        map({ [ "$cd; $_; name=file; filename=a", $malformed ] } 'x,y=z', 'na"me=to'),
+        map({ [ "$cd; name=$_", $another ] } 'to[', 'file['),
+    );
+    for my $row (@refused) {
+        my ($header, $fault) = @$row;
+        broken($header, 'document', form($to, "$header\r\n\r\nx"), [ '#', $fault ]);
+        refused("audio: $header", 400, [ [ '#', $fault ] ], '/audio', $TYPE{audio}, form("$header\r\n\r\nx", $to));
+    }
+
     broken($_->[0], 'document', form($to, "$_->[0]\r\n\r\nx"), [ '#', $_->[1] ]) for
         [ $cd, 'a part has no name' ], [ "$cd; filename=a", 'a part has no name' ], [ "$cd; name=\"\"", 'a part has no name' ],
         [ 'Content-Type: text/plain', 'a part has no name' ],
@@ -630,14 +739,50 @@ subtest 'forms' => sub {
     my $body = form($to, $file);
     my $last = [ '#', 'the last boundary is missing' ];
     my $none = [ '#', 'the boundary that Content-Type names is not in the body' ];
+    my ($before, $behind, $on, $bare) = map { [ '#', $_ ] } 'has text before the first boundary',
+        'has text behind the last boundary', 'has text behind a boundary', 'has a boundary that no CRLF of its own precedes';
+    my $in_file = sub { form($to, part('file', $_[0], file => 'a.mp3')) };
     accepted($_->[0], 'document', $_->[1]) for
-        [ 'a preamble', "This is a form.\r\n--x\r\n$body" ], [ 'a line end before', "\r\n$body" ],
-        [ 'an epilogue', "${body}whatever\r\n--$B\r\nfollows\r\n" ], [ 'nothing behind', $body =~ s/\r\n\z//r ],
-        [ 'blanks behind boundaries', $body =~ s/--$B\r/--$B \t\r/gr ], [ 'an empty preamble', "\r\n\r\n$body" ];
-    broken($_->[0], 'document', $_->[1], $_->[2]) for
-        [ 'no body', '', $none ], [ 'no boundary', 'x', $none ], [ 'another boundary', $body =~ s/$B/other/gr, $none ],
+        [ 'a line end before', "\r\n$body" ], [ 'blanks and line ends before', " \t\r\n\n\r \r\n$body" ],
+        [ 'nothing behind', $body =~ s/\r\n\z//r ], [ 'blanks and line ends behind', "$body \t\r\n\n\r" ],
+        [ 'blanks behind the last boundary', $body =~ s/\r\n\z/ \t/r ],
+        [ 'blanks behind boundaries', $body =~ s/--$B\r/--$B \t\r/gr ], [ 'an empty preamble', "\r\n\r\n$body" ],
+        map { [ "in a file: $_", $in_file->($_) ] } "x--$B", "x\r\n-$B", "x\r\n -\r\n --$B\r\n", "x\r--$B", "x\r\n--b0undar", "x\n--b0undar",
+            "\n-", "\r\n-", "\r\n--", "\r\r\n--b0undar\r", "--b0undar", "-", "x\r\n\r\n-\r\n--B0UNDARY\r\n", "\n", "\r", " --$B";
+    my @broken = (
+        [ 'no body', '', $none ], [ 'no boundary', 'x', $before ], [ 'another boundary', $body =~ s/$B/other/gr, $before ],
+        [ 'blanks alone', " \r\n", $none ], [ 'the begin of a boundary', '--b0undar', $none ],
         [ 'no last boundary', $body =~ s/--$B--\r\n\z//r, $last ], [ 'half of it', $body =~ s/--\r\n\z//r, $last ],
-        [ 'a byte less', $body =~ s/-\r\n\z//r, $last ], [ 'lines that end in LF', $body =~ s/\r\n/\n/gr, $none ];
+        [ 'a byte less', $body =~ s/-\r\n\z//r, $last ], [ 'lines that end in LF', $body =~ s/\r\n/\n/gr, $on ],
+        map({ [ 'before: ' . substr($_, 0, 40), $_ . $body, $before ] } "This is a form.\r\n--x\r\n", "x\r\n", "\r\nx\r\n", '-', "--\r\n", "--b0undar\r\n",
+            "\r\n--b0undar\r\n", "\r\n\r\n-\r\n", "\0\r\n", ' ' x 100 . "x\r\n", " --$B\r\n"),
+        map({ [ "behind: $_", $body . $_, $behind ] } "whatever\r\n--$B\r\nfollows\r\n", 'x', "\r\n\r\nx", '-', "\0", "--$B--\r\n", "--$B\r\n$to\r\n--$B--\r\n"),
+        map({ [ "behind the last boundary itself: $_", $body =~ s/\r\n\z/$_/r, $behind ] } 'x', ' x', '-', "\r-"),
+        map({ [ "in a file, behind a boundary: $_", $in_file->("x\r\n--$B$_"), $on ] } 'x', 'y', ' x', "\t-", '-x', '-', ' --', "\rx", "\n", " \n", "\r\r\n", "\0", ',',
+            'x--', "\x0b\r\n"),
+        map({ [ "behind the first boundary: $_", $body =~ s/\A--$B/--$B$_/r, $on ] } 'x', ' x', '-x', "\r", '0'),
+        map({ [ "in a file: $_", $in_file->($_), $bare ] } "x\n--$B", "x\n--$B\r\n", "x\n--$B--", "x\n\n--${B}x", "\n--$B--\r\n", "x\r\n\n--$B\n", "\r\n--b0undar\n--$B",
+            "--$B", "--$B\r\n", "--$B--", "--${B}x"),
+        [ 'an empty part that no CRLF ends', form($to, part('file', 'x', file => 'a')) =~ s/(filename="a"\r\n\r\n)x\r\n/$1/r, $bare ],
+        [ 'a first boundary behind LF', "\n$body", $bare ], [ 'the last one behind LF', $body =~ s/\r\n(--$B--)/\n$1/r, $bare ],
+        [ 'one between behind LF', $body =~ s/\r\n(--$B\r)/\n$1/r, $bare ],
+    );
+    broken($_->[0], 'document', @$_[1, 2]) for @broken;
+
+    # in pieces of a byte, too
+    for my $row (@broken) {
+        my ($name, $bytewise, $fault) = @$row;
+        my $chunks = join '', map { "1\r\n$_\r\n" } split //, $bytewise;
+        my $client = Wassiit::Client->new($server->port);
+        $client->send($client->request_bytes(post('/audio', $TYPE{audio}, undef, headers => [ 'Transfer-Encoding' => 'chunked' ]))
+                      . "${chunks}0\r\n\r\n");
+        if (came($client)) {
+            fail(plain("$name, byte by byte: refused"));
+            $backend->receive('http');
+            next;
+        }
+        is_refusal($client->response, 400, [ $fault ], "$name, byte by byte");
+    }
     broken('no last boundary and two to', 'audio', form($to, $to, $file) =~ s/--$B--\r\n\z//r, $last, [ '#/to', 'must stand once' ]);
 
     # each cut but the last one is told something
@@ -662,7 +807,7 @@ subtest 'a form in pieces' => sub {
 
     for my $shift (0 .. $unit - 1) {
         my @units = map { $fill->("p$_", "\r\n--b0undar\r\r\n-") } 1 .. 30;
-        my $first = 'x' x $shift . "\r\n";
+        my $first = ' ' x $shift . "\r\n";
         my $end = "--$B\r\n$file\r\n--$B--\r\n";
 
         my $r = http($server->port, post('/smalldocument', $TYPE{document}, join '', $first, ($number, @units) x 2, $end));
@@ -750,7 +895,7 @@ subtest 'methods' => sub {
         refused("POST without a body, /$kind, $_->[0]", 400, [ [ '#', $form ? $none : $_->[1] ] ], "/$kind", $TYPE{$kind}, @$_[2 .. $#$_])
             for [ 'no length', 'is empty', undef ], [ 'length 0', 'is empty', '' ],
                 [ 'no chunks', 'is empty', '', chunked => 1 ];
-        refused("$_ with a broken body, /$kind", 400, [ [ '#', $form ? $none : qr/^is not JSON/ ] ],
+        refused("$_ with a broken body, /$kind", 400, [ [ '#', $form ? 'has text before the first boundary' : qr/^is not JSON/ ] ],
                 "/$kind", $TYPE{$kind}, '?', method => $_) for 'GET', 'PUT', 'PROPFIND';
         passes("PUT, /$kind", "/$kind", $TYPE{$kind}, $good{$kind}, method => 'PUT');
     }
@@ -859,9 +1004,18 @@ subtest 'one connection' => sub {
 
     # what follows at once is neither lost nor taken for the body
     my $one = $client->request_bytes(post('/message', $TYPE{message}, $bad));
-    $client->send($one x 3 . $client->request_bytes(post('/audio', $TYPE{audio}, form($to) . $one)) . $one);
+    $client->send($one x 3 . $client->request_bytes(post('/audio', $TYPE{audio}, form($to, part('more', $one)))) . $one);
     is_refusal($client->response, 400, $_ == 4 ? [ [ '#/file', 'is missing' ] ] : \@fault, "pipelined, request $_") for 1 .. 5;
     $good->($client, 'pipelined');
+
+    # nor is what stands behind the last boundary taken for a request
+    my $behind = Wassiit::Client->new($server->port);
+    $behind->send($behind->request_bytes(post('/audio', $TYPE{audio}, form($to, $file) . $behind->request_bytes(
+        post('/message', $TYPE{message}, $good{message})))));
+    my $refusal = $behind->response;
+    is_refusal($refusal, 400, [ [ '#', 'has text behind the last boundary' ] ], 'a request behind the last boundary');
+    is($refusal->header('Connection'), 'close', '... the end is told');
+    ok($behind->is_closed && nothing_came(), '... is no request');
 
     # with what wasn't read of it, it can't go on
     $client->send($client->request_bytes(post('/message', $TYPE{message}, undef, headers => [ 'Content-Length' => 65537 ])) . '{');

@@ -90,6 +90,15 @@ http {
         location /mirrored { mirror /sign; wassiit_webhook_sign zone=api partner=atlas; proxy_pass BACKEND; }
         location /to-plain { mirror /plain; wassiit_webhook_sign zone=api partner=atlas; proxy_pass BACKEND; }
     }
+
+    server {
+        listen %%PORT_3%%;
+        wassiit_webhook_sign zone=api partner=\$arg_to;
+        proxy_intercept_errors on;
+        location /a { error_page 503 = /b?to=both; proxy_pass BACKEND; }
+        location /none { error_page 503 = /b?to=nobody; proxy_pass BACKEND; }
+        location /b { proxy_pass BACKEND; }
+    }
 }
 END
 
@@ -286,6 +295,22 @@ for my $row ([ '/leads', [] ], [ '/again', [ hmac_sha256_hex('hello', encode_utf
     $bytes = $backend->receive('http');
     is_deeply(values_of($bytes, $header), $then, "$uri: after a redirect");
     $client->response(close => 1);
+}
+
+# The partner may be another after a redirect, or none.
+
+{
+    my $client = Wassiit::Client->new($server->port(3));
+    $client->send($client->request_bytes(method => 'POST', uri => '/a?to=atlas', body => 'hello'));
+    my $bytes = $backend->receive('http', %answer);
+    is_deeply(values_of($bytes, $header), [ hmac_sha256_hex('hello', encode_utf8($hush)) ], 'signed for the one');
+    $bytes = $backend->receive('http');
+    is_deeply(values_of($bytes, $header), [ hmac_sha256_hex('hello', 'x') ], 'then for the other');
+    is($client->response->status, 200, 'and answered');
+
+    $client->send($client->request_bytes(method => 'POST', uri => '/none?to=atlas', body => 'hello'));
+    $backend->receive('http', %answer);
+    is($client->response->status, 502, 'then for nobody: not at all');
 }
 
 for my $row ([ '/mirrored', hmac_sha256_hex('hello', 'first') ], [ '/to-plain' ]) {
