@@ -67,11 +67,11 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 {
     size_t      i;
     u_char     *p, *last;
-    ngx_str_t   name, value, end, boundary;
+    ngx_str_t   name, value, within, boundary;
 
     ngx_memzero(mp, offsetof(ngx_wassiit_multipart_t, header));
 
-    if (len > NGX_WASSIIT_HEADER_MAX || memchr(type, '\\', len)) {
+    if (len > NGX_WASSIIT_HEADER_MAX) {
         return NGX_ERROR;
     }
 
@@ -95,6 +95,10 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 
     p += i;
 
+    if (memchr(mp->header, '\\', len)) {
+        return NGX_ERROR;
+    }
+
     ngx_str_null(&boundary);
 
     for ( ;; ) {
@@ -108,23 +112,23 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
             break;
         }
 
-        if (name.len < sizeof("boundary") - 1) {
-            continue;
+        /* others might go by "xboundary", by "boundary*0", or by the second */
+
+        within.len = sizeof("boundary") - 1;
+
+        for (i = 0; i + within.len <= name.len; i++) {
+            within.data = name.data + i;
+
+            if (!ngx_wassiit_multipart_is(&within, "boundary")) {
+                continue;
+            }
+
+            if (boundary.data || name.len != within.len) {
+                return NGX_ERROR;
+            }
+
+            boundary = value;
         }
-
-        end.len = sizeof("boundary") - 1;
-        end.data = name.data + name.len - end.len;
-
-        if (!ngx_wassiit_multipart_is(&end, "boundary")) {
-            continue;
-        }
-
-        if (boundary.data || end.data != name.data) {
-            /* others might go by another than we */
-            return NGX_ERROR;
-        }
-
-        boundary = value;
     }
 
     if (boundary.len == 0 || boundary.len > NGX_WASSIIT_BOUNDARY_MAX
@@ -901,7 +905,9 @@ ngx_wassiit_multipart_blanks(u_char *p, u_char *last)
 static ngx_int_t
 ngx_wassiit_multipart_fail(ngx_wassiit_multipart_t *mp, const char *error)
 {
-    mp->error = error;
+    if (mp->error == NULL) {
+        mp->error = error;
+    }
 
     return NGX_ERROR;
 }

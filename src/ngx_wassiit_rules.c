@@ -466,29 +466,30 @@ ngx_wassiit_rules_fault(json_t **errors, const char *pointer,
 static ngx_int_t
 ngx_wassiit_rules_more(json_t *errors)
 {
-    json_t      *last, *text;
-    ngx_uint_t   n;
+    json_t       *last;
+    ngx_uint_t    n;
+    const char   *detail;
 
-    if (json_array_size(errors) == NGX_WASSIIT_FAULTS) {
-        n = 1;
-        last = json_object();
-
-        if (json_object_set_new(last, "pointer", json_string("#")) != 0
-            || json_array_append_new(errors, last) != 0)
-        {
-            return NGX_ERROR;
-        }
-
-    } else {
-        last = json_array_get(errors, NGX_WASSIIT_FAULTS);
-        n = 1 + strtoul(json_string_value(json_object_get(last, "detail"))
-                        + sizeof("has ") - 1, NULL, 10);
+    if (json_array_size(errors) == NGX_WASSIIT_FAULTS
+        && json_array_append_new(errors, json_object()) != 0)
+    {
+        return NGX_ERROR;
     }
 
-    text = json_sprintf("has %u more faults", (unsigned) n);
+    last = json_array_get(errors, NGX_WASSIIT_FAULTS);
+    detail = json_string_value(json_object_get(last, "detail"));
+    n = detail ? strtoul(detail + sizeof("has ") - 1, NULL, 10) : 0;
 
-    return json_object_set_new(last, "detail", text) == 0 ? NGX_OK
-                                                          : NGX_ERROR;
+    if (json_object_set_new(last, "pointer", json_string("#")) != 0
+        || json_object_set_new(last, "detail",
+                               json_sprintf("has %u more faults",
+                                            (unsigned) n + 1))
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -1,7 +1,7 @@
 
 /*
  * Uploads: bodies in all sorts of pieces, and random ones held against a
- * reading of the whole that looks for delimiters with memmem().
+ * reading of the whole that looks for boundaries with memmem().
  */
 
 
@@ -54,6 +54,16 @@
 #define TOO_LONG    "#: the header of a part has a line of more than 4096 "   \
                     "bytes\n"
 #define TOO_MANY    "#: has more than 1000 parts\n"
+#define BEFORE      "#: has text before the first boundary\n"
+#define AFTER       "#: has text behind the last boundary\n"
+#define BEHIND      "#: has text behind a boundary\n"
+#define BARE        "#: has a boundary that no CRLF of its own precedes\n"
+#define STARRED     "#: a part has a name*\n"
+#define TWO_FILE_NAMES  "#: a part has two file names\n"
+#define TO_FILE     "#: \"to\" has a file name\n"
+#define ALIKE       "#: a part has a name that some take for another\n"
+#define BAD_NAME    "#: the header of a part has a malformed name\n"
+#define ENCODED     "#: a part has a Content-Transfer-Encoding\n"
 
 #define NOT_MULTIPART   "not multipart\n"
 #define BAD_TYPE        "no boundary\n"
@@ -77,7 +87,8 @@ typedef enum {
     UNIT_LINE_FILE,
     UNIT_LINE_FIELD,
     UNIT_LINE_SOUND,
-    UNIT_LINE_BAD
+    UNIT_LINE_BAD,
+    UNIT_LINE_BROKEN                /* no disposition, and bad anywhere */
 } unit_line_e;
 
 
@@ -94,7 +105,8 @@ typedef struct {
 
 typedef struct {
     const char         *error;
-    ngx_uint_t          parts;
+    ngx_uint_t          begun;
+    ngx_uint_t          end;        /* the last boundary is there */
     ngx_uint_t          tos;
     ngx_uint_t          files;
     unit_line_e         role;
@@ -105,6 +117,7 @@ typedef struct {
     const u_char       *to;
     size_t              to_len;
     size_t              file_len;
+    size_t              data_len;   /* of the part at hand */
     ngx_uint_t          unknown;    /* a line the reference can't read */
 } unit_reference_t;
 
@@ -134,8 +147,11 @@ static size_t unit_multipart_make(char *body);
 static size_t unit_multipart_put(char *body, size_t len, const char *token);
 static ngx_uint_t unit_multipart_expect(char *expected, const u_char *body,
     size_t len, ngx_uint_t audio);
-static const u_char *unit_multipart_delimiter(const u_char *p,
-    const u_char *last, const u_char **behind, ngx_uint_t *end);
+static const u_char *unit_multipart_boundary(unit_reference_t *ref,
+    const u_char *p, const u_char *last);
+static const u_char *unit_multipart_behind(unit_reference_t *ref,
+    const u_char *p, const u_char *last);
+static ngx_uint_t unit_multipart_blank(const u_char *p, const u_char *last);
 static const u_char *unit_multipart_header(unit_reference_t *ref,
     const u_char *p, const u_char *last);
 static ngx_uint_t unit_multipart_line(unit_reference_t *ref, const u_char *p,
@@ -159,7 +175,15 @@ static const unit_line_t  unit_lines[] = {
     { "Content-Type: audio/ogg", UNIT_LINE_SOUND, 0, 0, NULL },
     { "Content-Type: text/plain", UNIT_LINE_OTHER, 0, 0, NULL },
     { "X-Y: Content-Type: audio/ogg", UNIT_LINE_OTHER, 0, 0, NULL },
-    { "no colon", UNIT_LINE_BAD, 0, 0, COLON }
+    { "no colon", UNIT_LINE_BROKEN, 0, 0, COLON },
+    { "X : y", UNIT_LINE_BROKEN, 0, 0, BAD_NAME },
+    { "Content-Transfer-Encoding: 8BIT", UNIT_LINE_OTHER, 0, 0, NULL },
+    { "Content-Transfer-Encoding: base64", UNIT_LINE_BROKEN, 0, 0, ENCODED },
+    { DISPOSITION "name=to; filename=x", UNIT_LINE_BAD, 0, 0, TO_FILE },
+    { DISPOSITION "name=x; name*=''to", UNIT_LINE_BAD, 0, 0, STARRED },
+    { DISPOSITION "name=\"to[]\"", UNIT_LINE_BAD, 0, 0, ALIKE },
+    { DISPOSITION "name=file; filename=x; filename*=''a.ogg", UNIT_LINE_FILE,
+      1, 0, NULL }
 };
 
 
@@ -201,16 +225,35 @@ unit_multipart_bodies(void)
         { "a good body", TO SONG LAST, "", NULL },
         { "the other way round", SONG TO LAST, "", NULL },
         { "other parts besides", PART("name=x") "1\r\n" TO
-          PART("name=\"to \"") "2\r\n" SONG PART("name=To") "\r\n" LAST,
+          PART("name=\"x to\"") "2\r\n" SONG PART("name=To") "\r\n" LAST,
           "", NULL },
         { "without the last line end", TO SONG "--b--", "", NULL },
-        { "a preamble", "Hello\r\n--x\r\n\r\n" TO SONG LAST, "", NULL },
+        { "a preamble", "Hello\r\n--x\r\n\r\n" TO SONG LAST, BEFORE, NULL },
+        { "a preamble of a letter", "x\r\n" TO SONG LAST, BEFORE, NULL },
+        { "a preamble of a letter and a bare LF", "x\n" TO SONG LAST, BEFORE,
+          NULL },
+        { "a preamble of a dash", "-\r\n" TO SONG LAST, BEFORE, NULL },
         { "a preamble of a line end", "\r\n" TO SONG LAST, "", NULL },
-        { "a preamble that begins like the boundary", "--\r\n--b-\r\n"
-          TO SONG LAST, "", NULL },
+        { "a preamble of blanks", " \t\r\n\r\r\n\n\t \r\n" TO SONG LAST, "",
+          NULL },
+        { "a preamble of a bare LF", "\n" TO SONG LAST, BARE, NULL },
+        { "a preamble of a bare CR", "\r" TO SONG LAST, BEFORE, NULL },
+        { "a blank before the first boundary", " " TO SONG LAST, BEFORE,
+          NULL },
+        { "a preamble that begins like the boundary", "--\r\n--a-\r\n"
+          TO SONG LAST, BEFORE, NULL },
+        { "the last boundary as a preamble", LAST TO SONG LAST, AFTER, NULL },
         { "a preamble that ends without a line end", "Hello" TO SONG LAST,
-          NO_TO, NULL },
-        { "an epilogue", TO SONG LAST "Bye\r\n" TO SONG "--b\r\nx", "", NULL },
+          BEFORE, NULL },
+        { "an epilogue", TO SONG LAST "Bye\r\n" TO SONG "--b\r\nx", AFTER,
+          NULL },
+        { "an epilogue of blanks", TO SONG LAST " \t\r\n\n\r", "", NULL },
+        { "an epilogue behind blanks", TO SONG LAST "\r\n \n-", AFTER, NULL },
+        { "text behind the last dashes", TO SONG "--b--x", AFTER, NULL },
+        { "three dashes", TO SONG "--b---\r\n", AFTER, NULL },
+        { "the last boundary twice", TO SONG LAST LAST, AFTER, NULL },
+        { "an epilogue, and faults", TO TO PART("name=x") "1\r\n" LAST "x",
+          AFTER TWO_TOS, NULL },
         { "blanks behind delimiters",
           "--b \t \r\n" DISPOSITION "name=to\r\n\r\n+237671234567\r\n"
           "--b\t\r\n" DISPOSITION "name=file; filename=a.mp3\r\n\r\ndata\r\n"
@@ -223,8 +266,9 @@ unit_multipart_bodies(void)
         { "to stands thrice", TO SONG TO TO LAST, TWO_TOS, NULL },
         { "to is empty", PART("name=to") "\r\n" SONG LAST,
           E164 ", not \"\"\n", NULL },
-        { "to has no line", PART("name=to") SONG LAST, E164 ", not \"\"\n",
-          NULL },
+        { "to has no line", PART("name=to") SONG LAST, BARE, NULL },
+        { "to ends in a bare LF", PART("name=to") "+237671234567\n" SONG
+          LAST, BARE, NULL },
         { "to isn't of E.164", PART("name=to") "237671234567\r\n" SONG LAST,
           E164 ", not \"237671234567\"\n", NULL },
         { "to has 15 digits", PART("name=to") "+123456789012345\r\n" SONG
@@ -241,9 +285,23 @@ unit_multipart_bodies(void)
           E164 ", not \"+1234567\r\"\n", NULL },
         { "to is wrong, file is missing", PART("name=to") "0\r\n" LAST,
           E164 ", not \"0\"\n" NO_FILE, NULL },
-        { "to may have a type, and a file name", "--b\r\n" DISPOSITION
-          "name=to; filename=x\r\nContent-Type: text/plain\r\n\r\n"
+        { "to may have a type", "--b\r\n" DISPOSITION
+          "name=to\r\nContent-Type: text/plain\r\n\r\n"
           "+237671234567\r\n" SONG LAST, "", NULL },
+        { "to has a file name", PART("name=to; filename=x")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "to has a file name in front", PART("filename=x; name=to")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "to has an empty file name", PART("name=to; filename=\"\"")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "to has a file name of nothing", PART("name=to; filename=")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "to has a filename*", PART("name=to; filename*=UTF-8''x")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "to has an empty filename*", PART("name=to; filename*=''")
+          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+        { "others may have a file name", TO SONG
+          PART("name=x; filename=\"\"") "\r\n" LAST, "", NULL },
         { "names are told apart by case", PART("name=TO") "+237671234567\r\n"
           PART("name=File; filename=a.mp3") "data\r\n" LAST, NO_TO NO_FILE,
           NULL },
@@ -267,9 +325,9 @@ unit_multipart_bodies(void)
         { "file is empty", TO PART("name=file; filename=a.mp3") "\r\n" LAST,
           EMPTY, NULL },
         { "file has no line", TO PART("name=file; filename=a.mp3") LAST,
-          EMPTY, NULL },
-        { "empty, and no sound", TO PART("name=file; filename=a") LAST, EMPTY,
-          NULL },
+          BARE, NULL },
+        { "empty, and no sound", TO PART("name=file; filename=a") "\r\n"
+          LAST, EMPTY, NULL },
         { "file is a byte", TO PART("name=file; filename=a.mp3") "x\r\n" LAST,
           "", NULL },
         { "file is a line end", TO PART("name=file; filename=a.mp3")
@@ -277,7 +335,9 @@ unit_multipart_bodies(void)
         { "file is a CR", TO PART("name=file; filename=a.mp3")
           "\r\r\n" LAST, "", NULL },
         { "the second file is sound, and has a name", TO
-          PART("name=file") SONG LAST, TWO_FILES, NULL },
+          PART("name=file") "\r\n" SONG LAST, TWO_FILES, NULL },
+        { "file ends in a bare LF", TO PART("name=file; filename=a.mp3")
+          "data\n" LAST, BARE, NULL },
 
         /* sound, by type */
 
@@ -329,7 +389,10 @@ unit_multipart_bodies(void)
         { "a folded line is no line of its own", TO
           TYPED("X: y\r\n Content-Type: audio/ogg") LAST, "", NO_SOUND },
         { "the first line folded", "--b\r\n " DISPOSITION "name=x\r\n\r\n"
-          "\r\n" LAST, NAMELESS, NULL },
+          "\r\n" LAST, BAD_NAME, NULL },
+        { "a file name folded at a tab", TO "--b\r\n" DISPOSITION
+          "name=file; filename=\"a\r\n\t.mp3\"\r\n\r\ndata\r\n" LAST, ALIKE,
+          NULL },
         { "names of headers in capitals", "--b\r\nCONTENT-DISPOSITION:"
           "FORM-DATA;NAME=to\r\n\r\n+237671234567\r\n" SONG LAST, "", NULL },
         { "blanks around parameters", "--b\r\nContent-Disposition: \t"
@@ -381,16 +444,117 @@ unit_multipart_bodies(void)
         { "an escaped name", PART("name=\"\\t\\o\"") "+237671234567\r\n" SONG
           LAST, "", NULL },
 
+        /* what some take for another */
+
+        { "a name*", PART("name=x; name*=UTF-8''to") LAST, STARRED, NULL },
+        { "a NAME* in front", PART("NAME*=x; name=to") LAST, STARRED, NULL },
+        { "a name* alone", PART("name*=UTF-8''to") LAST, STARRED, NULL },
+        { "two file names", TO PART("name=file; filename=a; filename=b")
+          LAST, TWO_FILE_NAMES, NULL },
+        { "two file names, the first empty", TO
+          PART("filename=\"\"; name=file; FILENAME=b") LAST, TWO_FILE_NAMES,
+          NULL },
+        { "two filename*", TO
+          PART("name=file; filename*=''a; filename*=''b") LAST,
+          TWO_FILE_NAMES, NULL },
+        { "two empty filename*", TO
+          PART("name=file; filename*=''; filename*=''") LAST, TWO_FILE_NAMES,
+          NULL },
+        { "two file names of another part", PART("name=x; filename=a; "
+          "filename=a") LAST, TWO_FILE_NAMES, NULL },
+        { "a name that begins with a blank", PART("name=\" to\"") LAST, ALIKE,
+          NULL },
+        { "a name that ends with a blank", PART("name=\"to \"") LAST, ALIKE,
+          NULL },
+        { "a name of a blank", PART("name=\" \"") LAST, ALIKE, NULL },
+        { "a name in single quotes", PART("name='to'") LAST, ALIKE, NULL },
+        { "a name of a single quote", PART("name='") LAST, ALIKE, NULL },
+        { "a name with single quotes", PART("name=t'o'") "\r\n" TO SONG LAST,
+          "", NULL },
+        { "a name with a tab", PART("name=\"to\t\"") LAST, ALIKE, NULL },
+        { "a name with DEL", PART("name=to\x7f") LAST, ALIKE, NULL },
+        { "a name of other letters", PART("name=t\xc3\xb6") "\r\n" TO SONG
+          LAST, "", NULL },
+        { "a file name with a tab", TO
+          PART("name=file; filename=\"a\t.mp3\"") LAST, ALIKE, NULL },
+        { "a file name with a coded LF", TO
+          PART("name=file; filename*=''a%0a.mp3") LAST, ALIKE, NULL },
+        { "a file name with a coded NUL", TO
+          PART("name=file; filename=x; filename*=''a%00.mp3") LAST, ALIKE,
+          NULL },
+        { "another part's file name with DEL", PART("name=x; filename=\x7f")
+          LAST, ALIKE, NULL },
+        { "to[]", PART("name=\"to[]\"") LAST, ALIKE, NULL },
+        { "to[x", PART("name=to[x") LAST, ALIKE, NULL },
+        { "to[", PART("name=to[") LAST, ALIKE, NULL },
+        { "file[]", PART("name=file[]; filename=a.mp3") LAST, ALIKE, NULL },
+        { "file[0][1]", PART("name=file[0][1]") LAST, ALIKE, NULL },
+        { "file[", PART("name=file[") LAST, ALIKE, NULL },
+        { "names that only resemble these", PART("name=to]") "\r\n"
+          PART("name=files[]") "\r\n" PART("name=x[to]") "\r\n" TO SONG LAST,
+          "", NULL },
+        { "a comma in a value", PART("name=to,x") LAST, MALFORMED, NULL },
+        { "a comma behind a value", PART("name=to, x=y") LAST, MALFORMED,
+          NULL },
+        { "a comma in another value", PART("name=to; x=,") LAST, MALFORMED,
+          NULL },
+        { "a quote in a value", PART("name=t\"o\"") LAST, MALFORMED, NULL },
+        { "a quote behind a value", PART("name=to\"") LAST, MALFORMED, NULL },
+        { "a comma that is quoted", TO FILE_PART("filename=\"a,b.mp3\"")
+          LAST, "", NULL },
+
+        /* names of headers, encodings */
+
+        { "a blank before the colon", "--b\r\nContent-Disposition : "
+          "form-data; name=to\r\n\r\n" LAST, BAD_NAME, NULL },
+        { "a tab before the colon", TO TYPED("X\t: y") LAST, BAD_NAME, NULL },
+        { "a blank in a header's name", TO TYPED("X Y: z") LAST, BAD_NAME,
+          NULL },
+        { "a folded name", TO TYPED("X\r\n : y") LAST, BAD_NAME, NULL },
+        { "a control character in a name", TO TYPED("X\x01: y") LAST,
+          BAD_NAME, NULL },
+        { "a name that isn't ASCII", TO TYPED("\xc3\x89: y") LAST, BAD_NAME,
+          NULL },
+        { "a value that isn't ASCII", TO TYPED("X: \xc3\xa9 y") LAST, "",
+          NO_SOUND },
+        { "binary", TO TYPED("Content-Transfer-Encoding: binary") LAST, "",
+          NO_SOUND },
+        { "8BIT", TO TYPED("content-transfer-ENCODING:8BIT") LAST, "",
+          NO_SOUND },
+        { "7bit", TO TYPED("Content-Transfer-Encoding: \t7bit") LAST, "",
+          NO_SOUND },
+        { "base64", TO TYPED("Content-Transfer-Encoding: base64") LAST,
+          ENCODED, NULL },
+        { "quoted-printable", "--b\r\nContent-Transfer-Encoding: "
+          "quoted-printable\r\n" DISPOSITION "name=x\r\n\r\n" LAST, ENCODED,
+          NULL },
+        { "no encoding", TO TYPED("Content-Transfer-Encoding:") LAST, ENCODED,
+          NULL },
+        { "two encodings", TO TYPED("Content-Transfer-Encoding: 8bit, base64")
+          LAST, ENCODED, NULL },
+
         /* line ends */
 
         { "lines that end in LF", "--b\nContent-Disposition: form-data; "
-          "name=to\n\n+237671234567\n--b--\n", NO_BOUNDARY, NULL },
+          "name=to\n\n+237671234567\n--b--\n", BEHIND, NULL },
         { "LF in a header", "--b\r\n" DISPOSITION "name=to\n\r\n"
           "+237671234567\r\n" LAST, BAD_LF, NULL },
         { "LF for an empty line", "--b\r\n" DISPOSITION "name=to\r\n\n"
           "+237671234567\r\n" LAST, BAD_LF, NULL },
         { "LF behind the first delimiter", "--b\n" DISPOSITION
-          "name=to\r\n\r\n" TO SONG LAST, "", NULL },
+          "name=to\r\n\r\n" TO SONG LAST, BEHIND, NULL },
+        { "LF behind another delimiter", TO "--b\n" DISPOSITION
+          "name=x\r\n\r\n\r\n" SONG LAST, BEHIND, NULL },
+        { "LF before another delimiter", TO PART("name=x") "\n" SONG LAST,
+          BARE, NULL },
+        { "LF before the last delimiter", TO SONG PART("name=x") "1\n" LAST,
+          BARE, NULL },
+        { "a delimiter right behind a header", TO SONG PART("name=x") LAST,
+          BARE, NULL },
+        { "text behind a delimiter", TO SONG "--bx\r\n", BEHIND, NULL },
+        { "it ends behind a delimiter and a wrong to", PART("name=to")
+          "+1\r\n" PART("name=x") "\r\n--b-x",
+          BEHIND E164 ", not \"+1\"\n", NULL },
         { "CR in a header", "--b\r\n" DISPOSITION "name=to\rX: y\r\n\r\n"
           LAST, BAD_CR, NULL },
         { "two CR in a header", "--b\r\n" DISPOSITION "name=to\r\r\n\r\n"
@@ -401,11 +565,14 @@ unit_multipart_bodies(void)
         /* what breaks a body hides faults that its rest could mend */
 
         { "an empty body", "", NO_BOUNDARY, NULL },
-        { "no boundary", "Hello\r\n", NO_BOUNDARY, NULL },
+        { "blanks alone", " \t\r\n\r", NO_BOUNDARY, NULL },
+        { "a dash alone", "-", NO_BOUNDARY, NULL },
+        { "dashes alone", "\n--", NO_BOUNDARY, NULL },
+        { "no boundary", "Hello\r\n", BEFORE, NULL },
         { "another boundary", "--c\r\n" DISPOSITION "name=to\r\n\r\n1\r\n"
-          "--c--\r\n", NO_BOUNDARY, NULL },
-        { "the boundary without its line end", "--b", NO_BOUNDARY, NULL },
-        { "the boundary and a CR", "--b\r", NO_BOUNDARY, NULL },
+          "--c--\r\n", BEFORE, NULL },
+        { "the boundary without its line end", "--b", NO_LAST, NULL },
+        { "the boundary and a CR", "--b\r", NO_LAST, NULL },
         { "the last boundary lacks a dash", TO SONG "--b-", NO_LAST, NULL },
         { "the last boundary is missing", TO SONG, NO_LAST, NULL },
         { "it ends in to", TO PART("name=to") "+1", NO_LAST TWO_TOS, NULL },
@@ -510,7 +677,7 @@ unit_multipart_file_names(void)
         { "filename=\"a\"b.mp3\"", MALFORMED },
         { "filename=a b.mp3", MALFORMED },
 
-        /* RFC 8187; it comes before a plain one wherever that stands */
+        /* RFC 8187; with a plain one besides, both have to be sound */
         { "filename*=UTF-8''a.mp3", "" },
         { "filename*=utf-8'en'a.mp3", "" },
         { "filename*=''a.mp3", "" },
@@ -522,10 +689,24 @@ unit_multipart_file_names(void)
         { "filename*=UTF-8''a.mp%30", NO_SOUND },
         { "filename*=UTF-8''a'.mp3", "" },
         { "filename*=\"UTF-8''a.mp3\"", "" },
-        { "filename*=UTF-8''a.mp3; filename=a.txt", "" },
-        { "filename=a.txt; filename*=UTF-8''a.mp3", "" },
+        { "filename*=UTF-8''a.mp3; filename=a.txt", NO_SOUND },
+        { "filename=a.txt; filename*=UTF-8''a.mp3", NO_SOUND },
+        { "filename=a.ogg; filename*=UTF-8''b.mp3", "" },
+        { "filename*=UTF-8''b.mp3; filename=\"a.ogg\"", "" },
+        { "filename=\"\"; filename*=UTF-8''a.mp3", NO_SOUND },
+        { "filename=\"\"; filename*=UTF-8''", NO_NAME },
+        { "filename=a.mp3; filename=a.mp3", TWO_FILE_NAMES },
+        { "filename*=''a.mp3; filename*=''a.mp3", TWO_FILE_NAMES },
+        { "filename*=''a.mp3; filename*=a.mp3", EXTENDED },
+        { "filename=a,b.mp3", MALFORMED },
+        { "filename=a\"b.mp3", MALFORMED },
+        { "filename=\"a\x01.mp3\"", ALIKE },
+        { "filename=\"a\\\t.mp3\"", ALIKE },
+        { "filename*=UTF-8''a%09.mp3", ALIKE },
+        { "filename*=UTF-8''a%7F.mp3", ALIKE },
+        { "filename*=UTF-8''a%80%20.mp3", "" },
         { "filename=a.mp3; filename*=UTF-8''a.txt", NO_SOUND },
-        { "filename*=UTF-8''; filename=a.mp3", "" },
+        { "filename*=UTF-8''; filename=a.mp3", NO_SOUND },
         { "filename*=UTF-8''", NO_NAME },
         { "filename*=''", NO_NAME },
         { "filename*=UTF-8''a.mp3%", EXTENDED },
@@ -573,15 +754,17 @@ unit_multipart_types(void)
     } types[] = {
         { "multipart/form-data; boundary=b", "" },
         { "multipart/form-data; boundary=\"b\"", "" },
-        { "multipart/form-data; boundary=\"\\b\"", "" },
         { "Multipart/Form-Data;BOUNDARY=b", "" },
         { "multipart/form-data ;\tboundary = b ; charset=utf-8", "" },
         { "multipart/form-data; charset=\"a;boundary=c\"; boundary=b", "" },
         { "multipart/form-data; boundary=b;", "" },
-        { "multipart/form-data; boundary=B", NO_BOUNDARY },
-        { "multipart/form-data; boundary=bb", NO_BOUNDARY },
-        { "multipart/form-data; boundary=\"b;\"", NO_BOUNDARY },
-        { "multipart/form-data; boundary=\" b\"", NO_BOUNDARY },
+        { "multipart/form-data; boundary=b; x=y; z=\"a, b\"", "" },
+        { "multipart/form-data; boundaryx=c; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary*0=c; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; Boundary*=c", BAD_TYPE },
+        { "multipart/form-data; boundary=B", BEFORE },
+        { "multipart/form-data; boundary=bb", BEFORE },
+        { "multipart/form-data; boundary=\"b b\"", BEFORE },
 
         { "", NOT_MULTIPART },
         { "; boundary=b", NOT_MULTIPART },
@@ -591,6 +774,7 @@ unit_multipart_types(void)
         { "multipart/form-data2; boundary=b", NOT_MULTIPART },
         { "multipart/form-data,multipart/form-data; boundary=b",
           NOT_MULTIPART },
+        { "application/json; x=\"\\\"\"", NOT_MULTIPART },
         { "x-multipart/form-data; boundary=b", NOT_MULTIPART },
 
         { "multipart/form-data", BAD_TYPE },
@@ -601,6 +785,33 @@ unit_multipart_types(void)
         { "multipart/form-data; boundary", BAD_TYPE },
         { "multipart/form-data; boundary=", BAD_TYPE },
         { "multipart/form-data; boundary=; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x=y; BOUNDARY=c", BAD_TYPE },
+        { "multipart/form-data; boundary=b; boundary=", BAD_TYPE },
+        { "multipart/form-data; boundary=b; boundary=\"\"", BAD_TYPE },
+        { "multipart/form-data; xboundary=c; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x-BOUNDARY=c", BAD_TYPE },
+        { "multipart/form-data; xboundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=\"\\b\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\\b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x=\"\\y\"", BAD_TYPE },
+        { "multipart/form-data; boundary=b\\", BAD_TYPE },
+        { "multipart/form-data; boundary=b,c", BAD_TYPE },
+        { "multipart/form-data; boundary=b, multipart/mixed", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\", x=y", BAD_TYPE },
+        { "multipart/form-data; x=y,z; boundary=b", BAD_TYPE },
+        { "multipart/form-data; x,y=z; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b\"", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x=y\"z\"", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x\"y=z", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\"b", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b\"\"b\"", BAD_TYPE },
+        { "multipart/form-data; boundary=b c", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x", BAD_TYPE },
+        { "multipart/form-data; boundary=b;; x=y", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x=\"y", BAD_TYPE },
+        { "multipart/form-data; boundary=\"b;\"", BAD_TYPE },
+        { "multipart/form-data; boundary=\" b\"", BAD_TYPE },
         { "multipart/form-data; boundary=\"\"", BAD_TYPE },
         { "multipart/form-data; boundary=\"b", BAD_TYPE },
         { "multipart/form-data; boundary=\"b\\\"", BAD_TYPE },
@@ -674,8 +885,9 @@ unit_multipart_boundaries(void)
 
 
 /*
- * What is nearly a delimiter is data: shown by a "to" that holds it, as the
- * fault quotes it, and by a "file" that isn't empty.
+ * What begins like a delimiter is data: shown by a "to" that holds it, as the
+ * fault quotes it, and by a "file" that isn't empty.  A whole one with others
+ * behind it, or without a CRLF before it, breaks the body.
  */
 
 static void
@@ -691,10 +903,38 @@ unit_multipart_data(void)
         "\r--b\r", "x--b\r\n", "--b--"
     };
 
-    static const char  *behind[] = {
-        "--b-x", "--b-\n", "--b x", "--b \tx", "--b\rx", "--b \rx", "--b\nx",
-        "--b\t-", "--b - -", "\r\n--bx", "\r\n--b-x", "\r\n--b x",
-        "\r\n--b\rx", "\r\n--b\t\rx"
+    static const struct {
+        const char  *text;
+        const char  *faults;
+    } breaks[] = {
+        { "\r\n--bx", BEHIND },
+        { "\r\n--bb", BEHIND },
+        { "\r\n--b-x", BEHIND },
+        { "\r\n--b-\n", BEHIND },
+        { "\r\n--b-\r\n", BEHIND },
+        { "\r\n--b x", BEHIND },
+        { "\r\n--b \tx", BEHIND },
+        { "\r\n--b\t-", BEHIND },
+        { "\r\n--b --", BEHIND },
+        { "\r\n--b\n", BEHIND },
+        { "\r\n--b \n", BEHIND },
+        { "\r\n--b\rx", BEHIND },
+        { "\r\n--b\r\r\n", BEHIND },
+        { "\r\n--b\t\rx", BEHIND },
+        { "x\r\r\n--b:", BEHIND },
+        { "\r\n--b--x", AFTER },
+        { "\r\n--b--", AFTER },
+        { "--b", BARE },
+        { "--bx", BARE },
+        { "--b-x", BARE },
+        { "--b--", BARE },
+        { "--b \tx", BARE },
+        { "\n--b", BARE },
+        { "\n--bx", BARE },
+        { "x\n--b--", BARE },
+        { "\r\n\n--b", BARE },
+        { "\n\n--b", BARE },
+        { "\r\n--\n--b", BARE }
     };
 
     for (i = 0; i < unit_count_of(data); i++) {
@@ -712,90 +952,148 @@ unit_multipart_data(void)
                           "what begins like a delimiter is data");
     }
 
-    for (i = 0; i < unit_count_of(behind); i++) {
+    for (i = 0; i < unit_count_of(breaks); i++) {
         len = sprintf(body, "--b\r\n" DISPOSITION "name=to\r\n\r\n%s\r\n"
-                      SONG LAST, behind[i]);
+                      SONG LAST, breaks[i].text);
 
-        sprintf(expected, E164 ", not \"%s\"\n", behind[i]);
-        unit_multipart_is(TYPE, body, len, 1, expected,
-                          "a delimiter with others behind it is data");
+        unit_multipart_is(TYPE, body, len, 1, breaks[i].faults,
+                          "what is nearly a delimiter breaks a body");
 
         len = sprintf(body, TO "--b\r\n" DISPOSITION "name=file; "
-                      "filename=a.mp3\r\n\r\n%s\r\n" LAST, behind[i]);
+                      "filename=a.mp3\r\n\r\n%s\r\n" LAST, breaks[i].text);
 
-        unit_multipart_is(TYPE, body, len, 1, "",
-                          "also in a file, which isn't empty then");
+        unit_multipart_is(TYPE, body, len, 1, breaks[i].faults,
+                          "also in a file");
     }
 
-    /* a CR that ends one attempt begins the next */
+    /* a CR that isn't a delimiter's is data, before one, or breaks the body */
 
     for (i = 1; i < 8; i++) {
         len = sprintf(body, TO PART("name=file; filename=a.mp3")
-                      "%.*s\r\n--b%.*s\r\n" LAST, (int) i, "\r\r\r\r\r\r\r",
-                      (int) i, "-x\r\r\r\r\r");
+                      "%.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
 
         unit_multipart_is(TYPE, body, len, 1, "", "CR upon CR is data");
 
-        /* the boundary begins right behind */
+        len = sprintf(body, SONG PART("name=to") "%.*s\r\n--b--", (int) i,
+                      "\r\r\r\r\r\r\r");
 
-        len = sprintf(body, TO PART("name=file; filename=a.mp3")
-                      "%.*s\r\n--b-\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
-
-        unit_multipart_is(TYPE, body, len, 1, "", "and doesn't hide the last");
+        sprintf(expected, E164 ", not \"%.*s\"\n", (int) i,
+                "\r\r\r\r\r\r\r");
+        unit_multipart_is(TYPE, body, len, 1, expected, "all but the last");
 
         len = sprintf(body, TO PART("name=file; filename=a.mp3")
                       "x\r\n--b%.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
 
-        unit_multipart_is(TYPE, body, len, 1, "", "nor do CR behind one");
+        unit_multipart_is(TYPE, body, len, 1, BEHIND, "CR behind a delimiter");
 
         len = sprintf(body, TO PART("name=file; filename=a.mp3")
                       "x\r\n--b %.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
 
-        unit_multipart_is(TYPE, body, len, 1, "", "nor behind blanks");
+        unit_multipart_is(TYPE, body, len, 1, BEHIND, "and behind blanks");
     }
 }
 
 
-/* Behind a delimiter, each byte: which of them make it one? */
+/* Each byte where not all may stand. */
 
 static void
 unit_multipart_bytes(void)
 {
-    char         body[1024];
-    size_t       len;
-    u_char       c;
-    ngx_uint_t   wrong, delimiter;
-    const char  *got;
+    char                      body[1024];
+    size_t                    len;
+    u_char                    c;
+    ngx_uint_t                wrong, blank, control, token;
+    const char               *got, *line;
+    ngx_wassiit_multipart_t  *mp;
 
+    static const char  boundary[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "'()+_,-./:=? ";
+
+    mp = malloc(sizeof(ngx_wassiit_multipart_t));
     wrong = 0;
     c = 0;
 
     do {
-        /* "--b?\r\n": a delimiter, if ? is a blank, and else data */
+        blank = (c == ' ' || c == '\t');
+        control = (c < 0x20 || c == 0x7f);
+        line = (c == '\r') ? BAD_CR : (c == '\n') ? BAD_LF : NULL;
+
+        /* "--b?\r\n": a delimiter, if ? is a blank */
 
         len = sprintf(body, TO PART("name=file; filename=a.mp3") "\r\n--b");
         body[len++] = c;
         len += sprintf(body + len, "\r\n" DISPOSITION "name=x\r\n\r\n\r\n"
                        LAST);
 
-        delimiter = (c == ' ' || c == '\t');
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, blank ? EMPTY : BEHIND) != 0;
+
+        /* before the first, and behind the last */
+
+        body[0] = c;
+        len = 1 + sprintf(body + 1, "\r\n" TO SONG LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, delimiter ? EMPTY : "") != 0;
+        wrong += strcmp(got, blank || c == '\r' || c == '\n' ? "" : BEFORE)
+                 != 0;
+
+        len = sprintf(body, TO SONG "--b--");
+        body[len++] = c;
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, blank || c == '\r' || c == '\n' ? "" : AFTER)
+                 != 0;
 
         /* a byte in a header is text but for CR and LF */
 
         len = sprintf(body, TO "--b\r\nX: ");
         body[len++] = c;
         len += sprintf(body + len, "\r\n" DISPOSITION "name=file; "
-                       "filename=\"");
+                       "filename=x\r\n\r\nz\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, line ? line : "") != 0;
+
+        /* in a header's name it has to be of a token's */
+
+        token = (c && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+
+        len = sprintf(body, TO SONG "--b\r\n" DISPOSITION "name=x\r\nX");
+        body[len++] = c;
+        len += sprintf(body + len, "Y: z\r\n\r\n\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, line ? line
+                             : c < 0x80 && (isalnum(c) || c == ':' || token)
+                             ? "" : BAD_NAME)
+                 != 0;
+
+        /* names have no control characters */
+
+        len = sprintf(body, TO SONG PART("name=x; filename=x") "\r\n--b\r\n"
+                      DISPOSITION "name=\"x");
+        body[len++] = c;
+        len += sprintf(body + len, "y\"\r\n\r\n\r\n" LAST);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, line ? line : control ? ALIKE
+                             : c == '"' ? MALFORMED : "")
+                 != 0;
+
+        len = sprintf(body, TO "--b\r\n" DISPOSITION "name=file; filename=\"");
         body[len++] = 'x';
         body[len++] = (c == '"' || c == '\\') ? 'y' : c;
         len += sprintf(body + len, "\"\r\n\r\nz\r\n" LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, c == '\r' ? BAD_CR : c == '\n' ? BAD_LF : "")
-                 != 0;
+        wrong += strcmp(got, line ? line : control ? ALIKE : "") != 0;
+
+        len = sprintf(body, TO PART("name=file; filename*=''%%%02x") "z\r\n"
+                      LAST, c);
+
+        got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        wrong += strcmp(got, control ? ALIKE : "") != 0;
 
         /* and in the data it counts, whatever it is */
 
@@ -808,7 +1106,26 @@ unit_multipart_bytes(void)
 
     } while (++c != 0);
 
-    unit_is(wrong, 0, "each byte behind a delimiter, in a header, in data");
+    unit_is(wrong, 0, "each byte around a delimiter, in a header, in data");
+
+    wrong = 0;
+
+    do {
+        len = sprintf(body, "multipart/form-data; boundary=\"b");
+        body[len++] = c;
+        len += sprintf(body + len, "b\"");
+
+        if (ngx_wassiit_multipart_init(mp, (u_char *) body, len)
+            != (memchr(boundary, c, sizeof(boundary) - 1) ? NGX_OK : NGX_ERROR)
+            && wrong++ == 0)
+        {
+            unit_note("first: %02x", c);
+        }
+    } while (++c != 0);
+
+    unit_is(wrong, 0, "each byte in a boundary");
+
+    free(mp);
 }
 
 
@@ -980,8 +1297,8 @@ unit_multipart_large(void)
     const char   *got;
 
     static const char  *pieces[] = {
-        "\r\n--", "\r\n--b", "\r", "\n", "-", "data", "--b--", "\r\n--bb\r\n",
-        "\r\n\r\n", " "
+        "\r\n--", "\r\n-", "\r", "\n", "-", "data", "--b--", "\r\n--a\r\n",
+        "\r\n\r\n", " ", "\n--", "\r--b"
     };
 
     body = malloc(UNIT_MULTIPART_BODY);
@@ -990,7 +1307,7 @@ unit_multipart_large(void)
     for (i = 0; i < 200; i++) {
         len = sprintf(body, TO PART("name=file; filename=x") "x");
 
-        /* nothing here is "\r\n--b" and a line end, a blank or dashes */
+        /* nothing here is "\n--b" */
 
         while (len < UNIT_MULTIPART_BODY - 1000) {
             k = unit_random(unit_count_of(pieces));
@@ -1015,8 +1332,9 @@ unit_multipart_large(void)
                        LAST, k ? "x" : "");
 
         got = unit_multipart_says(TYPE, body, len, 0, 0, 0);
-        unit_ok(strcmp(got, k ? "" : EMPTY) == 0, "5000 blanks are %s",
-                k ? "data" : "padding");
+        unit_ok(strcmp(got, k ? BEHIND : EMPTY) == 0,
+                "5000 blanks are padding, %s", k ? "unless text follows"
+                                                 : "and no data");
     }
 
     len = sprintf(body, SONG PART("name=to"));
@@ -1055,7 +1373,7 @@ unit_multipart_ends(void)
     ngx_uint_t   good, broken;
     const char  *got;
 
-    static const char  body[] = "preamble\r\n" TO SONG PART("name=x")
+    static const char  body[] = " \t\r\n" TO SONG PART("name=x")
                                 "\r\n--b--";
 
     good = 0;
@@ -1155,9 +1473,9 @@ unit_multipart_garbage(void)
     ngx_uint_t   wrong, good, bad;
 
     static const char  text[] =
-        "x\r\n" TO "--b\r\nContent-Type: audio/x\r\n" DISPOSITION
+        " \r\n" TO "--b\r\nContent-Type: audio/x\r\n" DISPOSITION
         "name=\"file\"; filename=\"a\\\"b\"; filename*=UTF-8''%41%c3;\r\n"
-        " x=y\r\nX-Folded: a\r\n\tb\r\n\r\ndata\r\n--bx\r\n" LAST;
+        " x=y\r\nX-Folded: a\r\n\tb\r\n\r\ndata\r\n--ax\r\n" LAST;
     static const char  bytes[] = "\r\n\r\n-b\"\\;=:%' \t*\0\xff";
 
     wrong = 0;
@@ -1167,7 +1485,7 @@ unit_multipart_garbage(void)
     for (i = 0; i < UNIT_MULTIPART_TRIES; i++) {
         len = sizeof(text) - 1;
         memcpy(body, text, len);
-        strcpy(type, "multipart/form-data; x=\"y\\\"z\" ; boundary=\"b\"");
+        strcpy(type, "multipart/form-data; x=\"y;z\" ; boundary=\"b\"; z=y");
 
         for (k = unit_random(4); k; k--) {
             body[unit_random(len)] = bytes[unit_random(sizeof(bytes) - 1)];
@@ -1423,12 +1741,12 @@ unit_multipart_make(char *body)
     static const char  *tokens[] = {
         "\r\n", "\r\n", "\r", "\n", "--", "-", "--b", "\r\n--b", "\r\n--b--",
         "\r\n--b\r\n", "\r\n--b \r\n", "\r\n--bb", "+1234567", "x", " ", "\t",
-        ":", "b", "\r\n--", "\r\n--b-", "\r\n\r\n"
+        ":", "b", "\r\n--", "\r\n--b-", "\r\n\r\n", "\n--b", "\n--", "\r\n--a"
     };
 
     len = 0;
 
-    for (n = unit_random(3) ? 0 : unit_random(4); n; n--) {
+    for (n = unit_random(6) ? 0 : unit_random(4); n; n--) {
         len = unit_multipart_put(body, len,
                                  tokens[unit_random(unit_count_of(tokens))]);
     }
@@ -1466,7 +1784,7 @@ unit_multipart_make(char *body)
             len = unit_multipart_put(body, len, "+1234567");
         }
 
-        for (n = unit_random(3) ? 0 : unit_random(5); n; n--) {
+        for (n = unit_random(4) ? 0 : unit_random(5); n; n--) {
             len = unit_multipart_put(body, len,
                                      tokens[unit_random(
                                                 unit_count_of(tokens))]);
@@ -1475,7 +1793,7 @@ unit_multipart_make(char *body)
 
     len = unit_multipart_put(body, len, len ? "\r\n--b--" : "--b--");
 
-    for (n = unit_random(3) ? 0 : unit_random(4); n; n--) {
+    for (n = unit_random(6) ? 0 : unit_random(4); n; n--) {
         len = unit_multipart_put(body, len,
                                  tokens[unit_random(unit_count_of(tokens))]);
     }
@@ -1510,54 +1828,63 @@ unit_multipart_expect(char *expected, const u_char *body, size_t len,
     ngx_uint_t audio)
 {
     u_char            *text;
-    ngx_uint_t         end, whole;
-    const u_char      *p, *last, *delimiter, *behind;
+    ngx_uint_t         whole;
+    const u_char      *p, *last, *end, *data;
     unit_reference_t   ref;
 
     ngx_memzero(&ref, sizeof(unit_reference_t));
 
-    /* as if a line had ended before the first */
+    /* as if a header had ended before it, and a line of its own */
 
-    text = malloc(len + 2);
-    memcpy(text, "\r\n", 2);
-    memcpy(text + 2, body, len);
-    last = text + 2 + len;
-    end = 0;
+    text = malloc(len + 3);
+    memcpy(text, "\n\r\n", 3);
+    memcpy(text + 3, body, len);
+    last = text + 3 + len;
 
-    delimiter = unit_multipart_delimiter(text, last, &behind, &end);
+    end = memmem(text, last - text, "\n--b", 4);
 
-    while (delimiter && !end) {
-        ref.parts++;
-        p = unit_multipart_header(&ref, behind, last);
+    if (end == NULL) {
+        /* dashes in the end might have become a boundary */
 
-        if (p == NULL) {
-            break;
-        }
+        end = last;
 
-        /* the empty line's end may be a delimiter's beginning */
+        if (memcmp(end - 2, "\n-", 2) == 0) {
+            end--;
 
-        delimiter = unit_multipart_delimiter(p - 2, last, &behind, &end);
-
-        if (ref.role == UNIT_LINE_TO) {
-            ref.to = p;
-            ref.to_len = !delimiter ? 0
-                         : delimiter < p ? 0 : delimiter - p;
-
-        } else if (ref.role == UNIT_LINE_FILE) {
-            ref.file_len = !delimiter || delimiter < p ? 0 : delimiter - p;
-        }
-
-        if (delimiter == NULL) {
-            break;
-        }
-
-        if (!end) {
-            ref.role = UNIT_LINE_OTHER;
+        } else if (memcmp(end - 3, "\n--", 3) == 0) {
+            end -= 2;
         }
     }
 
-    if (ref.error == NULL && !end) {
-        ref.error = ref.parts ? NO_LAST : NO_BOUNDARY;
+    p = NULL;
+
+    if (unit_multipart_blank(text, end)) {
+        p = unit_multipart_boundary(&ref, text + 1, last);
+
+    } else {
+        ref.error = BEFORE;
+    }
+
+    while (p) {
+        data = unit_multipart_header(&ref, p, last);
+
+        if (data == NULL) {
+            break;
+        }
+
+        p = unit_multipart_boundary(&ref, data, last);
+
+        if (ref.role == UNIT_LINE_TO) {
+            ref.to = data;
+            ref.to_len = ref.data_len;
+
+        } else if (ref.role == UNIT_LINE_FILE) {
+            ref.file_len = ref.data_len;
+        }
+    }
+
+    if (ref.error == NULL && !ref.end) {
+        ref.error = ref.begun ? NO_LAST : NO_BOUNDARY;
     }
 
     whole = (ref.error == NULL);
@@ -1605,37 +1932,84 @@ unit_multipart_expect(char *expected, const u_char *body, size_t len,
 }
 
 
-/* The next delimiter with a line end, or with two dashes, behind it. */
+/*
+ * Of data that begin at p, behind a line's end.  Returns where the next part
+ * begins; NULL: there is none, or it is broken.
+ */
 
 static const u_char *
-unit_multipart_delimiter(const u_char *p, const u_char *last,
-    const u_char **behind, ngx_uint_t *end)
+unit_multipart_boundary(unit_reference_t *ref, const u_char *p,
+    const u_char *last)
 {
-    const u_char  *q;
+    const u_char  *lf;
 
-    for ( ;; p++) {
-        p = memmem(p, last - p, "\r\n--b", 5);
+    ref->data_len = 0;
 
-        if (p == NULL) {
-            return NULL;
+    lf = memmem(p - 1, last - p + 1, "\n--b", 4);
+
+    if (lf == NULL) {
+        return NULL;
+    }
+
+    if (lf <= p || lf[-1] != '\r') {
+        ref->error = BARE;
+        return NULL;
+    }
+
+    ref->begun = 1;
+    ref->data_len = lf - 1 - p;
+
+    return unit_multipart_behind(ref, lf + 4, last);
+}
+
+
+/* Behind a boundary: two dashes and blank lines, or blanks and a line end. */
+
+static const u_char *
+unit_multipart_behind(unit_reference_t *ref, const u_char *p,
+    const u_char *last)
+{
+    size_t  n;
+
+    if (last - p >= 2 && memcmp(p, "--", 2) == 0) {
+        ref->end = 1;
+
+        if (!unit_multipart_blank(p + 2, last)) {
+            ref->error = AFTER;
         }
 
-        q = p + 5;
+        return NULL;
+    }
 
-        if (last - q >= 2 && memcmp(q, "--", 2) == 0) {
-            *end = 1;
-            return p;
-        }
+    if (last - p == 1 && *p == '-') {
+        return NULL;
+    }
 
-        while (q < last && (*q == ' ' || *q == '\t')) {
-            q++;
-        }
+    while (p < last && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
 
-        if (last - q >= 2 && memcmp(q, "\r\n", 2) == 0) {
-            *behind = q + 2;
-            return p;
+    n = ngx_min(last - p, 2);
+
+    if (memcmp(p, "\r\n", n) != 0) {
+        ref->error = BEHIND;
+        return NULL;
+    }
+
+    return (n == 2) ? p + 2 : NULL;
+}
+
+
+static ngx_uint_t
+unit_multipart_blank(const u_char *p, const u_char *last)
+{
+    for ( /* void */ ; p < last; p++) {
+        if (memchr(" \t\r\n", *p, 4) == NULL) {
+            return 0;
         }
     }
+
+    return 1;
 }
 
 
@@ -1733,6 +2107,18 @@ unit_multipart_line(unit_reference_t *ref, const u_char *p, size_t len)
         return 1;
     }
 
+    for (i = 0; p[i] != ':'; i++) {
+        if (!isgraph(p[i]) || strchr("\"(),/;<=>?@[\\]{}", p[i])) {
+            ref->error = BAD_NAME;
+            return 1;
+        }
+    }
+
+    if (i == 0) {
+        ref->error = BAD_NAME;
+        return 1;
+    }
+
     for (i = 0; i < unit_count_of(unit_lines); i++) {
         line = &unit_lines[i];
 
@@ -1754,6 +2140,11 @@ unit_multipart_line(unit_reference_t *ref, const u_char *p, size_t len)
 
     if (line->meaning == UNIT_LINE_OTHER) {
         return 0;
+    }
+
+    if (line->meaning == UNIT_LINE_BROKEN) {
+        ref->error = line->error;
+        return 1;
     }
 
     if (ref->disposition) {

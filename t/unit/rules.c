@@ -93,10 +93,12 @@ static void unit_rules_pointers(void);
 static void unit_rules_long_names(void);
 static void unit_rules_quotes(void);
 static void unit_rules_random_quotes(void);
+static void unit_rules_many(void);
 static void unit_rules_memory(void);
+static void unit_rules_many_memory(void);
 static json_t *unit_rules_json(const char *text, size_t flags);
 static const char *unit_rules_with(ngx_wassiit_rule_e rule, const char *field,
-    json_t *value, ngx_uint_t big);
+    json_t *value);
 static const char *unit_rules_lines(json_t *errors);
 static ngx_uint_t unit_rules_are(const char *got, const char *expected,
     const char *name);
@@ -149,7 +151,9 @@ main(void)
     unit_rules_long_names();
     unit_rules_quotes();
     unit_rules_random_quotes();
+    unit_rules_many();
     unit_rules_memory();
+    unit_rules_many_memory();
 
     return unit_done();
 }
@@ -1005,9 +1009,10 @@ unit_rules_fields(void)
           REFERENCE ", not \"12a\"" },
         { NGX_WASSIIT_RULE_AUTOMATION, "reference", "\"12\\u0000\"",
           REFERENCE ", not \"12?\"" },
-        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1.0", REFERENCE },
-        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1e3", REFERENCE },
-        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1e300", REFERENCE },
+        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1.0", NULL },
+        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1e3", NULL },
+        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1e300", NULL },
+        { NGX_WASSIIT_RULE_AUTOMATION, "reference", "1.5", REFERENCE },
         { NGX_WASSIIT_RULE_AUTOMATION, "reference", "true", REFERENCE },
         { NGX_WASSIIT_RULE_AUTOMATION, "reference", "null", REFERENCE },
 
@@ -1073,8 +1078,7 @@ unit_rules_fields(void)
         }
 
         got = unit_rules_with(f->rule, f->field,
-                              f->value ? unit_rules_json(f->value, 0) : NULL,
-                              0);
+                              f->value ? unit_rules_json(f->value, 0) : NULL);
 
         snprintf(name, sizeof(name), "%s %s %s%s",
                  f->rule == NGX_WASSIIT_RULE_MESSAGE ? "message:"
@@ -1158,7 +1162,7 @@ unit_rules_bodies(void)
         body = unit_rules_json(unit_good[i], 0);
         errors = NULL;
 
-        unit_ok(ngx_wassiit_rules_check(i, body, 0, &errors) == NGX_OK
+        unit_ok(ngx_wassiit_rules_check(i, body, &errors) == NGX_OK
                 && errors == NULL,
                 "a good body makes no array of faults");
         json_decref(body);
@@ -1168,7 +1172,7 @@ unit_rules_bodies(void)
         body = unit_rules_json(bodies[i].body, 0);
         errors = NULL;
 
-        if (ngx_wassiit_rules_check(bodies[i].rule, body, 0, &errors)
+        if (ngx_wassiit_rules_check(bodies[i].rule, body, &errors)
             != NGX_OK)
         {
             unit_ok(0, "a body is checked");
@@ -1184,7 +1188,7 @@ unit_rules_bodies(void)
     errors = NULL;
 
     (void) ngx_wassiit_rules_fault(&errors, "#/first", "was here", NULL, 0);
-    (void) ngx_wassiit_rules_check(NGX_WASSIIT_RULE_MESSAGE, body, 0, &errors);
+    (void) ngx_wassiit_rules_check(NGX_WASSIIT_RULE_MESSAGE, body, &errors);
 
     unit_rules_are(unit_rules_lines(errors),
                    "#/first: was here\n#/text: " MISSING TEXT "\n",
@@ -1230,8 +1234,7 @@ unit_rules_lengths(void)
 
             if (!unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_MESSAGE,
                                                 "text",
-                                                json_stringn(text, n * width),
-                                                0),
+                                                json_stringn(text, n * width)),
                                 expected, "a text of so many characters"))
             {
                 unit_note("%u of %u bytes", (unsigned) n, (unsigned) width);
@@ -1244,15 +1247,16 @@ unit_rules_lengths(void)
 
 
 /*
- * With a number of more than 64 bits anywhere, all integers come as reals, so
- * that 1 and 1.0 can't be told apart; a half can.
+ * By value, whether integers come as reals, as with a number of more than 64
+ * bits anywhere in the body, or not.
  */
 
 static void
 unit_rules_references(void)
 {
-    size_t       i;
-    const char  *got;
+    size_t        i, flags;
+    json_t       *value;
+    const char   *got;
 
     static const struct {
         const char  *value;
@@ -1266,9 +1270,27 @@ unit_rules_references(void)
         { "18446744073709551616", 1 },
         { "-18446744073709551616", 1 },
         { "123456789012345678901234567890", 1 },
+        { "1.0", 1 },
+        { "1e2", 1 },
+        { "1E+2", 1 },
+        { "100e-2", 1 },
+        { "12.50e1", 1 },
+        { "-0", 1 },
+        { "-0.0", 1 },
+        { "-3.0", 1 },
+        { "9007199254740993.0", 1 },
+        { "9223372036854775807", 1 },
+        { "-9223372036854775808", 1 },
+        { "9223372036854775808.0", 1 },
+        { "1e300", 1 },
+        { "-1e300", 1 },
         { "0.5", 0 },
         { "-0.5", 0 },
         { "1.5", 0 },
+        { "15e-1", 0 },
+        { "1e-9", 0 },
+        { "-1e-300", 0 },
+        { "1.0000000000000002", 0 },
         { "4503599627370495.5", 0 },
         { "-4503599627370495.5", 0 },
         { "\"4711\"", 1 },
@@ -1276,29 +1298,31 @@ unit_rules_references(void)
         { "null", 0 }
     };
 
-    for (i = 0; i < unit_count_of(references); i++) {
-        got = unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "reference",
-                              unit_rules_json(references[i].value,
-                                              JSON_DECODE_INT_AS_REAL), 1);
+    for (i = 0; i < 2 * unit_count_of(references); i++) {
+        flags = (i & 1) ? JSON_DECODE_INT_AS_REAL : 0;
 
-        if (!unit_rules_are(got, references[i].good
+        value = json_loads(references[i / 2].value, flags|JSON_DECODE_ANY,
+                           NULL);
+
+        if (value == NULL) {
+            unit_ok(flags == 0, "an integer that needs the other way");
+            continue;
+        }
+
+        got = unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "reference", value);
+
+        if (!unit_rules_are(got, references[i / 2].good
                                  ? "" : "#/reference: " REFERENCE "\n",
-                            "a reference among big numbers"))
+                            flags ? "a reference among big numbers"
+                                  : "a reference"))
         {
-            unit_note("%s", references[i].value);
+            unit_note("%s", references[i / 2].value);
         }
     }
 
-    unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "reference",
-                                   unit_rules_json("1",
-                                                   JSON_DECODE_INT_AS_REAL),
-                                   0),
-                   "#/reference: " REFERENCE "\n",
-                   "without big numbers, a real is none");
     unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "variables",
                                    unit_rules_json("{\"a\":1,\"b\":1e99}",
-                                                   JSON_DECODE_INT_AS_REAL),
-                                   1),
+                                                   JSON_DECODE_INT_AS_REAL)),
                    "", "variables may be big numbers");
 }
 
@@ -1345,7 +1369,7 @@ unit_rules_pointers(void)
             sprintf(expected, "#/variables/%s: " VARIABLE "\n",
                     names[i].escaped);
             unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION,
-                                           "variables", variables, 0),
+                                           "variables", variables),
                            expected, "the pointer to a variable");
         }
     }
@@ -1381,7 +1405,7 @@ unit_rules_pointers(void)
         json_object_set_new(variables, name, json_null());
 
         errors = NULL;
-        (void) ngx_wassiit_rules_check(NGX_WASSIIT_RULE_AUTOMATION, body, 0,
+        (void) ngx_wassiit_rules_check(NGX_WASSIIT_RULE_AUTOMATION, body,
                                        &errors);
 
         if ((json_array_size(errors) != 1
@@ -1450,7 +1474,7 @@ unit_rules_long_names(void)
             json_object_set_new(variables, name, json_object());
 
             unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION,
-                                           "variables", variables, 0),
+                                           "variables", variables),
                            expected, "the pointer to a long name");
         }
     }
@@ -1461,7 +1485,7 @@ unit_rules_long_names(void)
     json_object_set_new(variables, name, json_string("x"));
 
     unit_rules_are(unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "variables",
-                                   variables, 0),
+                                   variables),
                    "", "a long name is no fault");
 }
 
@@ -1595,6 +1619,81 @@ unit_rules_random_quotes(void)
 }
 
 
+/* Of faults, the first 100 are told, and the number of the others. */
+
+static void
+unit_rules_many(void)
+{
+    char          pointer[32], expected[UNIT_RULES_LINES], *p;
+    size_t        i, n;
+    json_t       *errors, *variables;
+    const char   *got;
+
+    static const size_t  counts[] = {
+        1, 99, 100, 101, 102, 109, 110, 200, 201, 1100, 100100
+    };
+
+    for (i = 0; i < unit_count_of(counts); i++) {
+        p = expected;
+        errors = NULL;
+        variables = json_object();
+
+        for (n = 0; n < counts[i]; n++) {
+            sprintf(pointer, "#/variables/%u", (unsigned) n);
+
+            if (ngx_wassiit_rules_fault(&errors, pointer, VARIABLE, NULL, 0)
+                != NGX_OK)
+            {
+                unit_ok(0, "a fault is told");
+            }
+
+            json_object_set_new(variables, strrchr(pointer, '/') + 1,
+                                json_null());
+
+            if (n < NGX_WASSIIT_FAULTS) {
+                p += sprintf(p, "%s: " VARIABLE "\n", pointer);
+            }
+        }
+
+        if (n > NGX_WASSIIT_FAULTS) {
+            sprintf(p, "#: has %u more faults\n",
+                    (unsigned) n - NGX_WASSIIT_FAULTS);
+        }
+
+        unit_rules_are(unit_rules_lines(errors), expected, "many faults");
+        unit_is(json_array_size(errors), n <= 100 ? n : 101,
+                "not all of which are kept");
+
+        got = unit_rules_with(NGX_WASSIIT_RULE_AUTOMATION, "variables",
+                              variables);
+        unit_rules_are(got, expected, "many faults of a body");
+
+        json_decref(errors);
+    }
+
+    /* the text that is quoted doesn't matter there */
+
+    errors = NULL;
+
+    for (n = 0; n < 102; n++) {
+        (void) ngx_wassiit_rules_fault(&errors, "#/x", "wrong",
+                                       (u_char *) "9", 1);
+    }
+
+    unit_ok(strcmp(json_string_value(json_object_get(json_array_get(errors,
+                                                                    99),
+                                                     "detail")),
+                   "wrong, not \"9\"") == 0
+            && strcmp(json_string_value(json_object_get(json_array_get(errors,
+                                                                       100),
+                                                        "detail")),
+                      "has 2 more faults") == 0,
+            "the last quotes nothing");
+
+    json_decref(errors);
+}
+
+
 /* Memory that runs short is told, and what was taken given back. */
 
 static void
@@ -1622,7 +1721,7 @@ unit_rules_memory(void)
             live = unit_live;
 
             unit_room = n;
-            rc = ngx_wassiit_rules_check(NGX_WASSIIT_RULE_AUTOMATION, body, 0,
+            rc = ngx_wassiit_rules_check(NGX_WASSIIT_RULE_AUTOMATION, body,
                                          &errors);
             wrong += (rc == NGX_OK && json_array_size(errors) != 5);
             wrong += (rc != NGX_OK && rc != NGX_ERROR);
@@ -1647,6 +1746,66 @@ unit_rules_memory(void)
 }
 
 
+/* The same where faults are no more told but counted. */
+
+static void
+unit_rules_many_memory(void)
+{
+    json_t      *body, *variables, *errors;
+    char         name[16];
+    ngx_int_t    n, rc, live, full;
+    ngx_uint_t   refused, wrong, leaks;
+
+    json_set_alloc_funcs(unit_rules_malloc, unit_rules_free);
+
+    body = unit_rules_json(unit_good[NGX_WASSIIT_RULE_AUTOMATION], 0);
+    variables = json_object_get(body, "variables");
+
+    for (n = 0; n < 4; n++) {
+        sprintf(name, "%d", (int) n);
+        json_object_set_new(variables, name, json_null());
+    }
+
+    wrong = 0;
+    leaks = 0;
+
+    for (unit_once = 0; unit_once < 2; unit_once++) {
+        refused = 0;
+
+        for (n = 0; n < 1000; n++) {
+            errors = NULL;
+            live = unit_live;
+
+            for (full = 0; full < NGX_WASSIIT_FAULTS - 1; full++) {
+                (void) ngx_wassiit_rules_fault(&errors, "#", "x", NULL, 0);
+            }
+
+            unit_room = n;
+            rc = ngx_wassiit_rules_check(NGX_WASSIIT_RULE_AUTOMATION, body,
+                                         &errors);
+            wrong += (rc == NGX_OK && json_array_size(errors) != 101);
+            wrong += (rc != NGX_OK && rc != NGX_ERROR);
+            refused += (rc == NGX_ERROR);
+            wrong += (rc == NGX_ERROR && unit_room > 0);
+
+            n = (unit_room > 0) ? 1000 : n;
+            unit_room = -1;
+
+            json_decref(errors);
+            leaks += (unit_live != live);
+        }
+
+        unit_ok(refused > 10, "memory that is short for many faults is told");
+    }
+
+    unit_is(wrong, 0, "and told only then");
+    unit_is(leaks, 0, "what was taken for them is given back");
+
+    json_decref(body);
+    json_set_alloc_funcs(malloc, free);
+}
+
+
 static json_t *
 unit_rules_json(const char *text, size_t flags)
 {
@@ -1667,8 +1826,7 @@ unit_rules_json(const char *text, size_t flags)
 /* What is said of a good body with one field changed, or without it. */
 
 static const char *
-unit_rules_with(ngx_wassiit_rule_e rule, const char *field, json_t *value,
-    ngx_uint_t big)
+unit_rules_with(ngx_wassiit_rule_e rule, const char *field, json_t *value)
 {
     json_t      *body, *errors;
     const char  *lines;
@@ -1685,7 +1843,7 @@ unit_rules_with(ngx_wassiit_rule_e rule, const char *field, json_t *value,
 
     lines = "not checked\n";
 
-    if (ngx_wassiit_rules_check(rule, body, big, &errors) == NGX_OK) {
+    if (ngx_wassiit_rules_check(rule, body, &errors) == NGX_OK) {
         lines = unit_rules_lines(errors);
     }
 
