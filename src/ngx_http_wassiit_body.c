@@ -174,7 +174,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     body->sign = (wlcf->sign
                   && (wlcf->sign->zone || body->signed_by != wlcf->sign));
 
-    if (body->failed && (wlcf->verify || wlcf->payload || wlcf->sign)) {
+    if (body->failed && (body->verify || body->check || body->sign)) {
         /* of half a body, only what has become of it can be told */
 
         return (r->err_status >= NGX_HTTP_BAD_REQUEST)
@@ -186,6 +186,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     body->macs = NULL;
     body->nmacs = 0;
     body->multipart = NULL;
+    body->place.cl = NULL;
     body->size = 0;
     body->done = 0;
     body->late = 0;
@@ -310,6 +311,12 @@ ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
     if (body->check) {
         body->checked = wlcf->payload;
+    }
+
+    if (ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED
+        && (body->verify || body->check))
+    {
+        ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
     }
 
     ngx_http_wassiit_count_allowed(ctx);

@@ -68,6 +68,9 @@ http {
         location /failed { client_max_body_size 1k; wassiit_webhook_verify secret_file=in.secret; error_page 413 /slow; }
         location /json { client_body_buffer_size 1m; wassiit_payload message; try_files /none \@ok; }
         location /early { wassiit_payload document; try_files /none \@ok; }
+        location /paged { wassiit_payload document; error_page 400 /paged.html; try_files /none \@ok; }
+        location = /paged.html { wassiit_payload document; try_files /none \@page; }
+        location \@page { return 400 "the operator's"; }
 
         # what fails on its way is led on, but never upstream
         location /led {
@@ -214,6 +217,14 @@ for my $method ('GET', 'POST') {
     $h2->data($id, '', 1);
     $h2->until_closed($id);
     is($h2->status($id), $method eq 'GET' ? 200 : 415, "HTTP/2, $method, an end and nothing before");
+}
+
+# Refused half-way or at its end, the operator's page is the answer.
+
+for my $bad ("--edge\r\nnonsense\r\n\r\n", '') {
+    my $r = http($server->port, method => 'POST', uri => '/paged', headers => \@signed, chunked => 1,
+                 body => $bad . form(5000) . ($bad ? '' : 'more'));
+    is($r->status . ' ' . $r->body, "400 the operator's", 'error_page wins');
 }
 
 # What stands behind a body that was refused half-way isn't lost in silence.

@@ -338,6 +338,7 @@ refused(post('/through', 'hello', $header => '0' x 64), 401, 'invalid_signature'
 
 ok(wait_for { $server->access_log =~ m{^/to/poor }m }, 'requests are logged');
 like($server->access_log, qr{^/verify - invalid_signature -$}m, 'a decision, no signature');
+like($server->access_log, qr{^/verify - allowed -$}m, 'a decision without a partner');
 like($server->access_log, qr{^/access atlas allowed -$}m, 'a partner');
 like($server->access_log, qr{^/access one invalid_signature -$}m, 'a partner with a wrong signature');
 like($server->access_log, qr{^/sign - - ${\ hmac_sha256_hex('x', 'first') }$}m, 'what was signed');
