@@ -5,13 +5,12 @@
  */
 
 
-#include "unit.h"
+#include "faults.h"
 
 #include "ngx_wassiit_multipart.h"
 
 
 #define UNIT_MULTIPART_TRIES    30000
-#define UNIT_MULTIPART_LINES    8192
 #define UNIT_MULTIPART_BODY     65536
 
 #define TYPE        "multipart/form-data; boundary=b"
@@ -140,7 +139,6 @@ static ngx_uint_t unit_multipart_is(const char *type, const void *body,
     size_t len, ngx_uint_t audio, const char *expected, const char *name);
 static const char *unit_multipart_says(const char *type, const void *body,
     size_t len, ngx_uint_t audio, size_t at, size_t step);
-static const char *unit_multipart_lines(json_t *errors);
 static void unit_multipart_note(const char *what, const char *text);
 
 static size_t unit_multipart_make(char *body);
@@ -1277,7 +1275,7 @@ unit_multipart_parts(void)
 
         errors = NULL;
         (void) ngx_wassiit_multipart_check(mp, 1, &errors);
-        unit_ok(strcmp(unit_multipart_lines(errors), TOO_MANY) == 0,
+        unit_ok(strcmp(unit_faults(errors), TOO_MANY) == 0,
                 "and that alone is said");
         json_decref(errors);
     }
@@ -1405,7 +1403,7 @@ unit_multipart_ends(void)
 static void
 unit_multipart_random(void)
 {
-    char         expected[UNIT_MULTIPART_LINES], *body;
+    char         expected[UNIT_FAULTS_SIZE], *body;
     size_t       i, len;
     ngx_uint_t   audio, wrong, cut, known, good, faulty, broken;
     const char  *got;
@@ -1468,7 +1466,7 @@ unit_multipart_random(void)
 static void
 unit_multipart_garbage(void)
 {
-    char         whole[UNIT_MULTIPART_LINES], type[128], body[2048];
+    char         whole[UNIT_FAULTS_SIZE], type[128], body[2048];
     size_t       i, k, len;
     ngx_uint_t   wrong, good, bad;
 
@@ -1668,41 +1666,13 @@ unit_multipart_says(const char *type, const void *body, size_t len,
     }
 
     if (said == NULL) {
-        said = unit_multipart_lines(errors);
+        said = unit_faults(errors);
     }
 
     json_decref(errors);
     free(mp);
 
     return said;
-}
-
-
-static const char *
-unit_multipart_lines(json_t *errors)
-{
-    size_t        i, n;
-    json_t       *fault;
-    const char   *pointer, *detail;
-
-    static char  lines[UNIT_MULTIPART_LINES];
-
-    n = 0;
-    lines[0] = '\0';
-
-    json_array_foreach(errors, i, fault) {
-        pointer = json_string_value(json_object_get(fault, "pointer"));
-        detail = json_string_value(json_object_get(fault, "detail"));
-
-        if (pointer == NULL || detail == NULL) {
-            return "a fault that is none\n";
-        }
-
-        n += snprintf(lines + n, sizeof(lines) - n, "%s: %s\n", pointer,
-                      detail);
-    }
-
-    return lines;
 }
 
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "unit.h"
+#include "faults.h"
 
 #include "ngx_wassiit_rules.h"
 
@@ -15,7 +15,6 @@
 
 #define UNIT_COUNTRIES      "/usr/share/zoneinfo/iso3166.tab"
 #define UNIT_RULES_TRIES    20000
-#define UNIT_RULES_LINES    16384
 
 #define COUNTRY "must be an assigned ISO 3166-1 alpha-2 code in capitals, "   \
                 "such as \"CM\""
@@ -99,7 +98,6 @@ static void unit_rules_many_memory(void);
 static json_t *unit_rules_json(const char *text, size_t flags);
 static const char *unit_rules_with(ngx_wassiit_rule_e rule, const char *field,
     json_t *value);
-static const char *unit_rules_lines(json_t *errors);
 static ngx_uint_t unit_rules_are(const char *got, const char *expected,
     const char *name);
 static void unit_rules_note(const char *what, const char *text);
@@ -1178,7 +1176,7 @@ unit_rules_bodies(void)
             unit_ok(0, "a body is checked");
         }
 
-        unit_rules_are(unit_rules_lines(errors), bodies[i].faults,
+        unit_rules_are(unit_faults(errors), bodies[i].faults,
                        bodies[i].body);
         json_decref(errors);
         json_decref(body);
@@ -1190,7 +1188,7 @@ unit_rules_bodies(void)
     (void) ngx_wassiit_rules_fault(&errors, "#/first", "was here", NULL, 0);
     (void) ngx_wassiit_rules_check(NGX_WASSIIT_RULE_MESSAGE, body, &errors);
 
-    unit_rules_are(unit_rules_lines(errors),
+    unit_rules_are(unit_faults(errors),
                    "#/first: was here\n#/text: " MISSING TEXT "\n",
                    "faults are appended to those there are");
     json_decref(errors);
@@ -1549,7 +1547,7 @@ unit_rules_quotes(void)
             unit_ok(0, "a fault is told");
         }
 
-        unit_rules_are(unit_rules_lines(errors), expected, "a quote");
+        unit_rules_are(unit_faults(errors), expected, "a quote");
 
         json_decref(errors);
         free(quote);
@@ -1624,7 +1622,7 @@ unit_rules_random_quotes(void)
 static void
 unit_rules_many(void)
 {
-    char          pointer[32], expected[UNIT_RULES_LINES], *p;
+    char          pointer[32], expected[UNIT_FAULTS_SIZE], *p;
     size_t        i, n;
     json_t       *errors, *variables;
     const char   *got;
@@ -1660,7 +1658,7 @@ unit_rules_many(void)
                     (unsigned) n - NGX_WASSIIT_FAULTS);
         }
 
-        unit_rules_are(unit_rules_lines(errors), expected, "many faults");
+        unit_rules_are(unit_faults(errors), expected, "many faults");
         unit_is(json_array_size(errors), n <= 100 ? n : 101,
                 "not all of which are kept");
 
@@ -1844,44 +1842,11 @@ unit_rules_with(ngx_wassiit_rule_e rule, const char *field, json_t *value)
     lines = "not checked\n";
 
     if (ngx_wassiit_rules_check(rule, body, &errors) == NGX_OK) {
-        lines = unit_rules_lines(errors);
+        lines = unit_faults(errors);
     }
 
     json_decref(errors);
     json_decref(body);
-
-    return lines;
-}
-
-
-/* A line for each fault: its pointer and its detail, and nothing else. */
-
-static const char *
-unit_rules_lines(json_t *errors)
-{
-    size_t        i, n;
-    json_t       *fault;
-    const char   *pointer, *detail;
-
-    static char  lines[UNIT_RULES_LINES];
-
-    n = 0;
-    lines[0] = '\0';
-
-    json_array_foreach(errors, i, fault) {
-        pointer = json_string_value(json_object_get(fault, "pointer"));
-        detail = json_string_value(json_object_get(fault, "detail"));
-
-        if (pointer == NULL || detail == NULL || json_object_size(fault) != 2
-            || strlen(detail)
-               != json_string_length(json_object_get(fault, "detail")))
-        {
-            return "a fault that is none\n";
-        }
-
-        n += snprintf(lines + n, sizeof(lines) - n, "%s: %s\n", pointer,
-                      detail);
-    }
 
     return lines;
 }
