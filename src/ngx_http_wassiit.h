@@ -153,6 +153,7 @@ struct ngx_http_wassiit_body_s {
     ngx_chain_t                   *held;
     ngx_http_wassiit_place_t       place;
     ngx_queue_t                    queue;       /* of those that wait */
+    ngx_int_t                      phase;       /* in which it is read */
 
     unsigned                       verify:1;
     unsigned                       sign:1;
@@ -163,7 +164,6 @@ struct ngx_http_wassiit_body_s {
     unsigned                       started:1;
     unsigned                       done:1;
     unsigned                       late:1;      /* a payload, if any comes */
-    unsigned                       failed:1;    /* it never came whole */
 };
 
 

@@ -32,6 +32,8 @@ static ngx_int_t ngx_http_wassiit_body_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_body_refused(ngx_http_request_t *r,
+    ngx_int_t rc);
 static ngx_int_t ngx_http_wassiit_body_small(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_body_hold(ngx_http_request_t *r,
@@ -94,7 +96,6 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
     if (ctx->body && ctx->body->arriving) {
         /* reading failed, and error_page has led here */
         ngx_http_wassiit_body_stop(ctx->body);
-        ctx->body->failed = 1;
     }
 
     if (ctx->body == NULL || !ctx->body->started) {
@@ -136,6 +137,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     ngx_int_t                 rc;
     ngx_uint_t                judge;
     ngx_pool_cleanup_t       *cln;
+    ngx_http_request_body_t  *rb;
     ngx_http_wassiit_body_t  *body;
 
     body = ctx->body;
@@ -154,6 +156,8 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
         body->request = r;
         ctx->body = body;
     }
+
+    ngx_http_wassiit_body_wipe(body);
 
     /*
      * A subrequest's body is the client's, and is judged with its request;
@@ -174,14 +178,17 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     body->sign = (wlcf->sign
                   && (wlcf->sign->zone || body->signed_by != wlcf->sign));
 
-    if (body->failed && (body->verify || body->check || body->sign)) {
+    rb = r->request_body;
+
+    if (rb && ngx_http_wassiit_has_body(r)
+        && (rb->rest != 0 || !rb->last_saved)
+        && (body->verify || body->check || body->sign))
+    {
         /* of half a body, only what has become of it can be told */
 
         return (r->err_status >= NGX_HTTP_BAD_REQUEST)
                ? (ngx_int_t) r->err_status : NGX_HTTP_BAD_REQUEST;
     }
-
-    ngx_http_wassiit_body_wipe(body);
 
     body->macs = NULL;
     body->nmacs = 0;
@@ -230,6 +237,7 @@ ngx_http_wassiit_body_read(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
                        && r->headers_in.content_length_n <= BODY_SMALL);
         body->held = NULL;
         body->place.pos = 0;
+        body->phase = r->phase_handler;
 
         rc = ngx_http_read_client_request_body(r,
                                                ngx_http_wassiit_body_arrived);
@@ -348,7 +356,8 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     if (body->small) {
         rc = ngx_http_wassiit_body_small(r, ctx, in);
 
-        return (rc == NGX_OK) ? ngx_http_next_request_body_filter(r, in) : rc;
+        return (rc == NGX_OK) ? ngx_http_next_request_body_filter(r, in)
+                              : ngx_http_wassiit_body_refused(r, rc);
     }
 
     r->request_body->filter_need_buffering = 1;
@@ -363,7 +372,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (rc != NGX_OK && rc != NGX_AGAIN) {
         ngx_http_wassiit_body_unqueue(body);
-        return rc;
+        return ngx_http_wassiit_body_refused(r, rc);
     }
 
     out = body->held;
@@ -383,6 +392,18 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         out = out->next;
         ngx_free_chain(r->pool, cl);
     }
+
+    return rc;
+}
+
+
+/* What is still to come of it is no request. */
+
+static ngx_int_t
+ngx_http_wassiit_body_refused(ngx_http_request_t *r, ngx_int_t rc)
+{
+    r->keepalive = 0;
+    r->lingering_close = 1;
 
     return rc;
 }
@@ -652,7 +673,11 @@ ngx_http_wassiit_body_turn(ngx_event_t *ev)
 
         if (body->arriving) {
             /* nginx asks the filter for what it has held */
-            c->read->handler(c->read);
+
+            if (r->phase_handler == body->phase) {
+                c->read->handler(c->read);
+            }
+
             continue;
         }
 

@@ -64,7 +64,7 @@ ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-        && r->headers_in.content_length_n < 0)
+        && r->headers_in.content_length_n <= 0)
     {
         /* by HTTP/2, only the end may tell that there is none */
         ctx->body->late = 1;

@@ -72,6 +72,9 @@ http {
         location = /paged.html { wassiit_payload document; try_files /none \@page; }
         location \@page { return 400 "the operator's"; }
 
+        # a body that is read here is looked at there
+        location /reads { proxy_pass http://127.0.0.1:${\ $backend->port }; error_page 502 = /json; error_page 413 /led; client_max_body_size 1k; proxy_intercept_errors on; }
+
         # what fails on its way is led on, but never upstream
         location /led {
             client_body_buffer_size 1m;
@@ -217,6 +220,31 @@ for my $method ('GET', 'POST') {
     $h2->data($id, '', 1);
     $h2->until_closed($id);
     is($h2->status($id), $method eq 'GET' ? 200 : 415, "HTTP/2, $method, an end and nothing before");
+}
+
+# Nor what another location has read half of, or nothing of.
+
+$r = http($server->port, method => 'POST', uri => '/reads', body => 'x' x 2000, chunked => 1);
+is($r->status, 413, 'half a body is not signed');
+{
+    my $h2 = H2->new($server->port(2));
+    my $id = $h2->request(method => 'GET', path => '/reads', body => 0);
+    $h2->data($id, '', 1);
+    $backend->receive('http', answer => "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n");
+    $h2->until_closed($id);
+    is($h2->status($id), 200, 'a GET without a body, by way of another location');
+}
+
+# A 415 that comes in the middle of a body doesn't leave the rest for a request.
+
+{
+    my $client = Wassiit::Client->new($server->port);
+    my $rest = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+    $client->send("GET /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        . sprintf "%x\r\nx", 1 + length $rest);
+    is($client->response->status, 415, 'no type, and a body after all');
+    $client->send($rest);
+    ok($client->is_closed && $client->{buffer} eq '', 'its rest is no request');
 }
 
 # Refused half-way or at its end, the operator's page is the answer.
