@@ -47,4 +47,28 @@ unit_faults(json_t *errors)
 }
 
 
+/* faults, or a body, with what would end a line of TAP made visible */
+
+static ngx_inline void
+unit_visible(const char *what, const char *text)
+{
+    printf("# %s: ", what);
+
+    for ( ; *text; text++) {
+
+        if (*text == '\n') {
+            printf("\\n");
+
+        } else if (*text == '\r') {
+            printf("\\r");
+
+        } else {
+            putchar(*text);
+        }
+    }
+
+    putchar('\n');
+}
+
+
 #endif /* _UNIT_FAULTS_H_INCLUDED_ */

@@ -139,7 +139,6 @@ static ngx_uint_t unit_multipart_is(const char *type, const void *body,
     size_t len, ngx_uint_t audio, const char *expected, const char *name);
 static const char *unit_multipart_says(const char *type, const void *body,
     size_t len, ngx_uint_t audio, size_t at, size_t step);
-static void unit_multipart_note(const char *what, const char *text);
 
 static size_t unit_multipart_make(char *body);
 static size_t unit_multipart_put(char *body, size_t len, const char *token);
@@ -1431,9 +1430,9 @@ unit_multipart_random(void)
 
             if (strcmp(got, expected) != 0 && wrong++ == 0) {
                 body[len] = '\0';
-                unit_multipart_note("got", got);
-                unit_multipart_note("expected", expected);
-                unit_multipart_note("body", body);
+                unit_visible("got", got);
+                unit_visible("expected", expected);
+                unit_visible("body", body);
             }
 
         } else {
@@ -1580,8 +1579,8 @@ unit_multipart_is(const char *type, const void *body, size_t len,
 
         if (strcmp(got, expected) != 0) {
             unit_ok(0, "%s", name);
-            unit_multipart_note("got", got);
-            unit_multipart_note("expected", expected);
+            unit_visible("got", got);
+            unit_visible("expected", expected);
             unit_note("cut at %u of %u", (unsigned) at, (unsigned) len);
             return 0;
         }
@@ -1673,30 +1672,6 @@ unit_multipart_says(const char *type, const void *body, size_t len,
     free(mp);
 
     return said;
-}
-
-
-/* faults, or a body, with what would end a line of TAP made visible */
-
-static void
-unit_multipart_note(const char *what, const char *text)
-{
-    printf("# %s: ", what);
-
-    for ( ; *text; text++) {
-
-        if (*text == '\n') {
-            printf("\\n");
-
-        } else if (*text == '\r') {
-            printf("\\r");
-
-        } else {
-            putchar(*text);
-        }
-    }
-
-    putchar('\n');
 }
 
 

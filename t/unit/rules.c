@@ -100,7 +100,6 @@ static const char *unit_rules_with(ngx_wassiit_rule_e rule, const char *field,
     json_t *value);
 static ngx_uint_t unit_rules_are(const char *got, const char *expected,
     const char *name);
-static void unit_rules_note(const char *what, const char *text);
 static ngx_uint_t unit_rules_decode(const char *pointer, const char *name);
 static size_t unit_rules_characters(const char *text);
 static void *unit_rules_malloc(size_t size);
@@ -1856,36 +1855,12 @@ static ngx_uint_t
 unit_rules_are(const char *got, const char *expected, const char *name)
 {
     if (!unit_ok(strcmp(got, expected) == 0, "%s", name)) {
-        unit_rules_note("got", got);
-        unit_rules_note("expected", expected);
+        unit_visible("got", got);
+        unit_visible("expected", expected);
         return 0;
     }
 
     return 1;
-}
-
-
-/* faults, or a body, with what would end a line of TAP made visible */
-
-static void
-unit_rules_note(const char *what, const char *text)
-{
-    printf("# %s: ", what);
-
-    for ( ; *text; text++) {
-
-        if (*text == '\n') {
-            printf("\\n");
-
-        } else if (*text == '\r') {
-            printf("\\r");
-
-        } else {
-            putchar(*text);
-        }
-    }
-
-    putchar('\n');
 }
 
 
