@@ -26,6 +26,9 @@ static void *ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static ngx_int_t ngx_http_wassiit_init_module(ngx_cycle_t *cycle);
+static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+static ngx_int_t ngx_http_wassiit_init_process(ngx_cycle_t *cycle);
 
 static char *ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -53,6 +56,10 @@ static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_wassiit_admin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
+    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf);
 static ngx_http_wassiit_zone_t *ngx_http_wassiit_get_zone(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *name);
 static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
@@ -60,6 +67,8 @@ static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_drop_store(void *data);
+static ngx_int_t ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 
 static ngx_int_t ngx_http_wassiit_variable_partner(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -204,6 +213,13 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
       offsetof(ngx_http_wassiit_loc_conf_t, payload),
       &ngx_http_wassiit_payload },
 
+    { ngx_string("wassiit_admin"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_wassiit_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -230,7 +246,7 @@ ngx_module_t  ngx_http_wassiit_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_wassiit_init_module,          /* init module */
-    NULL,                                  /* init process */
+    ngx_http_wassiit_init_process,         /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -646,7 +662,9 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK) {
+        if (ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
+            || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }
@@ -656,6 +674,38 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
     wmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
 
     return (wmcf->request_id == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+/* What a line of the partners' file means depends on all that is in here. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
+{
+    u_char     *p, *text;
+    uint64_t    set;
+    ngx_str_t   name;
+
+    text = ngx_pnalloc(cf->temp_pool, zone->file.len + 1 + 2 * NGX_INT32_LEN
+                                      + NGX_WASSIIT_SCOPES_MAX
+                                        * (3 + NGX_WASSIIT_SCOPE_LEN));
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(text, "%V%Z%uD/%uD", &zone->file, zone->rate.limit,
+                    zone->rate.seconds);
+
+    for (set = wmcf->scopes.declared; set; /* void */) {
+        p = ngx_sprintf(p, " %d", __builtin_ctzll(set));
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
+        p = ngx_cpymem(p, name.data, name.len);
+    }
+
+    ngx_wassiit_key_digest(text, p - text, zone->digest);
+
+    return NGX_OK;
 }
 
 
@@ -674,7 +724,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     cln->data = zone;
 
     zone->store = ngx_http_wassiit_store_load(&zone->file, &wmcf->scopes,
-                                              cf->log);
+                                              zone->admin, cf->log);
 
     return zone->store ? NGX_OK : NGX_ERROR;
 }
@@ -706,6 +756,7 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     wlcf->problem = 0;
+     *     wlcf->admin = NULL;
      */
 
     wlcf->zone = NGX_CONF_UNSET_PTR;
@@ -748,7 +799,37 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->limit_headers, prev->limit_headers, 1);
     ngx_conf_merge_value(conf->hide_credentials, prev->hide_credentials, 1);
 
+    if (ngx_http_wassiit_merge_admin(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_wassiit_need_buffering(cf, conf);
+}
+
+
+static char *
+ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
+    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL && prev->admin) {
+        /* "if" or "limit_except" within the location */
+        conf->admin = prev->admin;
+        clcf->handler = ngx_http_wassiit_admin_handler;
+    }
+
+    if (conf->admin && conf->zone == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"wassiit_admin\" needs \"wassiit_access\" in "
+                      "location \"%V\": anyone could make keys there",
+                      &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -1576,6 +1657,55 @@ ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_http_wassiit_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (wlcf->admin) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->exact_match || clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return "needs a location that is the beginning of a path: what it "
+               "serves lies below";
+    }
+
+    value = cf->args->elts;
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    wlcf->admin = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
+    if (wlcf->admin == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->admin->admin = 1;
+    clcf->handler = ngx_http_wassiit_admin_handler;
+
+#if (NGX_THREADS)
+
+    wmcf->threads = ngx_thread_pool_add(cf, NULL);
+    if (wmcf->threads == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+#endif
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_wassiit_init(ngx_conf_t *cf)
 {
@@ -1630,7 +1760,9 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
 {
+    uid_t                           uid;
     ngx_uint_t                      i;
+    ngx_core_conf_t                *ccf;
     ngx_http_wassiit_zone_t       **zones;
     ngx_http_wassiit_main_conf_t   *wmcf;
 
@@ -1640,12 +1772,89 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    uid = (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT || geteuid() != 0)
+          ? (uid_t) -1 : ccf->user;
+
     zones = wmcf->zones.elts;
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->admin) {
+            ngx_http_wassiit_store_settle(zones[i]->store, uid);
+        }
+
         ngx_http_wassiit_zone_load(zones[i], cycle->log);
+    }
+
+    /* as long as the files are locked: no change may get into what is left */
+    ngx_http_wassiit_leave_zones(cycle, wmcf);
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A zone whose size has changed is a new one, and its former memory is still
+ * what workers use that drain.
+ */
+
+static void
+ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                      i, n;
+    ngx_cycle_t                    *old;
+    ngx_http_wassiit_zone_t       **zones, **former;
+    ngx_http_wassiit_main_conf_t   *owmcf;
+
+    old = cycle->old_cycle;
+
+    if (old == NULL || old->conf_ctx == NULL || ngx_is_init_cycle(old)) {
+        return;
+    }
+
+    for (i = 0; old->modules[i]; i++) {
+        if (old->modules[i] == &ngx_http_wassiit_module) {
+            break;
+        }
+    }
+
+    owmcf = old->modules[i]
+            ? ngx_http_cycle_get_module_main_conf(old, ngx_http_wassiit_module)
+            : NULL;
+
+    if (owmcf == NULL) {
+        return;
+    }
+
+    zones = wmcf->zones.elts;
+    former = owmcf->zones.elts;
+
+    for (i = 0; i < owmcf->zones.nelts; i++) {
+
+        for (n = 0; n < wmcf->zones.nelts; n++) {
+            if (zones[n]->name.len == former[i]->name.len
+                && ngx_strncmp(zones[n]->name.data, former[i]->name.data,
+                               zones[n]->name.len)
+                   == 0
+                && zones[n]->sh != former[i]->sh)
+            {
+                ngx_http_wassiit_zone_leave(former[i]);
+            }
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_wassiit_arena_install();
+    ngx_http_wassiit_admin_init();
 
     return NGX_OK;
 }

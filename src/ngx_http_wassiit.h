@@ -9,8 +9,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#if (NGX_THREADS)
+#include <ngx_thread_pool.h>
+#endif
 
-#include "ngx_http_wassiit_zone.h"
+#include "ngx_http_wassiit_change.h"
 #include "ngx_wassiit_multipart.h"
 #include "ngx_wassiit_rules.h"
 
@@ -172,6 +175,9 @@ typedef struct {
     ngx_array_t                    zones;       /* ngx_http_wassiit_zone_t * */
     ngx_array_t                    literals;    /* scopes yet to be found */
     ngx_int_t                      request_id;  /* index of the variable */
+#if (NGX_THREADS)
+    ngx_thread_pool_t             *threads;     /* for changes; or NULL */
+#endif
 } ngx_http_wassiit_main_conf_t;
 
 
@@ -187,6 +193,8 @@ typedef struct {
     ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
     ngx_http_wassiit_webhook_t    *verify;      /* NULL: no webhooks here */
     ngx_http_wassiit_webhook_t    *sign;        /* NULL: none are sent */
+    ngx_http_wassiit_zone_t       *admin;       /* NULL: no endpoint; not
+                                                   inherited */
     ngx_uint_t                     payload;
     ngx_uint_t                     auth;
     time_t                         skew;        /* seconds */
@@ -241,6 +249,7 @@ typedef struct {
     unsigned                       limit_headers:1;
     unsigned                       headers:1;   /* were added */
     unsigned                       keepalive:1; /* before the refusal */
+    unsigned                       no_store:1;  /* by wassiit_admin */
 
     ngx_http_wassiit_partner_t     partner;
 } ngx_http_wassiit_ctx_t;
@@ -345,6 +354,18 @@ ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 
 /*
+ * The whole body, which has been read, as JSON.  Returns NGX_OK and sets json,
+ * the caller's, or json to NULL and appends to *errors what is wrong with it;
+ * NGX_ERROR: its file can't be read, or memory is short.
+ */
+ngx_int_t ngx_http_wassiit_payload_value(ngx_http_request_t *r, json_t **json,
+    json_t **errors);
+
+/* Writes JSON, in ASCII, to memory of the request's.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_wassiit_payload_text(ngx_http_request_t *r, json_t *json,
+    ngx_str_t *text);
+
+/*
  * The handler of the pre-content phase, the last of ours, that gives a request
  * its signature, and the request body's filter that makes it anew when the
  * body has come in: a slow upload must not arrive with an old timestamp.
@@ -369,6 +390,19 @@ ngx_uint_t ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage);
 
 /* wassiit_problem's content handler. */
 ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
+
+/*
+ * Answers r with an error of this status, in the form of its location.  detail
+ * says why, as the inside of a JSON string; NULL: what is always said of the
+ * status.  errors, if not NULL, is a JSON array: what is wrong with the body.
+ * Returns what a content handler does.
+ */
+ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
+    ngx_str_t *detail, ngx_str_t *errors);
+
+/* wassiit_admin's content handler, and what a worker does before the first. */
+ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
+void ngx_http_wassiit_admin_init(void);
 
 /* Puts the filters that write refusals and headers in front of others. */
 void ngx_http_wassiit_reply_init(void);

@@ -52,6 +52,8 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
     }
 
+    ctx->no_store |= (wlcf->admin != NULL);
+
     if (wlcf->zone) {
         read = (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED);
 
@@ -96,12 +98,15 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if ((ctx->zone != wlcf->zone
-         || (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC
-             && (!ctx->verified || wlcf->skew < ctx->skew)))
-        && ngx_http_wassiit_identify(r, ctx, wlcf) != NGX_OK)
+    if (ctx->zone != wlcf->zone
+        || (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC
+            && (!ctx->verified || wlcf->skew < ctx->skew)))
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        rc = ngx_http_wassiit_identify(r, ctx, wlcf);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
@@ -384,7 +389,7 @@ ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
 }
 
 
-/* Sets ctx->identity.  Returns NGX_OK or NGX_ERROR. */
+/* Sets ctx->identity.  Returns NGX_OK, or the status to answer with. */
 
 static ngx_int_t
 ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
@@ -392,6 +397,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 {
     size_t                        len;
     time_t                        now;
+    ngx_int_t                     rc;
     ngx_wassiit_hmac_key_t        hmac;
     ngx_http_wassiit_partner_t   *partner;
     ngx_http_wassiit_decision_e   verdict;
@@ -416,9 +422,9 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         /* a key that nobody has costs the same time: it gets some secret */
         ngx_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
 
-        ctx->known = (ngx_http_wassiit_zone_find(ctx->zone, ctx->digest,
-                                                 partner, &hmac)
-                      == NGX_OK);
+        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->digest, partner,
+                                        &hmac);
+        ctx->known = (rc == NGX_OK);
         ctx->verified = 1;
         ctx->skew = wlcf->skew;
 
@@ -426,9 +432,15 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         ngx_explicit_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
 
     } else {
-        ctx->known = (ngx_http_wassiit_zone_find(ctx->zone, ctx->digest,
-                                                 partner, NULL)
-                      == NGX_OK);
+        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->digest, partner,
+                                        NULL);
+        ctx->known = (rc == NGX_OK);
+    }
+
+    if (rc == NGX_ABORT) {
+        /* this worker drains: the next connection is a newer one's */
+        ctx->zone = NULL;
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
     if (!ctx->known) {
@@ -444,7 +456,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     if (partner->names == NULL) {
         ctx->zone = NULL;
         ctx->known = 0;
-        return NGX_ERROR;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_memcpy(partner->names, names, len);
@@ -465,6 +477,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     } else {
         ctx->identity = NGX_HTTP_WASSIIT_ALLOWED;
+        ngx_http_wassiit_zone_used(ctx->zone, partner, now);
     }
 
     return NGX_OK;

@@ -3,12 +3,10 @@
 
 
 #include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_arena.h"
 
 
-/*
- * jansson's memory while a body is parsed: most need no more than this, and
- * to free it is to forget it.
- */
+/* jansson's memory while a body is parsed: most need no more than this */
 #define PAYLOAD_MEMORY       16384
 
 
@@ -32,8 +30,6 @@ static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
 static ngx_int_t ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
-static void *ngx_http_wassiit_payload_alloc(size_t size);
-static void ngx_http_wassiit_payload_free(void *p);
 static ngx_int_t ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
 static json_t *ngx_http_wassiit_payload_load(ngx_http_request_t *r,
@@ -56,7 +52,10 @@ static ngx_wassiit_rule_e  ngx_http_wassiit_rules[] = {
 
 static u_char   ngx_http_wassiit_payload_memory[PAYLOAD_MEMORY]
     __attribute__((aligned(NGX_ALIGNMENT)));
-static u_char  *ngx_http_wassiit_payload_pos;
+
+static ngx_http_wassiit_arena_t  ngx_http_wassiit_payload_arena = {
+    ngx_http_wassiit_payload_memory, PAYLOAD_MEMORY, 0, 0
+};
 
 
 ngx_int_t
@@ -329,53 +328,15 @@ static ngx_int_t
 ngx_http_wassiit_payload_json(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
 {
-    ngx_int_t      rc;
-    json_free_t    former_free;
-    json_malloc_t  former_malloc;
+    ngx_int_t  rc;
 
-    json_get_alloc_funcs(&former_malloc, &former_free);
-
-    ngx_http_wassiit_payload_pos = ngx_http_wassiit_payload_memory;
-    json_set_alloc_funcs(ngx_http_wassiit_payload_alloc,
-                         ngx_http_wassiit_payload_free);
+    ngx_http_wassiit_arena_enter(&ngx_http_wassiit_payload_arena);
 
     rc = ngx_http_wassiit_payload_parse(r, ctx, payload);
 
-    json_set_alloc_funcs(former_malloc, former_free);
+    ngx_http_wassiit_arena_leave();
 
     return rc;
-}
-
-
-static void *
-ngx_http_wassiit_payload_alloc(size_t size)
-{
-    u_char  *p;
-
-    size = ngx_align(size, NGX_ALIGNMENT);
-    p = ngx_http_wassiit_payload_pos;
-
-    if (size > PAYLOAD_MEMORY - (size_t) (p - ngx_http_wassiit_payload_memory))
-    {
-        return ngx_alloc(size, ngx_cycle->log);
-    }
-
-    ngx_http_wassiit_payload_pos = p + size;
-
-    return p;
-}
-
-
-static void
-ngx_http_wassiit_payload_free(void *p)
-{
-    u_char  *start;
-
-    start = ngx_http_wassiit_payload_memory;
-
-    if ((u_char *) p < start || (u_char *) p >= start + PAYLOAD_MEMORY) {
-        ngx_free(p);
-    }
 }
 
 
@@ -383,22 +344,13 @@ static ngx_int_t
 ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload)
 {
-    json_t                     *json, *errors;
-    size_t                      flags;
-    ngx_int_t                   rc;
-    json_error_t                error;
-    ngx_http_wassiit_reader_t   reader;
+    json_t     *json, *errors;
+    ngx_int_t   rc;
 
-    /* JSON's integers may be longer than jansson's */
-
-    flags = JSON_REJECT_DUPLICATES|JSON_DECODE_ANY|JSON_DECODE_INT_AS_REAL
-            |JSON_ALLOW_NUL;
     errors = NULL;
 
-    json = ngx_http_wassiit_payload_load(r, &reader, flags, &error);
-
-    if (reader.failed) {
-        json_decref(json);
+    if (ngx_http_wassiit_payload_value(r, &json, &errors) != NGX_OK) {
+        json_decref(errors);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -407,16 +359,39 @@ ngx_http_wassiit_payload_parse(ngx_http_request_t *r,
                                      &errors);
         json_decref(json);
 
-    } else {
-        rc = ngx_http_wassiit_payload_broken(&reader, &error, &errors);
-    }
-
-    if (rc != NGX_OK) {
-        json_decref(errors);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (rc != NGX_OK) {
+            json_decref(errors);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     return ngx_http_wassiit_payload_verdict(r, ctx, errors);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_payload_value(ngx_http_request_t *r, json_t **json,
+    json_t **errors)
+{
+    size_t                     flags;
+    json_error_t               error;
+    ngx_http_wassiit_reader_t  reader;
+
+    /* JSON's integers may be longer than jansson's */
+
+    flags = JSON_REJECT_DUPLICATES|JSON_DECODE_ANY|JSON_DECODE_INT_AS_REAL
+            |JSON_ALLOW_NUL;
+
+    *json = ngx_http_wassiit_payload_load(r, &reader, flags, &error);
+
+    if (reader.failed) {
+        json_decref(*json);
+        *json = NULL;
+        return NGX_ERROR;
+    }
+
+    return *json ? NGX_OK
+                 : ngx_http_wassiit_payload_broken(&reader, &error, errors);
 }
 
 
@@ -550,26 +525,36 @@ static ngx_int_t
 ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, json_t *errors)
 {
-    size_t      len, flags;
-    ngx_str_t  *faults;
+    ngx_int_t  rc;
 
     if (errors == NULL) {
         return NGX_OK;
     }
 
-    faults = &ctx->body->faults;
+    rc = ngx_http_wassiit_payload_text(r, errors, &ctx->body->faults);
+
+    json_decref(errors);
+
+    return (rc == NGX_OK)
+           ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_INVALID_PAYLOAD)
+           : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_payload_text(ngx_http_request_t *r, json_t *json,
+    ngx_str_t *text)
+{
+    size_t  len, flags;
+
     flags = JSON_COMPACT|JSON_ENSURE_ASCII;
 
     /* once for its length */
 
-    len = json_dumpb(errors, NULL, 0, flags);
-    faults->data = ngx_pnalloc(r->pool, len);
-    faults->len = faults->data
-                  ? json_dumpb(errors, (char *) faults->data, len, flags) : 0;
+    len = json_dumpb(json, NULL, 0, flags);
+    text->data = ngx_pnalloc(r->pool, len);
+    text->len = text->data ? json_dumpb(json, (char *) text->data, len, flags)
+                           : 0;
 
-    json_decref(errors);
-
-    return (len && faults->len == len)
-           ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_INVALID_PAYLOAD)
-           : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return (len && text->len == len) ? NGX_OK : NGX_ERROR;
 }

@@ -27,7 +27,9 @@ typedef struct {
 static ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(ngx_int_t status);
 static ngx_chain_t *ngx_http_wassiit_body(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
-    ngx_uint_t form);
+    ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
+static ngx_int_t ngx_http_wassiit_send(ngx_http_request_t *r,
+    ngx_chain_t *out, ngx_uint_t form);
 static u_char *ngx_http_wassiit_detail(u_char *p,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     ngx_http_wassiit_error_t *error);
@@ -40,6 +42,7 @@ static ngx_int_t ngx_http_wassiit_replace(ngx_http_request_t *r,
 static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
     ngx_uint_t form);
 static ngx_int_t ngx_http_wassiit_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_no_store(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_unparsed(ngx_http_request_t *r);
@@ -65,6 +68,7 @@ enum {
     HEADER_RESET,
     HEADER_RETRY_AFTER,
     HEADER_WWW_AUTHENTICATE,
+    HEADER_CACHE_CONTROL,
     HEADERS
 };
 
@@ -76,7 +80,8 @@ static ngx_str_t  ngx_http_wassiit_headers[] = {
     ngx_string("X-RateLimit-Remaining"),
     ngx_string("X-RateLimit-Reset"),
     ngx_string("Retry-After"),
-    ngx_string("WWW-Authenticate")
+    ngx_string("WWW-Authenticate"),
+    ngx_string("Cache-Control")
 };
 
 
@@ -166,6 +171,9 @@ static ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
     { 408, ngx_string("request_timeout"), ngx_string("Request Timeout"),
       ngx_string("The request did not arrive in time.") },
 
+    { 409, ngx_string("conflict"), ngx_string("Conflict"),
+      ngx_string("The request does not fit what is there.") },
+
     { 413, ngx_string("too_large"), ngx_string("Content Too Large"),
       ngx_string("The request's body is larger than this path takes.") },
 
@@ -193,6 +201,10 @@ static ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
     { 504, ngx_string("gateway_timeout"), ngx_string("Gateway Timeout"),
       ngx_string("The service behind this server did not answer in "
                  "time.") },
+
+    { 507, ngx_string("insufficient_storage"),
+      ngx_string("Insufficient Storage"),
+      ngx_string("There is no room for this change. Nothing was changed.") },
 
     { 0, ngx_string("error"), ngx_string("Error"),
       ngx_string("The server could not answer this request.") }
@@ -281,7 +293,37 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         }
     }
 
-    out = ngx_http_wassiit_body(r, ctx, refusal, form);
+    out = ngx_http_wassiit_body(r, ctx, refusal, form, NULL, NULL);
+
+    return ngx_http_wassiit_send(r, out, form);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
+    ngx_str_t *detail, ngx_str_t *errors)
+{
+    ngx_chain_t                  *out;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    r->err_status = status;
+
+    out = ngx_http_wassiit_body(r, ngx_http_wassiit_get_ctx(r),
+                                errors ? NGX_HTTP_WASSIIT_INVALID_PAYLOAD
+                                       : NGX_HTTP_WASSIIT_UNDECIDED,
+                                wlcf->errors, detail, errors);
+
+    return ngx_http_wassiit_send(r, out, wlcf->errors);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_send(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t form)
+{
+    ngx_int_t  rc;
+
     if (out == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -301,18 +343,19 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
 
 /*
  * The body for a refusal, or, with NGX_HTTP_WASSIIT_UNDECIDED, for the error
- * in r->err_status.
+ * in r->err_status.  detail and faults stand in place of what ctx knows, if
+ * they aren't NULL.
  */
 
 static ngx_chain_t *
 ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_decision_e refusal, ngx_uint_t form)
+    ngx_http_wassiit_decision_e refusal, ngx_uint_t form, ngx_str_t *detail,
+    ngx_str_t *faults)
 {
     u_char                        *p;
     size_t                         size;
     ngx_buf_t                     *b;
     ngx_int_t                      status;
-    ngx_str_t                      faults;
     ngx_chain_t                   *out;
     ngx_http_wassiit_error_t      *error;
     ngx_http_variable_value_t     *id;
@@ -325,11 +368,13 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     size = REPLY_SIZE;
 
-    ngx_str_null(&faults);
-
     if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
-        faults = ctx->body->faults;
-        size += faults.len;
+        faults = faults ? faults : &ctx->body->faults;
+        size += faults->len;
+    }
+
+    if (detail) {
+        size += detail->len;
     }
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
@@ -351,8 +396,8 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
                         "\"message\":\"%V\",\"data\":",
                         status, &error->code);
-        p = faults.len ? ngx_sprintf(p, "{\"errors\":%V}}", &faults)
-                       : ngx_sprintf(p, "null}");
+        p = faults ? ngx_sprintf(p, "{\"errors\":%V}}", faults)
+                   : ngx_sprintf(p, "null}");
         goto done;
     }
 
@@ -369,7 +414,8 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
                                                              : "about:blank",
                     &error->title, status, &error->code);
 
-    p = ngx_http_wassiit_detail(p, ctx, refusal, error);
+    p = detail ? ngx_cpymem(p, detail->data, detail->len)
+               : ngx_http_wassiit_detail(p, ctx, refusal, error);
     p = ngx_sprintf(p, "\",\"instance\":\"%v\"", id);
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
@@ -382,8 +428,8 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         p = ngx_sprintf(p, ",\"violated-policies\":[\"default\"]");
     }
 
-    if (faults.len) {
-        p = ngx_sprintf(p, ",\"errors\":%V", &faults);
+    if (faults) {
+        p = ngx_sprintf(p, ",\"errors\":%V", faults);
     }
 
     *p++ = '}';
@@ -552,7 +598,8 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ctx->reply = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors);
+    ctx->reply = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors,
+                                       NULL, NULL);
     if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
@@ -589,17 +636,27 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_header_filter(ngx_http_request_t *r)
 {
-    ngx_int_t                rc;
-    ngx_http_wassiit_ctx_t  *ctx;
+    ngx_int_t                     rc;
+    ngx_uint_t                    no_store;
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
     }
 
     ctx = ngx_http_wassiit_get_ctx(r);
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    /* refusals, too, on whatever way error_page sends them */
+    no_store = (wlcf->admin || (ctx && ctx->no_store));
 
     if (ctx == NULL) {
         rc = (r->uri.len == 0) ? ngx_http_wassiit_unparsed(r) : NGX_OK;
+
+        if (rc == NGX_OK && no_store) {
+            rc = ngx_http_wassiit_no_store(r);
+        }
 
         return (rc == NGX_OK) ? ngx_http_next_header_filter(r) : rc;
     }
@@ -616,6 +673,10 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
     }
 
     ctx->headers = 1;
+
+    if (no_store && ngx_http_wassiit_no_store(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ctx->limit_headers
         && ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK)
@@ -635,6 +696,16 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_no_store(ngx_http_request_t *r)
+{
+    static u_char  value[] = "no-store";
+
+    return ngx_http_wassiit_add_header(r, HEADER_CACHE_CONTROL, value,
+                                       value + sizeof(value) - 1);
 }
 
 
@@ -737,7 +808,7 @@ ngx_http_wassiit_unparsed(ngx_http_request_t *r)
     r->headers_out.status = r->err_status;
 
     ctx->reply = ngx_http_wassiit_body(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
-                                      wlcf->errors);
+                                       wlcf->errors, NULL, NULL);
     if (ctx->reply == NULL) {
         return NGX_ERROR;
     }

@@ -1,7 +1,10 @@
 
 /*
  * The partners' file: JSON Lines, one partner a line; of two lines with one
- * id, the later counts.
+ * id, the later counts.  A change is one more line.
+ *
+ * Who loads or changes the file holds a lock on it (flock).  All of these
+ * functions may run in a thread, one at a time for one file.
  */
 
 
@@ -12,62 +15,151 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_wassiit_hmac.h"
-#include "ngx_wassiit_key.h"
-#include "ngx_wassiit_scope.h"
-#include "ngx_wassiit_window.h"
+#include "ngx_http_wassiit_record.h"
 
-
-#define NGX_HTTP_WASSIIT_ID_LEN     64      /* of a partner, of a key */
-#define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
-#define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
 
 /* the most parts that a file is parsed in */
 #define NGX_HTTP_WASSIIT_STORE_PARTS  4
 
 
-typedef struct {
-    u_char                            digest[NGX_WASSIIT_DIGEST_LEN];
-    ngx_str_t                         id;
-    int64_t                           created;  /* Unix seconds, inclusive */
-    int64_t                           expires;  /* Unix seconds, exclusive */
-} ngx_http_wassiit_key_t;
+/* a file that is open and locked */
 
+typedef struct ngx_http_wassiit_file_s  ngx_http_wassiit_file_t;
 
-/* what a partner shares with us, as HMAC keys; all of it zero if unset */
-
-typedef struct {
-    ngx_wassiit_hmac_key_t            hmac;
-    ngx_wassiit_hmac_key_t            webhook;
-    uint32_t                          has_hmac;
-    uint32_t                          has_webhook;
-} ngx_http_wassiit_secrets_t;
-
-
-typedef struct ngx_http_wassiit_record_s  ngx_http_wassiit_record_t;
-
-struct ngx_http_wassiit_record_s {
-    ngx_str_t                         id;
-    ngx_str_t                         name;
-    uint64_t                          scopes;
-    ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
-    ngx_http_wassiit_key_t           *keys;
-    ngx_http_wassiit_secrets_t       *secrets;  /* NULL: it has none */
-    unsigned                          nkeys:8;
-    unsigned                          enabled:1;
-    unsigned                          deleted:1;
-    ngx_uint_t                        line;
-    ngx_http_wassiit_record_t        *next;
+struct ngx_http_wassiit_file_s {
+    ngx_str_t                         name;     /* ends with a zero */
+    ngx_fd_t                          fd;       /* NGX_INVALID_FILE: closed */
+    ngx_log_t                        *log;
+    ngx_uint_t                        level;    /* at which errors are logged */
+    uint64_t                          dev;
+    uint64_t                          ino;
+    off_t                             size;
+    unsigned                          writable:1;
+    ngx_http_wassiit_file_t          *next;     /* that is held, too */
 };
 
 
+/*
+ * What those who share the partners know of their file.  Whoever reads or
+ * writes it holds the file's lock.
+ */
+
 typedef struct {
+    uint64_t                          dev;
+    uint64_t                          ino;
+    off_t                             size;     /* up to here it is in memory */
+    uint32_t                          crc;      /* of the bytes before */
+    uint32_t                          lines;    /* up to here */
+    uint32_t                          due;      /* to compact at so many */
+    u_char                            foreign;  /* changed by someone else */
+    u_char                            cut;      /* what follows doesn't count */
+    u_char                            folder;   /* isn't on the disk yet */
+} ngx_http_wassiit_journal_t;
+
+
+/* a line that counts, and what it is of */
+
+typedef struct {
+    off_t                             offset;
+    size_t                            len;      /* with its LF, if it has one */
+    void                             *owner;
+} ngx_http_wassiit_span_t;
+
+
+typedef struct {
+    ngx_http_wassiit_file_t           file;
+    ngx_http_wassiit_journal_t        journal;
     ngx_shm_t                         parts[NGX_HTTP_WASSIIT_STORE_PARTS];
     ngx_uint_t                        partners;
     ngx_uint_t                        keys;     /* no fewer than there are */
-    ngx_http_wassiit_record_t        *records;  /* deleted ones among them */
+    ngx_http_wassiit_record_t        *records;  /* by id, deleted ones too */
 } ngx_http_wassiit_store_t;
 
+
+/*
+ * Reads the whole file.  Returns the store, which holds the file's lock and
+ * which the caller destroys with all that it points to; or NULL when the
+ * file can't be read or has a bad line, which is then logged at "emerg" as
+ * "file:line: field: reason".  No secret and no part of one is ever logged.
+ * With write set, the file is opened for settle() if it may be.  A last line
+ * that was never written to its end is left out, with a warning.
+ */
+ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
+    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write, ngx_log_t *log);
+
+/*
+ * Makes the file one that workers can change: cuts off the line that was left
+ * out, gives the file to the user uid (-1: to none) with mode 0600, and takes
+ * out lines that count no more.  What fails is logged, and nothing is lost.
+ */
+void ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store,
+    uid_t uid);
+
+void ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store);
+
+/*
+ * Opens the file, for writing too if write is set, and locks it.  Returns
+ * NGX_OK, and the caller closes it; NGX_AGAIN: someone else has the lock;
+ * NGX_ERROR, which is logged.  name, log and level are the caller's to set.
+ */
+ngx_int_t ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file,
+    ngx_uint_t write);
+void ngx_http_wassiit_store_close(ngx_http_wassiit_file_t *file);
+
+/*
+ * Compares the file with what is known of it.  Returns NGX_OK: it is as it
+ * was, but for file->size - journal->size bytes at its end, as someone leaves
+ * them who dies before the journal tells of them; NGX_DECLINED: it has been
+ * changed by someone else, which the journal then says until the next load;
+ * NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_http_wassiit_store_check(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/*
+ * Reads len bytes at offset into p.  Returns NGX_OK, or NGX_ERROR, which is
+ * logged, if there are fewer, too.
+ */
+ngx_int_t ngx_http_wassiit_store_read_at(ngx_http_wassiit_file_t *file,
+    u_char *p, size_t len, off_t offset);
+
+/*
+ * Looks through the whole file for the last line of a partner, by the scopes
+ * and with the memory of parse, as for ngx_http_wassiit_record_parse().
+ * Returns NGX_OK and sets span; NGX_DECLINED: there is none; NGX_ERROR, which
+ * is logged.
+ */
+ngx_int_t ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_arena_t *arena,
+    ngx_str_t *id, ngx_http_wassiit_span_t *span);
+
+/* Cuts the file to what is known of it.  Returns NGX_OK, or NGX_ERROR. */
+ngx_int_t ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/*
+ * Adds a line of len bytes, its LF included, and waits until it is on the
+ * disk.  Returns NGX_OK and sets span to where it lies; or NGX_ERROR, which is
+ * logged, and the file is what it was.  It is for the caller to tell the
+ * journal, when the line is in force.
+ */
+ngx_int_t ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, u_char *line, size_t len,
+    ngx_http_wassiit_span_t *span);
+
+/* Tells the journal that all lines are in memory. */
+ngx_int_t ngx_http_wassiit_store_known(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_uint_t lines);
+
+/*
+ * Puts a new file in place of this one, with n of its lines, which must not
+ * overlap; sets their new offsets, sorts spans by them, and tells the journal.
+ * The lock holds on.  Returns NGX_OK; or NGX_ERROR, which is logged, and all
+ * is what it was.
+ */
+ngx_int_t ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
+    ngx_uint_t n);
 
 /*
  * Reads the secret in the first line of a file, base64 as the function
@@ -85,17 +177,6 @@ ngx_int_t ngx_http_wassiit_store_secret(ngx_str_t *file,
  */
 ngx_array_t *ngx_http_wassiit_store_secrets(ngx_str_t *file,
     ngx_pool_t *pool, ngx_log_t *log);
-
-/*
- * Reads the whole file.  Returns the store, which the caller destroys with
- * all that it points to; or NULL when the file can't be read or has a bad
- * line, which is then logged at "emerg" as "file:line: field: reason".  No
- * secret and no part of one is ever logged.
- */
-ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
-    const ngx_wassiit_scopes_t *scopes, ngx_log_t *log);
-
-void ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store);
 
 
 #endif /* _NGX_HTTP_WASSIIT_STORE_H_INCLUDED_ */

@@ -39,6 +39,19 @@
      + sizeof(ngx_http_wassiit_free_t))
 
 /*
+ * Partners are linked by their ids' order, too: a skip list, in which one of
+ * four is on the next level.  Each store leaves it whole, so that readers need
+ * no lock, and a writer may die.
+ */
+#define ZONE_LEVELS             10
+
+/* of a line's place: those of its length */
+#define LINE_BITS               20
+
+/* how often a reader looks again while a partner is being changed */
+#define ZONE_TRIES              10000
+
+/*
  * An index entry: a tag of 3 bits, the highest always set; 3 bits that are 0
  * for the key in a partner's unit, or 1 + the number of a key in a unit of
  * more keys; the unit.  It is small, as the index is what caches hold of a
@@ -58,6 +71,7 @@ typedef struct {
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
     int64_t                       created;
     int64_t                       expires;
+    uint32_t                      last_used;  /* seconds, or 0 */
     u_char                        used;
     u_char                        id_len;
     u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
@@ -81,6 +95,9 @@ typedef struct {
     uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
     uint32_t                      more;     /* unit of further keys, or 0 */
     uint32_t                      mark;     /* the last load that had it */
+    uint64_t                      span;     /* its line: offset, length */
+    uint32_t                      next[ZONE_LEVELS];  /* by id, or 0 */
+    uint32_t                      edits;    /* odd: it is being changed */
     u_char                        id_len;
     u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
     ngx_http_wassiit_state_t      state[2];
@@ -116,6 +133,7 @@ typedef struct {
 
 struct ngx_http_wassiit_zone_sh_s {
     uint64_t                      changes;
+    uint64_t                      left;     /* the configuration has */
     u_char                       *base;
     ngx_http_wassiit_index_t      keys;
     ngx_http_wassiit_index_t      ids;
@@ -128,6 +146,11 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      free;     /* the longest at rest, or 0 */
     uint32_t                      free_last;
     ngx_http_wassiit_free_t      *frees;    /* of each unit */
+    uint32_t                      first[ZONE_LEVELS];   /* by id, or 0 */
+    uint32_t                      finger[ZONE_LEVELS];  /* see order_find() */
+    uint32_t                      hurry;    /* no waiting for what rests */
+    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
+    ngx_http_wassiit_journal_t    journal;
 };
 
 
@@ -211,6 +234,19 @@ static void ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
 static void ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t window);
+static void ngx_http_wassiit_zone_order_find(ngx_http_wassiit_zone_sh_t *sh,
+    u_char *id, size_t len, uint32_t *prev);
+static void ngx_http_wassiit_zone_order_add(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t unit);
+static void ngx_http_wassiit_zone_order_remove(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t unit);
+static size_t ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh,
+    size_t want);
+static ngx_int_t ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
+    ngx_uint_t full);
+static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info);
 static uint64_t ngx_http_wassiit_zone_clock(void);
 static uint32_t ngx_http_wassiit_zone_ms(void);
 
@@ -279,6 +315,47 @@ ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint32_t *entry)
 {
     return (entry + 1 == index->entries + index->size) ? index->entries
                                                        : entry + 1;
+}
+
+
+static ngx_inline uint64_t
+ngx_http_wassiit_zone_line(ngx_http_wassiit_record_t *rec)
+{
+    return (uint64_t) rec->offset << LINE_BITS | rec->len;
+}
+
+
+/* what follows a partner on a level, or, for 0, the first one */
+
+static ngx_inline uint32_t *
+ngx_http_wassiit_zone_after(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
+    ngx_uint_t level)
+{
+    ngx_http_wassiit_entry_t  *p;
+
+    if (unit == 0) {
+        return &sh->first[level];
+    }
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    return &p->next[level];
+}
+
+
+/* how the id of the partner at unit compares to this one */
+
+static ngx_inline ngx_int_t
+ngx_http_wassiit_zone_compare(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
+    u_char *id, size_t len)
+{
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    return ngx_http_wassiit_record_order(p->id, ngx_min(p->id_len,
+                                                    NGX_HTTP_WASSIIT_ID_LEN),
+                                         id, len);
 }
 
 
@@ -680,7 +757,15 @@ ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone)
 void
 ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
     ngx_shmtx_lock(&zone->shpool->mutex);
+
+    sh->hurry = 0;
+    sh->journal = zone->store->journal;
+    ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
     ngx_http_wassiit_zone_mark(zone);
 
@@ -763,6 +848,8 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     uint32_t                    unit;
     ngx_int_t                   rc;
     ngx_http_wassiit_record_t  *rec;
+
+    ngx_memzero(zone->sh->finger, sizeof(zone->sh->finger));
 
     for (rec = zone->store->records; rec; rec = rec->next) {
         if (rec->deleted) {
@@ -860,6 +947,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
     p = ngx_http_wassiit_zone_at(sh, unit);
 
     p->mark = sh->load;
+    p->span = ngx_http_wassiit_zone_line(rec);
     p->id_len = rec->id.len;
     ngx_memcpy(p->id, rec->id.data, rec->id.len);
 
@@ -869,6 +957,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
     hash = ngx_murmur_hash2(rec->id.data, rec->id.len);
     ngx_http_wassiit_zone_insert(&sh->ids, hash,
                                  ENTRY(hash, 0, unit));
+    ngx_http_wassiit_zone_order_add(sh, unit);
 
     return ngx_http_wassiit_zone_add_keys(zone, rec, unit);
 }
@@ -893,7 +982,10 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     window = state.window;
     secrets = state.secrets;
 
+    store(&p->span, ngx_http_wassiit_zone_line(rec));
+
     /* a writer may have died before it was through with it */
+    ngx_http_wassiit_zone_order_add(sh, unit);
     ngx_http_wassiit_zone_settle(zone, window);
 
     rate = ngx_http_wassiit_zone_rate(zone, rec);
@@ -987,6 +1079,8 @@ ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
     if (entry && ENTRY_UNIT(*entry) == unit) {
         ngx_http_wassiit_zone_delete(&sh->ids, entry);
     }
+
+    ngx_http_wassiit_zone_order_remove(sh, unit);
 
     store(&p->serial, 0);
     ngx_http_wassiit_zone_changed(sh);
@@ -1185,6 +1279,7 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
 
     slot->created = key->created;
     slot->expires = key->expires;
+    slot->last_used = 0;
     slot->id_len = key->id.len;
     ngx_memcpy(slot->id, key->id.data, key->id.len);
     ngx_memcpy(slot->digest, key->digest, NGX_WASSIIT_DIGEST_LEN);
@@ -1546,6 +1641,113 @@ ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh)
 }
 
 
+/*
+ * Sets prev[] to the partners, one a level, behind which this id belongs.  The
+ * search begins at sh->finger[]: where ids come in their order, that is next
+ * to its end.
+ */
+
+static void
+ngx_http_wassiit_zone_order_find(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
+    size_t len, uint32_t *prev)
+{
+    uint32_t    unit, next;
+    ngx_uint_t  level, moved;
+
+    unit = sh->finger[0];
+
+    if (unit && ngx_http_wassiit_zone_compare(sh, unit, id, len) >= 0) {
+        ngx_memzero(sh->finger, sizeof(sh->finger));
+    }
+
+    unit = 0;
+    moved = 0;
+
+    for (level = ZONE_LEVELS; level--; /* void */) {
+
+        if (!moved) {
+            unit = sh->finger[level];
+        }
+
+        for ( ;; ) {
+            next = *ngx_http_wassiit_zone_after(sh, unit, level);
+
+            if (next == 0
+                || ngx_http_wassiit_zone_compare(sh, next, id, len) >= 0)
+            {
+                break;
+            }
+
+            unit = next;
+            moved = 1;
+        }
+
+        prev[level] = unit;
+    }
+}
+
+
+/* Links the partner at unit, if it isn't yet, or not on all of its levels. */
+
+static void
+ngx_http_wassiit_zone_order_add(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
+{
+    uint32_t                   hash;
+    uint32_t                  *after, prev[ZONE_LEVELS];
+    ngx_uint_t                 level;
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    ngx_http_wassiit_zone_order_find(sh, p->id, p->id_len, prev);
+
+    hash = ngx_murmur_hash2(p->id, p->id_len);
+
+    for (level = 0; level < ZONE_LEVELS; level++) {
+        after = ngx_http_wassiit_zone_after(sh, prev[level], level);
+
+        if (*after != unit) {
+            store(&p->next[level], *after);
+            store(after, unit);
+        }
+
+        prev[level] = unit;
+
+        if (hash & 3) {
+            break;
+        }
+
+        hash >>= 2;
+    }
+
+    ngx_memcpy(sh->finger, prev, sizeof(sh->finger));
+}
+
+
+static void
+ngx_http_wassiit_zone_order_remove(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t unit)
+{
+    uint32_t                  *after, prev[ZONE_LEVELS];
+    ngx_uint_t                 level;
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(sh, unit);
+
+    ngx_http_wassiit_zone_order_find(sh, p->id, p->id_len, prev);
+
+    for (level = ZONE_LEVELS; level--; /* void */) {
+        after = ngx_http_wassiit_zone_after(sh, prev[level], level);
+
+        if (*after == unit) {
+            store(after, p->next[level]);
+        }
+    }
+
+    ngx_memzero(sh->finger, sizeof(sh->finger));
+}
+
+
 /* A unit filled with zeros. */
 
 static ngx_int_t
@@ -1561,6 +1763,10 @@ ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
 
         if (rested >= ZONE_REST || sh->fresh < sh->units) {
             break;
+        }
+
+        if (sh->hurry) {
+            return NGX_ERROR;
         }
 
         /* this is no worker: it may wait; a signal may wake it early */
@@ -1680,6 +1886,10 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
 
     sh = zone->sh;
 
+    if (load(&sh->left)) {
+        return NGX_ABORT;
+    }
+
     for ( ;; ) {
         changes = load(&sh->changes);
 
@@ -1709,6 +1919,7 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         __builtin_prefetch(ngx_http_wassiit_zone_at(sh, window));
 
         partner->unit = unit;
+        partner->slot = slot;
         partner->serial = p->serial;
         partner->created = slot->created;
         partner->expires = slot->expires;
@@ -1827,6 +2038,24 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
 
 
 void
+ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
+    const ngx_http_wassiit_partner_t *partner, time_t now)
+{
+    ngx_http_wassiit_slot_t   *slot;
+    ngx_http_wassiit_entry_t  *p;
+
+    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
+    slot = partner->slot;
+
+    if (slot->last_used < (uint32_t) now
+        && load(&p->serial) == partner->serial)
+    {
+        store(&slot->last_used, now);
+    }
+}
+
+
+void
 ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
     const ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
 {
@@ -1836,5 +2065,453 @@ ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
 
     if (load(&p->serial) == partner->serial) {
         (void) __atomic_fetch_add(&p->counts[counter], 1, __ATOMIC_RELAXED);
+    }
+}
+
+
+void
+ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *zone)
+{
+    store(&zone->sh->left, 1);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
+{
+    return !load(&zone->sh->left)
+           && ngx_memcmp(zone->sh->digest, zone->digest,
+                         NGX_WASSIIT_DIGEST_LEN)
+              == 0;
+}
+
+
+ngx_http_wassiit_journal_t *
+ngx_http_wassiit_zone_journal(ngx_http_wassiit_zone_t *zone)
+{
+    return &zone->sh->journal;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_span_t *span)
+{
+    uint32_t                  *entry;
+    ngx_http_wassiit_entry_t  *p;
+
+    entry = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len);
+
+    if (entry == NULL) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*entry));
+
+    span->offset = p->span >> LINE_BITS;
+    span->len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    size_t                       want, beside, rested;
+    uint32_t                     unit;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    if (rec->deleted) {
+        return NGX_OK;
+    }
+
+    sh = zone->sh;
+    zone->empty = 0;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    unit = ngx_http_wassiit_zone_partner(zone, rec);
+
+    beside = 0;
+    want = ngx_http_wassiit_zone_new_units(zone, rec, unit, &beside);
+
+    /* a window may take more by the time that it is made */
+    rested = ngx_http_wassiit_zone_rested(sh, beside
+                                              + NGX_WASSIIT_WINDOW_UNITS);
+
+    zone->tight = (beside > rested);
+    zone->spare = zone->tight ? 0 : rested - beside;
+
+    if (sh->keys.used + ngx_http_wassiit_zone_new_keys(zone, rec, unit)
+        > ZONE_KEYS(sh->keys.size))
+    {
+        rc = NGX_DECLINED;
+
+    } else if (want <= rested) {
+        rc = NGX_OK;
+
+    } else {
+        rc = (want <= ngx_http_wassiit_zone_free_units(zone)) ? NGX_AGAIN
+                                                              : NGX_DECLINED;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return rc;
+}
+
+
+/* The units, want at most, that can be had without a wait. */
+
+static size_t
+ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh, size_t want)
+{
+    size_t    n;
+    uint32_t  unit, now;
+
+    n = sh->units - sh->fresh;
+    now = ngx_http_wassiit_zone_ms();
+
+    /* those that have rested the longest come first */
+
+    for (unit = sh->free; unit && n < want; unit = sh->frees[unit].next) {
+        if (now - sh->frees[unit].since < ZONE_REST) {
+            break;
+        }
+
+        n++;
+    }
+
+    return ngx_min(n, want);
+}
+
+
+void
+ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+{
+    uint32_t                     unit;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    zone->empty = 0;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    sh->hurry = 1;
+    ngx_memzero(sh->finger, sizeof(sh->finger));
+
+    unit = ngx_http_wassiit_zone_partner(zone, rec);
+
+    if (rec->deleted) {
+        if (unit) {
+            ngx_http_wassiit_zone_remove(zone, unit);
+        }
+
+        rc = NGX_OK;
+
+    } else if (unit == 0) {
+        rc = ngx_http_wassiit_zone_add(zone, rec);
+
+    } else {
+        p = ngx_http_wassiit_zone_at(sh, unit);
+        store(&p->edits, p->edits | 1);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+
+        rc = ngx_http_wassiit_zone_update(zone, rec, unit);
+
+        ngx_http_wassiit_zone_remove_keys(zone, rec, unit);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_wassiit_zone_add_keys(zone, rec, unit);
+        }
+
+        store(&p->edits, p->edits + 1);
+    }
+
+    sh->hurry = 0;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (rc != NGX_OK) {
+        ngx_http_wassiit_zone_no_room(zone, rec, log);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->ids.used);
+}
+
+
+ngx_http_wassiit_span_t *
+ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
+    ngx_log_t *log)
+{
+    uint32_t                     unit;
+    ngx_uint_t                   i, most;
+    ngx_http_wassiit_span_t     *spans;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    most = sh->ids.used;
+
+    spans = ngx_alloc((most + 1) * sizeof(ngx_http_wassiit_span_t), log);
+    if (spans == NULL) {
+        return NULL;
+    }
+
+    unit = sh->first[0];
+
+    for (i = 0; unit && i < most; i++) {
+        p = ngx_http_wassiit_zone_at(sh, unit);
+
+        spans[i].offset = p->span >> LINE_BITS;
+        spans[i].len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
+        spans[i].owner = p;
+
+        unit = p->next[0];
+    }
+
+    *n = i;
+
+    return spans;
+}
+
+
+void
+ngx_http_wassiit_zone_moved(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_span_t *spans, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_entry_t  *p;
+
+    for (i = 0; i < n; i++) {
+        p = spans[i].owner;
+        store(&p->span, (uint64_t) spans[i].offset << LINE_BITS
+                        | spans[i].len);
+    }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_info_t *info)
+{
+    uint64_t                     changes;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    for ( ;; ) {
+        changes = load(&sh->changes);
+
+        p = ngx_http_wassiit_zone_read_id(sh, id);
+
+        if (p == NULL) {
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+            if (load(&sh->changes) == changes) {
+                return NGX_DECLINED;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_wassiit_zone_read(sh, p, info, 1) == NGX_OK
+            && info->id_len == id->len
+            && ngx_memcmp(info->id, id->data, id->len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_info_t *info)
+{
+    uint32_t                     unit, next;
+    uint64_t                     changes;
+    ngx_uint_t                   level;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+again:
+
+    changes = load(&sh->changes);
+    unit = 0;
+    next = 0;
+
+    for (level = ZONE_LEVELS; level--; /* void */) {
+        for ( ;; ) {
+            next = load(ngx_http_wassiit_zone_after(sh, unit, level));
+
+            if (next >= sh->units) {
+                goto again;
+            }
+
+            if (next == 0
+                || ngx_http_wassiit_zone_compare(sh, next, id->data, id->len)
+                   > 0)
+            {
+                break;
+            }
+
+            unit = next;
+
+            if (load(&sh->changes) != changes) {
+                /* it may have been a partner's no more */
+                goto again;
+            }
+        }
+    }
+
+    if (next == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_wassiit_zone_read(sh, ngx_http_wassiit_zone_at(sh, next),
+                                   info, 0)
+        != NGX_OK
+        || load(&sh->changes) != changes)
+    {
+        goto again;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Returns NGX_AGAIN if p is no partner any more. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
+    ngx_uint_t full)
+{
+    uint32_t                     window, edits;
+    uint64_t                     changes, serial, version;
+    ngx_uint_t                   n;
+    ngx_http_wassiit_state_t    *state;
+    ngx_http_wassiit_secrets_t  *s;
+
+    for (n = 0; /* void */ ; n++) {
+        changes = load(&sh->changes);
+        edits = load(&p->edits);
+        serial = load(&p->serial);
+        version = load(&p->version);
+
+        if (serial == 0) {
+            return NGX_AGAIN;
+        }
+
+        if ((edits & 1) && n < ZONE_TRIES) {
+            /* not for ever: its writer may have died */
+            ngx_cpu_pause();
+            continue;
+        }
+
+        state = &p->state[version & 1];
+        window = state->window;
+
+        info->scopes = state->scopes;
+        info->enabled = state->enabled;
+
+        info->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
+        ngx_memcpy(info->id, p->id, NGX_HTTP_WASSIIT_ID_LEN);
+
+        info->name_len = ngx_min(state->name_len, NGX_HTTP_WASSIIT_NAME_LEN);
+        ngx_memcpy(info->name, state->name, NGX_HTTP_WASSIIT_NAME_LEN);
+
+        info->hmac = 0;
+        info->webhook = 0;
+
+        if (state->secrets && state->secrets < sh->units) {
+            s = ngx_http_wassiit_zone_at(sh, state->secrets);
+            info->hmac = (s->has_hmac != 0);
+            info->webhook = (s->has_webhook != 0);
+        }
+
+        info->nkeys = 0;
+
+        if (full) {
+            ngx_http_wassiit_zone_read_keys(sh, p, info);
+        }
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+        if (load(&p->serial) != serial || load(&p->version) != version
+            || load(&p->edits) != edits || load(&sh->changes) != changes)
+        {
+            continue;
+        }
+
+        ngx_wassiit_window_rate(sh->base, window, &info->rate);
+
+        if (!full
+            || ngx_wassiit_window_usage(sh->base, window,
+                                        ngx_http_wassiit_zone_clock(),
+                                        &info->usage)
+               == NGX_OK)
+        {
+            return NGX_OK;
+        }
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info)
+{
+    uint32_t                      more;
+    ngx_uint_t                    i, n;
+    ngx_http_wassiit_slot_t      *slot;
+    ngx_http_wassiit_more_t      *m;
+    ngx_http_wassiit_key_info_t  *key;
+
+    slot = &p->key;
+    more = load(&p->more);
+    n = 1;
+
+    for ( ;; ) {
+        for (i = 0; i < n; i++, slot++) {
+            if (!load(&slot->used)) {
+                continue;
+            }
+
+            if (info->nkeys == 2 * NGX_HTTP_WASSIIT_KEYS) {
+                return;
+            }
+
+            key = &info->keys[info->nkeys++];
+
+            key->created = slot->created;
+            key->expires = slot->expires;
+            key->last_used = slot->last_used;
+            key->id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
+            ngx_memcpy(key->id, slot->id, NGX_HTTP_WASSIIT_ID_LEN);
+        }
+
+        if (more == 0 || more >= sh->units) {
+            return;
+        }
+
+        m = ngx_http_wassiit_zone_at(sh, more);
+        slot = m->keys;
+        more = load(&m->next);
+        n = ZONE_MORE_KEYS;
     }
 }

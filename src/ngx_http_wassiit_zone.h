@@ -25,6 +25,8 @@ typedef struct {
     ngx_str_t                     name;
     ngx_str_t                     file;
     ngx_wassiit_rate_t            rate;     /* of partners without one */
+    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
+                                            /* of all that gives lines sense */
     ngx_shm_zone_t               *shm_zone; /* NULL: not declared yet */
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
@@ -32,6 +34,7 @@ typedef struct {
     size_t                        spare;    /* units that no load needs */
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */
+    unsigned                      admin:1;  /* wassiit_admin may change it */
 
     /* where it was first named in the configuration */
     u_char                       *conf_file;
@@ -61,7 +64,35 @@ typedef struct {
 
     /* one behind another: the partner's id, the key's, the partner's name */
     u_char                       *names;
+    void                         *slot;     /* the zone's own, of the key */
 } ngx_http_wassiit_partner_t;
+
+
+/* what an operator learns of a partner; a copy, times in Unix seconds */
+
+typedef struct {
+    int64_t                       created;  /* INT64_MIN: none is set */
+    int64_t                       expires;  /* INT64_MAX: never */
+    int64_t                       last_used;  /* 0: not since nginx started */
+    u_char                        id_len;
+    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
+} ngx_http_wassiit_key_info_t;
+
+
+typedef struct {
+    uint64_t                      scopes;
+    ngx_wassiit_rate_t            rate;
+    ngx_wassiit_usage_t           usage;    /* of its window, now */
+    unsigned                      enabled:1;
+    unsigned                      hmac:1;   /* it has a secret */
+    unsigned                      webhook:1;
+    unsigned                      nkeys:8;
+    u_char                        id_len;
+    u_char                        name_len;
+    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
+    u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
+    ngx_http_wassiit_key_info_t   keys[2 * NGX_HTTP_WASSIIT_KEYS];
+} ngx_http_wassiit_info_t;
 
 
 /* what is counted for each partner */
@@ -92,6 +123,70 @@ void ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 
 /*
+ * Tells those who still use memory that this configuration has left, as a
+ * zone's size has changed, that nothing in it holds any more.
+ */
+void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * The functions for one who changes partners, in any process that shares the
+ * zone.  He holds the lock of the partners' file from before he asks until
+ * all is told.
+ */
+
+/* Is the zone still as this process's configuration says?  Returns 1 or 0. */
+ngx_uint_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
+
+/* What is known of the partners' file; it lies in the zone. */
+ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
+    ngx_http_wassiit_zone_t *zone);
+
+/*
+ * Where the partner's line lies in the file.  Returns NGX_OK, or NGX_DECLINED:
+ * there is no such partner in the zone.
+ */
+ngx_int_t ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_span_t *span);
+
+/*
+ * Is there room for what the record makes of its partner?  Returns NGX_OK;
+ * NGX_AGAIN: not before what was freed has rested, two seconds at most;
+ * NGX_DECLINED: no.
+ */
+ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec);
+
+/*
+ * Adds, changes or removes the partner as the record says; it is in force for
+ * every look-up that begins after the return.  There must be room.
+ */
+void ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
+
+/*
+ * The lines of all partners: an array of n spans, which the caller frees, or
+ * NULL: memory is short.  And the same back, when they have moved.
+ */
+ngx_http_wassiit_span_t *ngx_http_wassiit_zone_spans(
+    ngx_http_wassiit_zone_t *zone, ngx_uint_t *n, ngx_log_t *log);
+void ngx_http_wassiit_zone_moved(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_span_t *spans, ngx_uint_t n);
+
+/* The number of partners, as far as one may tell it while others change. */
+ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * A partner by its id, or the first whose id comes after this one, bytewise,
+ * which may be empty; that without its keys and its window's use.  Returns
+ * NGX_OK and fills info, all of it as it was at one time; NGX_DECLINED: there
+ * is none.
+ */
+ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+ngx_int_t ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
+/*
  * Ask for the memory that a look-up of the digest reads: first for its place
  * in the index, and, some time later, for what it most likely leads to.
  */
@@ -104,8 +199,9 @@ void ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
  * Looks a key up by its digest.  Returns NGX_OK and fills partner and the
  * NGX_HTTP_WASSIIT_NAMES_LEN bytes at most that partner->names points to,
  * whatever the key's times and the partner's state; NGX_DECLINED: no one has
- * it.  hmac, if not NULL, is filled where partner->hmac is set then; the
- * caller wipes it.
+ * it; NGX_ABORT: this process's zone is one that the configuration has left.
+ * hmac, if not NULL, is filled where partner->hmac is set then; the caller
+ * wipes it.
  */
 ngx_int_t ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],
@@ -125,6 +221,10 @@ ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
  */
 ngx_int_t ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     const ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage);
+
+/* Notes that the partner's key was used at now, Unix seconds. */
+void ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
+    const ngx_http_wassiit_partner_t *partner, time_t now);
 
 /* Adds one to a counter of the partner, if it is still there. */
 void ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,

@@ -11,13 +11,14 @@
 #include "ngx_wassiit_key.h"
 
 #include <ngx_crc32.h>
+#include <sys/random.h>
 
 
 #define KEY_PREFIX      "wst_"
 #define KEY_RANDOM      32
 #define KEY_CHECKSUM    6
 #define KEY_BODY        (sizeof(KEY_PREFIX) - 1 + KEY_RANDOM)
-#define KEY_LEN         (KEY_BODY + KEY_CHECKSUM)
+#define KEY_LEN         NGX_WASSIIT_KEY_LEN
 
 
 /*
@@ -47,6 +48,10 @@ static const u_char  ngx_wassiit_key_chars[256] = {
      N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,
      N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N,  N
 };
+
+
+static const u_char  ngx_wassiit_key_digits[] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 
 ngx_int_t
@@ -85,6 +90,66 @@ ngx_wassiit_key_check(const u_char *p, size_t len)
 
     if (sum != ngx_crc32_long((u_char *) p, KEY_BODY)) {
         return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_wassiit_key_random(u_char *p, size_t len)
+{
+    u_char      random[64];
+    ssize_t     n;
+    ngx_uint_t  i;
+
+    while (len) {
+        n = getrandom(random, sizeof(random), 0);
+
+        if (n <= 0) {
+            if (n == -1 && ngx_errno == NGX_EINTR) {
+                continue;
+            }
+
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < (ngx_uint_t) n && len; i++) {
+
+            /* the rest of a byte would make some digits likelier */
+
+            if (random[i] < 256 / 62 * 62) {
+                *p++ = ngx_wassiit_key_digits[random[i] % 62];
+                len--;
+            }
+        }
+    }
+
+    OPENSSL_cleanse(random, sizeof(random));
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_wassiit_key_make(u_char key[NGX_WASSIIT_KEY_LEN])
+{
+    uint32_t    sum;
+    ngx_uint_t  i;
+
+    ngx_memcpy(key, KEY_PREFIX, sizeof(KEY_PREFIX) - 1);
+
+    if (ngx_wassiit_key_random(key + sizeof(KEY_PREFIX) - 1, KEY_RANDOM)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sum = ngx_crc32_long(key, KEY_BODY);
+
+    for (i = KEY_LEN; i > KEY_BODY; i--) {
+        key[i - 1] = ngx_wassiit_key_digits[sum % 62];
+        sum /= 62;
     }
 
     return NGX_OK;

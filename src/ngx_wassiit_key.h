@@ -20,6 +20,7 @@
 
 #define NGX_WASSIIT_KEY_MIN        8
 #define NGX_WASSIIT_KEY_MAX        256
+#define NGX_WASSIIT_KEY_LEN        42      /* of one of our form */
 #define NGX_WASSIIT_DIGEST_LEN     32
 
 
@@ -28,6 +29,19 @@
  * too short, too long, not printable, or of our form with a wrong checksum.
  */
 ngx_int_t ngx_wassiit_key_check(const u_char *p, size_t len);
+
+/*
+ * Writes len random digits of base62, each as likely as any other, from the
+ * system's generator (getrandom(2)).  Returns NGX_OK, or NGX_ERROR if that
+ * gives none.
+ */
+ngx_int_t ngx_wassiit_key_random(u_char *p, size_t len);
+
+/*
+ * Makes a key of our form.  Returns NGX_OK, or NGX_ERROR as above.  The caller
+ * wipes it.
+ */
+ngx_int_t ngx_wassiit_key_make(u_char key[NGX_WASSIIT_KEY_LEN]);
 
 /* The SHA-256 (FIPS 180-4) of the key, by which it is known. */
 void ngx_wassiit_key_digest(const u_char *p, size_t len,

@@ -339,13 +339,10 @@ static void
 ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck, json_t *value)
 {
     void        *iter;
-    char         pointer[sizeof("#/variables/") + 3 * NGX_WASSIIT_QUOTE];
-    char        *p;
-    size_t       i, len;
+    char         pointer[sizeof("#/variables") + NGX_WASSIIT_POINTER];
+    size_t       len;
     json_t      *variable;
     const char  *name;
-
-    static const char  hex[] = "0123456789ABCDEF";
 
     if (!json_is_object(value)) {
         ngx_wassiit_rules_add(ck, "#/variables", "must be an object", value);
@@ -366,33 +363,8 @@ ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck, json_t *value)
         name = json_object_iter_key(iter);
         len = ngx_strlen(name);
 
-        p = pointer + sizeof("#/variables") - 1;
-        ngx_memcpy(pointer, "#/variables", p - pointer);
-
-        /* RFC 6901, sections 3 and 6; a name that is too long stays out */
-
-        if (len <= NGX_WASSIIT_QUOTE) {
-            *p++ = '/';
-
-            for (i = 0; i < len; i++) {
-                if (name[i] == '~' || name[i] == '/') {
-                    *p++ = '~';
-                    *p++ = (name[i] == '~') ? '0' : '1';
-
-                } else if (isalnum((u_char) name[i])
-                           || ngx_strchr("-._", name[i]))
-                {
-                    *p++ = name[i];
-
-                } else {
-                    *p++ = '%';
-                    *p++ = hex[(u_char) name[i] >> 4];
-                    *p++ = hex[(u_char) name[i] & 0xf];
-                }
-            }
-        }
-
-        *p = '\0';
+        ngx_memcpy(pointer, "#/variables", sizeof("#/variables"));
+        ngx_wassiit_rules_pointer(pointer + sizeof("#/variables") - 1, name);
 
         ngx_wassiit_rules_add(ck, pointer,
                               (len <= NGX_WASSIIT_QUOTE)
@@ -401,6 +373,40 @@ ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck, json_t *value)
                                 "alone, also under names that are too long "
                                 "to be told", variable);
     }
+}
+
+
+void
+ngx_wassiit_rules_pointer(char *p, const char *name)
+{
+    size_t  i, len;
+
+    static const char  hex[] = "0123456789ABCDEF";
+
+    len = ngx_strlen(name);
+
+    if (len <= NGX_WASSIIT_QUOTE) {
+        *p++ = '/';
+
+        for (i = 0; i < len; i++) {
+            if (name[i] == '~' || name[i] == '/') {
+                *p++ = '~';
+                *p++ = (name[i] == '~') ? '0' : '1';
+
+            } else if (isalnum((u_char) name[i])
+                       || ngx_strchr("-._", name[i]))
+            {
+                *p++ = name[i];
+
+            } else {
+                *p++ = '%';
+                *p++ = hex[(u_char) name[i] >> 4];
+                *p++ = hex[(u_char) name[i] & 0xf];
+            }
+        }
+    }
+
+    *p = '\0';
 }
 
 

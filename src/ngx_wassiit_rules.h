@@ -78,6 +78,16 @@ ngx_int_t ngx_wassiit_rules_check(ngx_wassiit_rule_e rule, json_t *body,
 ngx_int_t ngx_wassiit_rules_fault(json_t **errors, const char *pointer,
     const char *detail, const u_char *quote, size_t len);
 
+/* the most that the next one writes, with a zero */
+#define NGX_WASSIIT_POINTER         (3 * NGX_WASSIIT_QUOTE + 2)
+
+/*
+ * Writes the step of a JSON pointer, in a URI's fragment, to a field of this
+ * name (RFC 6901, sections 3 and 6), and a zero: nothing else if the name is
+ * longer than NGX_WASSIIT_QUOTE.
+ */
+void ngx_wassiit_rules_pointer(char *p, const char *name);
+
 /* what is said of a number that isn't one of E.164 */
 extern const char  ngx_wassiit_e164_rule[];
 

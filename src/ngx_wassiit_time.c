@@ -5,6 +5,7 @@
 static ngx_int_t ngx_wassiit_time_number(const u_char *p, size_t n);
 static int64_t ngx_wassiit_time_days(ngx_int_t year, ngx_int_t month,
     ngx_int_t day);
+static void ngx_wassiit_time_digits(u_char *p, ngx_uint_t n, ngx_uint_t value);
 
 
 ngx_int_t
@@ -127,4 +128,52 @@ ngx_wassiit_time_days(ngx_int_t year, ngx_int_t month, ngx_int_t day)
 
     return 365 * (int64_t) year + year / 4 - year / 100 + year / 400
            + (153 * (month - 3) + 2) / 5 + day - 719469 - 146097;
+}
+
+
+void
+ngx_wassiit_time_format(int64_t seconds, u_char p[NGX_WASSIIT_TIME_LEN])
+{
+    int64_t    days;
+    ngx_int_t  year, month, second;
+
+    seconds = ngx_max(seconds, ngx_wassiit_time_days(0, 1, 1) * 86400);
+    seconds = ngx_min(seconds, ngx_wassiit_time_days(10000, 1, 1) * 86400 - 1);
+
+    days = (seconds + 86400 * 1000000LL) / 86400 - 1000000;
+    second = seconds - days * 86400;
+
+    /* an estimate that is never too late, and by a day or two at most early */
+
+    year = 1970 + (days - 365) * 400 / 146097;
+
+    while (ngx_wassiit_time_days(year + 1, 1, 1) <= days) {
+        year++;
+    }
+
+    month = 1;
+
+    while (month < 12 && ngx_wassiit_time_days(year, month + 1, 1) <= days) {
+        month++;
+    }
+
+    ngx_memcpy(p, "0000-00-00T00:00:00Z", NGX_WASSIIT_TIME_LEN);
+
+    ngx_wassiit_time_digits(p, 4, year);
+    ngx_wassiit_time_digits(p + 5, 2, month);
+    ngx_wassiit_time_digits(p + 8, 2,
+                            days - ngx_wassiit_time_days(year, month, 1) + 1);
+    ngx_wassiit_time_digits(p + 11, 2, second / 3600);
+    ngx_wassiit_time_digits(p + 14, 2, second / 60 % 60);
+    ngx_wassiit_time_digits(p + 17, 2, second % 60);
+}
+
+
+static void
+ngx_wassiit_time_digits(u_char *p, ngx_uint_t n, ngx_uint_t value)
+{
+    while (n--) {
+        p[n] = '0' + value % 10;
+        value /= 10;
+    }
 }

@@ -19,5 +19,13 @@
 ngx_int_t ngx_wassiit_time_parse(const u_char *p, size_t len,
     int64_t *seconds);
 
+#define NGX_WASSIIT_TIME_LEN  (sizeof("2026-11-01T09:00:00Z") - 1)
+
+/*
+ * Writes a time of the years 0000 to 9999 as the same, in UTC; seconds beyond
+ * become the first or the last of these.
+ */
+void ngx_wassiit_time_format(int64_t seconds, u_char p[NGX_WASSIIT_TIME_LEN]);
+
 
 #endif /* _NGX_WASSIIT_TIME_H_INCLUDED_ */

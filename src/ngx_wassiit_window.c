@@ -343,6 +343,66 @@ ngx_wassiit_window_prefetch(u_char *base, uint32_t window)
 
 
 ngx_int_t
+ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
+    ngx_wassiit_usage_t *usage)
+{
+    uint64_t               head, cell, low, used, age;
+    uint32_t               i, open;
+    ngx_wassiit_window_t  *w;
+
+    (void) ngx_wassiit_window_settle(base, window);
+
+    w = ngx_wassiit_window_at(base, window);
+    head = load(&w->head);
+
+    if (head == 0 || w->cells == 0) {
+        return NGX_AGAIN;
+    }
+
+    i = head % w->cells;
+    cell = load(ngx_wassiit_window_cell_at(base, w, i));
+
+    if (cell & CELL_CLOSED) {
+        return NGX_AGAIN;
+    }
+
+    usage->limit = w->limit;
+    usage->seconds = w->seconds;
+
+    now &= TIME_MASK;
+    open = (CELL_LAP(cell) == ((head / w->cells) & 0xff)) ? CELL_COUNT(cell)
+                                                          : 0;
+
+    /* a cell that is open has taken the place of the oldest */
+
+    low = ngx_wassiit_window_first(base, w, head - w->depth + (open != 0),
+                                   head, i, w->span, now);
+
+    if (open && ngx_wassiit_window_left(base, w, i, w->span, now)) {
+        open = 0;
+    }
+
+    used = (head - low) * w->batch + open;
+    used = ngx_min(used, w->limit);
+
+    usage->remaining = w->limit - used;
+    usage->reset = 0;
+
+    if (used) {
+        cell = load(ngx_wassiit_window_cell_at(base, w,
+                                 ngx_wassiit_window_back(w, i, head - low)));
+        age = ngx_wassiit_window_age(now, CELL_TIME(cell));
+
+        /* who filled it may have read its clock after us */
+        usage->reset = (age > TIME_MASK / 2) ? w->span
+                                             : w->span - ngx_min(w->span, age);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {

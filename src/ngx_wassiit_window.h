@@ -113,6 +113,14 @@ ngx_uint_t ngx_wassiit_window_list(u_char *base, uint32_t window,
 void ngx_wassiit_window_prefetch(u_char *base, uint32_t window);
 
 /*
+ * Fills usage with what is left at now, without an attempt; reset then tells
+ * when one more than that is free, 0 if all is.  Returns NGX_OK, or NGX_AGAIN:
+ * the window was closed, another one has taken over.  now as below.
+ */
+ngx_int_t ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
+    ngx_wassiit_usage_t *usage);
+
+/*
  * Tries to admit one request at now: microseconds of a monotonic clock,
  * modulo 2^48, the same clock for all processes.  Fills usage and returns
  * NGX_OK if admitted, NGX_DECLINED if not; usage->reset then tells when a

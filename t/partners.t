@@ -354,8 +354,8 @@ subtest 'the same key twice' => sub {
 
     is_refused(qq({"id":"a",$key}\n\n{"id":"b"}\n{"id":"c",$upper}\n), 4,
         qr/^keys\[0\]\.sha256: .*"a".* line 1$/, 'of two partners');
-    is_refused(qq({"id":"a",$key}\n{"id":"b",$key}\n{"id":"a",$key}\n), 2,
-        qr/^keys\[0\]\.sha256: .*"a".* line 3$/,
+    is_refused(qq({"id":"a",$key}\n{"id":"b",$key}\n{"id":"a",$key}\n), 3,
+        qr/^keys\[0\]\.sha256: .*"b".* line 2$/,
         'of two partners, one of them named twice');
     is_refused('{"id":"a","keys":[{"id":"k1","sha256":"' . $A . '"},'
         . '{"id":"k2","sha256":"' . uc $A . '"}]}', 1,

@@ -3,7 +3,8 @@
 #   demo.sh start     makes the prefix and a partner whose key is made then and
 #                     there, starts nginx, prints requests to paste
 #   demo.sh stop      ends it, by its pid file
-# DEMO_PORT is the port on 127.0.0.1, 8080 if not set. nginx runs within the prefix
+# DEMO_PORT is the port on 127.0.0.1, 8080 if not set; the admin endpoint's is
+# DEMO_ADMIN_PORT, 8081. nginx runs within the prefix
 # and knows it as ".", so that every path in the configuration, unix sockets
 # too, is short and may be reached however deep or private the clone lies.
 set -euo pipefail
@@ -11,6 +12,7 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 prefix=$top/build/run
 port=${DEMO_PORT:-8080}
+admin=${DEMO_ADMIN_PORT:-8081}
 
 die() {
     echo "make ${command:-run}: $*" >&2
@@ -36,7 +38,8 @@ wait_for() {
     return 1
 }
 
-answers() { (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; }
+taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+answers() { taken "$port"; }
 
 # A number in base 62, six digits.
 base62() {
@@ -63,22 +66,22 @@ make_key() {
 
 make_secret() { openssl rand -base64 32; }
 
-# A line of a partners' file: what follows its id, its key, its secret.
+# A line of a partners' file: id, key, and the other fields.
 partner() {
     local hash
     hash=$(printf %s "$2" | openssl dgst -sha256 -r)
-    echo "{\"id\":\"$1\",\"keys\":[{\"id\":\"k1\",\"sha256\":\"${hash%% *}\"}],\"hmac_secret\":\"$3\"${4:-}}"
+    echo "{\"id\":\"$1\",\"keys\":[{\"id\":\"k1\",\"sha256\":\"${hash%% *}\"}]$3}"
 }
 
 # The demo partner, and the contract between the front door and the sandbox's
 # wap.cm: a key and a secret each, made once.
 make_prefix() {
     local scopes='"messages.send","audio.send","files.send","calls.initiate","conversations.read","webhooks.manage"'
-    mkdir -p "$prefix"/{conf,logs,modules,temp}
+    mkdir -p "$prefix"/{conf/state,logs,modules,temp}
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
     cp "$top"/conf/*.* "$prefix/conf/"
 
-    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/conf/webhook.secret" ]; then
+    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/operator" ]; then
         (
             umask 077
             make_key > "$prefix/key"
@@ -86,35 +89,43 @@ make_prefix() {
             make_key > "$prefix/contract"
             make_secret > "$prefix/conf/wapcm.secret"
             make_secret > "$prefix/conf/webhook.secret"
-            partner demo "$(< "$prefix/key")" "$(< "$prefix/secret")" \
-                ",\"name\":\"Demo\",\"scopes\":[$scopes],\"webhook_secret\":\"$(< "$prefix/conf/webhook.secret")\"" \
-                > "$prefix/conf/partners.jsonl"
+            partner demo "$(< "$prefix/key")" \
+                ",\"hmac_secret\":\"$(< "$prefix/secret")\",\"name\":\"Demo\",\"scopes\":[$scopes],\"webhook_secret\":\"$(< "$prefix/conf/webhook.secret")\"" \
+                > "$prefix/conf/state/partners.jsonl"
             partner front-door "$(< "$prefix/contract")" \
-                "$(< "$prefix/conf/wapcm.secret")" > "$prefix/conf/wapcm.jsonl"
+                ",\"hmac_secret\":\"$(< "$prefix/conf/wapcm.secret")\"" \
+                > "$prefix/conf/wapcm.jsonl"
+            make_key > "$prefix/operator"
+            partner operator "$(< "$prefix/operator")" \
+                ',"scopes":["partners.manage"]' > "$prefix/conf/operators.jsonl"
         )
     fi
 
-    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; s/CONTRACT_KEY/$(< "$prefix/contract")/" \
+    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; s/127\.0\.0\.1:8081/127.0.0.1:$admin/; s/CONTRACT_KEY/$(< "$prefix/contract")/" \
         "$prefix/conf/nginx.conf"
 }
 
 start() {
     local pid error
     if pid=$(running); then
-        port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p;T;q' \
-            "$prefix/conf/nginx.conf")
+        { read -r port; read -r admin; } < <(
+            sed -n 's/.*listen 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
+                "$prefix/conf/nginx.conf")
         echo "already running from build/run, pid $pid, at 127.0.0.1:$port"
         show
         return
     fi
 
-    ! answers || die "port $port is taken: end what listens there, or set DEMO_PORT"
+    ! taken "$port" || die "port $port is taken: end what listens there, or set DEMO_PORT"
+    ! taken "$admin" || die "port $admin is taken: end what listens there, or set DEMO_ADMIN_PORT"
     make_prefix
     rm -f "$prefix"/*.sock
     cd "$prefix"
     error=$(nginx_here 2>&1) ||
         die "$(grep -m 1 -F '[emerg]' <<< "$error" || echo "$error")"
     wait_for answers || die "nginx does not answer, see build/run/logs/error.log"
+    # the file is the workers' now; they make it anew beside itself
+    chown --reference=conf/state/partners.jsonl conf/state
     echo "running from build/run, pid $(cat logs/nginx.pid), at 127.0.0.1:$port"
     show
 }
@@ -126,8 +137,9 @@ nginx_here() {
 }
 
 show() {
-    local key hex front=http://127.0.0.1:$port url=http://127.0.0.1:$port/api/partner/v1
+    local key hex operator front=http://127.0.0.1:$port url=http://127.0.0.1:$port/api/partner/v1
     key=$(cat "$prefix/key") || die 'build/run/key belongs to another user'
+    operator=$(cat "$prefix/operator")
     hex=$(openssl base64 -d -A < "$prefix/secret" | od -A n -v -t x1 | tr -d ' \n')
     cat << END
 
@@ -165,6 +177,16 @@ curl -i $url/conversations
 
 # more than 100 within a minute: 429
 for i in \$(seq 101); do curl -s -o /dev/null -w '%{http_code} ' $url/conversations -H "X-API-Key: $key"; done; echo
+
+The operator's key for the admin endpoint at http://127.0.0.1:$admin/admin/ is
+$operator (build/run/operator).
+
+# the partners, and one of them with its keys and what is used of its limit
+curl -i http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator"
+curl -i http://127.0.0.1:$admin/admin/partners/demo -H "X-API-Key: $operator"
+
+# a partner more: its key is shown this once
+curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator" -H "Content-Type: application/json" -d '{"id": "clinique-atlas", "scopes": ["messages.send"], "rate": "100r/m"}'
 
 "make stop" ends it.
 END

@@ -172,7 +172,7 @@ listens with C<http2> speaks nothing else in clear: give it one of its own).
 Set unless $conf does it: pid, error_log (info), access_log, temporary paths,
 events, load_module, without a change in line numbers. Workers run as nginx's default user if we are root.
 Files are put in conf/, beside nginx.conf; those named .jsonl or .secret with
-mode 0600. What needs just any page finds html/index.html, "it works".
+mode 0600; a folder in a name is made, as one that workers may write. What needs just any page finds html/index.html, "it works".
 
 C<port([n])>, C<dir>, C<pid>, C<worker_pids> (those that don't shut down),
 C<conf($text)> (writes a new configuration), C<partners(@records)> (a new
@@ -557,11 +557,24 @@ sub _prefix {
     _write("$dir/conf/nginx.conf", _conf($conf, $workers));
     for my $name (sort keys %{ $files // {} }) {
         my $what = $files->{$name};
+        _folder("$dir/conf/$1") if $name =~ m{^(.+)/};
         ref $what ? partners_file("$dir/conf/$name", @$what)
                   : _write("$dir/conf/$name", $what);
     }
 
     return $dir;
+}
+
+
+# One that workers may make files in, as who is root gives it to them.
+
+sub _folder {
+    my ($path) = @_;
+    return if -d $path;
+
+    mkdir $path, 0700 or die "$path: $!";
+    my ($uid, $gid) = (getpwnam 'nobody')[2, 3];
+    chown $uid, $gid, $path if $> == 0;
 }
 
 

@@ -53,7 +53,7 @@ my @rules = (
     [ qr/\b(?:sprintf|strcpy|strcat|gets)\s*\(/,
       'unbounded', sub { $_[0] !~ m{^t/} } ],
     [ qr/\bngx_http_request_t\b/, 'core and state see no request',
-      sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:zone|store)\.)} } ],
+      sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:arena|record|store|zone|change)\.)} } ],
     [ qr/\b(?:ngx_pool_t|ngx_log_t|ngx_p[cn]?alloc|ngx_log_error)\b/,
       'core sees no pool and no log', sub { $_[0] =~ m{^src/ngx_wassiit_} } ],
 );

@@ -3,6 +3,7 @@
 #
 #   my $server = start_door('main', partners => [ ... ]);
 #
+# The admin endpoint is at the server's port(2), $Operator's key opens it.
 # Of conf => and sandbox => each stands in place of the file; files => adds
 # some. The contract with the sandbox's wap.cm is $Contract{key} and
 # $Contract{secret}, base64. signature($secret, $key, $time) is what
@@ -23,7 +24,9 @@ use MIME::Base64 ();
 use Wassiit;
 
 our @EXPORT = qw(start_door door_text door_moved signature %Contract
-                 $Documented);
+                 $Documented $Operator);
+
+our $Operator = make_key('an operator');
 
 our %Contract = (key => make_key('the contract'),
                  secret => MIME::Base64::encode_base64("the contract's \xff", ''));
@@ -52,6 +55,7 @@ sub door_moved {
     $text =~ s/^load_module .*//m;
     $text =~ s/worker_processes auto;/worker_processes 2;/;
     $text =~ s/\blisten 127\.0\.0\.1:8080;/listen %%PORT%%;/;
+    $text =~ s/\blisten 127\.0\.0\.1:8081;/listen %%PORT_2%%;/;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
 
@@ -65,7 +69,10 @@ sub start_door {
         conf => door_moved($with{conf} // door_text('nginx.conf'), $name),
         allow_log => $with{allow_log},
         files => {
-            'partners.jsonl' => $with{partners},
+            'state/partners.jsonl' => $with{partners},
+            'operators.jsonl' => [ partner('ops', $Operator,
+                                           scopes => ['partners.manage'],
+                                           rate => '1000r/s') ],
             'wapcm.secret' => "$Contract{secret}\n",
             'webhook.secret' => "the receiver's\n",
             'wapcm.jsonl' => [ partner('front-door', $Contract{key},

@@ -1,0 +1,778 @@
+
+#include "ngx_http_wassiit_change.h"
+#include "ngx_wassiit_time.h"
+
+#include <openssl/crypto.h>
+#include <sys/random.h>
+
+
+/* lines of a file that has so many for each partner are worth compacting */
+#define CHANGE_LINES        4
+
+#define CHANGE_PARSED                                                        \
+    NGX_HTTP_WASSIIT_PARSE_SIZE(2, 2 * NGX_HTTP_WASSIIT_LINE)
+
+
+/* what a change takes beside: one block of memory, wiped in the end */
+
+typedef struct {
+    ngx_http_wassiit_file_t       file;
+    ngx_http_wassiit_journal_t   *journal;
+    ngx_http_wassiit_parse_t      parse;
+    ngx_http_wassiit_arena_t      arena;
+    size_t                        former;   /* bytes of the line as it is */
+    size_t                        len;      /* and as it will be */
+    u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];
+    u_char                        text[NGX_HTTP_WASSIIT_LINE + 1];
+    u_char                        values[NGX_HTTP_WASSIIT_LINE_ARENA]
+                                      __attribute__((aligned(NGX_ALIGNMENT)));
+    u_char                        parsed[CHANGE_PARSED]
+                                      __attribute__((aligned(NGX_ALIGNMENT)));
+} ngx_http_wassiit_work_t;
+
+
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_locked(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_known(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_tail(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_partner(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_int_t known);
+static ngx_int_t ngx_http_wassiit_change_find(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_int_t known);
+static ngx_int_t ngx_http_wassiit_change_line(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_edit(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_object(
+    ngx_http_wassiit_change_t *change, json_t *json);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_keys(
+    ngx_http_wassiit_change_t *change, json_t *json);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_add_key(
+    ngx_http_wassiit_change_t *change, json_t *keys);
+static void ngx_http_wassiit_change_drop_expired(json_t *keys, time_t now);
+static int64_t ngx_http_wassiit_change_expires(json_t *key);
+static ngx_int_t ngx_http_wassiit_change_find_key(json_t *keys, u_char *id,
+    size_t len);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_secret(
+    ngx_http_wassiit_change_t *change, json_t *json);
+static json_t *ngx_http_wassiit_change_time(int64_t seconds);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_compact(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_uint_t ngx_http_wassiit_change_due(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+
+
+ngx_http_wassiit_changed_e
+ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
+{
+    ngx_int_t                    rc;
+    ngx_http_wassiit_work_t     *work;
+    ngx_http_wassiit_changed_e   changed;
+
+    work = ngx_alloc(sizeof(ngx_http_wassiit_work_t), log);
+    if (work == NULL) {
+        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
+    work->file.name = change->zone->file;
+    work->file.log = log;
+    work->file.level = NGX_LOG_CRIT;
+
+    rc = ngx_http_wassiit_store_open(&work->file, 1);
+
+    if (rc != NGX_OK) {
+        ngx_free(work);
+        return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
+                                 : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    work->journal = ngx_http_wassiit_zone_journal(change->zone);
+    work->parse.scopes = change->scopes;
+    work->parse.pos = work->parsed;
+    work->arena.start = work->values;
+    work->arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
+    work->former = 0;
+    work->len = 0;
+
+    changed = ngx_http_wassiit_change_locked(change, work);
+
+    ngx_http_wassiit_store_close(&work->file);
+
+    /* the arena is wiped whenever it is left */
+
+    ngx_explicit_memzero(work->line, work->former);
+    ngx_explicit_memzero(work->text, work->len);
+    ngx_explicit_memzero(work->parsed, work->parse.pos - work->parsed);
+    ngx_free(work);
+
+    return changed;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_int_t                    known;
+    ngx_http_wassiit_changed_e   changed;
+
+    if (!ngx_http_wassiit_zone_current(change->zone)) {
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
+
+    known = ngx_http_wassiit_change_known(change, work);
+
+    if (known == NGX_ERROR) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
+        return ngx_http_wassiit_change_compact(change, work);
+    }
+
+    changed = ngx_http_wassiit_change_partner(change, work, known);
+
+    change->compact = ngx_http_wassiit_change_due(change, work);
+
+    return changed;
+}
+
+
+/*
+ * Returns NGX_OK if the zone knows what stands in the file, and where;
+ * NGX_DECLINED if it doesn't; NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_wassiit_store_check(&work->file, work->journal);
+
+    if (rc != NGX_OK || work->file.size == work->journal->size) {
+        return rc;
+    }
+
+    if (work->journal->cut) {
+        return ngx_http_wassiit_store_cut(&work->file, work->journal);
+    }
+
+    rc = ngx_http_wassiit_change_tail(change, work);
+
+    if (rc == NGX_DECLINED) {
+        work->journal->foreign = 1;
+    }
+
+    return rc;
+}
+
+
+/*
+ * There is more in the file than anyone told the journal: a line whose writer
+ * has died, or its beginning, or one that was added by hand.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    off_t                       offset;
+    u_char                     *p, *eol;
+    size_t                      len;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_file_t    *file;
+    ngx_http_wassiit_record_t  *rec;
+
+    file = &work->file;
+    offset = work->journal->size;
+
+    if (file->size - offset > NGX_HTTP_WASSIIT_LINE) {
+        return NGX_DECLINED;
+    }
+
+    p = work->line;
+    len = file->size - offset;
+    work->former = len;
+
+    if (ngx_http_wassiit_store_read_at(file, p, len, offset) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (*p == LF) {
+        /* it ends a line that had no end */
+        p++;
+        len--;
+        offset++;
+    }
+
+    eol = memchr(p, LF, len);
+
+    if (eol && eol != p + len - 1) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, p,
+                                       len - (eol != NULL), &rec);
+
+    if (rc == NGX_ERROR && eol == NULL && work->parse.torn) {
+        ngx_log_error(NGX_LOG_WARN, file->log, 0,
+                      "\"%V\" ends in the middle of a line, whose %uz bytes "
+                      "are cut off", &file->name, len);
+
+        return ngx_http_wassiit_store_cut(file, work->journal);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        rec->offset = offset;
+        rec->len = len;
+
+        if (ngx_http_wassiit_zone_room(change->zone, rec) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+        ngx_http_wassiit_zone_apply(change->zone, rec, file->log);
+    }
+
+    return ngx_http_wassiit_store_known(file, work->journal, len != 0);
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_int_t known)
+{
+    ngx_int_t                    rc;
+    ngx_http_wassiit_changed_e   changed;
+
+    rc = ngx_http_wassiit_change_find(change, work, known);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    if (rc == NGX_DECLINED) {
+        work->former = 0;
+    }
+
+    ngx_http_wassiit_arena_enter(&work->arena);
+
+    changed = ngx_http_wassiit_change_edit(change, work);
+
+    ngx_http_wassiit_arena_leave();
+    ngx_http_wassiit_arena_wipe(&work->arena);
+
+    if (changed == NGX_HTTP_WASSIIT_CHANGED
+        && (work->len != work->former
+            || ngx_memcmp(work->text, work->line, work->len) != 0))
+    {
+        changed = ngx_http_wassiit_change_write(change, work);
+    }
+
+    if (changed == NGX_HTTP_WASSIIT_CHANGED
+        && change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
+        && ngx_http_wassiit_zone_get(change->zone, &change->id, &change->info)
+           != NGX_OK)
+    {
+        /* can't be, as no one else may change it */
+        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
+    return changed;
+}
+
+
+/* Reads the partner's line.  NGX_DECLINED: there is none that counts. */
+
+static ngx_int_t
+ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_int_t known)
+{
+    ngx_int_t                rc;
+    ngx_http_wassiit_span_t  span;
+
+    work->former = 0;
+
+    if (known == NGX_OK) {
+        rc = ngx_http_wassiit_zone_span(change->zone, &change->id, &span);
+
+        if (rc == NGX_DECLINED) {
+            return NGX_DECLINED;
+        }
+
+        work->former = span.len;
+
+        if (span.len
+            && span.offset + (off_t) span.len <= work->file.size
+            && ngx_http_wassiit_store_read_at(&work->file, work->line,
+                                              span.len, span.offset)
+               == NGX_OK
+            && ngx_http_wassiit_change_line(change, work) == NGX_OK)
+        {
+            return NGX_OK;
+        }
+
+        /* can't be, unless someone has written to it in a clever way */
+        work->journal->foreign = 1;
+    }
+
+    rc = ngx_http_wassiit_store_search(&work->file, &work->parse, &work->arena,
+                                       &change->id, &span);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    work->former = span.len;
+
+    if (ngx_http_wassiit_store_read_at(&work->file, work->line, span.len,
+                                       span.offset)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_wassiit_change_line(change, work);
+}
+
+
+/* Is it a line of the partner?  Its end is cut off. */
+
+static ngx_int_t
+ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    u_char                     *pos;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    while (work->former && (work->line[work->former - 1] == LF
+                            || work->line[work->former - 1] == CR))
+    {
+        work->former--;
+    }
+
+    pos = work->parse.pos;
+
+    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, work->line,
+                                       work->former, &rec);
+
+    if (rc != NGX_OK || rec->deleted || rec->id.len != change->id.len
+        || ngx_memcmp(rec->id.data, change->id.data, rec->id.len) != 0)
+    {
+        rc = NGX_DECLINED;
+    }
+
+    ngx_explicit_memzero(pos, work->parse.pos - pos);
+    work->parse.pos = pos;
+
+    return rc;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_int_t                   rc;
+    ngx_http_wassiit_span_t     span;
+    ngx_http_wassiit_record_t  *rec;
+
+    /* what can't be read again must not get into the file */
+
+    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, work->text,
+                                       work->len, &rec);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
+                      "the line of partner \"%V\" in \"%V\" can't be changed: "
+                      "%*s", &change->id, &work->file.name,
+                      work->parse.fault_len, work->parse.fault);
+        return NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+    }
+
+    rc = ngx_http_wassiit_zone_room(change->zone, rec);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
+                      "no room in wassiit_zone \"%V\" to change partner \"%V\"",
+                      &change->zone->name, &change->id);
+        return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS
+                                 : NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
+    }
+
+    work->text[work->len++] = LF;
+
+    if (ngx_http_wassiit_store_append(&work->file, work->journal, work->text,
+                                      work->len, &span)
+        != NGX_OK)
+    {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    rec->offset = span.offset;
+    rec->len = span.len;
+
+    ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log);
+
+    if (!work->journal->foreign) {
+        (void) ngx_http_wassiit_store_known(&work->file, work->journal, 1);
+    }
+
+    return NGX_HTTP_WASSIIT_CHANGED;
+}
+
+
+/* Makes work->text of work->line. */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_edit(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    json_t                      *json;
+    json_error_t                 error;
+    ngx_http_wassiit_changed_e   changed;
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE) {
+        if (work->former) {
+            return NGX_HTTP_WASSIIT_CHANGE_TAKEN;
+        }
+
+        json = json_object();
+
+        if (json_object_set_new(json, "id",
+                                json_stringn((char *) change->id.data,
+                                             change->id.len))
+            != 0
+            || json_object_update(json, change->fields) != 0
+            || json_object_set_new(json, "keys", json_array()) != 0)
+        {
+            json_decref(json);
+            return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+        }
+
+    } else if (work->former == 0) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER;
+
+    } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
+        json = json_pack("{s:s%,s:b}", "id", (char *) change->id.data,
+                         change->id.len, "deleted", 1);
+
+    } else {
+        json = json_loadb((char *) work->line, work->former, 0, &error);
+    }
+
+    changed = json ? ngx_http_wassiit_change_object(change, json)
+                   : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+
+    if (changed == NGX_HTTP_WASSIIT_CHANGED) {
+        work->len = json_dumpb(json, (char *) work->text,
+                               NGX_HTTP_WASSIIT_LINE, JSON_COMPACT);
+
+        if (work->len == 0 || work->len >= NGX_HTTP_WASSIIT_LINE) {
+            /* one that was written by hand, and is almost as long */
+            work->len = 0;
+            changed = NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+        }
+    }
+
+    json_decref(json);
+
+    return changed;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_object(ngx_http_wassiit_change_t *change, json_t *json)
+{
+    switch (change->what) {
+
+    case NGX_HTTP_WASSIIT_CHANGE_DELETE:
+        return NGX_HTTP_WASSIIT_CHANGED;
+
+    case NGX_HTTP_WASSIIT_CHANGE_PATCH:
+        return json_object_update(json, change->fields) == 0
+               ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+
+    case NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET:
+    case NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET:
+        return ngx_http_wassiit_change_secret(change, json);
+
+    default:
+        return ngx_http_wassiit_change_keys(change, json);
+    }
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_keys(ngx_http_wassiit_change_t *change, json_t *json)
+{
+    size_t      i;
+    json_t     *keys, *key;
+    int64_t     expires;
+    ngx_int_t   n;
+
+    keys = json_object_get(json, "keys");
+
+    if (keys == NULL) {
+        keys = json_array();
+
+        if (json_object_set_new(json, "keys", keys) != 0) {
+            return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+        }
+    }
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_REVOKE) {
+        n = ngx_http_wassiit_change_find_key(keys, change->key_id.data,
+                                             change->key_id.len);
+        if (n == NGX_ERROR) {
+            return NGX_HTTP_WASSIIT_CHANGE_NO_KEY;
+        }
+
+        return json_array_remove(keys, n) == 0
+               ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_ROTATE) {
+
+        /* at once: in every worker, though one's clock may be a bit behind */
+
+        expires = change->now + (change->grace ? change->grace : -1);
+
+        json_array_foreach(keys, i, key) {
+            if (ngx_http_wassiit_change_expires(key) > expires
+                && json_object_set_new(key, "expires",
+                                       ngx_http_wassiit_change_time(expires))
+                   != 0)
+            {
+                return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+            }
+        }
+    }
+
+    return ngx_http_wassiit_change_add_key(change, keys);
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_add_key(ngx_http_wassiit_change_t *change,
+    json_t *keys)
+{
+    json_t  *key;
+    u_char  *id, digest[NGX_WASSIIT_DIGEST_LEN];
+    u_char   hex[2 * NGX_WASSIIT_DIGEST_LEN];
+
+    if (json_array_size(keys) >= NGX_HTTP_WASSIIT_KEYS) {
+        ngx_http_wassiit_change_drop_expired(keys, change->now);
+    }
+
+    if (json_array_size(keys) >= NGX_HTTP_WASSIIT_KEYS) {
+        return NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS;
+    }
+
+    /* who finds a key can tell its id, and no id comes twice */
+
+    id = change->made_id;
+
+    do {
+        if (ngx_wassiit_key_make(change->made_data) != NGX_OK) {
+            return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+        }
+
+        ngx_wassiit_key_digest(change->made_data, NGX_WASSIIT_KEY_LEN, digest);
+        ngx_hex_dump(hex, digest, NGX_WASSIIT_DIGEST_LEN);
+
+        id[0] = 'k';
+        ngx_memcpy(&id[1], hex, NGX_HTTP_WASSIIT_MADE_ID - 1);
+
+    } while (ngx_http_wassiit_change_find_key(keys, id,
+                                              NGX_HTTP_WASSIIT_MADE_ID)
+             != NGX_ERROR);
+
+    change->made.data = change->made_data;
+    change->made.len = NGX_WASSIIT_KEY_LEN;
+
+    /* created a second ago, for the workers whose clocks are behind */
+
+    key = json_pack("{s:s%,s:s%,s:o}",
+                    "id", (char *) id, (size_t) NGX_HTTP_WASSIIT_MADE_ID,
+                    "sha256", (char *) hex, sizeof(hex),
+                    "created", ngx_http_wassiit_change_time(change->now - 1));
+
+    return json_array_append_new(keys, key) == 0
+           ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+}
+
+
+/* Makes room for one more key, if one has expired: the one that did first. */
+
+static void
+ngx_http_wassiit_change_drop_expired(json_t *keys, time_t now)
+{
+    size_t    i, first;
+    json_t   *key;
+    int64_t   expires, least;
+
+    least = INT64_MAX;
+    first = 0;
+
+    json_array_foreach(keys, i, key) {
+        expires = ngx_http_wassiit_change_expires(key);
+
+        if (expires < least) {
+            least = expires;
+            first = i;
+        }
+    }
+
+    if (least <= now) {
+        (void) json_array_remove(keys, first);
+    }
+}
+
+
+static int64_t
+ngx_http_wassiit_change_expires(json_t *key)
+{
+    json_t   *value;
+    int64_t   expires;
+
+    value = json_object_get(key, "expires");
+    expires = INT64_MAX;
+
+    if (value) {
+        (void) ngx_wassiit_time_parse((u_char *) json_string_value(value),
+                                      json_string_length(value), &expires);
+    }
+
+    return expires;
+}
+
+
+/* Returns the place of the key with this id, or NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_wassiit_change_find_key(json_t *keys, u_char *id, size_t len)
+{
+    size_t   i;
+    json_t  *key, *value;
+
+    json_array_foreach(keys, i, key) {
+        value = json_object_get(key, "id");
+
+        if (json_string_length(value) == len
+            && ngx_memcmp(json_string_value(value), id, len) == 0)
+        {
+            return i;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_secret(ngx_http_wassiit_change_t *change,
+    json_t *json)
+{
+    const char  *field;
+    u_char       random[NGX_WASSIIT_HMAC_LEN];
+
+    change->made.data = change->made_data;
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET) {
+        field = "hmac_secret";
+        change->made.len = NGX_WASSIIT_HMAC_BASE64;
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+            return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+        }
+
+        ngx_wassiit_hmac_base64(change->made_data, random);
+        ngx_explicit_memzero(random, sizeof(random));
+
+    } else {
+        field = "webhook_secret";
+        change->made.len = NGX_HTTP_WASSIIT_MADE_LEN;
+
+        if (ngx_wassiit_key_random(change->made_data, change->made.len)
+            != NGX_OK)
+        {
+            return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+        }
+    }
+
+    return json_object_set_new(json, field,
+                               json_stringn((char *) change->made.data,
+                                            change->made.len))
+           == 0
+           ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+}
+
+
+static json_t *
+ngx_http_wassiit_change_time(int64_t seconds)
+{
+    u_char  text[NGX_WASSIIT_TIME_LEN];
+
+    ngx_wassiit_time_format(seconds, text);
+
+    return json_stringn((char *) text, NGX_WASSIIT_TIME_LEN);
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_change_due(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_http_wassiit_journal_t  *journal;
+
+    journal = work->journal;
+
+    return !journal->foreign && journal->lines >= journal->due
+           && journal->lines
+              >= CHANGE_LINES * ngx_http_wassiit_zone_partners(change->zone)
+           && journal->lines;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_uint_t                n;
+    ngx_http_wassiit_span_t  *spans;
+
+    if (!ngx_http_wassiit_change_due(change, work)) {
+        /* another worker has done it */
+        return NGX_HTTP_WASSIIT_CHANGED;
+    }
+
+    spans = ngx_http_wassiit_zone_spans(change->zone, &n, work->file.log);
+    if (spans == NULL) {
+        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
+    work->file.level = NGX_LOG_WARN;
+
+    if (ngx_http_wassiit_store_compact(&work->file, work->journal, spans, n)
+        == NGX_OK)
+    {
+        ngx_http_wassiit_zone_moved(change->zone, spans, n);
+    }
+
+    ngx_free(spans);
+
+    return NGX_HTTP_WASSIIT_CHANGED;
+}

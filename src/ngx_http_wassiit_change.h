@@ -1,0 +1,85 @@
+
+/*
+ * A change of one partner, from what is asked for to the line in the file and
+ * the state in the zone.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_CHANGE_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_CHANGE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <jansson.h>
+
+#include "ngx_http_wassiit_zone.h"
+
+
+typedef enum {
+    NGX_HTTP_WASSIIT_CHANGE_CREATE = 0,
+    NGX_HTTP_WASSIIT_CHANGE_PATCH,
+    NGX_HTTP_WASSIIT_CHANGE_DELETE,
+    NGX_HTTP_WASSIIT_CHANGE_ADD_KEY,
+    NGX_HTTP_WASSIIT_CHANGE_ROTATE,
+    NGX_HTTP_WASSIIT_CHANGE_REVOKE,
+    NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET,
+    NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET,
+    NGX_HTTP_WASSIIT_CHANGE_COMPACT         /* of no partner: the file */
+} ngx_http_wassiit_change_e;
+
+
+/* what came of it; nothing has changed but with the first */
+
+typedef enum {
+    NGX_HTTP_WASSIIT_CHANGED = 0,
+    NGX_HTTP_WASSIIT_CHANGE_BUSY,           /* the file is locked: try again */
+    NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER,
+    NGX_HTTP_WASSIIT_CHANGE_NO_KEY,
+    NGX_HTTP_WASSIIT_CHANGE_TAKEN,          /* the id */
+    NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS,
+    NGX_HTTP_WASSIIT_CHANGE_BAD_LINE,       /* by hand, the partner's */
+    NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL,
+    NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS,     /* full, for two seconds */
+    NGX_HTTP_WASSIIT_CHANGE_NO_DISK,
+    NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
+    NGX_HTTP_WASSIIT_CHANGE_FAILED          /* memory, or the generator */
+} ngx_http_wassiit_changed_e;
+
+
+/* the longest secret or key that is made */
+#define NGX_HTTP_WASSIIT_MADE_LEN   48
+
+/* the id of a key that is made: "k" and 8 hex digits of its SHA-256 */
+#define NGX_HTTP_WASSIIT_MADE_ID    9
+
+
+typedef struct {
+    ngx_http_wassiit_change_e     what;
+    ngx_http_wassiit_zone_t      *zone;
+    const ngx_wassiit_scopes_t   *scopes;
+    ngx_str_t                     id;       /* the partner's */
+    ngx_str_t                     key_id;   /* to revoke */
+    json_t                       *fields;   /* of CREATE and PATCH, checked */
+    time_t                        now;      /* Unix seconds */
+    time_t                        grace;    /* of ROTATE, seconds */
+
+    ngx_http_wassiit_info_t       info;     /* the partner, unless deleted */
+    ngx_str_t                     made;     /* a key or a secret, to wipe */
+    u_char                        made_data[NGX_HTTP_WASSIIT_MADE_LEN];
+    u_char                        made_id[NGX_HTTP_WASSIIT_MADE_ID];
+    ngx_uint_t                    compact;  /* the file is due to be */
+} ngx_http_wassiit_change_t;
+
+
+/*
+ * Makes the change: when it returns NGX_HTTP_WASSIIT_CHANGED, it is on the
+ * disk and in force in all processes that share the zone.  It writes to disk
+ * and waits for it, so it may run in a thread, one of a process at a time.
+ * What fails is logged; nothing secret is.
+ */
+ngx_http_wassiit_changed_e ngx_http_wassiit_change(
+    ngx_http_wassiit_change_t *change, ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_WASSIIT_CHANGE_H_INCLUDED_ */

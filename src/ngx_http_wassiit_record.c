@@ -1,0 +1,584 @@
+
+#include "ngx_http_wassiit_record.h"
+#include "ngx_wassiit_time.h"
+
+
+static void *ngx_http_wassiit_record_alloc(ngx_http_wassiit_parse_t *parse,
+    size_t size, size_t align);
+static ngx_int_t ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse,
+    u_char *p, size_t len, ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_object(
+    ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_scopes(
+    ngx_http_wassiit_parse_t *parse, json_t *json, uint64_t *scopes);
+static ngx_int_t ngx_http_wassiit_record_keys(ngx_http_wassiit_parse_t *parse,
+    json_t *json, ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse,
+    json_t *json, ngx_uint_t n, ngx_http_wassiit_key_t *key);
+static ngx_int_t ngx_http_wassiit_record_digest(json_t *json, u_char *digest);
+static ngx_int_t ngx_http_wassiit_record_time(json_t *json, int64_t *seconds);
+static ngx_http_wassiit_secrets_t *ngx_http_wassiit_record_owns(
+    ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_hmac(ngx_http_wassiit_parse_t *parse,
+    json_t *json, ngx_http_wassiit_record_t *rec);
+static ngx_uint_t ngx_http_wassiit_record_text(json_t *json,
+    ngx_uint_t (*is)(const u_char *p, size_t len));
+static void ngx_http_wassiit_record_copy(ngx_http_wassiit_parse_t *parse,
+    json_t *json, ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_fault(ngx_http_wassiit_parse_t *parse,
+    const char *fmt, ...);
+
+
+/* Of the memory given to parse; there is always enough. */
+
+static void *
+ngx_http_wassiit_record_alloc(ngx_http_wassiit_parse_t *parse, size_t size,
+    size_t align)
+{
+    u_char  *p;
+
+    p = ngx_align_ptr(parse->pos, align);
+    parse->pos = p + size;
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
+    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
+    ngx_http_wassiit_record_t **rec)
+{
+    size_t     i;
+    ngx_int_t  rc;
+
+    parse->torn = 0;
+
+    if (len >= NGX_HTTP_WASSIIT_LINE) {
+        return ngx_http_wassiit_fault(parse, "line too long, the most is %d "
+                                      "bytes", NGX_HTTP_WASSIIT_LINE - 1);
+    }
+
+    for (i = 0; i < len; i++) {
+        if (p[i] != ' ' && p[i] != '\t' && p[i] != CR) {
+            break;
+        }
+    }
+
+    if (i == len) {
+        return NGX_DONE;
+    }
+
+    *rec = ngx_http_wassiit_record_alloc(parse,
+                                         sizeof(ngx_http_wassiit_record_t),
+                                         NGX_ALIGNMENT);
+    ngx_memzero(*rec, sizeof(ngx_http_wassiit_record_t));
+
+    ngx_http_wassiit_arena_enter(arena);
+
+    rc = ngx_http_wassiit_record_json(parse, p, len, *rec);
+
+    ngx_http_wassiit_arena_leave();
+    ngx_http_wassiit_arena_wipe(arena);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
+    size_t len, ngx_http_wassiit_record_t *rec)
+{
+    json_t        *json;
+    ngx_int_t      rc;
+    json_error_t   error;
+
+    json = json_loadb((char *) p, len, JSON_REJECT_DUPLICATES, &error);
+
+    if (json) {
+        rc = ngx_http_wassiit_record_object(parse, json, rec);
+        json_decref(json);
+        return rc;
+    }
+
+    /*
+     * The beginning of a line that is JSON, or what a file system leaves of
+     * one whose blocks never came to the disk.
+     */
+    parse->torn = (json_error_code(&error)
+                       == json_error_premature_end_of_input
+                   || (size_t) error.position >= len
+                   || memchr(p, '\0', len));
+
+    /* jansson's own text may quote what is secret */
+
+    if (json_error_code(&error) == json_error_duplicate_key) {
+        return ngx_http_wassiit_fault(parse, "column %d: field given twice",
+                                      error.column);
+    }
+
+    return ngx_http_wassiit_fault(parse, "column %d: not valid JSON",
+                                  error.column);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_object(ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_http_wassiit_record_t *rec)
+{
+    json_t      *value, *id;
+    const char  *field;
+
+    if (!json_is_object(json)) {
+        return ngx_http_wassiit_fault(parse, "not a JSON object");
+    }
+
+    id = json_object_get(json, "id");
+
+    if (id == NULL) {
+        return ngx_http_wassiit_fault(parse, "id: missing");
+    }
+
+    if (!ngx_http_wassiit_record_text(id, ngx_http_wassiit_record_is_id)) {
+        return ngx_http_wassiit_fault(parse, "id: must be a string of 1 to 64 "
+                                      "of a-z 0-9 . _ -");
+    }
+
+    ngx_http_wassiit_record_copy(parse, id, &rec->id);
+    rec->enabled = 1;
+    ngx_str_set(&rec->name, "");
+
+    json_object_foreach(json, field, value) {
+
+        if (ngx_strcmp(field, "id") == 0) {
+            continue;
+        }
+
+        if (ngx_strcmp(field, "name") == 0) {
+            if (!ngx_http_wassiit_record_text(value,
+                                             ngx_http_wassiit_record_is_name))
+            {
+                return ngx_http_wassiit_fault(parse, "name: must be a string "
+                                              "of 1 to 128 bytes without "
+                                              "control characters");
+            }
+
+            ngx_http_wassiit_record_copy(parse, value, &rec->name);
+
+        } else if (ngx_strcmp(field, "enabled") == 0) {
+            if (!json_is_boolean(value)) {
+                return ngx_http_wassiit_fault(parse, "enabled: must be true "
+                                              "or false");
+            }
+
+            rec->enabled = json_is_true(value);
+
+        } else if (ngx_strcmp(field, "deleted") == 0) {
+            if (!json_is_true(value) || json_object_size(json) != 2) {
+                return ngx_http_wassiit_fault(parse, "deleted: must be true, "
+                                              "beside an id alone");
+            }
+
+            rec->deleted = 1;
+
+        } else if (ngx_strcmp(field, "scopes") == 0) {
+            if (ngx_http_wassiit_record_scopes(parse, value, &rec->scopes)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_strcmp(field, "rate") == 0) {
+            if (!json_is_string(value)
+                || ngx_wassiit_rate_parse((u_char *) json_string_value(value),
+                                          json_string_length(value),
+                                          &rec->rate)
+                   != NGX_OK)
+            {
+                return ngx_http_wassiit_fault(parse, "rate: must be a string "
+                                              "such as \"100r/m\", from 1 to "
+                                              "%d, r/s, r/m, r/h or r/d",
+                                              NGX_WASSIIT_RATE_MAX);
+            }
+
+        } else if (ngx_strcmp(field, "keys") == 0) {
+            if (ngx_http_wassiit_record_keys(parse, value, rec) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_strcmp(field, "hmac_secret") == 0) {
+            if (ngx_http_wassiit_record_hmac(parse, value, rec) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_strcmp(field, "webhook_secret") == 0) {
+            if (!json_is_string(value) || json_string_length(value) == 0) {
+                return ngx_http_wassiit_fault(parse, "webhook_secret: must be "
+                                              "a string that isn't empty");
+            }
+
+            ngx_http_wassiit_record_owns(parse, rec)->has_webhook = 1;
+            ngx_wassiit_hmac_key(&rec->secrets->webhook,
+                                 (u_char *) json_string_value(value),
+                                 json_string_length(value));
+
+        } else {
+            return ngx_http_wassiit_fault(parse, "%s: unknown field", field);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_scopes(ngx_http_wassiit_parse_t *parse, json_t *json,
+    uint64_t *scopes)
+{
+    size_t      i, len;
+    u_char     *p;
+    json_t     *value;
+    uint64_t    scope;
+    ngx_str_t   nearest;
+
+    if (!json_is_array(json)) {
+        return ngx_http_wassiit_fault(parse, "scopes: must be an array");
+    }
+
+    json_array_foreach(json, i, value) {
+
+        if (!json_is_string(value)) {
+            return ngx_http_wassiit_fault(parse, "scopes[%uz]: must be a "
+                                          "string", i);
+        }
+
+        p = (u_char *) json_string_value(value);
+        len = json_string_length(value);
+
+        scope = ngx_wassiit_scopes_find(parse->scopes, p, len);
+
+        if (scope == 0) {
+            ngx_wassiit_scopes_nearest(parse->scopes, p, len, &nearest);
+
+            return ngx_http_wassiit_fault(parse, "scopes[%uz]: unknown scope "
+                                          "\"%s\", the nearest is \"%V\"",
+                                          i, p, &nearest);
+        }
+
+        *scopes |= scope;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_keys(ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_http_wassiit_record_t *rec)
+{
+    size_t                   i, n;
+    json_t                  *value;
+    ngx_http_wassiit_key_t  *keys;
+
+    if (!json_is_array(json)) {
+        return ngx_http_wassiit_fault(parse, "keys: must be an array");
+    }
+
+    if (json_array_size(json) > NGX_HTTP_WASSIIT_KEYS) {
+        return ngx_http_wassiit_fault(parse, "keys: %uz of them, the most is "
+                                      "%d", json_array_size(json),
+                                      NGX_HTTP_WASSIIT_KEYS);
+    }
+
+    rec->nkeys = json_array_size(json);
+
+    keys = ngx_http_wassiit_record_alloc(parse, rec->nkeys
+                                             * sizeof(ngx_http_wassiit_key_t),
+                                       NGX_ALIGNMENT);
+    rec->keys = keys;
+
+    json_array_foreach(json, i, value) {
+
+        if (ngx_http_wassiit_record_key(parse, value, i, &keys[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        for (n = 0; n < i; n++) {
+            if (keys[n].id.len == keys[i].id.len
+                && ngx_memcmp(keys[n].id.data, keys[i].id.data,
+                              keys[i].id.len)
+                   == 0)
+            {
+                return ngx_http_wassiit_fault(parse, "keys[%uz].id: \"%V\" is "
+                                              "keys[%uz]'s already", i,
+                                              &keys[i].id, n);
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_uint_t n, ngx_http_wassiit_key_t *key)
+{
+    json_t      *value;
+    const char  *field;
+
+    if (!json_is_object(json)) {
+        return ngx_http_wassiit_fault(parse, "keys[%ui]: must be an object",
+                                      n);
+    }
+
+    if (json_object_get(json, "id") == NULL) {
+        return ngx_http_wassiit_fault(parse, "keys[%ui].id: missing", n);
+    }
+
+    if (json_object_get(json, "sha256") == NULL) {
+        return ngx_http_wassiit_fault(parse, "keys[%ui].sha256: missing", n);
+    }
+
+    key->created = INT64_MIN;
+    key->expires = INT64_MAX;
+
+    json_object_foreach(json, field, value) {
+
+        if (ngx_strcmp(field, "id") == 0) {
+            if (!ngx_http_wassiit_record_text(value,
+                                              ngx_http_wassiit_record_is_id))
+            {
+                return ngx_http_wassiit_fault(parse, "keys[%ui].id: must be a "
+                                              "string of 1 to 64 of a-z 0-9 . "
+                                              "_ -", n);
+            }
+
+            ngx_http_wassiit_record_copy(parse, value, &key->id);
+
+        } else if (ngx_strcmp(field, "sha256") == 0) {
+            if (ngx_http_wassiit_record_digest(value, key->digest) != NGX_OK) {
+                return ngx_http_wassiit_fault(parse, "keys[%ui].sha256: must "
+                                              "be a string of 64 hex digits",
+                                              n);
+            }
+
+        } else if (ngx_strcmp(field, "created") == 0) {
+            if (ngx_http_wassiit_record_time(value, &key->created) != NGX_OK) {
+                return ngx_http_wassiit_fault(parse, "keys[%ui].created: must "
+                                              "be a time such as "
+                                              "\"2026-11-01T09:00:00Z\"", n);
+            }
+
+        } else if (ngx_strcmp(field, "expires") == 0) {
+            if (ngx_http_wassiit_record_time(value, &key->expires) != NGX_OK) {
+                return ngx_http_wassiit_fault(parse, "keys[%ui].expires: must "
+                                              "be a time such as "
+                                              "\"2026-11-01T09:00:00Z\"", n);
+            }
+
+        } else {
+            return ngx_http_wassiit_fault(parse, "keys[%ui].%s: unknown field",
+                                          n, field);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_digest(json_t *json, u_char *digest)
+{
+    u_char         c;
+    ngx_uint_t     i, valid, value;
+    const char    *p;
+
+    static uint32_t  hex[] = { 0, 0x03ff0000, 0x7e, 0x7e, 0, 0, 0, 0 };
+
+    if (!json_is_string(json)
+        || json_string_length(json) != 2 * NGX_WASSIIT_DIGEST_LEN)
+    {
+        return NGX_ERROR;
+    }
+
+    p = json_string_value(json);
+    valid = 1;
+    value = 0;
+
+    /* without branches, as digits and letters come at random */
+
+    for (i = 0; i < 2 * NGX_WASSIIT_DIGEST_LEN; i++) {
+        c = p[i];
+        valid &= hex[c >> 5] >> (c & 0x1f);
+        value = (value << 4) | ((c & 0xf) + 9 * (c >> 6));
+        digest[i / 2] = value;
+    }
+
+    return valid ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_time(json_t *json, int64_t *seconds)
+{
+    if (!json_is_string(json)) {
+        return NGX_ERROR;
+    }
+
+    return ngx_wassiit_time_parse((u_char *) json_string_value(json),
+                                  json_string_length(json), seconds);
+}
+
+
+static ngx_http_wassiit_secrets_t *
+ngx_http_wassiit_record_owns(ngx_http_wassiit_parse_t *parse,
+    ngx_http_wassiit_record_t *rec)
+{
+    if (rec->secrets == NULL) {
+        rec->secrets = ngx_http_wassiit_record_alloc(parse,
+                                           sizeof(ngx_http_wassiit_secrets_t),
+                                           NGX_ALIGNMENT);
+        ngx_memzero(rec->secrets, sizeof(ngx_http_wassiit_secrets_t));
+        parse->secrets = 1;
+    }
+
+    return rec->secrets;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_record_hmac(ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_http_wassiit_record_t *rec)
+{
+    size_t   len;
+    u_char  *secret;
+    ssize_t  n;
+
+    n = NGX_ERROR;
+
+    if (json_is_string(json)) {
+        len = json_string_length(json);
+        secret = ngx_http_wassiit_record_alloc(parse,
+                                            NGX_WASSIIT_HMAC_DECODED(len), 1);
+
+        n = ngx_wassiit_hmac_decode(secret, (u_char *) json_string_value(json),
+                                    len);
+        if (n != NGX_ERROR) {
+            ngx_http_wassiit_record_owns(parse, rec)->has_hmac = 1;
+            ngx_wassiit_hmac_key(&rec->secrets->hmac, secret, n);
+        }
+
+        ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(len));
+    }
+
+    if (n == NGX_ERROR) {
+        return ngx_http_wassiit_fault(parse, "hmac_secret: must be a string "
+                                      "of base64");
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_record_is_id(const u_char *p, size_t len)
+{
+    size_t  i;
+
+    if (len == 0 || len > NGX_HTTP_WASSIIT_ID_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (!((p[i] >= 'a' && p[i] <= 'z') || (p[i] >= '0' && p[i] <= '9')
+              || p[i] == '.' || p[i] == '_' || p[i] == '-'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_record_is_name(const u_char *p, size_t len)
+{
+    size_t  i;
+
+    if (len == 0 || len > NGX_HTTP_WASSIIT_NAME_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (p[i] < 0x20 || p[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_record_order(const u_char *a, size_t alen, const u_char *b,
+    size_t blen)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_memcmp(a, b, ngx_min(alen, blen));
+
+    return rc ? rc : (ngx_int_t) alen - (ngx_int_t) blen;
+}
+
+
+/* Is it a string of that form? */
+
+static ngx_uint_t
+ngx_http_wassiit_record_text(json_t *json,
+    ngx_uint_t (*is)(const u_char *p, size_t len))
+{
+    return json_is_string(json)
+           && is((const u_char *) json_string_value(json),
+                 json_string_length(json));
+}
+
+
+static void
+ngx_http_wassiit_record_copy(ngx_http_wassiit_parse_t *parse, json_t *json,
+    ngx_str_t *value)
+{
+    value->len = json_string_length(json);
+    value->data = ngx_http_wassiit_record_alloc(parse, value->len, 1);
+    ngx_memcpy(value->data, json_string_value(json), value->len);
+}
+
+
+/* Always returns NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_wassiit_fault(ngx_http_wassiit_parse_t *parse,
+    const char *fmt, ...)
+{
+    u_char   *p;
+    va_list   args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(parse->fault, parse->fault + sizeof(parse->fault), fmt,
+                      args);
+    va_end(args);
+
+    parse->fault_len = p - parse->fault;
+
+    /* names from the file are quoted: they must not make lines of the log */
+
+    while (p-- > parse->fault) {
+        if (*p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
+
+    return NGX_ERROR;
+}

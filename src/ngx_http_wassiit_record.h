@@ -1,0 +1,114 @@
+
+/*
+ * A line of the partners' file: one partner as JSON, and what it says.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_RECORD_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_RECORD_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_wassiit_arena.h"
+#include "ngx_wassiit_hmac.h"
+#include "ngx_wassiit_key.h"
+#include "ngx_wassiit_scope.h"
+#include "ngx_wassiit_window.h"
+
+
+#define NGX_HTTP_WASSIIT_ID_LEN     64      /* of a partner, of a key */
+#define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
+#define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
+
+/* a line is shorter, its LF included */
+#define NGX_HTTP_WASSIIT_LINE       65536
+
+/* what jansson makes of a line, a strange one excepted */
+#define NGX_HTTP_WASSIIT_LINE_ARENA 65536
+
+
+typedef struct {
+    u_char                            digest[NGX_WASSIIT_DIGEST_LEN];
+    ngx_str_t                         id;
+    int64_t                           created;  /* Unix seconds, inclusive */
+    int64_t                           expires;  /* Unix seconds, exclusive */
+} ngx_http_wassiit_key_t;
+
+
+/* what a partner shares with us, as HMAC keys; all of it zero if unset */
+
+typedef struct {
+    ngx_wassiit_hmac_key_t            hmac;
+    ngx_wassiit_hmac_key_t            webhook;
+    uint32_t                          has_hmac;
+    uint32_t                          has_webhook;
+} ngx_http_wassiit_secrets_t;
+
+
+typedef struct ngx_http_wassiit_record_s  ngx_http_wassiit_record_t;
+
+struct ngx_http_wassiit_record_s {
+    ngx_str_t                         id;
+    ngx_str_t                         name;
+    uint64_t                          scopes;
+    ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
+    ngx_http_wassiit_key_t           *keys;
+    ngx_http_wassiit_secrets_t       *secrets;  /* NULL: it has none */
+    unsigned                          nkeys:8;
+    unsigned                          enabled:1;
+    unsigned                          deleted:1;
+    ngx_uint_t                        line;     /* its number in the file, */
+    off_t                             offset;   /* where it begins, */
+    size_t                            len;      /* and its bytes, LF included */
+    ngx_http_wassiit_record_t        *next;
+};
+
+
+/* what lines are parsed with, and what is told of the last one */
+
+typedef struct {
+    const ngx_wassiit_scopes_t       *scopes;
+    u_char                           *pos;      /* of the memory that is left */
+    ngx_uint_t                        secrets;  /* are there any in it? */
+    ngx_uint_t                        torn;     /* it just ends too early */
+    size_t                            fault_len;
+    u_char                            fault[NGX_MAX_ERROR_STR / 2];
+} ngx_http_wassiit_parse_t;
+
+
+/*
+ * Memory for so many lines of so many bytes together: a record for each and
+ * its secrets; what is copied is no longer than the line, and a key is shorter
+ * than its text.
+ */
+#define NGX_HTTP_WASSIIT_PARSE_SIZE(lines, bytes)                            \
+    ((lines) * (sizeof(ngx_http_wassiit_record_t)                            \
+                + sizeof(ngx_http_wassiit_secrets_t) + 3 * NGX_ALIGNMENT)    \
+     + 3 * (bytes))
+
+
+/*
+ * Parses one line, without its LF.  All it takes comes from parse->pos, of
+ * which NGX_HTTP_WASSIIT_PARSE_SIZE() must be left; the caller has entered
+ * an arena, which is wiped.  Returns NGX_OK and sets rec; NGX_DONE: a blank
+ * line; NGX_ERROR: parse->fault tells why, "field: reason", with nothing in
+ * it that is secret.  rec->offset and so on are the caller's to set.
+ */
+ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
+    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
+    ngx_http_wassiit_record_t **rec);
+
+/* Is it an id: 1 to NGX_HTTP_WASSIIT_ID_LEN of a-z 0-9 . _ - ? */
+ngx_uint_t ngx_http_wassiit_record_is_id(const u_char *p, size_t len);
+
+/* Is it a name: 1 to NGX_HTTP_WASSIIT_NAME_LEN bytes, none of them control? */
+ngx_uint_t ngx_http_wassiit_record_is_name(const u_char *p, size_t len);
+
+/* Compares two ids, bytewise; below 0, 0 or above 0 as memcmp() says it. */
+ngx_int_t ngx_http_wassiit_record_order(const u_char *a, size_t alen,
+    const u_char *b, size_t blen);
+
+
+#endif /* _NGX_HTTP_WASSIIT_RECORD_H_INCLUDED_ */
