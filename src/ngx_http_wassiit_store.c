@@ -1159,21 +1159,19 @@ ngx_http_wassiit_store_known(ngx_http_wassiit_file_t *file,
 static ngx_int_t
 ngx_http_wassiit_store_folder(ngx_http_wassiit_file_t *file)
 {
-    u_char     *p;
+    char       *p;
     ngx_fd_t    fd;
     ngx_int_t   rc;
-    u_char      path[NGX_MAX_PATH];
+    char        path[PATH_MAX];
 
-    ngx_cpystrn(path, file->name.data, sizeof(path));
-
-    p = (u_char *) strrchr((char *) path, '/');
-
-    if (p) {
-        p[p == path] = '\0';
-
-    } else {
-        ngx_memcpy(path, ".", 2);
+    if (realpath((char *) file->name.data, path) == NULL) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "realpath() \"%V\" failed", &file->name);
+        return NGX_ERROR;
     }
+
+    p = strrchr(path, '/');
+    p[p == path] = '\0';
 
     fd = ngx_open_file(path, NGX_FILE_RDONLY|O_DIRECTORY|O_CLOEXEC,
                        NGX_FILE_OPEN, 0);
@@ -1202,17 +1200,24 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
     ngx_int_t                 rc;
     ngx_file_info_t           fi;
     ngx_http_wassiit_file_t   next;
-    u_char                    path[NGX_MAX_PATH];
+    char                      real[PATH_MAX];
+    u_char                    path[PATH_MAX + sizeof(".compact")];
 
     /* if it fails: not at every change from now on */
     journal->due = ngx_max(2 * journal->lines, 4);
 
+    /* a link to the file stays one */
+
+    if (realpath((char *) file->name.data, real) == NULL) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "realpath() \"%V\" failed", &file->name);
+        return NGX_ERROR;
+    }
+
     next = *file;
     next.size = 0;
     next.name.data = path;
-    next.name.len = ngx_snprintf(path, NGX_MAX_PATH - 1, "%V.compact",
-                                 &file->name) - path;
-    path[next.name.len] = '\0';
+    next.name.len = ngx_sprintf(path, "%s.compact%Z", real) - path - 1;
 
     buffer = ngx_alloc(STORE_BUFFER, file->log);
     if (buffer == NULL) {
@@ -1252,7 +1257,7 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
                 && fchown(next.fd, fi.st_uid, fi.st_gid) == -1)
             || fsync(next.fd) == -1
             || ngx_fd_info(next.fd, &fi) == NGX_FILE_ERROR
-            || ngx_rename_file(path, file->name.data) == NGX_FILE_ERROR))
+            || ngx_rename_file(path, real) == NGX_FILE_ERROR))
     {
         ngx_log_error(file->level, file->log, ngx_errno,
                       "putting \"%s\" in place of \"%V\" failed", path,

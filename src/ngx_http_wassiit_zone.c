@@ -50,6 +50,7 @@
 
 /* how often a reader looks again while a partner is being changed */
 #define ZONE_TRIES              10000
+#define ZONE_SPIN               100
 
 /*
  * An index entry: a tag of 3 bits, the highest always set; 3 bits that are 0
@@ -2420,6 +2421,11 @@ ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
         if ((edits & 1) && n < ZONE_TRIES) {
             /* not for ever: its writer may have died */
             ngx_cpu_pause();
+
+            if (n > ZONE_SPIN) {
+                ngx_sched_yield();
+            }
+
             continue;
         }
 

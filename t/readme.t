@@ -104,7 +104,7 @@ for my $block (blocks('nginx')) {
 
     my ($exit, $message) = nginx_test($conf, files =>
         { map({ $_ => [ partner('one', "$_ key") ] }
-              qw(partners.jsonl internal.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
+              qw(partners.jsonl internal.jsonl operators.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
           'webhook.secret' => 'secret' });
     is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
 }
