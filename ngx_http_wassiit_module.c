@@ -28,6 +28,7 @@ static char *ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t ngx_http_wassiit_init_module(ngx_cycle_t *cycle);
 static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
+static ngx_uint_t ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b);
 static ngx_int_t ngx_http_wassiit_init_process(ngx_cycle_t *cycle);
 
 static char *ngx_http_wassiit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -67,6 +68,8 @@ static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_drop_store(void *data);
+static ngx_int_t ngx_http_wassiit_only_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_uint_t n);
 static ngx_int_t ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 
@@ -662,7 +665,8 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
+        if (ngx_http_wassiit_only_zone(cf, wmcf, i) != NGX_OK
+            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
             || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK)
         {
             return NGX_CONF_ERROR;
@@ -674,6 +678,40 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
     wmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
 
     return (wmcf->request_id == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+/* What one zone's endpoint changes is nothing that another one could know. */
+
+static ngx_int_t
+ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_file_info_t            fi, other;
+    ngx_http_wassiit_zone_t  **zones;
+
+    zones = wmcf->zones.elts;
+
+    if (ngx_file_info(zones[n]->file.data, &fi) == NGX_FILE_ERROR) {
+        /* who reads it says so */
+        return NGX_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+        if ((zones[i]->admin || zones[n]->admin)
+            && ngx_file_info(zones[i]->file.data, &other) != NGX_FILE_ERROR
+            && fi.st_dev == other.st_dev && fi.st_ino == other.st_ino)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "wassiit_zone \"%V\" and \"%V\" have the same file, "
+                          "which wassiit_admin can't change for both",
+                          &zones[i]->name, &zones[n]->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -819,6 +857,11 @@ ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
         /* "if" or "limit_except" within the location */
         conf->admin = prev->admin;
         clcf->handler = ngx_http_wassiit_admin_handler;
+    }
+
+    if (conf->admin) {
+        /* the endpoint has a limit of its own, and its own answer to it */
+        clcf->client_max_body_size = 0;
     }
 
     if (conf->admin && conf->zone == NULL) {
@@ -1798,8 +1841,8 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
 
 
 /*
- * A zone whose size has changed is a new one, and its former memory is still
- * what workers use that drain.
+ * A zone whose size or name has changed is a new one, and the former's memory
+ * is still what workers use that drain.
  */
 
 static void
@@ -1837,16 +1880,22 @@ ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     for (i = 0; i < owmcf->zones.nelts; i++) {
 
         for (n = 0; n < wmcf->zones.nelts; n++) {
-            if (zones[n]->name.len == former[i]->name.len
-                && ngx_strncmp(zones[n]->name.data, former[i]->name.data,
-                               zones[n]->name.len)
-                   == 0
-                && zones[n]->sh != former[i]->sh)
+            if (zones[n]->admin && zones[n]->sh != former[i]->sh
+                && (ngx_http_wassiit_same(&zones[n]->name, &former[i]->name)
+                    || ngx_http_wassiit_same(&zones[n]->file,
+                                             &former[i]->file)))
             {
-                ngx_http_wassiit_zone_leave(former[i]);
+                ngx_http_wassiit_zone_leave(former[i], zones[n]);
             }
         }
     }
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
 }
 
 

@@ -235,6 +235,8 @@ typedef struct {
     ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
     ngx_chain_t                   *reply;
 
+    off_t                          admin_body;  /* bytes, by wassiit_admin */
+
     ngx_wassiit_usage_t            usage;       /* if taken */
 
     unsigned                       errors:1;    /* the form, wassiit_errors */
@@ -400,9 +402,13 @@ ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
     ngx_str_t *detail, ngx_str_t *errors);
 
-/* wassiit_admin's content handler, and what a worker does before the first. */
-ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
+/* What a worker does before the first change; wassiit_admin's handler. */
 void ngx_http_wassiit_admin_init(void);
+ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
+
+/* What arrives of a body at the endpoint: NGX_OK, or the status to answer. */
+ngx_int_t ngx_http_wassiit_admin_limit(ngx_http_request_t *r,
+    ngx_chain_t *in);
 
 /* Puts the filters that write refusals and headers in front of others. */
 void ngx_http_wassiit_reply_init(void);

@@ -6,8 +6,6 @@
 #include "ngx_wassiit_time.h"
 
 
-#define ADMIN_BODY              65536
-
 #define ADMIN_MEMORY            65536
 
 #define ADMIN_PAGE              100     /* partners, if not told */
@@ -52,8 +50,8 @@ typedef struct {
     ngx_queue_t                    queue;
     ngx_pool_t                    *pool;
     ngx_http_request_t            *request;     /* NULL: it has gone */
+    ngx_pool_cleanup_t            *cleanup;     /* of the request */
     ngx_msec_t                     since;
-    ngx_event_t                    event;       /* to try again */
 #if (NGX_THREADS)
     ngx_thread_pool_t             *threads;
     ngx_thread_task_t             *task;
@@ -90,8 +88,9 @@ static ngx_int_t ngx_http_wassiit_admin_grace(
 static void ngx_http_wassiit_admin_cleanup(void *data);
 static void ngx_http_wassiit_admin_free(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_admin_start(void);
-static void ngx_http_wassiit_admin_retry(ngx_event_t *ev);
+static void ngx_http_wassiit_admin_timeout(ngx_event_t *ev);
 #if (NGX_THREADS)
+static void ngx_http_wassiit_admin_post(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_admin_thread(void *data, ngx_log_t *log);
 static void ngx_http_wassiit_admin_done(ngx_event_t *ev);
 #endif
@@ -107,6 +106,8 @@ static json_t *ngx_http_wassiit_admin_result(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change);
 static json_t *ngx_http_wassiit_admin_partner(ngx_http_request_t *r,
     ngx_http_wassiit_info_t *info, ngx_uint_t full);
+static ngx_int_t ngx_libc_cdecl ngx_http_wassiit_admin_key_order(
+    const void *one, const void *two);
 static json_t *ngx_http_wassiit_admin_key(ngx_http_wassiit_key_info_t *key);
 static json_t *ngx_http_wassiit_admin_time(int64_t seconds, int64_t none);
 static json_t *ngx_http_wassiit_admin_rate(ngx_wassiit_rate_t *rate);
@@ -138,6 +139,8 @@ static ngx_http_wassiit_methods_t  ngx_http_wassiit_admin_methods[] = {
 
 static ngx_queue_t  ngx_http_wassiit_admin_jobs;
 static ngx_uint_t   ngx_http_wassiit_admin_busy;
+static ngx_uint_t   ngx_http_wassiit_admin_waiting;     /* to try again */
+static ngx_event_t  ngx_http_wassiit_admin_timer;
 
 
 /* jansson's memory while an answer is made */
@@ -155,8 +158,16 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     ngx_str_t                    id, key_id;
-    ngx_uint_t                   large;
+    ngx_uint_t                   bad_id, bad_key;
+    ngx_http_wassiit_ctx_t      *ctx;
     ngx_http_wassiit_resource_e  resource;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (r != r->main || ctx == NULL || ctx->redirected) {
+        /* a way here that leads past wassiit_access */
+        return NGX_HTTP_FORBIDDEN;
+    }
 
     resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
 
@@ -174,9 +185,18 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    large = (r->headers_in.content_length_n > ADMIN_BODY);
+    if (r->headers_in.content_length_n > NGX_HTTP_WASSIIT_JSON_MAX) {
+        return ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
+    }
 
-    if (large || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE))) {
+    bad_id = (id.data
+              && !ngx_http_wassiit_record_is_id(id.data, id.len));
+    bad_key = (key_id.data
+               && !ngx_http_wassiit_record_is_id(key_id.data, key_id.len));
+
+    if (bad_id || bad_key
+        || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE)))
+    {
         rc = ngx_http_discard_request_body(r);
 
         if (rc != NGX_OK) {
@@ -184,24 +204,11 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
         }
     }
 
-    if (large) {
-        return ngx_http_wassiit_admin_error(r,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "A body may have %d bytes here.",
-                                            ADMIN_BODY);
-    }
-
-    if (id.data && !ngx_http_wassiit_record_is_id(id.data, id.len)) {
+    if (bad_id || bad_key) {
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
-                                            "The partner's id in the path must "
-                                            "be 1 to 64 of a-z 0-9 . _ -");
-    }
-
-    if (key_id.data && !ngx_http_wassiit_record_is_id(key_id.data, key_id.len))
-    {
-        return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
-                                            "The key's id in the path must be "
-                                            "1 to 64 of a-z 0-9 . _ -");
+                                            "The %s id in the path must be "
+                                            "1 to 64 of a-z 0-9 . _ -",
+                                            bad_id ? "partner's" : "key's");
     }
 
     switch (r->method) {
@@ -219,6 +226,30 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 
         return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
     }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_admin_limit(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->admin == NULL || r->discard_body) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    for ( /* void */ ; ctx && in; in = in->next) {
+        ctx->admin_body += ngx_buf_size(in->buf);
+    }
+
+    return (ctx == NULL || ctx->admin_body <= NGX_HTTP_WASSIIT_JSON_MAX)
+           ? NGX_OK
+           : ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
 }
 
 
@@ -537,6 +568,7 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
 
     cln->handler = ngx_http_wassiit_admin_cleanup;
     cln->data = job;
+    job->cleanup = cln;
 
     errors = NULL;
     rc = ngx_http_wassiit_admin_body(r, &job->change, pool, &errors);
@@ -561,13 +593,6 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     }
 
     json_decref(errors);
-
-    if (rc == NGX_DECLINED) {
-        return ngx_http_wassiit_admin_error(r,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "A body may have %d bytes here.",
-                                            ADMIN_BODY);
-    }
 
     return (rc == NGX_OK)
            ? ngx_http_wassiit_send_error(r, NGX_HTTP_BAD_REQUEST, NULL,
@@ -619,37 +644,28 @@ ngx_http_wassiit_admin_what(ngx_http_request_t *r,
 
 /*
  * Takes what the change needs from the body.  Returns NGX_OK, with what is
- * wrong in *errors; NGX_DECLINED if it is too large; NGX_ERROR.
+ * wrong in *errors, or NGX_ERROR.
  */
 
 static ngx_int_t
 ngx_http_wassiit_admin_body(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change, ngx_pool_t *pool, json_t **errors)
 {
-    off_t         size;
-    json_t       *body;
-    ngx_int_t     rc;
-    ngx_uint_t    needed;
-    ngx_chain_t  *cl;
+    json_t                  *body;
+    ngx_int_t                rc;
+    ngx_uint_t               needed;
+    ngx_http_wassiit_ctx_t  *ctx;
 
     if (r->method == NGX_HTTP_DELETE) {
         return NGX_OK;
     }
 
-    size = 0;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        size += ngx_buf_size(cl->buf);
-    }
-
-    if (size > ADMIN_BODY) {
-        return NGX_DECLINED;
-    }
-
     needed = (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
               || change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH);
 
-    if (size == 0 && !needed) {
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (!needed && ctx->admin_body == 0) {
         return NGX_OK;
     }
 
@@ -787,6 +803,7 @@ ngx_http_wassiit_admin_scopes(ngx_http_request_t *r, json_t *value,
     size_t                         i;
     u_char                         pointer[64], detail[128];
     json_t                        *scope;
+    uint64_t                       set, bit;
     ngx_int_t                      rc;
     ngx_str_t                      nearest;
     const u_char                  *p;
@@ -799,13 +816,21 @@ ngx_http_wassiit_admin_scopes(ngx_http_request_t *r, json_t *value,
                                        "of scopes", NULL, 0);
     }
 
+    set = 0;
+
     json_array_foreach(value, i, scope) {
 
         p = (const u_char *) json_string_value(scope);
+        bit = p ? ngx_wassiit_scopes_find(&wmcf->scopes, p,
+                                          json_string_length(scope)) : 0;
+        if (bit & set) {
+            /* once is enough */
+            (void) json_array_remove(value, i--);
+            continue;
+        }
 
-        if (p && ngx_wassiit_scopes_find(&wmcf->scopes, p,
-                                         json_string_length(scope)))
-        {
+        if (bit) {
+            set |= bit;
             continue;
         }
 
@@ -921,18 +946,63 @@ ngx_http_wassiit_admin_start(void)
     ngx_queue_t             *q;
     ngx_http_wassiit_job_t  *job;
 
+    ngx_http_wassiit_admin_waiting = 0;
+
     if (ngx_queue_empty(&ngx_http_wassiit_admin_jobs)) {
         ngx_http_wassiit_admin_busy = 0;
+
+        if (ngx_http_wassiit_admin_timer.timer_set) {
+            ngx_del_timer(&ngx_http_wassiit_admin_timer);
+        }
+
         return;
     }
 
     ngx_http_wassiit_admin_busy = 1;
+    ngx_add_timer(&ngx_http_wassiit_admin_timer, ADMIN_PATIENCE);
 
     q = ngx_queue_head(&ngx_http_wassiit_admin_jobs);
     job = ngx_queue_data(q, ngx_http_wassiit_job_t, queue);
 
 #if (NGX_THREADS)
 
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        ngx_http_wassiit_admin_post(job);
+        return;
+    }
+
+    /* a single process has no threads any more when it was told to reload */
+
+#endif
+
+    job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
+
+    ngx_http_wassiit_admin_finish(job);
+}
+
+
+/*
+ * There is a timer as long as there is a change: a worker that is to exit waits
+ * for it.  It is short if the file is locked by someone else.
+ */
+
+static void
+ngx_http_wassiit_admin_timeout(ngx_event_t *ev)
+{
+    if (ngx_http_wassiit_admin_waiting) {
+        ngx_http_wassiit_admin_start();
+
+    } else {
+        ngx_add_timer(ev, ADMIN_PATIENCE);
+    }
+}
+
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_wassiit_admin_post(ngx_http_wassiit_job_t *job)
+{
     if (job->task == NULL) {
         job->task = ngx_thread_task_alloc(job->pool, 0);
     }
@@ -948,27 +1018,12 @@ ngx_http_wassiit_admin_start(void)
         }
     }
 
-    /* its queue is full: try again */
+    /* the pool's queue is full: try again */
+
     job->changed = NGX_HTTP_WASSIIT_CHANGE_BUSY;
-
-#else
-
-    job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
-
-#endif
-
     ngx_http_wassiit_admin_finish(job);
 }
 
-
-static void
-ngx_http_wassiit_admin_retry(ngx_event_t *ev)
-{
-    ngx_http_wassiit_admin_start();
-}
-
-
-#if (NGX_THREADS)
 
 static void
 ngx_http_wassiit_admin_thread(void *data, ngx_log_t *log)
@@ -997,9 +1052,8 @@ ngx_http_wassiit_admin_finish(ngx_http_wassiit_job_t *job)
     if (job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
         && ngx_current_msec - job->since < ADMIN_PATIENCE)
     {
-        job->event.handler = ngx_http_wassiit_admin_retry;
-        job->event.log = ngx_cycle->log;
-        ngx_add_timer(&job->event, ADMIN_RETRY);
+        ngx_http_wassiit_admin_waiting = 1;
+        ngx_add_timer(&ngx_http_wassiit_admin_timer, ADMIN_RETRY);
         return;
     }
 
@@ -1012,6 +1066,9 @@ ngx_http_wassiit_admin_finish(ngx_http_wassiit_job_t *job)
     r = job->request;
 
     if (r) {
+        /* it may live on for longer than the job */
+        job->cleanup->handler = NULL;
+
         c = r->connection;
         ngx_http_set_log_request(c->log, r);
 
@@ -1304,6 +1361,9 @@ ngx_http_wassiit_admin_partner(ngx_http_request_t *r,
 
     keys = json_array();
 
+    ngx_sort(info->keys, info->nkeys, sizeof(ngx_http_wassiit_key_info_t),
+             ngx_http_wassiit_admin_key_order);
+
     for (i = 0; i < info->nkeys; i++) {
         (void) json_array_append_new(keys,
                                  ngx_http_wassiit_admin_key(&info->keys[i]));
@@ -1332,6 +1392,18 @@ ngx_http_wassiit_admin_partner(ngx_http_request_t *r,
     }
 
     return json;
+}
+
+
+/* The oldest first. */
+
+static ngx_int_t ngx_libc_cdecl
+ngx_http_wassiit_admin_key_order(const void *one, const void *two)
+{
+    const ngx_http_wassiit_key_info_t  *a = one;
+    const ngx_http_wassiit_key_info_t  *b = two;
+
+    return a->created > b->created;
 }
 
 
@@ -1377,9 +1449,13 @@ static ngx_int_t
 ngx_http_wassiit_admin_location(ngx_http_request_t *r, ngx_str_t *id)
 {
     u_char           *p;
+    uintptr_t         escape;
     ngx_table_elt_t  *h;
 
-    p = ngx_pnalloc(r->pool, r->uri.len + 1 + id->len);
+    escape = 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len,
+                                NGX_ESCAPE_URI);
+
+    p = ngx_pnalloc(r->pool, r->uri.len + escape + 1 + id->len);
     h = ngx_list_push(&r->headers_out.headers);
 
     if (p == NULL || h == NULL) {
@@ -1389,7 +1465,12 @@ ngx_http_wassiit_admin_location(ngx_http_request_t *r, ngx_str_t *id)
     h->hash = 1;
     ngx_str_set(&h->key, "Location");
     h->value.data = p;
-    h->value.len = ngx_sprintf(p, "%V/%V", &r->uri, id) - p;
+
+    p = (u_char *) ngx_escape_uri(p, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    *p++ = '/';
+    p = ngx_cpymem(p, id->data, id->len);
+
+    h->value.len = p - h->value.data;
 #if (nginx_version >= 1023000)
     h->next = NULL;
 #endif
@@ -1486,6 +1567,13 @@ ngx_http_wassiit_admin_error(ngx_http_request_t *r, ngx_int_t status,
 void
 ngx_http_wassiit_admin_init(void)
 {
+    static ngx_connection_t  dummy;
+
     ngx_queue_init(&ngx_http_wassiit_admin_jobs);
-    ngx_http_wassiit_admin_busy = 0;
+
+    dummy.fd = (ngx_socket_t) -1;
+
+    ngx_http_wassiit_admin_timer.handler = ngx_http_wassiit_admin_timeout;
+    ngx_http_wassiit_admin_timer.log = ngx_cycle->log;
+    ngx_http_wassiit_admin_timer.data = &dummy;     /* debug logs look there */
 }

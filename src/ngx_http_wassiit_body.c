@@ -350,7 +350,10 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     body = ctx ? ctx->body : NULL;
 
     if (body == NULL || !body->arriving) {
-        return ngx_http_next_request_body_filter(r, in);
+        rc = ngx_http_wassiit_admin_limit(r, in);
+
+        return (rc == NGX_OK) ? ngx_http_next_request_body_filter(r, in)
+                              : ngx_http_wassiit_body_refused(r, rc);
     }
 
     if (body->small) {

@@ -22,6 +22,7 @@ typedef struct {
     ngx_http_wassiit_arena_t      arena;
     size_t                        former;   /* bytes of the line as it is */
     size_t                        len;      /* and as it will be */
+    size_t                        wipe;     /* the most that was in line */
     u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        text[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        values[NGX_HTTP_WASSIIT_LINE_ARENA]
@@ -37,6 +38,7 @@ static ngx_int_t ngx_http_wassiit_change_known(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_tail(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_partner(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
@@ -44,11 +46,14 @@ static ngx_int_t ngx_http_wassiit_change_find(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
 static ngx_int_t ngx_http_wassiit_change_line(
-    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_http_wassiit_span_t *span);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_edit(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_uint_t ngx_http_wassiit_change_served(
+    ngx_http_wassiit_change_t *change);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_object(
     ngx_http_wassiit_change_t *change, json_t *json);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_keys(
@@ -99,6 +104,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
     work->former = 0;
     work->len = 0;
+    work->wipe = 0;
 
     changed = ngx_http_wassiit_change_locked(change, work);
 
@@ -106,7 +112,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 
     /* the arena is wiped whenever it is left */
 
-    ngx_explicit_memzero(work->line, work->former);
+    ngx_explicit_memzero(work->line, work->wipe);
     ngx_explicit_memzero(work->text, work->len);
     ngx_explicit_memzero(work->parsed, work->parse.pos - work->parsed);
     ngx_free(work);
@@ -122,7 +128,15 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     ngx_int_t                    known;
     ngx_http_wassiit_changed_e   changed;
 
-    if (!ngx_http_wassiit_zone_current(change->zone)) {
+    switch (ngx_http_wassiit_zone_current(change->zone)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_AGAIN:
+        return NGX_HTTP_WASSIIT_CHANGE_BUSY;
+
+    default:
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
 
@@ -153,25 +167,95 @@ static ngx_int_t
 ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
-    ngx_int_t  rc;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_file_t     *file;
+    ngx_http_wassiit_journal_t  *journal;
 
-    rc = ngx_http_wassiit_store_check(&work->file, work->journal);
+    file = &work->file;
+    journal = work->journal;
 
-    if (rc != NGX_OK || work->file.size == work->journal->size) {
-        return rc;
+    if (journal->cut) {
+        if (file->dev == journal->dev && file->ino == journal->ino
+            && file->size > journal->cut_to
+            && ngx_http_wassiit_store_cut(file, journal->cut_to) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        journal->cut = 0;
     }
 
-    if (work->journal->cut) {
-        return ngx_http_wassiit_store_cut(&work->file, work->journal);
+    rc = ngx_http_wassiit_store_check(file, journal);
+
+    if (rc == NGX_OK && file->size > journal->size) {
+        rc = ngx_http_wassiit_change_tail(change, work);
+
+        if (rc == NGX_DECLINED) {
+            journal->foreign = 1;
+        }
     }
 
-    rc = ngx_http_wassiit_change_tail(change, work);
+    return (rc == NGX_DECLINED) ? ngx_http_wassiit_change_end(work) : rc;
+}
 
-    if (rc == NGX_DECLINED) {
-        work->journal->foreign = 1;
+
+/*
+ * A foreign file may end in the middle of a line, too: what is added behind
+ * that must not make it a bad line elsewhere.  Returns NGX_DECLINED or
+ * NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
+{
+    u_char                     *p, *eol, *pos;
+    size_t                      len;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_file_t    *file;
+    ngx_http_wassiit_record_t  *rec;
+
+    file = &work->file;
+    p = work->line;
+    len = ngx_min(file->size, NGX_HTTP_WASSIIT_LINE);
+    work->wipe = ngx_max(work->wipe, len);
+
+    if (ngx_http_wassiit_store_read_at(file, p, len, file->size - len)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    return rc;
+    eol = len ? memrchr(p, LF, len) : NULL;
+
+    if (eol) {
+        len -= eol + 1 - p;
+        p = eol + 1;
+
+    } else if ((off_t) len < file->size) {
+        return NGX_DECLINED;
+    }
+
+    if (len == 0) {
+        return NGX_DECLINED;
+    }
+
+    pos = work->parse.pos;
+    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, p, len,
+                                       &rec);
+    ngx_explicit_memzero(pos, work->parse.pos - pos);
+    work->parse.pos = pos;
+
+    if (rc == NGX_ERROR && work->parse.torn) {
+        ngx_log_error(NGX_LOG_WARN, file->log, 0,
+                      "\"%V\" ends in the middle of a line, whose %uz bytes "
+                      "are cut off", &file->name, len);
+
+        if (ngx_http_wassiit_store_cut(file, file->size - len) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -200,7 +284,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
 
     p = work->line;
     len = file->size - offset;
-    work->former = len;
+    work->wipe = len;
 
     if (ngx_http_wassiit_store_read_at(file, p, len, offset) != NGX_OK) {
         return NGX_ERROR;
@@ -227,7 +311,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
                       "\"%V\" ends in the middle of a line, whose %uz bytes "
                       "are cut off", &file->name, len);
 
-        return ngx_http_wassiit_store_cut(file, work->journal);
+        return ngx_http_wassiit_store_cut(file, work->journal->size);
     }
 
     if (rc == NGX_ERROR) {
@@ -242,7 +326,17 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
             return NGX_DECLINED;
         }
 
-        ngx_http_wassiit_zone_apply(change->zone, rec, file->log);
+        /* its writer didn't come to that, or didn't tell */
+
+        if (ngx_http_wassiit_store_sync(file) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_wassiit_zone_apply(change->zone, rec, file->log)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
     }
 
     return ngx_http_wassiit_store_known(file, work->journal, len != 0);
@@ -273,10 +367,23 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_arena_leave();
     ngx_http_wassiit_arena_wipe(&work->arena);
 
-    if (changed == NGX_HTTP_WASSIIT_CHANGED
-        && (work->len != work->former
-            || ngx_memcmp(work->text, work->line, work->len) != 0))
+    if (changed != NGX_HTTP_WASSIIT_CHANGED) {
+        return changed;
+    }
+
+    if (!work->journal->foreign
+        && ((work->len == work->former
+             && ngx_memcmp(work->text, work->line, work->len) == 0)
+            || (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH
+                && json_object_size(change->fields) == 0)))
     {
+        /* it is as it should be, but perhaps not on the disk */
+
+        if (ngx_http_wassiit_store_sync(&work->file) != NGX_OK) {
+            return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+        }
+
+    } else {
         changed = ngx_http_wassiit_change_write(change, work);
     }
 
@@ -311,14 +418,8 @@ ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
             return NGX_DECLINED;
         }
 
-        work->former = span.len;
-
-        if (span.len
-            && span.offset + (off_t) span.len <= work->file.size
-            && ngx_http_wassiit_store_read_at(&work->file, work->line,
-                                              span.len, span.offset)
-               == NGX_OK
-            && ngx_http_wassiit_change_line(change, work) == NGX_OK)
+        if (span.len && span.offset + (off_t) span.len <= work->file.size
+            && ngx_http_wassiit_change_line(change, work, &span) == NGX_OK)
         {
             return NGX_OK;
         }
@@ -330,32 +431,30 @@ ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
     rc = ngx_http_wassiit_store_search(&work->file, &work->parse, &work->arena,
                                        &change->id, &span);
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    work->former = span.len;
-
-    if (ngx_http_wassiit_store_read_at(&work->file, work->line, span.len,
-                                       span.offset)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_wassiit_change_line(change, work);
+    return (rc == NGX_OK) ? ngx_http_wassiit_change_line(change, work, &span)
+                          : rc;
 }
 
 
-/* Is it a line of the partner?  Its end is cut off. */
+/* Reads what should be a line of the partner.  Its end is cut off. */
 
 static ngx_int_t
 ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
-    ngx_http_wassiit_work_t *work)
+    ngx_http_wassiit_work_t *work, ngx_http_wassiit_span_t *span)
 {
     u_char                     *pos;
     ngx_int_t                   rc;
     ngx_http_wassiit_record_t  *rec;
+
+    work->former = span->len;
+    work->wipe = ngx_max(work->wipe, span->len);
+
+    if (ngx_http_wassiit_store_read_at(&work->file, work->line, span->len,
+                                       span->offset)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     while (work->former && (work->line[work->former - 1] == LF
                             || work->line[work->former - 1] == CR))
@@ -414,17 +513,22 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 
     work->text[work->len++] = LF;
 
-    if (ngx_http_wassiit_store_append(&work->file, work->journal, work->text,
-                                      work->len, &span)
-        != NGX_OK)
-    {
-        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    rc = ngx_http_wassiit_store_append(&work->file, work->journal, work->text,
+                                       work->len, &span);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
+                                 : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
     rec->offset = span.offset;
     rec->len = span.len;
 
-    ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log);
+    if (ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log)
+        != NGX_OK)
+    {
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
 
     if (!work->journal->foreign) {
         (void) ngx_http_wassiit_store_known(&work->file, work->journal, 1);
@@ -462,7 +566,10 @@ ngx_http_wassiit_change_edit(ngx_http_wassiit_change_t *change,
             return NGX_HTTP_WASSIIT_CHANGE_FAILED;
         }
 
-    } else if (work->former == 0) {
+    } else if (work->former == 0
+               && (change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
+                   || !ngx_http_wassiit_change_served(change)))
+    {
         return NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER;
 
     } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
@@ -482,7 +589,7 @@ ngx_http_wassiit_change_edit(ngx_http_wassiit_change_t *change,
 
         if (work->len == 0 || work->len >= NGX_HTTP_WASSIIT_LINE) {
             /* one that was written by hand, and is almost as long */
-            work->len = 0;
+            work->len = ngx_min(work->len, NGX_HTTP_WASSIIT_LINE);
             changed = NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
         }
     }
@@ -490,6 +597,41 @@ ngx_http_wassiit_change_edit(ngx_http_wassiit_change_t *change,
     json_decref(json);
 
     return changed;
+}
+
+
+/*
+ * Is the partner, or the key to revoke, still served, though the file has it
+ * no more?  Someone took it out by hand, and whoever revokes it means it.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_change_served(ngx_http_wassiit_change_t *change)
+{
+    ngx_uint_t                    i;
+    ngx_http_wassiit_key_info_t  *key;
+
+    if (ngx_http_wassiit_zone_get(change->zone, &change->id, &change->info)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
+        return 1;
+    }
+
+    for (i = 0; i < change->info.nkeys; i++) {
+        key = &change->info.keys[i];
+
+        if (key->id_len == change->key_id.len
+            && ngx_memcmp(key->id, change->key_id.data, key->id_len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -537,7 +679,8 @@ ngx_http_wassiit_change_keys(ngx_http_wassiit_change_t *change, json_t *json)
         n = ngx_http_wassiit_change_find_key(keys, change->key_id.data,
                                              change->key_id.len);
         if (n == NGX_ERROR) {
-            return NGX_HTTP_WASSIIT_CHANGE_NO_KEY;
+            return ngx_http_wassiit_change_served(change)
+                   ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_NO_KEY;
         }
 
         return json_array_remove(keys, n) == 0
@@ -751,6 +894,7 @@ static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
+    ngx_int_t                 rc;
     ngx_uint_t                n;
     ngx_http_wassiit_span_t  *spans;
 
@@ -766,10 +910,24 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
 
     work->file.level = NGX_LOG_WARN;
 
-    if (ngx_http_wassiit_store_compact(&work->file, work->journal, spans, n)
-        == NGX_OK)
-    {
+    /* who dies on the way leaves places that nobody may trust */
+    work->journal->foreign = 1;
+
+    rc = ngx_http_wassiit_store_compact(&work->file, work->journal, spans, n);
+
+    if (rc == NGX_OK) {
         ngx_http_wassiit_zone_moved(change->zone, spans, n);
+
+        rc = ngx_http_wassiit_store_known(&work->file, work->journal, 0);
+        work->journal->foreign = (rc != NGX_OK);
+
+    } else if (rc == NGX_ERROR) {
+        work->journal->foreign = 0;
+
+    } else {
+        ngx_log_error(NGX_LOG_NOTICE, work->file.log, 0,
+                      "\"%V\" was changed by another program: it is not "
+                      "compacted until the next reload", &work->file.name);
     }
 
     ngx_free(spans);

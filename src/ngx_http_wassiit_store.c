@@ -75,8 +75,10 @@ static ngx_int_t ngx_http_wassiit_store_unique(ngx_http_wassiit_store_t *store,
     ngx_str_t *file, ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_store_set(ngx_http_wassiit_set_t *set,
     ngx_uint_t count, ngx_log_t *log);
+static ngx_uint_t ngx_http_wassiit_store_same(ngx_http_wassiit_file_t *file);
+static ngx_int_t ngx_http_wassiit_store_line(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_span_t *span, u_char *p);
 static uint32_t ngx_http_wassiit_store_crc(u_char *data, off_t size);
-static ngx_uint_t ngx_http_wassiit_store_held(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_store_anchor(ngx_http_wassiit_file_t *file,
     off_t size, uint32_t *crc);
 static ngx_int_t ngx_http_wassiit_store_write(ngx_http_wassiit_file_t *file,
@@ -92,11 +94,6 @@ static void ngx_http_wassiit_store_moved(ngx_http_wassiit_span_t *spans,
 static void ngx_http_wassiit_store_wipe(void *data);
 static u_char *ngx_http_wassiit_store_read_secret(ngx_str_t *file,
     size_t *size, ngx_log_t *log);
-
-
-/* the files that this process has locked to load them */
-
-static ngx_http_wassiit_file_t  *ngx_http_wassiit_store_loading;
 
 
 ngx_http_wassiit_store_t *
@@ -142,6 +139,7 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
     if (rc == NGX_OK) {
         store->journal.dev = store->file.dev;
         store->journal.ino = store->file.ino;
+        store->journal.folder = 1;
         store->journal.crc = ngx_http_wassiit_store_crc(data,
                                                         store->journal.size);
 
@@ -183,14 +181,8 @@ ngx_http_wassiit_store_wait(ngx_http_wassiit_file_t *file, ngx_uint_t write)
     for (i = 0; i < STORE_WAIT / STORE_WAIT_STEP; i++) {
         rc = ngx_http_wassiit_store_open(file, write);
 
-        if (rc == NGX_OK) {
-            file->next = ngx_http_wassiit_store_loading;
-            ngx_http_wassiit_store_loading = file;
-            return NGX_OK;
-        }
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
+        if (rc != NGX_AGAIN) {
+            return rc;
         }
 
         ngx_msleep(STORE_WAIT_STEP);
@@ -220,7 +212,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
     }
 
     if (file->size > store->journal.size
-        && ngx_http_wassiit_store_cut(file, &store->journal) != NGX_OK)
+        && ngx_http_wassiit_store_cut(file, store->journal.size) != NGX_OK)
     {
         return;
     }
@@ -248,6 +240,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
         if (!rec->deleted) {
             spans[n].offset = rec->offset;
             spans[n].len = rec->len;
+            spans[n].id = rec->id;
             spans[n++].owner = rec;
         }
     }
@@ -260,6 +253,8 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
             rec->offset = spans[i].offset;
             rec->len = spans[i].len;
         }
+
+        (void) ngx_http_wassiit_store_known(file, &store->journal, 0);
     }
 
     ngx_free(spans);
@@ -784,7 +779,8 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
     for ( ;; ) {
         file->writable = write;
         file->fd = ngx_open_file(file->name.data,
-                                 (write ? NGX_FILE_RDWR : NGX_FILE_RDONLY)
+                                 (write ? NGX_FILE_RDWR|O_APPEND
+                                        : NGX_FILE_RDONLY)
                                  |O_CLOEXEC, NGX_FILE_OPEN, 0);
 
         if (file->fd == NGX_INVALID_FILE) {
@@ -793,9 +789,7 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
             return NGX_ERROR;
         }
 
-        if (!ngx_http_wassiit_store_held(file)
-            && flock(file->fd, LOCK_EX|LOCK_NB) == -1)
-        {
+        if (flock(file->fd, (write ? LOCK_EX : LOCK_SH)|LOCK_NB) == -1) {
             if (ngx_errno == EWOULDBLOCK) {
                 ngx_http_wassiit_store_close(file);
                 return NGX_AGAIN;
@@ -833,46 +827,11 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
 }
 
 
-/* Two zones of a configuration may be loaded from one file. */
-
-static ngx_uint_t
-ngx_http_wassiit_store_held(ngx_http_wassiit_file_t *file)
-{
-    ngx_file_info_t           fi;
-    ngx_http_wassiit_file_t  *held;
-
-    if (ngx_http_wassiit_store_loading == NULL
-        || ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR)
-    {
-        return 0;
-    }
-
-    for (held = ngx_http_wassiit_store_loading; held; held = held->next) {
-        if (held->dev == fi.st_dev && held->ino == fi.st_ino) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 void
 ngx_http_wassiit_store_close(ngx_http_wassiit_file_t *file)
 {
-    ngx_http_wassiit_file_t  **held;
-
     if (file->fd == NGX_INVALID_FILE) {
         return;
-    }
-
-    for (held = &ngx_http_wassiit_store_loading; *held;
-         held = &(*held)->next)
-    {
-        if (*held == file) {
-            *held = file->next;
-            break;
-        }
     }
 
     if (ngx_close_file(file->fd) == NGX_FILE_ERROR) {
@@ -1010,8 +969,6 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
                 continue;
             }
 
-            parse->pos = pos;
-
             if (ngx_http_wassiit_record_parse(parse, arena, p,
                                               eol - p - (eol[-1] == LF), &rec)
                 == NGX_OK
@@ -1020,9 +977,10 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
             {
                 rc = NGX_OK;
             }
-        }
 
-        parse->pos = pos;
+            ngx_explicit_memzero(pos, parse->pos - pos);
+            parse->pos = pos;
+        }
     }
 
     ngx_explicit_memzero(data, file->size);
@@ -1032,19 +990,49 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
 }
 
 
-ngx_int_t
-ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal)
+/* Is the file, as far as it was read, still the one of this name? */
+
+static ngx_uint_t
+ngx_http_wassiit_store_same(ngx_http_wassiit_file_t *file)
 {
-    if (ftruncate(file->fd, journal->size) == -1 || fsync(file->fd) == -1) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "cutting \"%V\" to %O bytes failed", &file->name,
-                      journal->size);
+    ngx_file_info_t  fi, path;
+
+    return ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
+           && ngx_file_size(&fi) == file->size
+           && ngx_file_info(file->name.data, &path) != NGX_FILE_ERROR
+           && path.st_dev == fi.st_dev && path.st_ino == fi.st_ino;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file, off_t size)
+{
+    if (!ngx_http_wassiit_store_same(file)) {
+        ngx_log_error(file->level, file->log, 0,
+                      "\"%V\" changed while it was looked at", &file->name);
         return NGX_ERROR;
     }
 
-    file->size = journal->size;
-    journal->cut = 0;
+    if (ftruncate(file->fd, size) == -1) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "cutting \"%V\" to %O bytes failed", &file->name, size);
+        return NGX_ERROR;
+    }
+
+    file->size = size;
+
+    return ngx_http_wassiit_store_sync(file);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_store_sync(ngx_http_wassiit_file_t *file)
+{
+    if (fsync(file->fd) == -1) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "fsync() \"%V\" failed", &file->name);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -1075,28 +1063,30 @@ ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
         return NGX_ERROR;
     }
 
+    if (!ngx_http_wassiit_store_same(file)) {
+        /* by someone who knows of no lock */
+        return NGX_AGAIN;
+    }
+
     /* an editor may leave the last line without one */
 
-    if ((c == LF || ngx_http_wassiit_store_write(file, (u_char *) "\n", 1)
-                    == NGX_OK)
-        && ngx_http_wassiit_store_write(file, line, len) == NGX_OK)
+    if ((c == LF
+         || ngx_http_wassiit_store_write(file, (u_char *) "\n", 1) == NGX_OK)
+        && ngx_http_wassiit_store_write(file, line, len) == NGX_OK
+        && ngx_http_wassiit_store_sync(file) == NGX_OK)
     {
-        if (fsync(file->fd) == 0) {
-            span->offset = file->size - len;
-            span->len = len;
+        span->offset = file->size - len;
+        span->len = len;
 
-            return NGX_OK;
-        }
-
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "fsync() \"%V\" failed", &file->name);
+        return NGX_OK;
     }
 
     if (ftruncate(file->fd, offset) == -1) {
         ngx_log_error(NGX_LOG_CRIT, file->log, ngx_errno,
                       "taking back a change of \"%V\" failed, its lines from "
                       "%O on don't count", &file->name, offset);
-        journal->cut = !journal->foreign;
+        journal->cut = 1;
+        journal->cut_to = offset;
     }
 
     (void) fsync(file->fd);
@@ -1107,6 +1097,8 @@ ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
 }
 
 
+/* Appends, and counts what was written where that is possible. */
+
 static ngx_int_t
 ngx_http_wassiit_store_write(ngx_http_wassiit_file_t *file, u_char *p,
     size_t len)
@@ -1114,7 +1106,7 @@ ngx_http_wassiit_store_write(ngx_http_wassiit_file_t *file, u_char *p,
     ssize_t  n;
 
     while (len) {
-        n = pwrite(file->fd, p, len, file->size);
+        n = write(file->fd, p, len);
 
         if (n == -1 && ngx_errno == NGX_EINTR) {
             continue;
@@ -1122,7 +1114,7 @@ ngx_http_wassiit_store_write(ngx_http_wassiit_file_t *file, u_char *p,
 
         if (n <= 0) {
             ngx_log_error(file->level, file->log, (n == -1) ? ngx_errno : 0,
-                          "pwrite() to \"%V\" failed", &file->name);
+                          "write() to \"%V\" failed", &file->name);
             return NGX_ERROR;
         }
 
@@ -1141,7 +1133,11 @@ ngx_http_wassiit_store_known(ngx_http_wassiit_file_t *file,
 {
     uint32_t  crc;
 
-    if (ngx_http_wassiit_store_anchor(file, file->size, &crc) != NGX_OK) {
+    /* if someone else wrote beside us, it isn't known where */
+
+    if (!ngx_http_wassiit_store_same(file)
+        || ngx_http_wassiit_store_anchor(file, file->size, &crc) != NGX_OK)
+    {
         journal->foreign = 1;
         return NGX_ERROR;
     }
@@ -1257,6 +1253,7 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
                 && fchown(next.fd, fi.st_uid, fi.st_gid) == -1)
             || fsync(next.fd) == -1
             || ngx_fd_info(next.fd, &fi) == NGX_FILE_ERROR
+            || !ngx_http_wassiit_store_same(file)
             || ngx_rename_file(path, real) == NGX_FILE_ERROR))
     {
         ngx_log_error(file->level, file->log, ngx_errno,
@@ -1268,7 +1265,7 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
     if (rc != NGX_OK) {
         (void) ngx_delete_file(path);
         ngx_http_wassiit_store_close(&next);
-        return NGX_ERROR;
+        return rc;
     }
 
     ngx_http_wassiit_store_moved(spans, n);
@@ -1286,8 +1283,6 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
     journal->due = 0;
     journal->folder = (ngx_http_wassiit_store_folder(file) != NGX_OK);
 
-    (void) ngx_http_wassiit_store_known(file, journal, 0);
-
     return NGX_OK;
 }
 
@@ -1302,52 +1297,101 @@ ngx_http_wassiit_store_span_order(const void *one, const void *two)
 }
 
 
-/* Copies the lines one after another, as many at once as lie together. */
+/*
+ * Copies the lines one after another, as many at once as lie together.
+ * NGX_DECLINED: there is no line of this partner where it should be.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_store_copy(ngx_http_wassiit_file_t *from,
     ngx_http_wassiit_file_t *to, ngx_http_wassiit_span_t *spans, ngx_uint_t n,
     u_char *buffer)
 {
-    off_t       offset;
-    size_t      len, size;
-    ngx_uint_t  i, k;
+    u_char      *p;
+    off_t        offset;
+    size_t       len, before;
+    ngx_uint_t   i, k;
 
     for (i = 0; i < n; i = k) {
         offset = spans[i].offset;
-        len = 0;
+        before = (offset > 0);
+        len = before;
 
-        for (k = i; k < n && spans[k].offset == offset + (off_t) len; k++) {
+        for (k = i; k < n; k++) {
+            if (spans[k].offset != offset + (off_t) (len - before)
+                || len + spans[k].len > STORE_BUFFER)
+            {
+                break;
+            }
+
             len += spans[k].len;
         }
 
-        while (len) {
-            size = ngx_min(len, STORE_BUFFER);
+        if (k == i) {
+            return NGX_DECLINED;
+        }
 
-            if (ngx_http_wassiit_store_read_at(from, buffer, size, offset)
-                != NGX_OK
-                || ngx_http_wassiit_store_write(to, buffer, size) != NGX_OK)
+        if (ngx_http_wassiit_store_read_at(from, buffer, len, offset - before)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (before && buffer[0] != LF) {
+            return NGX_DECLINED;
+        }
+
+        p = buffer + before;
+
+        for ( /* void */ ; i < k; p += spans[i].len, i++) {
+            if (ngx_http_wassiit_store_line(from, &spans[i], p) != NGX_OK) {
+                return NGX_DECLINED;
+            }
+        }
+
+        if (ngx_http_wassiit_store_write(to, buffer + before, len - before)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (p[-1] != LF) {
+            if (ngx_http_wassiit_store_write(to, (u_char *) "\n", 1)
+                != NGX_OK)
             {
                 return NGX_ERROR;
             }
 
-            offset += size;
-            len -= size;
-
-            if (len == 0 && buffer[size - 1] != LF
-                && ngx_http_wassiit_store_write(to, (u_char *) "\n", 1)
-                   != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            if (len == 0 && buffer[size - 1] != LF) {
-                spans[k - 1].len++;
-            }
+            spans[k - 1].len++;
         }
     }
 
     return NGX_OK;
+}
+
+
+/* Is this a line, and can it be the owner's? */
+
+static ngx_int_t
+ngx_http_wassiit_store_line(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_span_t *span, u_char *p)
+{
+    u_char  *eol;
+    u_char   quoted[NGX_HTTP_WASSIIT_ID_LEN + 2];
+
+    eol = memchr(p, LF, span->len);
+
+    if (eol ? (eol != p + span->len - 1)
+            : (span->offset + (off_t) span->len != file->size))
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_sprintf(quoted, "\"%V\"", &span->id);
+
+    return (memmem(p, span->len, quoted, span->id.len + 2)
+            || memmem(p, span->len, "\\u00", 4))
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

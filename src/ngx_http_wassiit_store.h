@@ -24,9 +24,7 @@
 
 /* a file that is open and locked */
 
-typedef struct ngx_http_wassiit_file_s  ngx_http_wassiit_file_t;
-
-struct ngx_http_wassiit_file_s {
+typedef struct {
     ngx_str_t                         name;     /* ends with a zero */
     ngx_fd_t                          fd;       /* NGX_INVALID_FILE: closed */
     ngx_log_t                        *log;
@@ -35,8 +33,7 @@ struct ngx_http_wassiit_file_s {
     uint64_t                          ino;
     off_t                             size;
     unsigned                          writable:1;
-    ngx_http_wassiit_file_t          *next;     /* that is held, too */
-};
+} ngx_http_wassiit_file_t;
 
 
 /*
@@ -51,8 +48,9 @@ typedef struct {
     uint32_t                          crc;      /* of the bytes before */
     uint32_t                          lines;    /* up to here */
     uint32_t                          due;      /* to compact at so many */
+    off_t                             cut_to;   /* what follows is void */
     u_char                            foreign;  /* changed by someone else */
-    u_char                            cut;      /* what follows doesn't count */
+    u_char                            cut;      /* to cut_to, if set */
     u_char                            folder;   /* isn't on the disk yet */
 } ngx_http_wassiit_journal_t;
 
@@ -62,6 +60,7 @@ typedef struct {
 typedef struct {
     off_t                             offset;
     size_t                            len;      /* with its LF, if it has one */
+    ngx_str_t                         id;       /* of the partner */
     void                             *owner;
 } ngx_http_wassiit_span_t;
 
@@ -98,7 +97,8 @@ void ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store,
 void ngx_http_wassiit_store_destroy(ngx_http_wassiit_store_t *store);
 
 /*
- * Opens the file, for writing too if write is set, and locks it.  Returns
+ * Opens the file and locks it: for writing, against everyone, if write is set;
+ * else against those.  Returns
  * NGX_OK, and the caller closes it; NGX_AGAIN: someone else has the lock;
  * NGX_ERROR, which is logged.  name, log and level are the caller's to set.
  */
@@ -133,29 +133,37 @@ ngx_int_t ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_arena_t *arena,
     ngx_str_t *id, ngx_http_wassiit_span_t *span);
 
-/* Cuts the file to what is known of it.  Returns NGX_OK, or NGX_ERROR. */
+/* Cuts the file to this size, on the disk.  Returns NGX_OK, or NGX_ERROR. */
 ngx_int_t ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal);
+    off_t size);
+
+/* Waits until all of it is on the disk.  Returns NGX_OK, or NGX_ERROR. */
+ngx_int_t ngx_http_wassiit_store_sync(ngx_http_wassiit_file_t *file);
 
 /*
  * Adds a line of len bytes, its LF included, and waits until it is on the
- * disk.  Returns NGX_OK and sets span to where it lies; or NGX_ERROR, which is
- * logged, and the file is what it was.  It is for the caller to tell the
- * journal, when the line is in force.
+ * disk.  Returns NGX_OK and sets span to where it lies; NGX_ERROR, which is
+ * logged, and the file is what it was; NGX_AGAIN: someone has written to it
+ * since it was opened.  It is for the caller to tell the journal, when the line
+ * is in force.
  */
 ngx_int_t ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, u_char *line, size_t len,
     ngx_http_wassiit_span_t *span);
 
-/* Tells the journal that all lines are in memory. */
+/*
+ * Tells the journal that all lines, so many more, are in memory.  Returns
+ * NGX_OK, or NGX_ERROR if that isn't sure: then the file is a foreign one.
+ */
 ngx_int_t ngx_http_wassiit_store_known(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, ngx_uint_t lines);
 
 /*
  * Puts a new file in place of this one, with n of its lines, which must not
- * overlap; sets their new offsets, sorts spans by them, and tells the journal.
- * The lock holds on.  Returns NGX_OK; or NGX_ERROR, which is logged, and all
- * is what it was.
+ * overlap; sets their new offsets and sorts spans by them.  The journal is told
+ * of all but what ngx_http_wassiit_store_known() tells.  The lock holds on.
+ * Returns NGX_OK; NGX_ERROR, which is logged; NGX_DECLINED: a span is not of a
+ * line that has its id; all is then what it was.
  */
 ngx_int_t ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,

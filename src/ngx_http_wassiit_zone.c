@@ -20,6 +20,12 @@
  */
 #define ZONE_REST               2000            /* milliseconds */
 
+/*
+ * How long a zone that takes the place of another one waits with changes: the
+ * other is asked as long, by workers that accept connections.  Microseconds.
+ */
+#define ZONE_LEAVE              2000000
+
 #define ZONE_MORE_KEYS          5
 
 /*
@@ -134,7 +140,7 @@ typedef struct {
 
 struct ngx_http_wassiit_zone_sh_s {
     uint64_t                      changes;
-    uint64_t                      left;     /* the configuration has */
+    uint64_t                      left;     /* from this time on, or 0 */
     u_char                       *base;
     ngx_http_wassiit_index_t      keys;
     ngx_http_wassiit_index_t      ids;
@@ -150,6 +156,7 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      first[ZONE_LEVELS];   /* by id, or 0 */
     uint32_t                      finger[ZONE_LEVELS];  /* see order_find() */
     uint32_t                      hurry;    /* no waiting for what rests */
+    uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
     ngx_http_wassiit_journal_t    journal;
 };
@@ -241,6 +248,8 @@ static void ngx_http_wassiit_zone_order_add(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
 static void ngx_http_wassiit_zone_order_remove(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
+static ngx_uint_t ngx_http_wassiit_zone_length(
+    ngx_http_wassiit_zone_sh_t *sh);
 static size_t ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh,
     size_t want);
 static ngx_int_t ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
@@ -764,6 +773,8 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
+    /* a writer may have died in the middle of counting */
+    sh->ids.used = ngx_http_wassiit_zone_length(sh);
     sh->hurry = 0;
     sh->journal = zone->store->journal;
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
@@ -902,6 +913,9 @@ ngx_http_wassiit_zone_no_room(ngx_http_wassiit_zone_t *zone,
     ngx_log_error(NGX_LOG_ALERT, log, 0,
                   "no room in wassiit_zone \"%V\" for partner \"%V\"",
                   &zone->name, &rec->id);
+
+    /* the file has more than we */
+    zone->sh->journal.foreign = 1;
 }
 
 
@@ -1075,13 +1089,15 @@ ngx_http_wassiit_zone_remove(ngx_http_wassiit_zone_t *zone, uint32_t unit)
         }
     }
 
+    /* its id goes last: a writer who dies is followed by one who looks there */
+
+    ngx_http_wassiit_zone_order_remove(sh, unit);
+
     entry = ngx_http_wassiit_zone_lookup_id(sh, p->id, p->id_len);
 
     if (entry && ENTRY_UNIT(*entry) == unit) {
         ngx_http_wassiit_zone_delete(&sh->ids, entry);
     }
-
-    ngx_http_wassiit_zone_order_remove(sh, unit);
 
     store(&p->serial, 0);
     ngx_http_wassiit_zone_changed(sh);
@@ -1878,7 +1894,7 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     u_char                      *names;
     uint32_t                     unit, window, secrets;
     uint32_t                    *entry;
-    uint64_t                     changes, version;
+    uint64_t                     left, changes, version;
     ngx_http_wassiit_slot_t     *slot;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_state_t    *state;
@@ -1887,7 +1903,9 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
 
     sh = zone->sh;
 
-    if (load(&sh->left)) {
+    left = load(&sh->left);
+
+    if (left && ngx_http_wassiit_zone_clock() >= left) {
         return NGX_ABORT;
     }
 
@@ -2071,19 +2089,31 @@ ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
 
 
 void
-ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *zone)
+ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone)
 {
-    store(&zone->sh->left, 1);
+    uint64_t  time;
+
+    /* by then no worker that uses it accepts connections any more */
+    time = ngx_http_wassiit_zone_clock() + ZONE_LEAVE;
+
+    store(&zone->sh->opens, time);
+    store(&former->sh->left, time);
 }
 
 
-ngx_uint_t
+ngx_int_t
 ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 {
-    return !load(&zone->sh->left)
-           && ngx_memcmp(zone->sh->digest, zone->digest,
-                         NGX_WASSIIT_DIGEST_LEN)
-              == 0;
+    if (load(&zone->sh->left)
+        || ngx_memcmp(zone->sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN)
+           != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    return (ngx_http_wassiit_zone_clock() < load(&zone->sh->opens))
+           ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -2190,12 +2220,12 @@ ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh, size_t want)
 }
 
 
-void
+ngx_int_t
 ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, ngx_log_t *log)
 {
     uint32_t                     unit;
-    ngx_int_t                    rc;
+    ngx_int_t                    rc, keys;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_zone_sh_t  *sh;
 
@@ -2203,6 +2233,12 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     zone->empty = 0;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        /* a reload has named another file, and waits for no lock of ours */
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NGX_DECLINED;
+    }
 
     sh->hurry = 1;
     ngx_memzero(sh->finger, sizeof(sh->finger));
@@ -2228,8 +2264,9 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
 
         ngx_http_wassiit_zone_remove_keys(zone, rec, unit);
 
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_wassiit_zone_add_keys(zone, rec, unit);
+        if (rc != NGX_OK) {
+            keys = ngx_http_wassiit_zone_add_keys(zone, rec, unit);
+            rc = (rc == NGX_DECLINED) ? keys : rc;
         }
 
         store(&p->edits, p->edits + 1);
@@ -2237,11 +2274,13 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
 
     sh->hurry = 0;
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
-
     if (rc != NGX_OK) {
         ngx_http_wassiit_zone_no_room(zone, rec, log);
     }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return NGX_OK;
 }
 
 
@@ -2249,6 +2288,24 @@ ngx_uint_t
 ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone)
 {
     return load(&zone->sh->ids.used);
+}
+
+
+/* How many partners the list has; writers only. */
+
+static ngx_uint_t
+ngx_http_wassiit_zone_length(ngx_http_wassiit_zone_sh_t *sh)
+{
+    uint32_t                   unit;
+    ngx_uint_t                 n;
+    ngx_http_wassiit_entry_t  *p;
+
+    for (n = 0, unit = sh->first[0]; unit; n++) {
+        p = ngx_http_wassiit_zone_at(sh, unit);
+        unit = p->next[0];
+    }
+
+    return n;
 }
 
 
@@ -2263,7 +2320,7 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
-    most = sh->ids.used;
+    most = ngx_http_wassiit_zone_length(sh);
 
     spans = ngx_alloc((most + 1) * sizeof(ngx_http_wassiit_span_t), log);
     if (spans == NULL) {
@@ -2277,6 +2334,8 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
 
         spans[i].offset = p->span >> LINE_BITS;
         spans[i].len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
+        spans[i].id.len = p->id_len;
+        spans[i].id.data = p->id;
         spans[i].owner = p;
 
         unit = p->next[0];

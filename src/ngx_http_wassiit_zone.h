@@ -123,10 +123,12 @@ void ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 
 /*
- * Tells those who still use memory that this configuration has left, as a
- * zone's size has changed, that nothing in it holds any more.
+ * Has a zone, which may be changed, take the place of a former one whose memory
+ * is another: who still looks up keys in that is told, after two seconds, that
+ * nothing in it holds any more; until then changes of the new one wait.
  */
-void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *zone);
+void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone);
 
 /*
  * The functions for one who changes partners, in any process that shares the
@@ -134,8 +136,11 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *zone);
  * all is told.
  */
 
-/* Is the zone still as this process's configuration says?  Returns 1 or 0. */
-ngx_uint_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
+/*
+ * Is the zone still as this process's configuration says?  Returns NGX_OK;
+ * NGX_AGAIN: it is not open to changes yet; NGX_DECLINED: no.
+ */
+ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
 
 /* What is known of the partners' file; it lies in the zone. */
 ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
@@ -158,9 +163,10 @@ ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
 
 /*
  * Adds, changes or removes the partner as the record says; it is in force for
- * every look-up that begins after the return.  There must be room.
+ * every look-up that begins after the return.  There must be room.  Returns
+ * NGX_OK; NGX_DECLINED if the zone isn't current any more: nothing is done.
  */
-void ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
+ngx_int_t ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, ngx_log_t *log);
 
 /*
