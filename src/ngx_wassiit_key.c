@@ -101,7 +101,10 @@ ngx_wassiit_key_random(u_char *p, size_t len)
 {
     u_char      random[64];
     ssize_t     n;
+    ngx_int_t   rc;
     ngx_uint_t  i;
+
+    rc = NGX_OK;
 
     while (len) {
         n = getrandom(random, sizeof(random), 0);
@@ -111,7 +114,8 @@ ngx_wassiit_key_random(u_char *p, size_t len)
                 continue;
             }
 
-            return NGX_ERROR;
+            rc = NGX_ERROR;
+            break;
         }
 
         for (i = 0; i < (ngx_uint_t) n && len; i++) {
@@ -127,7 +131,7 @@ ngx_wassiit_key_random(u_char *p, size_t len)
 
     OPENSSL_cleanse(random, sizeof(random));
 
-    return NGX_OK;
+    return rc;
 }
 
 

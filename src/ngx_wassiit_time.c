@@ -143,9 +143,9 @@ ngx_wassiit_time_format(int64_t seconds, u_char p[NGX_WASSIIT_TIME_LEN])
     days = (seconds + 86400 * 1000000LL) / 86400 - 1000000;
     second = seconds - days * 86400;
 
-    /* an estimate that is never too late, and by a day or two at most early */
+    /* an estimate that is never too late, and early by a year or two */
 
-    year = 1970 + (days - 365) * 400 / 146097;
+    year = 1970 + (days - 365) * 400 / 146097 - 1;
 
     while (ngx_wassiit_time_days(year + 1, 1, 1) <= days) {
         year++;

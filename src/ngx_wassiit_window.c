@@ -369,13 +369,13 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     usage->limit = w->limit;
     usage->seconds = w->seconds;
 
-    now &= TIME_MASK;
     open = (CELL_LAP(cell) == ((head / w->cells) & 0xff)) ? CELL_COUNT(cell)
                                                           : 0;
 
-    /* a cell that is open has taken the place of the oldest */
+    /* in the smallest ring, a cell that is open has taken the oldest's place */
 
-    low = ngx_wassiit_window_first(base, w, head - w->depth + (open != 0),
+    low = ngx_wassiit_window_first(base, w, head - w->depth
+                                            + (open && w->cells == w->depth),
                                    head, i, w->span, now);
 
     if (open && ngx_wassiit_window_left(base, w, i, w->span, now)) {
@@ -383,7 +383,10 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     }
 
     used = (head - low) * w->batch + open;
-    used = ngx_min(used, w->limit);
+
+    if (used >= (uint64_t) w->depth * w->batch) {
+        used = w->limit;
+    }
 
     usage->remaining = w->limit - used;
     usage->reset = 0;

@@ -81,9 +81,9 @@ ngx_uint_t ngx_wassiit_window_units_from(u_char *base,
  * many as ngx_wassiit_window_units() says, all of them filled with zeros;
  * units[0] names the window from then on.  With from == 0 the window is
  * empty.  Else from names an older window, whose admissions it takes over:
- * not now, but at the first of ngx_wassiit_window_settle() or
- * ngx_wassiit_window_take(), so that it can be published before the older
- * one is closed.
+ * not now, but at the first of ngx_wassiit_window_settle(),
+ * ngx_wassiit_window_usage() or ngx_wassiit_window_take(), so that it can be
+ * published before the older one is closed.
  */
 void ngx_wassiit_window_init(u_char *base, const uint32_t *units,
     ngx_uint_t n, const ngx_wassiit_rate_t *rate, uint32_t from);

@@ -11,6 +11,17 @@
 #define KEY_PREFIX      4
 #define KEY_BODY        36
 
+#define KEY_DIGITS      ((ngx_uint_t) 1 << 20)
+#define KEY_MADE        100000
+
+/*
+ * Of 61 degrees of freedom; by chance it is more once in 10^12, and less
+ * than the other once in 10^19.  Bytes modulo 62, with none left out, would
+ * give 6000 and more of KEY_DIGITS.
+ */
+#define KEY_CHI_MOST    180
+#define KEY_CHI_LEAST   6
+
 
 static void unit_key_vectors(void);
 static void unit_key_checksum(void);
@@ -19,7 +30,15 @@ static void unit_key_foreign(void);
 static void unit_key_length(void);
 static void unit_key_printable(void);
 static void unit_key_digest(void);
+static void unit_key_random_lengths(void);
+static void unit_key_random_digits(void);
+static void unit_key_made(void);
+static void unit_key_made_corrupted(void);
+static void unit_key_made_differ(void);
 static void unit_key_make(u_char *key);
+static ngx_uint_t unit_key_ours(const u_char *key);
+static ngx_uint_t unit_key_sum_is(const u_char *key);
+static int unit_key_compare(const void *one, const void *two);
 static uint32_t unit_key_crc32(const u_char *p, size_t len);
 static ngx_uint_t unit_key_accepted(const void *p, size_t len);
 static ngx_uint_t unit_key_digest_is(const u_char *p, size_t len,
@@ -42,6 +61,12 @@ main(void)
     unit_key_length();
     unit_key_printable();
     unit_key_digest();
+
+    unit_key_random_lengths();
+    unit_key_random_digits();
+    unit_key_made();
+    unit_key_made_corrupted();
+    unit_key_made_differ();
 
     return unit_done();
 }
@@ -328,6 +353,312 @@ unit_key_digest(void)
             "f1809a48a497200e046d39ccc7112cd0"),
             "SHA-256 of 1,000,000 times \"a\"");
     free(p);
+}
+
+
+/*
+ * The digits of these come from the system, not from the seed: a run of them
+ * isn't repeated.
+ */
+
+static void
+unit_key_random_lengths(void)
+{
+    size_t      i, len;
+    u_char     *p, paint, area[256];
+    ngx_uint_t  k, failed, missing, beyond;
+
+    failed = 0;
+    missing = 0;
+    beyond = 0;
+
+    for (len = 0; len <= 200; len++) {
+
+        /* no digit of base62; two paints, lest one is what was written */
+
+        for (k = 0; k < 20; k++) {
+            paint = (k & 1) ? 0xa5 : 0;
+            memset(area, paint, sizeof(area));
+
+            failed += (ngx_wassiit_key_random(area + 20, len) != NGX_OK);
+
+            for (i = 0; i < sizeof(area); i++) {
+                if (i >= 20 && i < 20 + len) {
+                    missing += (area[i] == '\0'
+                                || strchr(unit_key_digits, area[i]) == NULL);
+                } else {
+                    beyond += (area[i] != paint);
+                }
+            }
+        }
+
+        /* a sanitizer sees a write past the end */
+
+        p = malloc(len);
+        failed += (ngx_wassiit_key_random(p, len) != NGX_OK);
+        free(p);
+    }
+
+    unit_is(failed, 0, "random digits: 0 to 200 of them");
+    unit_is(missing, 0, "random digits: each is one of base62");
+    unit_is(beyond, 0, "random digits: nothing written beyond");
+}
+
+
+static void
+unit_key_random_digits(void)
+{
+    double       expected, chi, difference;
+    size_t       i, len, at;
+    u_char      *p;
+    ngx_uint_t   k, digit, never, failed, n, count[62], pairs[62 * 62];
+
+    p = malloc(KEY_DIGITS);
+    failed = 0;
+
+    /* in pieces of many lengths, as well as in one */
+
+    for (k = 0; k < 2; k++) {
+
+        for (at = 0; at < KEY_DIGITS; at += len) {
+            len = (k == 0) ? KEY_DIGITS : 1 + unit_random(100);
+            len = ngx_min(len, KEY_DIGITS - at);
+            failed += (ngx_wassiit_key_random(p + at, len) != NGX_OK);
+        }
+
+        ngx_memzero(count, sizeof(count));
+        ngx_memzero(pairs, sizeof(pairs));
+
+        digit = 0;
+
+        for (i = 0; i < KEY_DIGITS; i++) {
+            for (n = 0; n < 61 && unit_key_digits[n] != p[i]; n++) {
+                /* void */
+            }
+
+            failed += (unit_key_digits[n] != p[i]);
+            count[n]++;
+
+            if (i & 1) {
+                pairs[digit * 62 + n]++;
+            }
+
+            digit = n;
+        }
+
+        never = 0;
+        chi = 0;
+        expected = KEY_DIGITS / 62.0;
+
+        for (n = 0; n < 62; n++) {
+            never += (count[n] == 0);
+            difference = count[n] - expected;
+            chi += difference * difference / expected;
+        }
+
+        unit_is(never, 0, "random digits: all 62 come");
+
+        if (!unit_ok(chi >= KEY_CHI_LEAST && chi <= KEY_CHI_MOST,
+                     "random digits: each about as often as any other"))
+        {
+            unit_note("chi-square of 61 degrees of freedom: %.1f", chi);
+        }
+
+        /*
+         * Of 3843 degrees of freedom, the deviation being 87.7: 900 to either
+         * side are more than ten of them.
+         */
+
+        chi = 0;
+        expected = KEY_DIGITS / 2 / (62.0 * 62.0);
+
+        for (n = 0; n < 62 * 62; n++) {
+            difference = pairs[n] - expected;
+            chi += difference * difference / expected;
+        }
+
+        if (!unit_ok(chi >= 3843 - 900 && chi <= 3843 + 900,
+                     "random digits: each two in a row as often, too"))
+        {
+            unit_note("chi-square of 3843 degrees of freedom: %.1f", chi);
+        }
+    }
+
+    unit_is(failed, 0, "random digits: as many as are asked for");
+
+    free(p);
+}
+
+
+static void
+unit_key_made(void)
+{
+    size_t      i;
+    u_char     *p, area[KEY_LEN + 32];
+    ngx_uint_t  k, failed, form, sum, declined, beyond;
+
+    unit_is(NGX_WASSIIT_KEY_LEN, KEY_LEN, "a key made has 42 characters");
+
+    failed = 0;
+    form = 0;
+    sum = 0;
+    declined = 0;
+    beyond = 0;
+
+    for (k = 0; k < 20000; k++) {
+        memset(area, (k & 1) ? 0xa5 : 0, sizeof(area));
+        p = area + 16;
+
+        failed += (ngx_wassiit_key_make(p) != NGX_OK);
+        form += !unit_key_ours(p);
+        declined += (ngx_wassiit_key_check(p, KEY_LEN) != NGX_OK);
+
+        for (i = 0; i < 16; i++) {
+            beyond += (area[i] != area[0] || p[KEY_LEN + i] != area[0]);
+        }
+        beyond += (area[0] != ((k & 1) ? 0xa5 : 0));
+
+        sum += !unit_key_sum_is(p);
+    }
+
+    unit_is(failed, 0, "keys are made");
+    unit_is(form, 0, "keys made: wst_ and 38 of base62");
+    unit_is(sum, 0, "keys made: the checksum, computed another way");
+    unit_is(declined, 0, "keys made are accepted");
+    unit_is(beyond, 0, "keys made: nothing written beyond");
+
+    /* a sanitizer sees a write past the end */
+
+    p = malloc(KEY_LEN);
+    unit_ok(ngx_wassiit_key_make(p) == NGX_OK && unit_key_accepted(p, KEY_LEN),
+            "a key made in memory of just its size");
+    free(p);
+}
+
+
+/* Each other byte in each place. */
+
+static void
+unit_key_made_corrupted(void)
+{
+    size_t      i;
+    u_char      c, key[KEY_LEN];
+    ngx_uint_t  n, k, passed, refused, unprintable;
+
+    passed = 0;
+    refused = 0;
+    unprintable = 0;
+
+    for (n = 0; n < 20; n++) {
+        if (ngx_wassiit_key_make(key) != NGX_OK) {
+            unit_ok(0, "a key made");
+            return;
+        }
+
+        for (i = 0; i < KEY_LEN; i++) {
+            c = key[i];
+
+            for (k = 0; k < 256; k++) {
+                if (k == c) {
+                    continue;
+                }
+
+                key[i] = k;
+
+                if (k < 0x20 || k > 0x7e) {
+                    unprintable += unit_key_accepted(key, KEY_LEN);
+
+                } else if (unit_key_ours(key)) {
+                    passed += unit_key_accepted(key, KEY_LEN);
+
+                } else {
+                    refused += !unit_key_accepted(key, KEY_LEN);
+                }
+            }
+
+            key[i] = c;
+        }
+
+        refused += !unit_key_accepted(key, KEY_LEN);
+    }
+
+    unit_is(passed, 0,
+            "keys made: each other digit in each place is declined");
+    unit_is(refused, 0, "keys made: with another character, foreign ones");
+    unit_is(unprintable, 0,
+            "keys made: none with a byte that isn't printable");
+}
+
+
+static void
+unit_key_made_differ(void)
+{
+    u_char      *keys;
+    ngx_uint_t   i, failed, same;
+
+    failed = 0;
+    same = 0;
+
+    keys = malloc(KEY_MADE * KEY_LEN);
+
+    for (i = 0; i < KEY_MADE; i++) {
+        failed += (ngx_wassiit_key_make(keys + i * KEY_LEN) != NGX_OK);
+    }
+
+    qsort(keys, KEY_MADE, KEY_LEN, unit_key_compare);
+
+    for (i = 1; i < KEY_MADE; i++) {
+        same += (unit_key_compare(keys + (i - 1) * KEY_LEN,
+                                  keys + i * KEY_LEN)
+                 == 0);
+    }
+
+    free(keys);
+
+    unit_is(failed + same, 0, "100,000 keys made are all different");
+}
+
+
+/* by what is random of them */
+
+static int
+unit_key_compare(const void *one, const void *two)
+{
+    return memcmp((const u_char *) one + KEY_PREFIX,
+                  (const u_char *) two + KEY_PREFIX, KEY_BODY - KEY_PREFIX);
+}
+
+
+static ngx_uint_t
+unit_key_ours(const u_char *key)
+{
+    size_t  i;
+
+    for (i = KEY_PREFIX; i < KEY_LEN; i++) {
+        if (key[i] == '\0' || strchr(unit_key_digits, key[i]) == NULL) {
+            return 0;
+        }
+    }
+
+    return memcmp(key, "wst_", KEY_PREFIX) == 0;
+}
+
+
+static ngx_uint_t
+unit_key_sum_is(const u_char *key)
+{
+    size_t    i;
+    uint32_t  crc;
+
+    crc = unit_key_crc32(key, KEY_BODY);
+
+    for (i = KEY_LEN; i-- > KEY_BODY; crc /= 62) {
+        if (key[i] != (u_char) unit_key_digits[crc % 62]) {
+            return 0;
+        }
+    }
+
+    return crc == 0;
 }
 
 

@@ -90,6 +90,9 @@ static void unit_rules_lengths(void);
 static void unit_rules_references(void);
 static void unit_rules_pointers(void);
 static void unit_rules_long_names(void);
+static void unit_rules_steps(void);
+static void unit_rules_steps_long(void);
+static void unit_rules_steps_random(void);
 static void unit_rules_quotes(void);
 static void unit_rules_random_quotes(void);
 static void unit_rules_many(void);
@@ -101,6 +104,7 @@ static const char *unit_rules_with(ngx_wassiit_rule_e rule, const char *field,
 static ngx_uint_t unit_rules_are(const char *got, const char *expected,
     const char *name);
 static ngx_uint_t unit_rules_decode(const char *pointer, const char *name);
+static size_t unit_rules_step(char *step, const char *name);
 static size_t unit_rules_characters(const char *text);
 static void *unit_rules_malloc(size_t size);
 static void unit_rules_free(void *p);
@@ -146,6 +150,9 @@ main(void)
     unit_rules_references();
     unit_rules_pointers();
     unit_rules_long_names();
+    unit_rules_steps();
+    unit_rules_steps_long();
+    unit_rules_steps_random();
     unit_rules_quotes();
     unit_rules_random_quotes();
     unit_rules_many();
@@ -1487,6 +1494,191 @@ unit_rules_long_names(void)
 }
 
 
+/* One step alone, as ngx_wassiit_rules_pointer() writes it. */
+
+static void
+unit_rules_steps(void)
+{
+    char        step[NGX_WASSIIT_POINTER], name[2], expected[8];
+    size_t      i;
+    ngx_uint_t  c, wrong;
+
+    static const struct {
+        const char  *name;
+        const char  *step;
+    } names[] = {
+        /* RFC 6901, sections 5 and 6 */
+        { "foo", "/foo" },
+        { "", "/" },
+        { "a/b", "/a~1b" },
+        { "c%d", "/c%25d" },
+        { "e^f", "/e%5Ef" },
+        { "g|h", "/g%7Ch" },
+        { "i\\j", "/i%5Cj" },
+        { "k\"l", "/k%22l" },
+        { " ", "/%20" },
+        { "m~n", "/m~0n" },
+
+        { "~", "/~0" },
+        { "/", "/~1" },
+        { "~0", "/~00" },
+        { "~1", "/~01" },
+        { "/~/", "/~1~0~1" },
+        { "%7E", "/%257E" },
+        { "%2F", "/%252F" },
+        { "-._", "/-._" },
+        { "#", "/%23" },
+        { "last_used", "/last_used" },
+        { "\xc3\xa9t\xc3\xa9", "/%C3%A9t%C3%A9" },
+        { "\xff\x80", "/%FF%80" },
+        { "\x01\x1f\x7f", "/%01%1F%7F" }
+    };
+
+    for (i = 0; i < unit_count_of(names); i++) {
+        (void) unit_rules_step(step, names[i].name);
+
+        if (!unit_ok(strcmp(step, names[i].step) == 0, "the step %s",
+                     names[i].step))
+        {
+            unit_note("got %s", step);
+        }
+    }
+
+    /* of each byte that may be in a name */
+
+    wrong = 0;
+    name[1] = '\0';
+
+    for (c = 1; c < 256; c++) {
+        name[0] = c;
+        (void) unit_rules_step(step, name);
+
+        if (c == '~' || c == '/') {
+            sprintf(expected, "/~%c", c == '~' ? '0' : '1');
+
+        } else if (c < 0x80
+                   && strchr("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "abcdefghijklmnopqrstuvwxyz", c))
+        {
+            sprintf(expected, "/%c", (int) c);
+
+        } else {
+            sprintf(expected, "/%%%02X", (unsigned) c);
+        }
+
+        if (strcmp(step, expected) != 0 && wrong++ == 0) {
+            unit_note("first: %s, not %s", step, expected);
+        }
+    }
+
+    unit_is(wrong, 0, "the steps of all names of one byte");
+}
+
+
+/* The longest name, in its longest form, fills what there is to the last. */
+
+static void
+unit_rules_steps_long(void)
+{
+    char        step[NGX_WASSIIT_POINTER], name[400], expected[400], *p;
+    size_t      i, n, len, written;
+    ngx_uint_t  wrong;
+
+    static const char   characters[] = "n~/% \xa9\xff\x01";
+    static const char  *escaped[] = {
+        "n", "~0", "~1", "%25", "%20", "%A9", "%FF", "%01"
+    };
+
+    unit_is(NGX_WASSIIT_POINTER, 1 + 3 * 64 + 1,
+            "a step is a slash, 64 bytes escaped and a zero at the most");
+
+    wrong = 0;
+
+    for (i = 0; i < unit_count_of(escaped); i++) {
+        for (len = 0; len < sizeof(name); len++) {
+
+            memset(name, characters[i], len);
+            name[len] = '\0';
+
+            p = expected;
+            *p = '\0';
+
+            if (len <= 64) {
+                *p++ = '/';
+
+                for (n = 0; n < len; n++) {
+                    p += sprintf(p, "%s", escaped[i]);
+                }
+
+                *p = '\0';
+            }
+
+            written = unit_rules_step(step, name);
+
+            if ((strcmp(step, expected) != 0
+                 || written != strlen(expected) + 1)
+                && wrong++ == 0)
+            {
+                unit_note("first: %u of %s: %u bytes, %s", (unsigned) len,
+                          escaped[i], (unsigned) written, step);
+            }
+        }
+    }
+
+    unit_is(wrong, 0, "steps of 0 to 64 bytes, and nothing for longer ones");
+
+    memset(name, '\xff', 64);
+    name[64] = '\0';
+    unit_is(unit_rules_step(step, name), NGX_WASSIIT_POINTER,
+            "the longest step fills all there is");
+
+    name[64] = 'n';
+    name[65] = '\0';
+    unit_is(unit_rules_step(step, name), 1,
+            "a name that is too long: a zero, no more");
+}
+
+
+/* Whatever the name is, who follows the step finds it. */
+
+static void
+unit_rules_steps_random(void)
+{
+    char        step[NGX_WASSIIT_POINTER], name[100];
+    char        pointer[sizeof("#/variables") + NGX_WASSIIT_POINTER];
+    size_t      i, k, len, written;
+    ngx_uint_t  wrong;
+
+    wrong = 0;
+
+    for (i = 0; i < UNIT_RULES_TRIES; i++) {
+        len = unit_random(70);
+
+        for (k = 0; k < len; k++) {
+            name[k] = 1 + unit_random(255);
+
+            if (unit_random(2)) {
+                name[k] = "~/%01aZ-"[unit_random(8)];
+            }
+        }
+
+        name[len] = '\0';
+
+        written = unit_rules_step(step, name);
+        sprintf(pointer, "#/variables%s", step);
+
+        if ((written != strlen(step) + 1
+             || (len <= 64 ? !unit_rules_decode(pointer, name) : *step))
+            && wrong++ == 0)
+        {
+            unit_note("first: %s, of %u bytes", step, (unsigned) len);
+        }
+    }
+
+    unit_is(wrong, 0, "steps of random names lead to them");
+}
+
+
 static void
 unit_rules_quotes(void)
 {
@@ -1923,6 +2115,52 @@ unit_rules_decode(const char *pointer, const char *name)
     }
 
     return *name == '\0';
+}
+
+
+/*
+ * Writes the step to memory of just its size, where a sanitizer sees a write
+ * past the end, and to memory painted in two ways.  Returns the number of
+ * bytes up to the last that was written: 0 if any is beyond what may be, or
+ * both aren't the same.
+ */
+
+static size_t
+unit_rules_step(char *step, const char *name)
+{
+    char        one[3 * NGX_WASSIIT_POINTER], two[3 * NGX_WASSIIT_POINTER], *p;
+    size_t      i, last;
+    ngx_uint_t  wrong;
+
+    p = malloc(NGX_WASSIIT_POINTER);
+    memset(p, 'x', NGX_WASSIIT_POINTER);
+    ngx_wassiit_rules_pointer(p, name);
+    memcpy(step, p, NGX_WASSIIT_POINTER);
+    free(p);
+
+    memset(one, 0xa5, sizeof(one));
+    memset(two, 0x5a, sizeof(two));
+
+    ngx_wassiit_rules_pointer(one + NGX_WASSIIT_POINTER, name);
+    ngx_wassiit_rules_pointer(two + NGX_WASSIIT_POINTER, name);
+
+    wrong = 0;
+    last = 0;
+
+    for (i = 0; i < sizeof(one); i++) {
+
+        if (one[i] == (char) 0xa5 && two[i] == 0x5a) {
+            continue;
+        }
+
+        wrong += (one[i] != two[i] || i < NGX_WASSIIT_POINTER
+                  || i >= 2 * NGX_WASSIIT_POINTER
+                  || one[i] != step[i - NGX_WASSIIT_POINTER]);
+
+        last = i + 1 - NGX_WASSIIT_POINTER;
+    }
+
+    return wrong ? 0 : last;
 }
 
 

@@ -11,6 +11,10 @@
 
 #define UNTOUCHED       ((int64_t) 0x5555555555555555)
 
+/* the first and the last second that can be written */
+#define FIRST           ((int64_t) -62167219200)
+#define LAST            ((int64_t) 253402300799)
+
 
 typedef struct {
     const char         *text;
@@ -24,6 +28,11 @@ static void unit_time_every_day(void);
 static void unit_time_random(void);
 static void unit_time_bytes(void);
 static void unit_time_short(void);
+static void unit_time_known(void);
+static void unit_time_clamped(void);
+static void unit_time_round_trip(void);
+static void unit_time_written(void);
+static const char *unit_time_format(int64_t seconds);
 static int64_t unit_time_parse(const char *text);
 static int64_t unit_time_gm(int year, int month, int day, int hour, int min,
     int sec);
@@ -40,6 +49,11 @@ main(void)
     unit_time_random();
     unit_time_bytes();
     unit_time_short();
+
+    unit_time_known();
+    unit_time_clamped();
+    unit_time_round_trip();
+    unit_time_written();
 
     return unit_done();
 }
@@ -378,6 +392,229 @@ unit_time_short(void)
     }
 
     unit_is(good, 0, "no beginning of a time is one");
+}
+
+
+static void
+unit_time_known(void)
+{
+    size_t      i;
+    ngx_uint_t  good;
+
+    /* as date -u -d @SECONDS +%FT%TZ writes them */
+
+    static const unit_time_t  known[] = {
+        { "1970-01-01T00:00:00Z", 0 },
+        { "1970-01-01T00:00:01Z", 1 },
+        { "1969-12-31T23:59:59Z", -1 },
+        { "1969-12-31T00:00:00Z", -86400 },
+        { "1969-12-30T23:59:59Z", -86401 },
+        { "1970-12-31T23:59:59Z", 31535999 },
+        { "1971-01-01T00:00:00Z", 31536000 },
+        { "1972-12-31T23:59:59Z", 94694399 },
+        { "2000-02-29T00:00:00Z", 951782400 },
+        { "2000-12-31T23:59:59Z", 978307199 },
+        { "2023-02-28T23:59:59Z", 1677628799 },
+        { "2023-03-01T00:00:00Z", 1677628800 },
+        { "2024-02-29T12:00:00Z", 1709208000 },
+        { "2024-03-01T00:00:00Z", 1709251200 },
+        { "2026-11-01T09:00:00Z", 1793523600 },
+        { "2038-01-19T03:14:07Z", 2147483647 },
+        { "2038-01-19T03:14:08Z", 2147483648 },
+        { "2106-02-07T06:28:16Z", 4294967296 },
+        { "1900-02-28T23:59:59Z", -2203891201 },
+        { "1900-03-01T00:00:00Z", -2203891200 },
+        { "2100-02-28T23:59:59Z", 4107542399 },
+        { "2100-03-01T00:00:00Z", 4107542400 },
+        { "0001-01-01T00:00:00Z", -62135596800 },
+        { "0000-12-31T23:59:59Z", -62135596801 },
+        { "0000-03-01T00:00:00Z", -62162035200 },
+        { "0000-02-29T00:00:00Z", -62162121600 },
+        { "0000-01-01T00:00:01Z", -62167219199 },
+        { "0000-01-01T00:00:00Z", -62167219200 },
+        { "9999-12-31T00:00:00Z", 253402214400 },
+        { "9999-12-31T23:59:59Z", 253402300799 }
+    };
+
+    unit_is(NGX_WASSIIT_TIME_LEN, 20, "20 characters are written");
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        good = (strcmp(unit_time_format(known[i].seconds), known[i].text)
+                == 0);
+
+        if (!unit_ok(good, "%lld is written as %s",
+                     (long long) known[i].seconds, known[i].text))
+        {
+            unit_note("got %s", unit_time_format(known[i].seconds));
+        }
+    }
+}
+
+
+static void
+unit_time_clamped(void)
+{
+    int64_t     seconds;
+    ngx_uint_t  i, wrong;
+
+    static const char  first[] = "0000-01-01T00:00:00Z";
+    static const char  last[] = "9999-12-31T23:59:59Z";
+
+    unit_ok(strcmp(unit_time_format(FIRST - 1), first) == 0,
+            "a second too early: the first");
+    unit_ok(strcmp(unit_time_format(FIRST - 86400), first) == 0,
+            "a day too early: the first");
+    unit_ok(strcmp(unit_time_format(INT64_MIN), first) == 0,
+            "the lowest number: the first");
+    unit_ok(strcmp(unit_time_format(INT64_MIN + 1), first) == 0,
+            "the lowest but one: the first");
+
+    unit_ok(strcmp(unit_time_format(LAST + 1), last) == 0,
+            "a second too late: the last");
+    unit_ok(strcmp(unit_time_format(LAST + 86400), last) == 0,
+            "a day too late: the last");
+    unit_ok(strcmp(unit_time_format(INT64_MAX), last) == 0,
+            "the highest number: the last");
+    unit_ok(strcmp(unit_time_format(INT64_MAX - 1), last) == 0,
+            "the highest but one: the last");
+
+    wrong = 0;
+
+    for (i = 0; i < 100000; i++) {
+        seconds = LAST + 1 + unit_random(INT64_MAX - LAST) / (1 + i % 100000);
+
+        wrong += (strcmp(unit_time_format(seconds), last) != 0);
+        wrong += (strcmp(unit_time_format(-seconds), first) != 0);
+    }
+
+    unit_is(wrong, 0, "random numbers beyond: the first or the last");
+}
+
+
+/*
+ * Each day there is, counted here one by one: its first second, its last and
+ * one at random.  What is written must be that day, and be read as the
+ * number it was made of.
+ */
+
+static void
+unit_time_round_trip(void)
+{
+    int          year, month, day, last, k;
+    char         text[64];
+    int64_t      midnight, second, seconds, gone;
+    const char  *got;
+    ngx_uint_t   wrong, lost;
+
+    wrong = 0;
+    lost = 0;
+    midnight = FIRST;
+
+    for (year = 0; year <= 9999; year++) {
+        for (month = 1; month <= 12; month++) {
+
+            last = (month == 2) ? 28
+                   : (month == 4 || month == 6 || month == 9
+                      || month == 11) ? 30 : 31;
+
+            if (month == 2
+                && (year % 400 == 0 || (year % 4 == 0 && year % 100)))
+            {
+                last = 29;
+            }
+
+            for (day = 1; day <= last; day++, midnight += 86400) {
+                sprintf(text, "%04d-%02d-%02dT00:00:00Z", year, month, day);
+
+                for (k = 0; k < 3; k++) {
+                    second = (k == 0) ? 0
+                             : (k == 1) ? 86399 : (int64_t) unit_random(86400);
+
+                    text[11] = '0' + second / 36000;
+                    text[12] = '0' + second / 3600 % 10;
+                    text[14] = '0' + second / 600 % 6;
+                    text[15] = '0' + second / 60 % 10;
+                    text[17] = '0' + second / 10 % 6;
+                    text[18] = '0' + second % 10;
+
+                    seconds = midnight + second;
+                    got = unit_time_format(seconds);
+
+                    if (strcmp(got, text) != 0 && wrong++ == 0) {
+                        unit_note("first: %lld is written as %s, not %s",
+                                  (long long) seconds, got, text);
+                    }
+
+                    gone = unit_time_parse(got);
+
+                    if (gone != seconds && lost++ == 0) {
+                        unit_note("first: %lld is read as %lld",
+                                  (long long) seconds, (long long) gone);
+                    }
+                }
+            }
+        }
+    }
+
+    unit_is(midnight - 1, LAST, "the days of 10,000 years were gone through");
+    unit_is(wrong, 0, "each of them is written as it is called");
+    unit_is(lost, 0, "each of them is read as what was written");
+}
+
+
+static void
+unit_time_written(void)
+{
+    size_t      i;
+    u_char     *p, area[64];
+    int64_t     seconds;
+    ngx_uint_t  k, beyond, missing;
+
+    beyond = 0;
+    missing = 0;
+
+    for (k = 0; k < 20000; k++) {
+        seconds = FIRST + (int64_t) unit_random(LAST - FIRST + 1);
+
+        if (k % 8 == 0) {
+            seconds = (int64_t) unit_random64();
+        }
+
+        memset(area, (k & 1) ? 0xa5 : 0, sizeof(area));
+        ngx_wassiit_time_format(seconds, area + 22);
+
+        for (i = 0; i < sizeof(area); i++) {
+            if (i < 22 || i >= 22 + 20) {
+                beyond += (area[i] != ((k & 1) ? 0xa5 : 0));
+
+            } else {
+                missing += (area[i] < '-' || area[i] > 'Z');
+            }
+        }
+    }
+
+    unit_is(missing, 0, "all 20 bytes are written");
+    unit_is(beyond, 0, "no other byte is written");
+
+    /* a sanitizer sees a write past the end */
+
+    p = malloc(20);
+    ngx_wassiit_time_format(1793523600, p);
+    unit_ok(memcmp(p, "2026-11-01T09:00:00Z", 20) == 0,
+            "a time in memory of just its size");
+    free(p);
+}
+
+
+static const char *
+unit_time_format(int64_t seconds)
+{
+    static char  text[NGX_WASSIIT_TIME_LEN + 1];
+
+    memset(text, 0, sizeof(text));
+    ngx_wassiit_time_format(seconds, (u_char *) text);
+
+    return text;
 }
 
 

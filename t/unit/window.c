@@ -14,6 +14,7 @@
 
 #define EXACT_REQUESTS  2000000
 #define CHANGE_REQUESTS 1500000
+#define USAGE_REQUESTS  600000
 
 #define WRAP            ((uint64_t) 1 << 48)
 
@@ -56,6 +57,12 @@ typedef struct {
     uint64_t            refused;
     uint64_t            unknown;    /* forgotten, as said above */
     uint64_t            clock;      /* what was passed last */
+
+    ngx_uint_t          looks;      /* is usage asked for in between? */
+    uint64_t            looked;
+    uint64_t            full;       /* looks before one that was refused */
+    const char         *blurred;    /* a fault that only batches can have */
+    uint32_t            batches;    /* the limit that had it */
     const char         *wrong;
 } unit_case_t;
 
@@ -69,6 +76,11 @@ static void unit_window_settle(void);
 static void unit_window_lowered(void);
 static void unit_window_raised_again(void);
 static void unit_window_changes(ngx_uint_t large, const char *name);
+static void unit_window_usage_plain(void);
+static void unit_window_usage_closed(void);
+static void unit_window_usage_exact(void);
+static void unit_window_usage_large(void);
+static void unit_window_usage_changes(ngx_uint_t large, const char *name);
 static void unit_window_begin(unit_case_t *c, uint32_t limit,
     uint32_t seconds);
 static ngx_uint_t unit_window_end(unit_case_t *c);
@@ -76,6 +88,15 @@ static void unit_window_run(unit_case_t *c, uint64_t requests);
 static void unit_window_request(unit_case_t *c);
 static uint64_t unit_window_step(unit_case_t *c);
 static void unit_window_try(unit_case_t *c, uint64_t now);
+static void unit_window_look(unit_case_t *c, uint64_t now,
+    ngx_wassiit_usage_t *usage);
+static const char *unit_window_look_check(unit_case_t *c, uint64_t now,
+    const ngx_wassiit_usage_t *usage);
+static void unit_window_look_later(unit_case_t *c, uint64_t now,
+    const ngx_wassiit_usage_t *usage);
+static void unit_window_look_around(unit_case_t *c);
+static const char *unit_window_looked(unit_case_t *c, ngx_int_t rc,
+    const ngx_wassiit_usage_t *seen, const ngx_wassiit_usage_t *usage);
 static const char *unit_window_check(unit_case_t *c, uint64_t now,
     uint64_t at, ngx_int_t rc, const ngx_wassiit_usage_t *usage);
 static size_t unit_window_first(const unit_case_t *c, uint64_t at,
@@ -91,6 +112,7 @@ static void unit_window_random_rate(ngx_wassiit_rate_t *rate,
 static uint64_t unit_window_left(unit_case_t *c);
 static uint64_t unit_window_batch(uint32_t limit);
 static void unit_window_closed(unit_case_t *c, uint32_t window);
+static size_t unit_window_copy(uint32_t window, u_char *copy);
 
 
 static const uint32_t  unit_window_seconds[] = { 1, 60, 3600, 86400 };
@@ -118,6 +140,13 @@ main(void)
     unit_window_raised_again();
     unit_window_changes(0, "rates change, up to 10000");
     unit_window_changes(1, "rates change, also above 10000");
+
+    unit_window_usage_plain();
+    unit_window_usage_closed();
+    unit_window_usage_exact();
+    unit_window_usage_large();
+    unit_window_usage_changes(0, "usage: rates change, up to 10000");
+    unit_window_usage_changes(1, "usage: rates change, also above 10000");
 
     return unit_done();
 }
@@ -627,6 +656,376 @@ unit_window_changes(ngx_uint_t large, const char *name)
 
 
 static void
+unit_window_usage_plain(void)
+{
+    u_char              *before, *after;
+    size_t               size;
+    uint32_t             window;
+    uint64_t             now;
+    ngx_int_t            rc;
+    ngx_uint_t           i, wrong;
+    ngx_wassiit_rate_t   rate;
+    ngx_wassiit_usage_t  usage;
+
+    static const struct {
+        uint32_t  limit;
+        uint32_t  seconds;
+    } rates[] = {
+        { 1, 1 }, { 1, 86400 }, { 2, 60 }, { 100, 60 }, { 10000, 3600 },
+        { 10001, 60 }, { 15001, 60 }, { 123457, 3600 }, { 999999, 1 },
+        { 1000000, 86400 }
+    };
+
+    before = malloc((size_t) NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT);
+    after = malloc((size_t) NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT);
+
+#define is(left, microseconds)                                               \
+    (rc == NGX_OK && usage.limit == rate.limit                               \
+     && usage.seconds == rate.seconds && usage.remaining == (left)           \
+     && usage.reset == (microseconds))
+
+    wrong = 0;
+
+    for (i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        rate.limit = rates[i].limit;
+        rate.seconds = rates[i].seconds;
+        window = unit_arena_window(arena, &rate, 0);
+        size = unit_window_copy(window, before);
+
+        memset(&usage, 0xff, sizeof(usage));
+        rc = ngx_wassiit_window_usage(arena->base, window, 0, &usage);
+        wrong += !is(rate.limit, 0);
+
+        for (now = 1; now < WRAP; now *= 3) {
+            memset(&usage, 0xff, sizeof(usage));
+            rc = ngx_wassiit_window_usage(arena->base, window, now, &usage);
+            wrong += !is(rate.limit, 0);
+        }
+
+        (void) unit_window_copy(window, after);
+        wrong += (memcmp(before, after, size) != 0);
+
+        /* one is used, until it is W old */
+
+        (void) ngx_wassiit_window_take(arena->base, window, 1000000, &usage);
+
+        memset(&usage, 0xff, sizeof(usage));
+        rc = ngx_wassiit_window_usage(arena->base, window, 1000000, &usage);
+        wrong += !is(rate.limit - 1, (uint64_t) rate.seconds * 1000000);
+
+        now = 1000000 + (uint64_t) rate.seconds * 1000000;
+
+        rc = ngx_wassiit_window_usage(arena->base, window, now - 1, &usage);
+        wrong += !is(rate.limit - 1, 1);
+
+        rc = ngx_wassiit_window_usage(arena->base, window, now, &usage);
+        wrong += !is(rate.limit, 0);
+
+        (void) unit_arena_reset(arena);
+    }
+
+    unit_is(wrong, 0, "usage: of nothing, and of one");
+
+    rate.limit = 2;
+    rate.seconds = 60;
+
+    window = unit_arena_window(arena, &rate, 0);
+
+    (void) ngx_wassiit_window_take(arena->base, window, 5000000, &usage);
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 5000000, &usage);
+    unit_ok(is(1, 60000000), "usage: 2r/m at 5 s, one used");
+
+    (void) ngx_wassiit_window_take(arena->base, window, 15000000, &usage);
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 15000000, &usage);
+    unit_ok(is(0, 50000000), "usage: 2r/m at 15 s, both used");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 64999999, &usage);
+    unit_ok(is(0, 1), "usage: 2r/m, 1 us before one is free");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 65000000, &usage);
+    unit_ok(is(1, 10000000), "usage: 2r/m, one is free");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 74999999, &usage);
+    unit_ok(is(1, 1), "usage: 2r/m, 1 us before both are");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 75000000, &usage);
+    unit_ok(is(2, 0), "usage: 2r/m, both are free");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 14999999, &usage);
+    unit_ok(is(0, 50000001), "usage: 2r/m, 1 us before the last");
+
+    rc = ngx_wassiit_window_usage(arena->base, window, 4999999, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 0 && usage.reset >= 60000000
+            && usage.reset <= 60000001,
+            "usage: 2r/m, 1 us before the first");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 64999999, &usage);
+    unit_ok(rc == NGX_DECLINED && usage.reset == 1,
+            "usage: 2r/m, after all that nothing is free too early");
+
+    rc = ngx_wassiit_window_take(arena->base, window, 65000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 0,
+            "usage: 2r/m, nor too late");
+
+#undef is
+
+    free(before);
+    free(after);
+
+    unit_is(unit_arena_reset(arena), 0, "usage: no other memory was written");
+}
+
+
+static void
+unit_window_usage_closed(void)
+{
+    uint32_t             w[3];
+    ngx_int_t            rc;
+    ngx_uint_t           i;
+    ngx_wassiit_rate_t   rate;
+    ngx_wassiit_usage_t  usage;
+
+    rate.limit = 10;
+    rate.seconds = 60;
+
+    w[0] = unit_arena_window(arena, &rate, 0);
+
+    for (i = 0; i < 5; i++) {
+        (void) ngx_wassiit_window_take(arena->base, w[0], 1000000 * i,
+                                       &usage);
+    }
+
+    rate.limit = 7;
+    w[1] = unit_arena_window(arena, &rate, w[0]);
+    rate.limit = 3;
+    w[2] = unit_arena_window(arena, &rate, w[1]);
+
+    rc = ngx_wassiit_window_usage(arena->base, w[0], 5000000, &usage);
+    unit_ok(rc == NGX_OK && usage.limit == 10 && usage.remaining == 5
+            && usage.reset == 55000000,
+            "usage: the older one tells until it is closed");
+
+    rc = ngx_wassiit_window_usage(arena->base, w[1], 5000000, &usage);
+    unit_ok(rc == NGX_OK && usage.limit == 7 && usage.remaining == 2
+            && usage.reset == 55000000,
+            "usage: another limit, what was used counts");
+
+    rc = ngx_wassiit_window_usage(arena->base, w[0], 5000000, &usage);
+    unit_is(rc, NGX_AGAIN, "usage: the older one is closed");
+
+    rc = ngx_wassiit_window_usage(arena->base, w[2], 5000000, &usage);
+    unit_ok(rc == NGX_OK && usage.limit == 3 && usage.remaining == 0
+            && usage.reset == 57000000,
+            "usage: a limit below what is used");
+
+    rc = ngx_wassiit_window_take(arena->base, w[2], 5000000, &usage);
+    unit_ok(rc == NGX_DECLINED && usage.reset == 57000000,
+            "usage: and so says who is refused");
+
+    rc = ngx_wassiit_window_usage(arena->base, w[1], 5000000, &usage);
+    unit_is(rc, NGX_AGAIN, "usage: this one is closed too");
+
+    ngx_wassiit_window_release(arena->base, w[2]);
+    rc = ngx_wassiit_window_usage(arena->base, w[2], 62000000, &usage);
+    unit_ok(rc == NGX_OK && usage.remaining == 1 && usage.reset == 1000000,
+            "usage: after a release the same admissions");
+
+    /* a unit that was freed is filled with zeros */
+
+    memset(arena->base + (size_t) w[1] * NGX_WASSIIT_UNIT, 0,
+           NGX_WASSIIT_UNIT);
+    rc = ngx_wassiit_window_usage(arena->base, w[1], 5000000, &usage);
+    unit_is(rc, NGX_AGAIN, "usage: of a window that was freed");
+
+    unit_is(unit_arena_reset(arena), 0, "usage: no other memory was written");
+}
+
+
+static void
+unit_window_usage_exact(void)
+{
+    uint64_t     limit, total, looked, full, least;
+    ngx_uint_t   k, wrong;
+    unit_case_t  c;
+
+    static const uint32_t  limits[] = { 1, 2, 75, 100, 155, 9999, 10000 };
+
+    total = 0;
+    looked = 0;
+    full = 0;
+    wrong = 0;
+
+    for (k = 0; total < USAGE_REQUESTS; k++) {
+
+        if (k < 4 * sizeof(limits) / sizeof(limits[0])) {
+            limit = limits[k / 4];
+
+        } else {
+            limit = 1 + unit_random((uint64_t) 1 << (1 + unit_random(12)));
+        }
+
+        unit_window_begin(&c, limit, unit_window_seconds[k % 4]);
+        c.looks = 1;
+
+        least = (k % 16 == 0 && limit <= 80) ? 40000 : 500;
+        unit_window_run(&c, least + unit_random(3 * limit + 1));
+
+        total += c.requests;
+        looked += c.looked;
+        full += c.full;
+        wrong += unit_window_end(&c);
+    }
+
+    unit_note("%llu looks at %u windows, %llu before a refusal",
+              (unsigned long long) looked, (unsigned) k,
+              (unsigned long long) full);
+
+    unit_is(wrong, 0, "usage: as the model's, and nothing changed by it");
+    unit_ok(full > looked / 20 && full < looked / 20 * 19,
+            "usage: many were full, many not");
+}
+
+
+static void
+unit_window_usage_large(void)
+{
+    uint64_t     full;
+    ngx_uint_t   i, k, wrong, blurred;
+    unit_case_t  c;
+
+    static const uint32_t  limits[] = {
+        10001, 15001, 20000, 20001, 123457, 999999, 1000000
+    };
+
+    blurred = 0;
+
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        unit_window_begin(&c, limits[i], unit_window_seconds[i % 4]);
+        c.pace = (uint64_t) 1 << unit_random(3);
+
+        /* almost two laps, then what usage tells */
+
+        unit_window_run(&c, limits[i] + limits[i] / 2);
+
+        c.looks = 1;
+        unit_window_run(&c, 20000);
+
+        for (k = 0; k < 2 * limits[i] && c.wrong == NULL; k++) {
+            c.looks = (k > limits[i] - limits[i] / 16);
+
+            full = c.refused;
+            unit_window_try(&c, c.now);
+
+            if (c.refused != full && k > limits[i]) {
+                break;
+            }
+        }
+
+        c.looks = 1;
+        unit_window_run(&c, 5000);
+
+        if (c.blurred && blurred++ == 0) {
+            unit_note("first: limit %u: %s", (unsigned) c.batches, c.blurred);
+        }
+
+        full = c.full;
+        wrong = unit_window_end(&c);
+
+        unit_ok(wrong == 0 && full > 0, "usage: %u, as batches tell it",
+                (unsigned) limits[i]);
+    }
+
+    unit_is(blurred, 0,
+            "usage: above 10000, nothing left where one is refused");
+}
+
+
+static void
+unit_window_usage_changes(ngx_uint_t large, const char *name)
+{
+    uint32_t            most;
+    uint64_t            requests, total, looked, full, changes;
+    ngx_uint_t          k, wrong, blurred;
+    unit_case_t         c;
+    ngx_wassiit_rate_t  rate;
+
+    most = large ? NGX_WASSIIT_RATE_MAX : NGX_WASSIIT_WINDOW_CELLS;
+    total = 0;
+    looked = 0;
+    full = 0;
+    changes = 0;
+    wrong = 0;
+    blurred = 0;
+
+    for (k = 0; total < (large ? 3 : 1) * USAGE_REQUESTS; k++) {
+        unit_window_random_rate(&rate, large);
+        unit_window_begin(&c, rate.limit, rate.seconds);
+
+        for ( ;; ) {
+
+            /* to fill it quickly, then to look */
+
+            requests = ngx_min(c.rate.limit, 20000);
+            c.looks = 0;
+            unit_window_run(&c, unit_random(2 * requests + 20));
+            c.looks = 1;
+            unit_window_run(&c, unit_random(ngx_min(requests, 3000) + 20));
+
+            if (c.wrong || c.requests > 100000 || unit_random(8) == 0
+                || arena->next > ARENA_UNITS - 4 * NGX_WASSIIT_WINDOW_UNITS)
+            {
+                break;
+            }
+
+            rate = c.rate;
+
+            switch (unit_random(5)) {
+
+            case 0:
+                rate.seconds = unit_window_seconds[unit_random(4)];
+                break;
+
+            case 1:
+                rate.limit = 1 + unit_random(rate.limit);
+                break;
+
+            case 2:
+                rate.limit += 1 + unit_random(50);
+                rate.limit = ngx_min(rate.limit, most);
+                break;
+
+            default:
+                unit_window_random_rate(&rate, large);
+            }
+
+            c.looks = unit_random(4) != 0;
+            unit_window_change(&c, &rate);
+            changes++;
+        }
+
+        if (c.blurred && blurred++ == 0) {
+            unit_note("first: limit %u: %s", (unsigned) c.batches, c.blurred);
+        }
+
+        total += c.requests;
+        looked += c.looked;
+        full += c.full;
+        wrong += unit_window_end(&c);
+    }
+
+    unit_note("%llu looks at %u partners, %llu changes, %llu before a refusal",
+              (unsigned long long) looked, (unsigned) k,
+              (unsigned long long) changes, (unsigned long long) full);
+
+    unit_is(wrong, 0, name);
+    unit_ok(blurred == 0, "%s: nothing left where one is refused", name);
+    unit_ok(full > looked / 50 && changes > 20, "%s: many were full", name);
+}
+
+
+static void
 unit_window_begin(unit_case_t *c, uint32_t limit, uint32_t seconds)
 {
     ngx_memzero(c, sizeof(unit_case_t));
@@ -767,12 +1166,31 @@ unit_window_try(unit_case_t *c, uint64_t now)
 {
     uint64_t             at;
     ngx_int_t            rc;
-    ngx_wassiit_usage_t  usage;
+    ngx_uint_t           looked;
+    ngx_wassiit_usage_t  usage, seen;
 
     memset(&usage, 0xff, sizeof(usage));
 
     c->requests++;
     c->clock = now;
+    looked = 0;
+
+    if (c->looks) {
+        unit_window_look_around(c);
+
+        /* with this one's own time, to compare what it is given */
+
+        if (unit_random(2)) {
+            unit_window_look(c, now, &seen);
+            looked = (c->wrong == NULL
+                      && (c->admitted == 0
+                          || now >= c->times[c->admitted - 1]));
+        }
+
+        if (c->wrong) {
+            return;
+        }
+    }
 
     /* nginx may pass all the bits of its clock */
 
@@ -788,6 +1206,10 @@ unit_window_try(unit_case_t *c, uint64_t now)
     }
 
     c->wrong = unit_window_check(c, now, at, rc, &usage);
+
+    if (looked && c->wrong == NULL) {
+        c->wrong = unit_window_looked(c, rc, &seen, &usage);
+    }
 
     if (rc != NGX_OK) {
         c->refused++;
@@ -806,6 +1228,268 @@ unit_window_try(unit_case_t *c, uint64_t now)
     c->times[c->admitted++] = at;
     c->known++;
     c->allowed++;
+}
+
+
+/* What usage tells at now, held against the model; the model isn't told. */
+
+static void
+unit_window_look(unit_case_t *c, uint64_t now, ngx_wassiit_usage_t *usage)
+{
+    size_t               size;
+    ngx_int_t            rc;
+    ngx_wassiit_usage_t  again;
+
+    static u_char  before[NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT];
+    static u_char  after[NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT];
+
+    memset(usage, 0xff, sizeof(ngx_wassiit_usage_t));
+
+    c->looked++;
+    c->clock = now;
+
+    rc = ngx_wassiit_window_usage(arena->base, c->window,
+                                  (c->number & 1) ? now : now % WRAP, usage);
+
+    if (rc != NGX_OK) {
+        c->wrong = "usage is told";
+        return;
+    }
+
+    c->wrong = unit_window_look_check(c, now, usage);
+
+    if (c->wrong || unit_random(c->rate.limit / 64 + 1)) {
+        return;
+    }
+
+    /*
+     * Whatever it had to take over from an older one, it has by now: from
+     * now on, nothing of it changes.
+     */
+
+    size = unit_window_copy(c->window, before);
+    memset(&again, 0xff, sizeof(again));
+
+    rc = ngx_wassiit_window_usage(arena->base, c->window, now % WRAP, &again);
+
+    (void) unit_window_copy(c->window, after);
+
+    if (memcmp(before, after, size) != 0) {
+        c->wrong = "usage changes the window";
+
+    } else if (rc != NGX_OK || again.limit != usage->limit
+               || again.seconds != usage->seconds
+               || again.remaining != usage->remaining
+               || again.reset != usage->reset)
+    {
+        c->wrong = "usage, asked once more";
+
+    } else {
+        unit_window_look_later(c, now, usage);
+    }
+}
+
+
+static const char *
+unit_window_look_check(unit_case_t *c, uint64_t now,
+    const ngx_wassiit_usage_t *usage)
+{
+    size_t    first;
+    uint64_t  in, known, limit, blur, batch, used, oldest;
+
+    limit = c->rate.limit;
+    batch = unit_window_batch(limit);
+
+    /* where now is earlier than the last of them, those after it count too */
+
+    first = unit_window_first(c, now, c->span);
+    in = c->admitted - first;
+    known = ngx_min(in, c->known);
+    blur = (c->changed + c->span > now) ? c->blur : 0;
+
+    if (usage->limit != limit || usage->seconds != c->rate.seconds) {
+        return "usage: limit or seconds";
+    }
+
+    if (usage->remaining > limit) {
+        return "usage: more is left than there may be";
+    }
+
+    used = limit - usage->remaining;
+
+    if (used < ngx_min(known, unit_window_least(limit))) {
+        return "usage: too little is used";
+    }
+
+    /* it may be full 0.1 % early; else no more than a batch is blurred */
+
+    blur += (used == limit) ? limit - unit_window_least(limit) : batch - 1;
+
+    if (used > in + blur) {
+        return "usage: too much is used";
+    }
+
+    if ((usage->reset == 0) != (used == 0)) {
+        return "usage: reset is 0 where nothing is used, only there";
+    }
+
+    if (used == 0) {
+        return NULL;
+    }
+
+    if (known != in || blur || limit > NGX_WASSIIT_WINDOW_CELLS) {
+        return (usage->reset > c->span) ? "usage: reset is too long" : NULL;
+    }
+
+    if (used != ngx_min(in, limit)) {
+        return "usage: used";
+    }
+
+    oldest = c->times[c->admitted - used];
+
+    if (oldest <= now) {
+        return (usage->reset != oldest + c->span - now) ? "usage: reset"
+                                                        : NULL;
+    }
+
+    /* from before any of them */
+
+    return (usage->reset < c->span || usage->reset > oldest + c->span - now)
+           ? "usage: reset of what is yet to come" : NULL;
+}
+
+
+/* Something more is free when reset has gone by, and not 1 us before. */
+
+static void
+unit_window_look_later(unit_case_t *c, uint64_t now,
+    const ngx_wassiit_usage_t *usage)
+{
+    ngx_wassiit_usage_t  later;
+
+    if (usage->reset == 0
+        || (c->admitted && now < c->times[c->admitted - 1]))
+    {
+        return;
+    }
+
+    if (ngx_wassiit_window_usage(arena->base, c->window,
+                                 (now + usage->reset - 1) % WRAP, &later)
+        != NGX_OK
+        || later.remaining != usage->remaining || later.reset != 1)
+    {
+        c->wrong = "usage: 1 us before reset";
+        return;
+    }
+
+    if (ngx_wassiit_window_usage(arena->base, c->window,
+                                 (now + usage->reset) % WRAP, &later)
+        != NGX_OK
+        || later.remaining <= usage->remaining)
+    {
+        if (c->rate.limit <= NGX_WASSIIT_WINDOW_CELLS) {
+            c->wrong = "usage: nothing more at reset";
+
+        } else {
+            c->blurred = "usage: nothing more at reset";
+            c->batches = c->rate.limit;
+        }
+    }
+}
+
+
+/* At some other time: soon, or slightly before the last admission. */
+
+static void
+unit_window_look_around(unit_case_t *c)
+{
+    uint64_t             now;
+    ngx_wassiit_usage_t  usage;
+
+    if (unit_random(4)) {
+        return;
+    }
+
+    now = c->now;
+
+    switch (unit_random(6)) {
+
+    case 0:
+        now += unit_random(c->span + 2);
+        break;
+
+    case 1:
+        now += c->span - 1 + unit_random(3);
+        break;
+
+    case 2:
+        /* the moment when the last one leaves, and 1 us to either side */
+        if (c->admitted) {
+            now = c->times[c->admitted - 1] + c->span - 1 + unit_random(3);
+        }
+
+        break;
+
+    case 3:
+        if (c->admitted) {
+            now = c->times[c->admitted - 1] - 1 - unit_random(3);
+        }
+
+        break;
+
+    case 4:
+        if (c->admitted) {
+            now = c->times[c->admitted - 1] - unit_random(2000);
+        }
+
+        break;
+
+    default:
+        now -= unit_random(unit_random(2) ? c->span : 3 * c->span);
+    }
+
+    unit_window_look(c, now, &usage);
+}
+
+
+/*
+ * Just before it, usage told what it would be given, at the same time, which
+ * is no earlier than the last admission's.
+ */
+
+static const char *
+unit_window_looked(unit_case_t *c, ngx_int_t rc,
+    const ngx_wassiit_usage_t *seen, const ngx_wassiit_usage_t *usage)
+{
+    uint64_t  lost;
+
+    if (rc == NGX_OK) {
+
+        /* 0.1 % and no more than that */
+        lost = c->rate.limit - unit_window_least(c->rate.limit);
+
+        return (seen->remaining < usage->remaining + 1
+                || seen->remaining > usage->remaining + 1 + lost)
+               ? "usage before an admission" : NULL;
+    }
+
+    c->full++;
+
+    if (seen->remaining == 0 && seen->reset == usage->reset) {
+        return NULL;
+    }
+
+    if (c->rate.limit <= NGX_WASSIIT_WINDOW_CELLS) {
+        return "usage before a refusal";
+    }
+
+    c->blurred = (seen->remaining) ? "something is left, but one is refused"
+                                   : "another reset than who is refused";
+    c->batches = c->rate.limit;
+
+    return (seen->remaining
+            > c->rate.limit - unit_window_least(c->rate.limit))
+           ? "usage before a refusal" : NULL;
 }
 
 
@@ -1101,4 +1785,24 @@ unit_window_closed(unit_case_t *c, uint32_t window)
     {
         c->wrong = "an older window isn't closed";
     }
+}
+
+
+/* All the bytes of a window, one unit after the other. */
+
+static size_t
+unit_window_copy(uint32_t window, u_char *copy)
+{
+    uint32_t    units[NGX_WASSIIT_WINDOW_UNITS];
+    ngx_uint_t  i, n;
+
+    n = ngx_wassiit_window_list(arena->base, window, units);
+
+    for (i = 0; i < n; i++) {
+        memcpy(copy + i * NGX_WASSIIT_UNIT,
+               arena->base + (size_t) units[i] * NGX_WASSIIT_UNIT,
+               NGX_WASSIIT_UNIT);
+    }
+
+    return n * NGX_WASSIIT_UNIT;
 }
