@@ -363,9 +363,12 @@ ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
 ngx_int_t ngx_http_wassiit_payload_value(ngx_http_request_t *r, json_t **json,
     json_t **errors);
 
-/* Writes JSON, in ASCII, to memory of the request's.  NGX_OK or NGX_ERROR. */
+/*
+ * Writes JSON, in ASCII, to memory of the request's.  guess is what it will
+ * most likely fit in, or 0.  Returns NGX_OK or NGX_ERROR.
+ */
 ngx_int_t ngx_http_wassiit_payload_text(ngx_http_request_t *r, json_t *json,
-    ngx_str_t *text);
+    size_t guess, ngx_str_t *text);
 
 /*
  * The handler of the pre-content phase, the last of ours, that gives a request

@@ -6,7 +6,7 @@
 #include "ngx_wassiit_time.h"
 
 
-#define ADMIN_MEMORY            65536
+#define ADMIN_MEMORY            262144
 
 #define ADMIN_PAGE              100     /* partners, if not told */
 #define ADMIN_PAGE_MAX          1000
@@ -589,7 +589,7 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     ngx_http_wassiit_admin_free(job);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_payload_text(r, errors, &faults);
+        rc = ngx_http_wassiit_payload_text(r, errors, 0, &faults);
     }
 
     json_decref(errors);
@@ -1439,9 +1439,13 @@ ngx_http_wassiit_admin_time(int64_t seconds, int64_t none)
 static json_t *
 ngx_http_wassiit_admin_rate(ngx_wassiit_rate_t *rate)
 {
-    return json_sprintf("%ur/%c", (unsigned) rate->limit,
-                        rate->seconds == 1 ? 's' : rate->seconds == 60 ? 'm'
-                        : rate->seconds == 3600 ? 'h' : 'd');
+    u_char  *p, text[NGX_INT32_LEN + sizeof("r/m")];
+
+    p = ngx_sprintf(text, "%uDr/%c", rate->limit,
+                    rate->seconds == 1 ? 's' : rate->seconds == 60 ? 'm'
+                    : rate->seconds == 3600 ? 'h' : 'd');
+
+    return json_stringn((char *) text, p - text);
 }
 
 
@@ -1497,7 +1501,9 @@ ngx_http_wassiit_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     rc = NGX_ERROR;
 
     if (json && b && text) {
-        rc = ngx_http_wassiit_payload_text(r, json, text);
+        rc = ngx_http_wassiit_payload_text(r, json,
+                                           ngx_http_wassiit_admin_arena.used
+                                           / 2, text);
     }
 
     json_decref(json);

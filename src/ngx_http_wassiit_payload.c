@@ -531,7 +531,7 @@ ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_wassiit_payload_text(r, errors, &ctx->body->faults);
+    rc = ngx_http_wassiit_payload_text(r, errors, 0, &ctx->body->faults);
 
     json_decref(errors);
 
@@ -543,15 +543,28 @@ ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_wassiit_payload_text(ngx_http_request_t *r, json_t *json,
-    ngx_str_t *text)
+    size_t guess, ngx_str_t *text)
 {
     size_t  len, flags;
 
     flags = JSON_COMPACT|JSON_ENSURE_ASCII;
 
-    /* once for its length */
+    text->len = guess;
+    text->data = guess ? ngx_pnalloc(r->pool, guess) : NULL;
 
-    len = json_dumpb(json, NULL, 0, flags);
+    len = json_dumpb(json, (char *) text->data, text->data ? guess : 0, flags);
+
+    if (text->data && len <= guess) {
+        text->len = len;
+        return len ? NGX_OK : NGX_ERROR;
+    }
+
+    /* once more, now that its length is known; a key may be in it */
+
+    if (text->data) {
+        ngx_explicit_memzero(text->data, guess);
+    }
+
     text->data = ngx_pnalloc(r->pool, len);
     text->len = text->data ? json_dumpb(json, (char *) text->data, len, flags)
                            : 0;
