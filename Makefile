@@ -71,11 +71,14 @@ deps:
 test-deps:
 	@$(setup)/install.sh test
 
-# A unit test is a program: one file of t/unit and the core, without nginx.
+# A unit test is a program: one file of t/unit and the core, without nginx. That
+# of the partners' file takes the state below it, too.
 
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
-needs = $(core) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
+state = $(wildcard $(foreach name,store record arena,src/ngx_http_wassiit_$(name).[ch]))
+needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
+build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
     $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)
 

@@ -21,6 +21,8 @@ typedef struct {
 static ngx_int_t ngx_http_wassiit_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_wassiit_init(ngx_conf_t *cf);
 static void *ngx_http_wassiit_create_main_conf(ngx_conf_t *cf);
+static ngx_http_wassiit_main_conf_t *ngx_http_wassiit_former(
+    ngx_cycle_t *cycle);
 static char *ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -580,9 +582,6 @@ ngx_http_wassiit_add_variables(ngx_conf_t *cf)
 static void *
 ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
 {
-    ngx_uint_t                     i;
-    ngx_cycle_t                   *old;
-    ngx_wassiit_scopes_t          *former;
     ngx_http_wassiit_main_conf_t  *wmcf, *owmcf;
 
     wmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_main_conf_t));
@@ -602,21 +601,36 @@ ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
 
     /* scopes keep the bits that they have in the running configuration */
 
-    former = NULL;
-    old = cf->cycle->old_cycle;
+    owmcf = ngx_http_wassiit_former(cf->cycle);
 
-    for (i = 0; old->modules && old->modules[i]; i++) {
+    ngx_wassiit_scopes_init(&wmcf->scopes, owmcf ? &owmcf->scopes : NULL);
 
-        if (old->modules[i] == &ngx_http_wassiit_module && old->conf_ctx) {
-            owmcf = ngx_http_cycle_get_module_main_conf(old,
+    return wmcf;
+}
+
+
+/* What the configuration that runs has, if it has anything of ours. */
+
+static ngx_http_wassiit_main_conf_t *
+ngx_http_wassiit_former(ngx_cycle_t *cycle)
+{
+    ngx_uint_t    i;
+    ngx_cycle_t  *old;
+
+    old = cycle->old_cycle;
+
+    if (old == NULL || old->conf_ctx == NULL || old->modules == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; old->modules[i]; i++) {
+        if (old->modules[i] == &ngx_http_wassiit_module) {
+            return ngx_http_cycle_get_module_main_conf(old,
                                                      ngx_http_wassiit_module);
-            former = owmcf ? &owmcf->scopes : NULL;
         }
     }
 
-    ngx_wassiit_scopes_init(&wmcf->scopes, former);
-
-    return wmcf;
+    return NULL;
 }
 
 
@@ -751,7 +765,25 @@ static ngx_int_t
 ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
 {
-    ngx_pool_cleanup_t  *cln;
+    ngx_uint_t                     i;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_wassiit_zone_t      **zones;
+    ngx_http_wassiit_journal_t    *former;
+    ngx_http_wassiit_main_conf_t  *owmcf;
+
+    owmcf = ngx_http_wassiit_former(cf->cycle);
+    former = NULL;
+
+    /* what the running configuration knows of this file */
+
+    zones = owmcf ? owmcf->zones.elts : NULL;
+
+    for (i = 0; owmcf && i < owmcf->zones.nelts; i++) {
+        if (zones[i]->sh && ngx_http_wassiit_same(&zones[i]->file, &zone->file))
+        {
+            former = ngx_http_wassiit_zone_journal(zones[i]);
+        }
+    }
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
@@ -762,7 +794,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     cln->data = zone;
 
     zone->store = ngx_http_wassiit_store_load(&zone->file, &wmcf->scopes,
-                                              zone->admin, cf->log);
+                                              zone->admin, former, cf->log);
 
     return zone->store ? NGX_OK : NGX_ERROR;
 }
@@ -1850,25 +1882,10 @@ ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf)
 {
     ngx_uint_t                      i, n;
-    ngx_cycle_t                    *old;
     ngx_http_wassiit_zone_t       **zones, **former;
     ngx_http_wassiit_main_conf_t   *owmcf;
 
-    old = cycle->old_cycle;
-
-    if (old == NULL || old->conf_ctx == NULL || ngx_is_init_cycle(old)) {
-        return;
-    }
-
-    for (i = 0; old->modules[i]; i++) {
-        if (old->modules[i] == &ngx_http_wassiit_module) {
-            break;
-        }
-    }
-
-    owmcf = old->modules[i]
-            ? ngx_http_cycle_get_module_main_conf(old, ngx_http_wassiit_module)
-            : NULL;
+    owmcf = ngx_http_wassiit_former(cycle);
 
     if (owmcf == NULL) {
         return;

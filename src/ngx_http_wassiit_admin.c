@@ -72,6 +72,7 @@ static ngx_int_t ngx_http_wassiit_admin_get(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_admin_change(ngx_http_request_t *r);
 static ngx_http_wassiit_change_e ngx_http_wassiit_admin_what(
     ngx_http_request_t *r, ngx_http_wassiit_resource_e resource);
+static off_t ngx_http_wassiit_admin_size(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_admin_body(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change, ngx_pool_t *pool, json_t **errors);
 static ngx_int_t ngx_http_wassiit_admin_fields(ngx_http_request_t *r,
@@ -169,6 +170,9 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
+    /* If-Match and the like are of answers that have an ETag or a time */
+    r->disable_not_modified = 1;
+
     resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
 
     if (resource == ADMIN_NOTHING) {
@@ -232,6 +236,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_wassiit_admin_limit(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_int_t                     rc;
     ngx_http_wassiit_ctx_t       *ctx;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
@@ -243,13 +248,24 @@ ngx_http_wassiit_admin_limit(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    for ( /* void */ ; ctx && in; in = in->next) {
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    for ( /* void */ ; in; in = in->next) {
         ctx->admin_body += ngx_buf_size(in->buf);
     }
 
-    return (ctx == NULL || ctx->admin_body <= NGX_HTTP_WASSIIT_JSON_MAX)
-           ? NGX_OK
-           : ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
+    if (ctx->admin_body <= NGX_HTTP_WASSIIT_JSON_MAX) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
+
+    /* nginx stops in the middle, and loses what follows the body */
+    ctx->keepalive = 0;
+
+    return rc;
 }
 
 
@@ -527,6 +543,13 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
+    if (r->method != NGX_HTTP_DELETE
+        && ngx_http_wassiit_admin_size(r) > NGX_HTTP_WASSIIT_JSON_MAX)
+    {
+        return ngx_http_wassiit_refuse(r, ngx_http_wassiit_get_ctx(r),
+                                       NGX_HTTP_WASSIIT_TOO_LARGE);
+    }
+
     cln = ngx_pool_cleanup_add(r->pool, 0);
     pool = ngx_create_pool(sizeof(ngx_http_wassiit_job_t) + 1024,
                            ngx_cycle->log);
@@ -642,6 +665,24 @@ ngx_http_wassiit_admin_what(ngx_http_request_t *r,
 }
 
 
+/* It may have been read before the request came here. */
+
+static off_t
+ngx_http_wassiit_admin_size(ngx_http_request_t *r)
+{
+    off_t         size;
+    ngx_chain_t  *cl;
+
+    size = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    return size;
+}
+
+
 /*
  * Takes what the change needs from the body.  Returns NGX_OK, with what is
  * wrong in *errors, or NGX_ERROR.
@@ -651,21 +692,21 @@ static ngx_int_t
 ngx_http_wassiit_admin_body(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change, ngx_pool_t *pool, json_t **errors)
 {
-    json_t                  *body;
-    ngx_int_t                rc;
-    ngx_uint_t               needed;
-    ngx_http_wassiit_ctx_t  *ctx;
+    off_t        size;
+    json_t      *body;
+    ngx_int_t    rc;
+    ngx_uint_t   needed;
 
     if (r->method == NGX_HTTP_DELETE) {
         return NGX_OK;
     }
 
+    size = ngx_http_wassiit_admin_size(r);
+
     needed = (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
               || change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH);
 
-    ctx = ngx_http_wassiit_get_ctx(r);
-
-    if (!needed && ctx->admin_body == 0) {
+    if (!needed && size == 0) {
         return NGX_OK;
     }
 

@@ -349,11 +349,14 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ctx = ngx_http_wassiit_get_ctx(r);
     body = ctx ? ctx->body : NULL;
 
-    if (body == NULL || !body->arriving) {
-        rc = ngx_http_wassiit_admin_limit(r, in);
+    rc = ngx_http_wassiit_admin_limit(r, in);
 
-        return (rc == NGX_OK) ? ngx_http_next_request_body_filter(r, in)
-                              : ngx_http_wassiit_body_refused(r, rc);
+    if (rc != NGX_OK) {
+        return ngx_http_wassiit_body_refused(r, rc);
+    }
+
+    if (body == NULL || !body->arriving) {
+        return ngx_http_next_request_body_filter(r, in);
     }
 
     if (body->small) {

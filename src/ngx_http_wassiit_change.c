@@ -50,6 +50,8 @@ static ngx_int_t ngx_http_wassiit_change_line(
     ngx_http_wassiit_span_t *span);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_bad_line(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_edit(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_uint_t ngx_http_wassiit_change_served(
@@ -174,15 +176,13 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     file = &work->file;
     journal = work->journal;
 
-    if (journal->cut) {
-        if (file->dev == journal->dev && file->ino == journal->ino
-            && file->size > journal->cut_to
-            && ngx_http_wassiit_store_cut(file, journal->cut_to) != NGX_OK)
-        {
+    if (journal->dead) {
+        if (ngx_http_wassiit_store_bury(file, journal) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        journal->cut = 0;
+        /* that was we */
+        ngx_http_wassiit_store_stamp(file, journal);
     }
 
     rc = ngx_http_wassiit_store_check(file, journal);
@@ -311,7 +311,10 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
                       "\"%V\" ends in the middle of a line, whose %uz bytes "
                       "are cut off", &file->name, len);
 
-        return ngx_http_wassiit_store_cut(file, work->journal->size);
+        rc = ngx_http_wassiit_store_cut(file, work->journal->size);
+        ngx_http_wassiit_store_stamp(file, work->journal);
+
+        return rc;
     }
 
     if (rc == NGX_ERROR) {
@@ -354,6 +357,10 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    if (rc == NGX_ABORT) {
+        return ngx_http_wassiit_change_bad_line(change, work);
     }
 
     if (rc == NGX_DECLINED) {
@@ -494,11 +501,7 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
                                        work->len, &rec);
 
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
-                      "the line of partner \"%V\" in \"%V\" can't be changed: "
-                      "%*s", &change->id, &work->file.name,
-                      work->parse.fault_len, work->parse.fault);
-        return NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+        return ngx_http_wassiit_change_bad_line(change, work);
     }
 
     rc = ngx_http_wassiit_zone_room(change->zone, rec);
@@ -535,6 +538,19 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     }
 
     return NGX_HTTP_WASSIIT_CHANGED;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_bad_line(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
+                  "the line of partner \"%V\" in \"%V\" can't be changed: %*s",
+                  &change->id, &work->file.name, work->parse.fault_len,
+                  work->parse.fault);
+
+    return NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
 }
 
 

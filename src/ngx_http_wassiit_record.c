@@ -7,6 +7,8 @@ static void *ngx_http_wassiit_record_alloc(ngx_http_wassiit_parse_t *parse,
     size_t size, size_t align);
 static ngx_int_t ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse,
     u_char *p, size_t len, ngx_http_wassiit_record_t *rec);
+static ngx_uint_t ngx_http_wassiit_record_torn(json_error_t *error, u_char *p,
+    size_t len);
 static ngx_int_t ngx_http_wassiit_record_object(
     ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_http_wassiit_record_t *rec);
@@ -102,14 +104,7 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
         return rc;
     }
 
-    /*
-     * The beginning of a line that is JSON, or what a file system leaves of
-     * one whose blocks never came to the disk.
-     */
-    parse->torn = (json_error_code(&error)
-                       == json_error_premature_end_of_input
-                   || (size_t) error.position >= len
-                   || memchr(p, '\0', len));
+    parse->torn = ngx_http_wassiit_record_torn(&error, p, len);
 
     /* jansson's own text may quote what is secret */
 
@@ -120,6 +115,52 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
 
     return ngx_http_wassiit_fault(parse, "column %d: not valid JSON",
                                   error.column);
+}
+
+
+/*
+ * Is it the beginning of a line that is JSON, or what a file system leaves of
+ * one whose blocks never came to the disk?
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_record_torn(json_error_t *error, u_char *p, size_t len)
+{
+    size_t  n;
+
+    if (memchr(p, '\0', len)) {
+        return 1;
+    }
+
+    for (n = 0; n < len && (p[n] == ' ' || p[n] == '\t'); n++) { /* void */ }
+
+    if (n < len && p[n] != '{') {
+        return 0;
+    }
+
+    switch (json_error_code(error)) {
+
+    case json_error_premature_end_of_input:
+        return 1;
+
+    case json_error_invalid_syntax:
+        /* a word such as "true" */
+        return (size_t) error->position >= len;
+
+    case json_error_invalid_utf8:
+        /* a character of several bytes: RFC 3629, section 3 */
+
+        for (n = 1; n < 4 && n < len && (p[len - n] & 0xc0) == 0x80; n++) {
+            /* void */
+        }
+
+        return (p[len - n] >= 0xc2 && n < 2)
+               || (p[len - n] >= 0xe0 && n < 3)
+               || (p[len - n] >= 0xf0 && n < 4);
+
+    default:
+        return 0;
+    }
 }
 
 

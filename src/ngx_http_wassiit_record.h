@@ -94,7 +94,7 @@ typedef struct {
  * which NGX_HTTP_WASSIIT_PARSE_SIZE() must be left; the caller has entered
  * an arena, which is wiped.  Returns NGX_OK and sets rec; NGX_DONE: a blank
  * line; NGX_ERROR: parse->fault tells why, "field: reason", with nothing in
- * it that is secret.  rec->offset and so on are the caller's to set.
+ * it that is secret, and if the line got so far, rec->id is set.  rec->offset and so on are the caller's to set.
  */
 ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,

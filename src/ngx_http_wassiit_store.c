@@ -19,6 +19,8 @@
 #define STORE_WAIT          30000           /* milliseconds for the lock */
 #define STORE_WAIT_STEP     5
 
+#define STORE_PATH          (PATH_MAX + sizeof(".compact"))
+
 #define STORE_ANCHOR        64              /* bytes that tell a file's end */
 
 #define STORE_BUFFER        262144          /* to copy by */
@@ -51,6 +53,12 @@ typedef struct {
 } ngx_http_wassiit_part_t;
 
 
+static size_t ngx_http_wassiit_store_alive(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_journal_t *former, u_char *data, size_t size);
+static void ngx_http_wassiit_store_blank(u_char *p, size_t len);
+static int64_t ngx_http_wassiit_store_mtime(ngx_file_info_t *fi);
+static ngx_uint_t ngx_http_wassiit_store_names(u_char *p, u_char *last,
+    u_char *quoted, size_t len);
 static ngx_int_t ngx_http_wassiit_store_wait(ngx_http_wassiit_file_t *file,
     ngx_uint_t write);
 static u_char *ngx_http_wassiit_store_read(ngx_str_t *file, ngx_fd_t fd,
@@ -83,6 +91,8 @@ static ngx_int_t ngx_http_wassiit_store_anchor(ngx_http_wassiit_file_t *file,
     off_t size, uint32_t *crc);
 static ngx_int_t ngx_http_wassiit_store_write(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len);
+static ngx_int_t ngx_http_wassiit_store_beside(ngx_http_wassiit_file_t *file,
+    char *real, u_char *path);
 static ngx_int_t ngx_http_wassiit_store_folder(ngx_http_wassiit_file_t *file);
 static int ngx_libc_cdecl ngx_http_wassiit_store_span_order(const void *one,
     const void *two);
@@ -98,9 +108,10 @@ static u_char *ngx_http_wassiit_store_read_secret(ngx_str_t *file,
 
 ngx_http_wassiit_store_t *
 ngx_http_wassiit_store_load(ngx_str_t *file,
-    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write, ngx_log_t *log)
+    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write,
+    ngx_http_wassiit_journal_t *former, ngx_log_t *log)
 {
-    size_t                     size;
+    size_t                     size, alive;
     u_char                    *data;
     ngx_int_t                  rc;
     ngx_http_wassiit_store_t  *store;
@@ -126,7 +137,10 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
         return NULL;
     }
 
-    rc = ngx_http_wassiit_store_divide(store, data, size, scopes, log);
+    alive = former ? ngx_http_wassiit_store_alive(store, former, data, size)
+                   : size;
+
+    rc = ngx_http_wassiit_store_divide(store, data, alive, scopes, log);
 
     if (rc == NGX_OK) {
         rc = ngx_http_wassiit_store_parse(store, log);
@@ -140,6 +154,7 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
         store->journal.dev = store->file.dev;
         store->journal.ino = store->file.ino;
         store->journal.folder = 1;
+        store->journal.mtime = store->file.mtime;
         store->journal.crc = ngx_http_wassiit_store_crc(data,
                                                         store->journal.size);
 
@@ -160,6 +175,50 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
     }
 
     return store;
+}
+
+
+/*
+ * What someone was told of as failed is not in force, though it is there.
+ * Returns the bytes that are left.
+ */
+
+static size_t
+ngx_http_wassiit_store_alive(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_journal_t *former, u_char *data, size_t size)
+{
+    if (!former->dead || former->dead_dev != store->file.dev
+        || former->dead_ino != store->file.ino
+        || former->dead_to > (off_t) size)
+    {
+        return size;
+    }
+
+    store->journal.dead = 1;
+    store->journal.dead_dev = former->dead_dev;
+    store->journal.dead_ino = former->dead_ino;
+    store->journal.dead_from = former->dead_from;
+    store->journal.dead_to = former->dead_to;
+
+    if (former->dead_to == (off_t) size) {
+        return former->dead_from;
+    }
+
+    ngx_http_wassiit_store_blank(data + former->dead_from,
+                                 former->dead_to - former->dead_from);
+
+    return size;
+}
+
+
+/* Blank lines, whatever stands before and behind. */
+
+static void
+ngx_http_wassiit_store_blank(u_char *p, size_t len)
+{
+    ngx_memset(p, ' ', len);
+    p[0] = LF;
+    p[len - 1] = LF;
 }
 
 
@@ -203,6 +262,8 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
     ngx_http_wassiit_file_t    *file;
     ngx_http_wassiit_span_t    *spans;
     ngx_http_wassiit_record_t  *rec;
+    char                        real[PATH_MAX];
+    u_char                      path[STORE_PATH];
 
     file = &store->file;
     file->level = NGX_LOG_ERR;
@@ -211,11 +272,23 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
         return;
     }
 
+    /* who died in the middle of making one has left partners in it */
+
+    if (ngx_http_wassiit_store_beside(file, real, path) == NGX_OK) {
+        (void) ngx_delete_file(path);
+    }
+
+    if (ngx_http_wassiit_store_bury(file, &store->journal) != NGX_OK) {
+        return;
+    }
+
     if (file->size > store->journal.size
         && ngx_http_wassiit_store_cut(file, store->journal.size) != NGX_OK)
     {
         return;
     }
+
+    (void) ngx_http_wassiit_store_known(file, &store->journal, 0);
 
     if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR
         || (uid != (uid_t) -1 && fi.st_uid != uid
@@ -226,7 +299,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
                       "can't make \"%V\" the workers' alone", &file->name);
     }
 
-    if (store->journal.lines == store->partners) {
+    if (store->journal.lines == store->partners || store->journal.foreign) {
         return;
     }
 
@@ -814,6 +887,7 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
             file->dev = fi.st_dev;
             file->ino = fi.st_ino;
             file->size = ngx_file_size(&fi);
+            file->mtime = ngx_http_wassiit_store_mtime(&fi);
 
             return NGX_OK;
         }
@@ -824,6 +898,13 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
     ngx_http_wassiit_store_close(file);
 
     return NGX_ERROR;
+}
+
+
+static int64_t
+ngx_http_wassiit_store_mtime(ngx_file_info_t *fi)
+{
+    return (int64_t) fi->st_mtim.tv_sec * 1000000000 + fi->st_mtim.tv_nsec;
 }
 
 
@@ -903,7 +984,9 @@ ngx_http_wassiit_store_check(ngx_http_wassiit_file_t *file,
     }
 
     if (file->dev == journal->dev && file->ino == journal->ino
-        && file->size >= journal->size)
+        && (file->size > journal->size
+            || (file->size == journal->size
+                && file->mtime == journal->mtime)))
     {
         if (ngx_http_wassiit_store_anchor(file, journal->size, &crc)
             != NGX_OK)
@@ -933,7 +1016,8 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
 {
     u_char                     *data, *p, *eol, *pos;
     u_char                      quoted[NGX_HTTP_WASSIIT_ID_LEN + 2];
-    ngx_int_t                   rc;
+    ngx_int_t                   rc, parsed;
+    ngx_uint_t                  ours;
     ngx_http_wassiit_record_t  *rec;
 
     if (file->size == 0) {
@@ -969,13 +1053,22 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
                 continue;
             }
 
-            if (ngx_http_wassiit_record_parse(parse, arena, p,
-                                              eol - p - (eol[-1] == LF), &rec)
-                == NGX_OK
-                && rec->id.len == id->len
-                && ngx_memcmp(rec->id.data, id->data, id->len) == 0)
-            {
-                rc = NGX_OK;
+            rec = NULL;
+            parsed = ngx_http_wassiit_record_parse(parse, arena, p,
+                                                   eol - p - (eol[-1] == LF),
+                                                   &rec);
+
+            if (parsed == NGX_ERROR && (rec == NULL || rec->id.len == 0)) {
+                /* not even JSON */
+                ours = ngx_http_wassiit_store_names(p, eol, quoted,
+                                                    id->len + 2);
+            } else {
+                ours = (parsed != NGX_DONE && rec->id.len == id->len
+                        && ngx_memcmp(rec->id.data, id->data, id->len) == 0);
+            }
+
+            if (ours) {
+                rc = (parsed == NGX_OK) ? NGX_OK : NGX_ABORT;
             }
 
             ngx_explicit_memzero(pos, parse->pos - pos);
@@ -987,6 +1080,28 @@ ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
     ngx_free(data);
 
     return rc;
+}
+
+
+/* Does a line that can't be parsed have the field "id" with this value? */
+
+static ngx_uint_t
+ngx_http_wassiit_store_names(u_char *p, u_char *last, u_char *quoted,
+    size_t len)
+{
+    while ((p = memmem(p, last - p, "\"id\"", 4)) != NULL) {
+        p += 4;
+
+        while (p < last && ngx_strchr(" \t:", *p)) {
+            p++;
+        }
+
+        if ((size_t) (last - p) >= len && ngx_memcmp(p, quoted, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -1022,6 +1137,88 @@ ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file, off_t size)
     file->size = size;
 
     return ngx_http_wassiit_store_sync(file);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_store_bury(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal)
+{
+    u_char    *p;
+    size_t     len;
+    ssize_t    n;
+    ngx_fd_t   fd;
+
+    if (!journal->dead) {
+        return NGX_OK;
+    }
+
+    if (file->dev != journal->dead_dev || file->ino != journal->dead_ino
+        || file->size < journal->dead_to)
+    {
+        /* someone has put another in its place */
+        journal->dead = 0;
+        return NGX_OK;
+    }
+
+    if (file->size == journal->dead_to) {
+        if (ngx_http_wassiit_store_cut(file, journal->dead_from) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        journal->dead = 0;
+        return NGX_OK;
+    }
+
+    /* someone has added lines to it: the file that is open adds, too */
+
+    len = journal->dead_to - journal->dead_from;
+    n = -1;
+
+    p = ngx_alloc(len, file->log);
+    fd = ngx_open_file(file->name.data, NGX_FILE_WRONLY|O_CLOEXEC,
+                       NGX_FILE_OPEN, 0);
+
+    if (p && fd != NGX_INVALID_FILE && ngx_http_wassiit_store_same(file)) {
+        ngx_http_wassiit_store_blank(p, len);
+        n = pwrite(fd, p, len, journal->dead_from);
+    }
+
+    if (p) {
+        ngx_free(p);
+    }
+
+    if (n != (ssize_t) len) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "taking a change that failed out of \"%V\" failed",
+                      &file->name);
+    }
+
+    if (fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(fd);
+    }
+
+    if (n != (ssize_t) len || ngx_http_wassiit_store_sync(file) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    journal->dead = 0;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_store_stamp(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal)
+{
+    ngx_file_info_t  fi;
+
+    if (ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR) {
+        file->mtime = ngx_http_wassiit_store_mtime(&fi);
+    }
+
+    journal->mtime = file->mtime;
 }
 
 
@@ -1081,17 +1278,26 @@ ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
         return NGX_OK;
     }
 
-    if (ftruncate(file->fd, offset) == -1) {
+    if (file->size > offset && ftruncate(file->fd, offset) == -1) {
         ngx_log_error(NGX_LOG_CRIT, file->log, ngx_errno,
-                      "taking back a change of \"%V\" failed, its lines from "
-                      "%O on don't count", &file->name, offset);
-        journal->cut = 1;
-        journal->cut_to = offset;
+                      "taking back a change of \"%V\" failed, what stands "
+                      "from %O to %O doesn't count", &file->name, offset,
+                      file->size);
+
+        journal->dead = 1;
+        journal->dead_dev = file->dev;
+        journal->dead_ino = file->ino;
+        journal->dead_from = offset;
+        journal->dead_to = file->size;
     }
 
     (void) fsync(file->fd);
 
     file->size = offset;
+
+    if (!journal->foreign) {
+        ngx_http_wassiit_store_stamp(file, journal);
+    }
 
     return NGX_ERROR;
 }
@@ -1145,6 +1351,28 @@ ngx_http_wassiit_store_known(ngx_http_wassiit_file_t *file,
     journal->crc = crc;
     journal->lines += lines;
     journal->size = file->size;
+    ngx_http_wassiit_store_stamp(file, journal);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Where the file lies itself, as a link to it stays one, and where one that is
+ * to take its place is made.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_store_beside(ngx_http_wassiit_file_t *file, char *real,
+    u_char *path)
+{
+    if (realpath((char *) file->name.data, real) == NULL) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "realpath() \"%V\" failed", &file->name);
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(path, "%s.compact%Z", real);
 
     return NGX_OK;
 }
@@ -1159,10 +1387,9 @@ ngx_http_wassiit_store_folder(ngx_http_wassiit_file_t *file)
     ngx_fd_t    fd;
     ngx_int_t   rc;
     char        path[PATH_MAX];
+    u_char      beside[STORE_PATH];
 
-    if (realpath((char *) file->name.data, path) == NULL) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "realpath() \"%V\" failed", &file->name);
+    if (ngx_http_wassiit_store_beside(file, path, beside) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -1197,23 +1424,19 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_file_t *file,
     ngx_file_info_t           fi;
     ngx_http_wassiit_file_t   next;
     char                      real[PATH_MAX];
-    u_char                    path[PATH_MAX + sizeof(".compact")];
+    u_char                    path[STORE_PATH];
 
     /* if it fails: not at every change from now on */
     journal->due = ngx_max(2 * journal->lines, 4);
 
-    /* a link to the file stays one */
-
-    if (realpath((char *) file->name.data, real) == NULL) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "realpath() \"%V\" failed", &file->name);
+    if (ngx_http_wassiit_store_beside(file, real, path) != NGX_OK) {
         return NGX_ERROR;
     }
 
     next = *file;
     next.size = 0;
     next.name.data = path;
-    next.name.len = ngx_sprintf(path, "%s.compact%Z", real) - path - 1;
+    next.name.len = ngx_strlen(path);
 
     buffer = ngx_alloc(STORE_BUFFER, file->log);
     if (buffer == NULL) {

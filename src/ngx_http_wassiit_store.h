@@ -32,6 +32,7 @@ typedef struct {
     uint64_t                          dev;
     uint64_t                          ino;
     off_t                             size;
+    int64_t                           mtime;    /* nanoseconds */
     unsigned                          writable:1;
 } ngx_http_wassiit_file_t;
 
@@ -48,9 +49,16 @@ typedef struct {
     uint32_t                          crc;      /* of the bytes before */
     uint32_t                          lines;    /* up to here */
     uint32_t                          due;      /* to compact at so many */
-    off_t                             cut_to;   /* what follows is void */
+    int64_t                           mtime;    /* with this size */
+
+    /* of a change that failed, and couldn't be taken back: if dead is set */
+    uint64_t                          dead_dev;
+    uint64_t                          dead_ino;
+    off_t                             dead_from;
+    off_t                             dead_to;
+
+    u_char                            dead;
     u_char                            foreign;  /* changed by someone else */
-    u_char                            cut;      /* to cut_to, if set */
     u_char                            folder;   /* isn't on the disk yet */
 } ngx_http_wassiit_journal_t;
 
@@ -81,10 +89,12 @@ typedef struct {
  * file can't be read or has a bad line, which is then logged at "emerg" as
  * "file:line: field: reason".  No secret and no part of one is ever logged.
  * With write set, the file is opened for settle() if it may be.  A last line
- * that was never written to its end is left out, with a warning.
+ * that was never written to its end is left out, with a warning; so is, if
+ * former isn't NULL, what that tells of the file as dead.
  */
 ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
-    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write, ngx_log_t *log);
+    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write,
+    ngx_http_wassiit_journal_t *former, ngx_log_t *log);
 
 /*
  * Makes the file one that workers can change: cuts off the line that was left
@@ -126,12 +136,23 @@ ngx_int_t ngx_http_wassiit_store_read_at(ngx_http_wassiit_file_t *file,
 /*
  * Looks through the whole file for the last line of a partner, by the scopes
  * and with the memory of parse, as for ngx_http_wassiit_record_parse().
- * Returns NGX_OK and sets span; NGX_DECLINED: there is none; NGX_ERROR, which
- * is logged.
+ * Returns NGX_OK and sets span; NGX_DECLINED: there is none; NGX_ABORT: it is a
+ * bad one, for which parse->fault tells why; NGX_ERROR, which is logged.
  */
 ngx_int_t ngx_http_wassiit_store_search(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_arena_t *arena,
     ngx_str_t *id, ngx_http_wassiit_span_t *span);
+
+/*
+ * Takes out of the file what the journal tells of it as dead.  Returns NGX_OK,
+ * or NGX_ERROR.
+ */
+ngx_int_t ngx_http_wassiit_store_bury(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/* Tells the journal that the file's time is the one that it has now. */
+void ngx_http_wassiit_store_stamp(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
 
 /* Cuts the file to this size, on the disk.  Returns NGX_OK, or NGX_ERROR. */
 ngx_int_t ngx_http_wassiit_store_cut(ngx_http_wassiit_file_t *file,

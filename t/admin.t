@@ -80,6 +80,11 @@ http {
             wassiit_admin api;
             limit_except GET { deny all; }
         }
+        location /verified/ {
+            wassiit_access ops;
+            wassiit_webhook_verify secret_file=hook.secret;
+            wassiit_admin api;
+        }
         location @problem { wassiit_problem; }
         location /signed/ {
             wassiit_webhook_sign zone=api partner=$arg_who;
@@ -101,6 +106,7 @@ sub start_with_zone {
 
     return Wassiit::Server->start(conf => $CONF =~ s/api:4m/api:$size/r, files => {
         $FILE => [@partners],
+        'hook.secret' => 'a hook',
         'ops.jsonl' => [
             partner('ops', $OPERATOR, scopes => ['partners.manage'], rate => '50000r/s'),
             partner('clerk', $CLERK, scopes => ['conversations.read'], rate => '50000r/s') ],
@@ -1147,6 +1153,64 @@ subtest 'by HTTP/2' => sub {
     }
     undef $h2;
     is(outcome($ask->('DELETE', 'partners/atlas')), 204, 'it goes');
+    ends($server);
+};
+
+
+subtest 'a body that is refused half-way is followed by no request' => sub {
+    my $server = start_with(partner('atlas', 'key of atlas'));
+    my $chunk = sub { sprintf("%x\r\n", length $_[0]) . "$_[0]\r\n" };
+    my $head = "Host: localhost\r\nX-API-Key: $OPERATOR\r\n";
+    my $hidden = "DELETE /admin/partners/atlas HTTP/1.1\r\n$head\r\n";
+
+    for my $size (65537, 65600, 66000, 66500, 90000) {
+        my $client = Wassiit::Client->new($server->port(2));
+        my $spaces = ' ' x $size;
+
+        $client->send("POST /admin/partners HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\n"
+            . join('', map { $chunk->($_) } $spaces =~ /.{1,1000}/g) . "0\r\n\r\n"
+            . "POST /admin/partners HTTP/1.1\r\n${head}Content-Length: 20000\r\n\r\n"
+            . substr($hidden . "\r\n" x 10000, 0, 20000));
+        is(outcome($client->response), '413 too_large', "$size bytes");
+        ok($client->is_closed, 'and the connection ends');
+    }
+    answers($server, 200, 'what was hidden in a body was not done', 'GET', 'partners/atlas');
+    ends($server);
+};
+
+
+subtest 'a body that was looked at before' => sub {
+    my $server = start_with(partner('atlas', 'key of atlas'));
+    my $ask = sub {
+        my ($path, $body) = @_;
+        return http($server->port(2), request('POST', $path, $body, below => '/verified/'),
+                    headers => [ 'X-API-Key' => $OPERATOR, 'X-WASSIIT-Signature' =>
+                                 Digest::SHA::hmac_sha256_hex($body, 'a hook') ]);
+    };
+
+    is(outcome($ask->('partners/atlas/keys/rotate', '{"bogus":"0"}')), '400 invalid_payload',
+       'an unknown field');
+    is(outcome($ask->('partners/atlas/hmac_secret', 'no json')), '400 invalid_payload', 'no JSON');
+    is(outcome($ask->('partners/atlas/keys/rotate', ' ' x 65537)), '413 too_large', 'too much');
+
+    my $r = $ask->('partners/atlas/keys/rotate', '{"grace":"0"}');
+    is(outcome($r), 201, 'a rotation at once');
+    shown($r->json->{key});
+    at_door($server, 'key of atlas', '401 expired_key', 'is one at once');
+    ends_in_secrecy($server);
+};
+
+
+subtest 'conditions are of answers that have an ETag' => sub {
+    my $server = start_with(partner('atlas', 'key of atlas'));
+    my @conditions = (['If-Match' => '"x"'], ['If-None-Match' => '*'],
+                      ['If-Unmodified-Since' => 'Thu, 01 Jan 1970 00:00:00 GMT']);
+
+    for my $condition (@conditions) {
+        my $r = http($server->port(2), request('PATCH', 'partners/atlas', { name => 'new' }),
+                     headers => [ 'X-API-Key' => $OPERATOR, @$condition ]);
+        is(outcome($r), 200, "$condition->[0]: what is done is told");
+    }
     ends($server);
 };
 

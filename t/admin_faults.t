@@ -1,0 +1,941 @@
+#!/usr/bin/perl
+
+# The admin endpoint on a disk that fails, in a zone that is full, and with a
+# partners' file that someone changes by hand meanwhile: what is refused has
+# changed nothing, what was answered isn't lost.
+
+use strict;
+use warnings;
+
+# A small file system lies over /mnt, where no one else sees it, and goes with
+# this process. Who isn't root may mount in a namespace of its own, and is who
+# it was in one more.
+BEGIN {
+    if (!defined $ENV{WASSIIT_SMALL}) {
+        my ($uid, $gid) = ($>, (split ' ', $))[0]);
+        my $mount = 'mount -t tmpfs -o size=128k,mode=0755 wassiit /mnt';
+        my @inside = ('unshare', $uid ? '--map-root-user' : (), '--mount',
+            '--propagation', 'private', 'sh', '-c', "$mount && exec \"\$@\"",
+            'sh', $uid ? ('unshare', '--user', "--map-user=$uid",
+                          "--map-group=$gid") : ());
+
+        local $ENV{WASSIIT_SMALL} = '/mnt';
+        open my $err, '>&', \*STDERR;
+        open STDERR, '>', '/dev/null';
+        my $can = system(@inside, 'true') == 0;
+        open STDERR, '>&', $err;
+        exec @inside, $^X, $0, @ARGV if $can;
+    }
+}
+
+use lib 't/lib';
+use JSON::PP ();
+use POSIX qw(EACCES EIO ENOSPC EROFS);
+use Test::More;
+use Front;
+use Wassiit;
+
+my $JSON = JSON::PP->new->utf8->canonical;
+my ($ON, $OFF) = (JSON::PP::true(), JSON::PP::false());
+my $OPERATOR = make_key('an operator');
+my $FAULTS = test_dir() . '/faults';
+my $SHIM = test_dir() . '/faults.so';
+my $CRIT = qr/\[crit\] .*partners\.jsonl|\[crit\] .*fsync\(\) of the folder/;
+
+system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $SHIM,
+       't/lib/faults.c') == 0 or die "can't compile t/lib/faults.c\n";
+chmod 0755, $SHIM;
+faults();
+
+# ---- faults, servers, files
+
+# "CALL KIND ERRNO [FROM]", see t/lib/faults.c; without any, all is well again.
+
+sub faults {
+    put($FAULTS, join '', map { "$_\n" } @_);
+    chmod 0644, $FAULTS;
+}
+
+# In one step, as it is read at any time.
+
+sub put {
+    my ($path, $text, $mode) = @_;
+    open my $out, '>:raw', "$path.put" or die "$path.put: $!";
+    print {$out} $text;
+    close $out or die "$path.put: $!";
+    chmod $mode // 0600, "$path.put";
+    rename "$path.put", $path or die "$path: $!";
+}
+
+sub slurp {
+    my ($path) = @_;
+    open my $in, '<:raw', $path or return undef;
+    local $/;
+    return scalar(<$in>) // '';
+}
+
+sub conf {
+    my (%with) = (file => 'state/partners.jsonl', zone => '1m', workers => 2,
+                  rate => '100r/m', @_);
+
+    return <<"END";
+worker_processes $with{workers};
+http {
+    wassiit_scopes partners.manage;
+    wassiit_zone zone=partners:$with{zone} file=$with{file} rate=$with{rate};
+    wassiit_zone zone=operators:1m file=operators.jsonl rate=10000r/s;
+
+    server {
+        listen %%PORT%%;
+        location / { wassiit_access partners; empty_gif; }
+    }
+
+    server {
+        listen %%PORT_2%%;
+        location /admin/ {
+            wassiit_access operators;
+            wassiit_scope partners.manage;
+            wassiit_admin partners;
+        }
+    }
+}
+END
+}
+
+# A server of these lines, or of this text.
+
+sub start {
+    my ($lines, %with) = @_;
+    local $ENV{LD_PRELOAD} = $SHIM;
+    local $ENV{WASSIIT_FAULTS} = $FAULTS;
+
+    my $server = Wassiit::Server->start(
+        conf => conf(%with), allow_log => $with{allow_log} // $CRIT,
+        files => {
+            'operators.jsonl' => [ partner('ops', $OPERATOR,
+                scopes => ['partners.manage'], rate => '10000r/s') ],
+            $with{file} ? () : ('state/partners.jsonl' => $lines),
+        });
+
+    $server->{partners} = $with{file} // $server->dir
+                                          . '/conf/state/partners.jsonl';
+    return $server;
+}
+
+sub file { slurp($_[0]{partners}) }
+sub lines { my $n = () = (file($_[0]) // '') =~ /\n/g; return $n }
+
+# What an operator does to the file; the workers may write it still.
+
+sub replace {
+    my ($server, $text) = @_;
+    my ($uid, $gid) = (stat $server->{partners})[4, 5];
+    put($server->{partners}, $text);
+    chown $uid, $gid, $server->{partners};
+}
+
+sub rewrite {
+    my ($server, $text, $how) = @_;
+    open my $out, $how // '>:raw', $server->{partners} or die $!;
+    print {$out} $text;
+    close $out or die $!;
+}
+
+sub append { rewrite(@_[0, 1], '>>:raw') }
+
+sub line { $JSON->encode($_[0]) . "\n" }
+
+
+# ---- requests
+
+sub admin {
+    my ($server, $method, $path, $body) = @_;
+    return http($server->port(2), method => $method, uri => "/admin/$path",
+        headers => ['X-API-Key' => $OPERATOR, 'Content-Type',
+                    'application/json'],
+        defined $body ? (body => ref $body ? $JSON->encode($body) : $body)
+                      : ());
+}
+
+sub patch {
+    my ($server, $id, %fields) = @_;
+    return admin($server, 'PATCH', "partners/$id", \%fields);
+}
+
+sub get {
+    my ($server, $id) = @_;
+    return admin($server, 'GET', "partners/$id");
+}
+
+# All that the zone knows, but for what requests change.
+
+sub zone {
+    my ($server) = @_;
+    my (%all, $after);
+
+    do {
+        my $page = admin($server, 'GET', 'partners'
+                         . (defined $after ? "?after=$after" : ''))->json;
+        for my $partner (@{ $page->{partners} }) {
+            my $one = get($server, $partner->{id})->json;
+            delete $one->{window};
+            delete $_->{last_used} for @{ $one->{keys} };
+            $one->{keys} = [ sort { $a->{id} cmp $b->{id} } @{ $one->{keys} } ];
+            $all{ $one->{id} } = $one;
+        }
+        $after = $page->{next};
+    } while defined $after;
+
+    return \%all;
+}
+
+sub no_storage {
+    my ($r, $what) = @_;
+    is(verdict($r), '507 insufficient_storage', $what) or diag($r->body);
+    is($r->header('Cache-Control'), 'no-store', 'not to be kept');
+}
+
+sub works { is(ask($_[0], $_[1])->status, 200, $_[2]) }
+sub refused { is(verdict(ask($_[0], $_[1])), '401 invalid_key', $_[2]) }
+
+
+# The file is loaded as it is, by a reload and by another server.
+
+sub loads {
+    my ($server) = @_;
+    my $before = zone($server);
+    my $file = file($server);
+
+    is($server->reload, '', 'the file can be loaded');
+    is_deeply(zone($server), $before, 'and says the same');
+
+    my $other = start($file);
+    is_deeply(zone($other), $before, 'also to who has never known another');
+    $other->stop;
+}
+
+
+# ---- a disk that fails
+
+my @CROWD = map { { id => "p$_", rate => '1r/h' } } 1 .. 20;
+
+sub atlas_and_rif {
+    return join '', map { line($_) } @CROWD,
+        partner('rif', 'rif-key-1', rate => '50r/h'),
+        partner('atlas', [ 'atlas-key', 'atlas-key-2' ], name => 'Atlas',
+                rate => '1000r/h');
+}
+
+# Each kind of change: its request, its status, and what holds then.
+
+my @KINDS = (
+    [ 'create', 201, [ POST => 'partners', { id => 'new', rate => '9r/m' } ],
+      sub { works($_[0], $_[1]{key}, 'the new key works') } ],
+    [ 'patch', 200, [ PATCH => 'partners/atlas', { rate => '500r/h',
+                                                   name => 'New' } ],
+      sub { is($_[1]{name}, 'New', 'there is a new name') } ],
+    [ 'add a key', 201, [ POST => 'partners/atlas/keys' ],
+      sub { works($_[0], $_[1]{key}, 'the new key works');
+            works($_[0], 'atlas-key', 'so does the old one') } ],
+    [ 'a secret', 201, [ POST => 'partners/atlas/hmac_secret' ],
+      sub { ok($_[1]{hmac_secret}, 'it is told') } ],
+    [ 'another secret', 201, [ POST => 'partners/atlas/webhook_secret' ],
+      sub { ok($_[1]{webhook_secret}, 'it is told') } ],
+    [ 'revoke', 204, [ DELETE => 'partners/atlas/keys/k2' ],
+      sub { refused($_[0], 'atlas-key-2', 'it is no key any more');
+            works($_[0], 'atlas-key', 'the other is') } ],
+    [ 'rotate', 201, [ POST => 'partners/atlas/keys/rotate',
+                       { grace => '0' } ],
+      sub { works($_[0], $_[1]{key}, 'the new key works');
+            is(verdict(ask($_[0], 'atlas-key')), '401 expired_key',
+               'the old one has expired') } ],
+    [ 'delete', 204, [ DELETE => 'partners/rif' ],
+      sub { refused($_[0], 'rif-key-1', 'its key is none') } ],
+);
+
+# Each of them under a fault: $fail->($server) begins it, $mend->($server) ends
+# it. With dead => 1 the file can't be left as it is.
+
+sub each_kind {
+    my ($server, $fail, $mend, %with) = @_;
+    my @keys = ('atlas-key', 'atlas-key-2', 'rif-key-1');
+
+    for my $kind (@KINDS) {
+        my ($what, $status, $request, $then) = @$kind;
+
+        subtest $what => sub {
+            $with{before}->($server) if $with{before};
+            my ($file, $zone) = (file($server), zone($server));
+            my @verdicts = map { verdict(ask($server, $_)) } @keys;
+            my $same = sub {
+                my ($when) = @_;
+                is_deeply(zone($server), $zone, "memory is as it was$when");
+                is_deeply([ map { verdict(ask($server, $_)) } @keys ],
+                          \@verdicts, "keys too$when");
+            };
+
+            $fail->($server);
+            no_storage(admin($server, @$request), 'it is refused');
+            $same->('');
+
+            if ($with{dead}) {
+                ok(index(file($server), $file) == 0,
+                   'the file has all that it had');
+                no_storage(patch($server, 'p1', name => "At $what"),
+                           'and so is another');
+                $same->(', still');
+            }
+
+            $mend->($server);
+            ok(file($server) eq $file, 'the file is as it was')
+                unless $with{dead};
+            $same->(', mended');
+
+            my $r = admin($server, @$request);
+            is($r->status, $status, 'then it is accepted') or diag($r->body);
+            $then->($server, $status == 204 ? {} : $r->json);
+            ok(file($server) =~ /\A\Q$file\E[^\n]+\n\z/,
+               'the file has one line more');
+        };
+    }
+
+    loads($server);
+}
+
+sub shim {
+    my ($what, $faults, %with) = @_;
+
+    subtest $what => sub {
+        my $server = start(atlas_and_rif());
+        each_kind($server, sub { faults(map { s/SIZE/length(file($server)) + 20/er }
+                                        @$faults) },
+                  sub { faults() }, %with);
+        $server->stop;
+    };
+}
+
+shim('fsync() fails', [ 'fsync file ' . EIO ]);
+shim('a write fails', [ 'write file ' . EIO ]);
+shim('the disk is full', [ 'write file ' . ENOSPC ]);
+shim('the disk is full after half a line', [ 'write file ' . ENOSPC
+                                             . ' SIZE' ]);
+shim('the file system is read-only', [ 'open file ' . EROFS ]);
+shim('a line that failed can not be taken back',
+     [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ], dead => 1);
+shim('half a line can not be taken back',
+     [ 'write file ' . ENOSPC . ' SIZE', 'ftruncate file ' . EIO ], dead => 1);
+shim('nothing was written, and the file can not be cut',
+     [ 'write file ' . EIO, 'ftruncate file ' . EIO ], dead => 1);
+
+subtest 'the file may not be written' => sub {
+    my $server = start(atlas_and_rif());
+    each_kind($server, sub { chmod 0400, $server->{partners} },
+              sub { chmod 0600, $server->{partners} });
+    $server->stop;
+};
+
+subtest 'the file has gone' => sub {
+    my $server = start(atlas_and_rif());
+    my $path = $server->{partners};
+    each_kind($server, sub { rename $path, "$path.away" or die $! },
+              sub { rename "$path.away", $path or die $! });
+    $server->stop;
+};
+
+
+sub fill {
+    my ($path) = @_;
+    open my $out, '>>:raw', $path or die "$path: $!";
+    1 while syswrite $out, 'x' x 4096;
+    die "$path: $!" if $! != ENOSPC;
+}
+
+my $small = ($ENV{WASSIIT_SMALL} // '') . '/state';
+
+if (!defined $ENV{WASSIIT_SMALL}) {
+    pass('a file system that is full (left out: no tmpfs can be had, neither '
+         . 'by mount nor in a user namespace)');
+
+} else {
+    subtest 'a file system that is full' => sub {
+        my $path = "$small/partners.jsonl";
+        mkdir $small or die "$small: $!";
+        put($path, atlas_and_rif());
+        chown((getpwnam 'nobody')[2, 3], $small, $path) if $> == 0;
+        my $server = start(undef, file => $path);
+
+        # blanks up to where a page is nearly full: a line begins in it, and
+        # can't end in the next
+        my $before = sub {
+            my $left = 4096 - length(file($server)) % 4096;
+            $left += 4096 if $left < 16;
+            append($server, ' ' x ($left - 8) . "\n");
+        };
+
+        each_kind($server, sub { fill("$small/filler") },
+                  sub { unlink "$small/filler" or die $! },
+                  before => $before);
+
+        subtest 'and a file that is due to be compacted' => sub {
+            my ($n, $many) = (0, 4 * keys %{ zone($server) });
+
+            # some hundred lines find room in a page that it has
+            append($server, ' ' x (4096 + 64 - length(file($server)) % 4096)
+                            . "\n");
+            fill("$small/filler");
+            1 while ++$n < 200
+                    && patch($server, 'p1', name => "n$n")->status == 200;
+
+            no_storage(patch($server, 'p1', name => 'No'), 'a line too many');
+            cmp_ok(lines($server), '>', $many, 'there are enough of them');
+            my $log = qr/\[warn\] .*write\(\) to ".*\.compact" failed/;
+            ok($server->wait_log($log), 'the new file found no room');
+            ok(!-e "$path.compact", 'nothing is left of it');
+            is(get($server, 'p1')->json->{name}, 'n' . ($n - 1),
+               'the last one counts');
+
+            unlink "$small/filler";
+            my $compact = wait_for {
+                $n++;
+                patch($server, 'p1', name => "n$n");
+                return lines($server) < $many;
+            };
+            ok($compact, 'later on it is compacted');
+            is(get($server, 'p1')->json->{name}, "n$n", 'nothing is lost');
+            loads($server);
+        };
+
+        $server->stop;
+    };
+}
+
+
+# ---- what can't be taken back
+
+my @DEAD = ([ 'a line', [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ] ],
+            [ 'half a line', [ 'write file ' . ENOSPC . ' SIZE',
+                               'ftruncate file ' . EIO ] ]);
+
+sub dead {
+    my ($server, $faults, @request) = @_;
+    faults(map { s/SIZE/length(file($server)) + 20/er } @$faults);
+    no_storage(admin($server, @request), 'it is refused');
+    faults();
+}
+
+for my $row (@DEAD) {
+    my ($what, $faults) = @$row;
+
+    subtest "$what that is refused is not in force after a reload" => sub {
+        my $server = start(atlas_and_rif());
+        my $zone = zone($server);
+        dead($server, $faults, PATCH => 'partners/atlas', { rate => '7r/d' });
+        is($server->reload, '', 'a reload is accepted');
+        is_deeply(zone($server), $zone, 'all is as it was');
+        is(patch($server, 'rif', name => 'Rif')->status, 200,
+           'the next change');
+        is(get($server, 'atlas')->json->{rate}, '1000r/h', 'is none of this');
+        loads($server);
+        $server->stop;
+    };
+
+    subtest "a line by hand, after $what that was refused" => sub {
+        my $server = start(atlas_and_rif());
+        dead($server, $faults, PATCH => 'partners/atlas', { rate => '7r/d' });
+        is(patch($server, 'rif', name => 'Rif')->status, 200,
+           'a change works again');
+        append($server, line(partner('hand', 'hand-key')));
+        is(patch($server, 'rif', name => 'Rif 2')->status, 200, 'one more');
+        is($server->reload, '', 'a reload');
+        works($server, 'hand-key', 'who was added by hand is there');
+        is(get($server, 'rif')->json->{name}, 'Rif 2', 'so is the change');
+        is(get($server, 'atlas')->json->{rate}, '1000r/h',
+           'what was refused is not');
+        loads($server);
+        $server->stop;
+    };
+
+    subtest "$what in a file that was replaced by hand" => sub {
+        my $server = start(atlas_and_rif());
+        my $text = file($server) =~ s/"rate":"50r\/h"/"rate":"60r\/h"/r;
+        replace($server, $text);
+        dead($server, $faults, PATCH => 'partners/atlas', { rate => '7r/d' });
+        is(get($server, 'atlas')->json->{rate}, '1000r/h', 'memory is as it was');
+        is(patch($server, 'atlas', name => 'After')->status, 200,
+           'a change works again');
+        is(get($server, 'atlas')->json->{rate}, '1000r/h',
+           'what was refused is no part of it');
+        is($server->reload, '', 'the file can be loaded');
+        is(get($server, 'atlas')->json->{rate}, '1000r/h',
+           'nor is it in the file');
+        is(get($server, 'atlas')->json->{name}, 'After', 'the change is');
+        is(get($server, 'rif')->json->{rate}, '60r/h', 'and what was by hand');
+        $server->stop;
+    };
+}
+
+subtest 'a line by hand, after a write that did nothing' => sub {
+    my $server = start(atlas_and_rif());
+    dead($server, [ 'write file ' . EIO, 'ftruncate file ' . EIO ],
+         PATCH => 'partners/atlas', { rate => '7r/d' });
+    append($server, line(partner('hand', 'hand-key')));
+    is(patch($server, 'rif', name => 'Rif')->status, 200,
+       'a change works again');
+    is($server->reload, '', 'a reload');
+    works($server, 'hand-key', 'who was added by hand is there');
+    $server->stop;
+};
+
+
+# ---- a zone that is full
+
+subtest 'a zone that is full' => sub {
+    my $server = start('', zone => '64k');
+    my (%key, $r, $n);
+
+    for ($n = 1; $n < 2000; $n++) {
+        $r = admin($server, POST => 'partners', { id => "p$n" });
+        last if $r->status != 201;
+        $key{"p$n"} = $r->json->{key};
+    }
+
+    no_storage($r, 'one is too many');
+    cmp_ok($n, '>', 10, 'after many');
+    is(get($server, "p$n")->status, 404, 'it is not there');
+    unlike(file($server), qr/"p$n"/, 'nor in the file');
+    is(keys %{ zone($server) }, $n - 1, 'all others are');
+    is(lines($server), $n - 1, 'each has a line');
+    my @lost = grep { ask($server, $key{$_})->status != 200 } sort keys %key;
+    is("@lost", '', 'all of their keys work');
+
+    my ($file, $zone) = (file($server), zone($server));
+    no_storage(patch($server, 'p1', rate => '10000r/d'),
+               'a larger window finds no room');
+    ok(file($server) eq $file, 'the file is as it was');
+    is_deeply(zone($server), $zone, 'so is the zone');
+    works($server, $key{p1}, 'the partner has its window');
+
+    is(patch($server, 'p1', enabled => $OFF)->status, 200,
+       'what needs none is accepted');
+    is(verdict(ask($server, $key{p1})), '403 partner_disabled',
+       'and in force');
+
+    is(admin($server, DELETE => 'partners/p2')->status, 204, 'one goes');
+    refused($server, $key{p2}, 'with its key');
+    my $room = wait_for {
+        $r = admin($server, POST => 'partners', { id => "p$n" });
+        return $r->status == 201;
+    } 5;
+    ok($room, 'another finds room');
+    works($server, $r->json->{key}, 'and is let in') if $r->status == 201;
+
+    $zone = zone($server);
+    $file = file($server);
+    is($server->reload, '', 'the zone holds what is in the file');
+    is_deeply(zone($server), $zone, 'all of it');
+    my $other = eval { start($file, zone => '64k') };
+    ok($other, 'after a restart, too') or diag($@);
+    is_deeply(zone($other), $zone, 'all of it') if $other;
+    $other->stop if $other;
+    $server->stop;
+};
+
+subtest 'a zone that keys have filled' => sub {
+    my @crowd = map { partner("p$_", undef, rate => '1r/h') } 1 .. 38;
+    my $server = start(join('', map { line($_) } @crowd), zone => '64k');
+    my ($r, $id, $made);
+
+    for my $n (1 .. 38 * 8) {
+        $id = 'p' . (1 + $n % 38);
+        $r = admin($server, POST => "partners/$id/keys");
+        last if $r->status != 201;
+        $made++;
+    }
+
+    no_storage($r, 'one is too many');
+    my $keys = 0;
+    $keys += @{ $_->{keys} } for values %{ zone($server) };
+    is($keys, $made, 'all others are there');
+    loads_small($server);
+    $server->stop;
+};
+
+sub loads_small {
+    my ($server) = @_;
+    my $zone = zone($server);
+    my $file = file($server);
+    is($server->reload, '', 'the file can be loaded');
+    is_deeply(zone($server), $zone, 'it says the same');
+    my $other = eval { start($file, zone => '64k') };
+    ok($other, 'also after a restart') or diag($@);
+    $other->stop if $other;
+}
+
+
+# ---- compaction
+
+my $ATLAS = line(partner('atlas', 'atlas-key', rate => '1000r/h'));
+
+for my $row (
+    [ 'rename()', 'rename compact ' . EIO ],
+    [ 'fsync()', 'fsync compact ' . EIO ],
+    [ 'open()', 'open compact ' . EACCES ],
+    [ 'a write', 'write compact ' . ENOSPC . ' 10' ])
+{
+    my ($what, $fault) = @$row;
+
+    subtest "compaction: $what fails" => sub {
+        my $server = start($ATLAS);
+        faults($fault);
+
+        my @wrong = grep { patch($server, 'atlas', name => "n$_")->status
+                           != 200 } 1 .. 20;
+        is("@wrong", '', 'changes go on');
+        $server->wait_log(qr/\[warn\] .*partners\.jsonl/);
+        like($server->error_log, qr/\[warn\] .*partners\.jsonl/, 'with a warning');
+        is(lines($server), 21, 'the file has all of their lines');
+        ok(!-e "$server->{partners}.compact", 'and none lies beside it');
+        works($server, 'atlas-key', 'the key works');
+
+        faults();
+        my $n = 20;
+        my $compact = wait_for {
+            $n++;
+            patch($server, 'atlas', name => "n$n");
+            return lines($server) < 20;
+        };
+        ok($compact, 'later on it is compacted');
+        is(get($server, 'atlas')->json->{name}, "n$n", 'nothing is lost');
+        loads($server);
+        $server->stop;
+    };
+
+    subtest "compaction at a start: $what fails" => sub {
+        my $text = $ATLAS . line({ id => 'old' })
+                   . line({ id => 'old', deleted => $ON })
+                   . line(partner('atlas', 'atlas-key', name => 'New'));
+        faults($fault);
+        my $server = start($text);
+        is(file($server), $text, 'the file is as it was');
+        like($server->error_log, qr/\[error\] .*partners\.jsonl/,
+             'it is logged');
+        ok(!-e "$server->{partners}.compact", 'none lies beside it');
+        is_deeply([ keys %{ zone($server) } ], ['atlas'], 'it is served');
+        is(patch($server, 'atlas', rate => '7r/m')->status, 200,
+           'and can be changed');
+        is(get($server, 'atlas')->json->{name}, 'New', 'by its last line');
+        faults();
+        is($server->reload, '', 'a reload');
+        is(lines($server), 1, 'compacts it');
+        loads($server);
+        $server->stop;
+    };
+}
+
+subtest 'compaction: the folder is not on the disk' => sub {
+    my $server = start($ATLAS);
+    is(patch($server, 'atlas', name => 'n1')->status, 200, 'a change');
+    faults('fsync folder ' . EIO);
+    is(patch($server, 'atlas', name => "n$_")->status, 200, 'one more')
+        for 2 .. 3;
+    my $compact = wait_for { return lines($server) == 1 };
+    ok($compact, 'the file is a new one');
+
+    my ($file, $zone) = (file($server), zone($server));
+    for (1 .. 3) {
+        no_storage(patch($server, 'atlas', name => 'Not yet'),
+                   'no change is answered for');
+        ok(file($server) eq $file, 'the file is as it was');
+        is_deeply(zone($server), $zone, 'so is the zone');
+    }
+
+    faults();
+    is(patch($server, 'atlas', name => 'Now')->status, 200, 'until it is');
+    faults('fsync folder ' . EIO);
+    is(patch($server, 'atlas', name => 'Then')->status, 200, 'once');
+    faults();
+    loads($server);
+    $server->stop;
+};
+
+subtest 'compaction at a start: the folder is not on the disk' => sub {
+    faults('fsync folder ' . EIO);
+    my $server = start($ATLAS . $ATLAS);
+    is(file($server), $ATLAS, 'the file is a new one');
+    no_storage(patch($server, 'atlas', name => 'Not yet'), 'no change');
+    is(file($server), $ATLAS, 'the file is as it was');
+    faults();
+    is(patch($server, 'atlas', name => 'Now')->status, 200, 'until it is');
+    loads($server);
+    $server->stop;
+};
+
+
+# ---- a torn last line
+
+subtest 'a torn last line' => sub {
+    my $whole = atlas_and_rif();
+    my $line = line(partner('torn', 'torn-key', name => "Caf\x{e9}"));
+
+    for my $torn (substr($line, 0, 40), '{', substr($line, 0, -2),
+                  $line =~ s/Caf\xc3\K.*//sr, "\0" x 100, '{"id":"to' . "\0" x 50)
+    {
+        my $server = eval { start($whole . $torn) };
+        ok($server, 'nginx starts') or diag($@), next;
+        like($server->error_log, qr/\[warn\] .*\.jsonl:23: ends in the middle/,
+             'and warns');
+        is(file($server), $whole, 'the file is cut');
+        refused($server, 'torn-key', 'who was not whole is not there');
+        is(patch($server, 'atlas', name => 'New')->status, 200,
+           'a change works');
+        like(file($server), qr/\A\Q$whole\E[^\n]+\n\z/, 'and adds a line');
+        is($server->reload, '', 'which is loaded');
+        is(get($server, 'atlas')->json->{name}, 'New', 'and counts');
+
+        # one more, while nginx runs
+        my $now = file($server);
+        append($server, $torn);
+        my $dir = $server->dir;
+        is(system("$ENV{TEST_NGINX_BINARY} -t -p $dir/ -c conf/nginx.conf "
+                  . "-e logs/test.log 2>$dir/logs/test.err"), 0,
+           'nginx -t accepts one');
+        like(slurp("$dir/logs/test.err"), qr/\[warn\] .*ends in the middle/,
+             'warns');
+        is(file($server), "$now$torn", 'and changes nothing');
+        is(patch($server, 'atlas', name => 'Newer')->status, 200,
+           'a change works');
+        like(file($server), qr/\A\Q$now\E[^\n]+\n\z/,
+             'and has taken its place');
+        is($server->reload, '', 'all is loaded');
+        is(get($server, 'atlas')->json->{name}, 'Newer', 'all counts');
+        $server->stop;
+    }
+};
+
+
+# ---- by hand too
+
+sub hand {
+    my ($what, $code) = @_;
+    subtest "by hand: $what" => sub {
+        my $server = start(atlas_and_rif());
+        $code->($server);
+        $server->stop;
+    };
+}
+
+sub accepted {
+    my ($r, $status, $what) = @_;
+    is($r->status, $status, $what) or diag($r->body);
+    return $r;
+}
+
+hand('the file is replaced' => sub {
+    my ($server) = @_;
+    replace($server, file($server) =~ s/1000r\/h/777r\/h/r);
+    my $r = accepted(admin($server, POST => 'partners/atlas/keys'), 201,
+                     'a key is added');
+    works($server, $r->json->{key}, 'and works');
+    accepted(patch($server, 'rif', name => 'Changed'), 200,
+             'another partner is changed');
+    my $before = zone($server);
+    is($server->reload, '', 'a reload');
+
+    is(get($server, 'atlas')->json->{rate}, '777r/h', 'the rate is by hand');
+    works($server, $r->json->{key}, 'the key is there');
+    works($server, 'atlas-key', 'so is the other');
+    is(get($server, 'rif')->json->{name}, 'Changed', 'and the change');
+    is_deeply(zone($server), $before,
+              'what was changed is in force before the reload');
+    loads($server);
+});
+
+for my $row ([ 'a line is added', "\n" ], [ 'a line without LF', '' ],
+             [ 'lines are added', "\n{\"id\":\"more\"}\n\n" ])
+{
+    my ($what, $end) = @$row;
+
+    hand($what => sub {
+        my ($server) = @_;
+        my $line = line(partner('hand', 'hand-key', name => 'Hand'));
+        chomp $line;
+        append($server, $line . $end);
+        accepted(patch($server, 'rif', name => 'Changed'), 200, 'a change');
+        accepted(patch($server, 'hand', rate => '7r/h'), 200,
+                 'one of the new partner');
+        accepted(patch($server, 'rif', rate => '8r/h'), 200, 'one more');
+        is($server->reload, '', 'a reload');
+        works($server, 'hand-key', 'the new one is there');
+        is(get($server, 'hand')->json->{name}, 'Hand', 'by its name');
+        is(get($server, 'hand')->json->{rate}, '7r/h', 'and its change');
+        is(get($server, 'rif')->json->{name}, 'Changed', 'the first change');
+        is(get($server, 'rif')->json->{rate}, '8r/h', 'and the last');
+        loads($server);
+    });
+}
+
+hand('the file is written over' => sub {
+    my ($server) = @_;
+
+    for my $n ('12345r/d', '5r/d') {
+        rewrite($server, file($server) =~ s/("id":"atlas".*"rate":")[^"]+/$1$n/r);
+        accepted(patch($server, 'atlas', name => "At $n"), 200, 'a change');
+        accepted(patch($server, 'rif', name => "At $n"), 200, 'another');
+        is($server->reload, '', 'a reload');
+        is(get($server, 'atlas')->json->{rate}, $n, "the rate is $n");
+        is(get($server, 'atlas')->json->{name}, "At $n", 'the name is new');
+        is(get($server, 'rif')->json->{name}, "At $n", 'so is the other');
+    }
+
+    loads($server);
+});
+
+# As nano does it: the file is as long as it was, its lines are elsewhere.
+
+hand('the file is written over, as long as it was' => sub {
+    my ($server) = @_;
+    my $n = 0;
+    accepted(patch($server, 'p3', name => 'n' . ++$n), 200, 'a change');
+    accepted(patch($server, 'p4', name => 'n' . ++$n), 200, 'another');
+    my $text = file($server);
+    $text =~ s/("id":"p1","rate":")1r/${1}12345r/ or die;
+    $text =~ s/("id":"atlas".*,"name":")Atlas/${1}A/ or die;
+    rewrite($server, $text);
+    is(length $text, length file($server), 'it is as long as it was');
+
+    for (1 .. 100) {
+        patch($server, 'p3', name => 'n' . ++$n)->status == 200
+            or return fail("change $n");
+    }
+
+    is($server->reload, '', 'a reload') or return;
+    is(get($server, 'p3')->json->{name}, "n$n", 'the changes are there');
+    is(get($server, 'p1')->json->{rate}, '12345r/h', 'what was by hand is');
+    is(get($server, 'atlas')->json->{name}, 'A', 'all of it');
+    is(keys %{ zone($server) }, 22, 'and no one is lost');
+    loads($server);
+});
+
+hand("a partner's line is taken out" => sub {
+    my ($server) = @_;
+    replace($server, file($server) =~ s/^.*"id":"rif".*\n//mr);
+    is(patch($server, 'rif', name => 'Gone')->status, 404,
+       'it can not be changed any more');
+    accepted(patch($server, 'atlas', name => 'Stays'), 200, 'another can');
+    works($server, 'rif-key-1', 'it is served until a reload');
+    accepted(admin($server, DELETE => 'partners/rif'), 204,
+             'or until it is deleted');
+    refused($server, 'rif-key-1', 'it has gone');
+    is($server->reload, '', 'a reload');
+    refused($server, 'rif-key-1', 'changes nothing of that');
+    is(get($server, 'rif')->status, 404, 'for all');
+    is(get($server, 'atlas')->json->{name}, 'Stays', 'the change is there');
+    loads($server);
+});
+
+hand("a partner's line is taken out, and made again" => sub {
+    my ($server) = @_;
+    replace($server, file($server) =~ s/^.*"id":"rif".*\n//mr);
+    my $r = accepted(admin($server, POST => 'partners', { id => 'rif' }), 201,
+                     'its id is free');
+    works($server, $r->json->{key}, 'the new key works');
+    refused($server, 'rif-key-1', 'the old one does not');
+    is($server->reload, '', 'a reload');
+    works($server, $r->json->{key}, 'the new key works');
+    loads($server);
+});
+
+hand('an error in the middle' => sub {
+    my ($server) = @_;
+    my $good = file($server);
+    replace($server, $good =~ s/"id":"p7"/"id":"p7",/r);
+
+    like($server->reload, qr/partners\.jsonl:7: /, 'the reload names the line');
+    works($server, 'rif-key-1', 'the old configuration serves');
+    accepted(patch($server, 'rif', name => 'Changed'), 200,
+             'a change is accepted');
+    is(get($server, 'rif')->json->{name}, 'Changed', 'and in force');
+    my $r = accepted(admin($server, POST => 'partners/atlas/keys'), 201,
+                     'so is a key');
+    works($server, $r->json->{key}, 'that works');
+    like($server->reload, qr/partners\.jsonl:7: /, 'still not');
+    replace($server, file($server) =~ s/"p7",/"p7"/r);
+    is($server->reload, '', 'mended, it is loaded');
+    is(get($server, 'rif')->json->{name}, 'Changed', 'with the change');
+    works($server, $r->json->{key}, 'and the key');
+    loads($server);
+});
+
+hand("an error in a partner's own line" => sub {
+    my ($server) = @_;
+    my $good = file($server);
+    replace($server, $good =~ s/"50r\/h"/"50r\/w"/r);
+    my $before = file($server);
+    my $r = patch($server, 'rif', name => 'Changed');
+    is($r->status, 409, 'it can not be changed') or diag($r->body);
+    $r = admin($server, POST => 'partners', { id => 'rif' });
+    is($r->status, 409, 'nor made') or diag($r->body);
+    ok(file($server) eq $before, 'the file is as it was by hand');
+    accepted(patch($server, 'atlas', name => 'Changed'), 200, 'another can');
+    works($server, 'rif-key-1', 'it is served as before');
+    replace($server, file($server) =~ s/"50r\/w"/"50r\/m"/r);
+    accepted(patch($server, 'rif', name => 'Changed'), 200,
+             'mended, it is changed');
+    is($server->reload, '', 'a reload');
+    is(get($server, 'rif')->json->{rate}, '50r/m', 'the rate is by hand');
+    is(get($server, 'rif')->json->{name}, 'Changed', 'the name is not');
+    loads($server);
+});
+
+hand("an error in the last of a partner's lines" => sub {
+    my ($server) = @_;
+    accepted(admin($server, DELETE => 'partners/atlas/keys/k2'), 204,
+             'a key is revoked');
+    replace($server, file($server) =~ s/(.*)"1000r\/h"/$1"1000r\/w"/sr);
+    my $before = file($server);
+    my $r = patch($server, 'atlas', name => 'Changed');
+    is($r->status, 409, 'it can not be changed') or diag($r->body);
+    refused($server, 'atlas-key-2', 'the key stays revoked');
+    ok(file($server) eq $before, 'the file is as it was by hand');
+    like($server->reload, qr/partners\.jsonl:23: rate: /,
+         'a reload names the line');
+    refused($server, 'atlas-key-2', 'the key stays revoked');
+});
+
+hand('a torn line in a file that is replaced' => sub {
+    my ($server) = @_;
+    replace($server, file($server) . '{"id":"tor');
+    accepted(patch($server, 'rif', name => 'Changed'), 200, 'a change');
+    is($server->reload, '', 'the file can be loaded') or return;
+    is(get($server, 'rif')->json->{name}, 'Changed', 'the change is there');
+    loads($server);
+});
+
+hand('nothing is left of the file' => sub {
+    my ($server) = @_;
+    replace($server, '');
+    is(patch($server, 'rif', name => 'Gone')->status, 404, 'no partner');
+    accepted(admin($server, POST => 'partners', { id => 'first' }), 201,
+             'a new one');
+    is($server->reload, '', 'a reload');
+    is_deeply([ keys %{ zone($server) } ], ['first'], 'and no one else');
+    loads($server);
+});
+
+# Who is root may leave a file that the workers can't open.
+
+hand('a file of its own' => sub {
+    my ($server) = @_;
+    return pass('only root can make one (left out)') if $> != 0;
+    put($server->{partners}, file($server) =~ s/50r\/h/60r\/h/r);
+    no_storage(patch($server, 'rif', name => 'Changed'),
+               'what workers can not open is not changed');
+    is(get($server, 'rif')->json->{name}, undef, 'nothing is');
+    is($server->reload, '', 'a reload');
+    accepted(patch($server, 'rif', name => 'Changed'), 200,
+             'makes it theirs');
+    is(get($server, 'rif')->json->{rate}, '60r/h', 'with what was by hand');
+    loads($server);
+});
+
+done_testing;

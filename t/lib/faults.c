@@ -1,0 +1,299 @@
+
+/*
+ * A disk that fails when a test says so, to be preloaded (LD_PRELOAD). The file
+ * WASSIIT_FAULTS is read at each call; each of its lines is
+ *
+ *     CALL KIND ERRNO [FROM]
+ *
+ * CALL is open, write (pwrite too), ftruncate, fsync or rename. KIND is what
+ * it is made on: "file" ends in .jsonl, "compact" in .jsonl.compact, "folder"
+ * is any folder. FROM is for write: a disk that is full, no byte from this one
+ * on gets written, those before it do. What isn't named is made as always.
+ */
+
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+
+#define FAULTS_SIZE  4096
+
+
+int open64(const char *path, int flags, ...);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+
+
+/* nginx takes the environment away from its workers */
+
+static const char  *faults_name;
+
+
+__attribute__((constructor)) static void
+faults_init(void)
+{
+    faults_name = getenv("WASSIIT_FAULTS");
+
+    if (faults_name) {
+        faults_name = strdup(faults_name);
+    }
+}
+
+
+static int
+faults_ends(const char *path, const char *end)
+{
+    size_t  len, n;
+
+    len = strlen(path);
+    n = strlen(end);
+
+    return len >= n && strcmp(path + len - n, end) == 0;
+}
+
+
+static const char *
+faults_kind(const char *path)
+{
+    return faults_ends(path, ".jsonl") ? "file"
+           : faults_ends(path, ".jsonl.compact") ? "compact" : NULL;
+}
+
+
+static const char *
+faults_kind_fd(int fd)
+{
+    char         name[64], path[FAULTS_SIZE];
+    ssize_t      n;
+    struct stat  st;
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return "folder";
+    }
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    n = syscall(SYS_readlinkat, AT_FDCWD, name, path, sizeof(path) - 1);
+
+    if (n <= 0) {
+        return NULL;
+    }
+
+    path[n] = '\0';
+
+    return faults_kind(path);
+}
+
+
+/* The errno that the call is to fail with, 0 if it isn't; *from, if told. */
+
+static int
+faults_errno(const char *call, const char *kind, off_t *from)
+{
+    int          fd, code;
+    char         text[FAULTS_SIZE], *line, *next, a[16], b[16];
+    ssize_t      n;
+    long long    first;
+
+    if (kind == NULL || faults_name == NULL) {
+        return 0;
+    }
+
+    fd = syscall(SYS_openat, AT_FDCWD, faults_name, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    n = syscall(SYS_read, fd, text, sizeof(text) - 1);
+    syscall(SYS_close, fd);
+
+    text[n < 0 ? 0 : n] = '\0';
+
+    for (line = strtok_r(text, "\n", &next); line;
+         line = strtok_r(NULL, "\n", &next))
+    {
+        first = -1;
+
+        if (sscanf(line, "%15s %15s %d %lld", a, b, &code, &first) >= 3
+            && strcmp(a, call) == 0 && strcmp(b, kind) == 0)
+        {
+            *from = first;
+            return code;
+        }
+    }
+
+    return 0;
+}
+
+
+/* For errno stays what it was while nothing fails. */
+
+static int
+faults_fail(const char *call, const char *kind, off_t *from)
+{
+    int  code, saved;
+
+    saved = errno;
+    code = faults_errno(call, kind, from);
+    errno = code ? code : saved;
+
+    return code;
+}
+
+
+static int
+faults_open(const char *path, int flags, mode_t mode)
+{
+    off_t  from;
+
+    if (faults_fail("open", faults_kind(path), &from)) {
+        return -1;
+    }
+
+    return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+
+int
+open(const char *path, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & (O_CREAT|O_TMPFILE)) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return faults_open(path, flags, mode);
+}
+
+
+int
+open64(const char *path, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & (O_CREAT|O_TMPFILE)) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return faults_open(path, flags, mode);
+}
+
+
+int
+__open_2(const char *path, int flags)
+{
+    return faults_open(path, flags, 0);
+}
+
+
+int
+__open64_2(const char *path, int flags)
+{
+    return faults_open(path, flags, 0);
+}
+
+
+/* How many of the bytes may be written; -1: the call fails. */
+
+static ssize_t
+faults_room(int fd, size_t len, off_t offset)
+{
+    off_t        from;
+    struct stat  st;
+
+    if (!faults_fail("write", faults_kind_fd(fd), &from)) {
+        return len;
+    }
+
+    if (offset == -1) {
+        offset = (fcntl(fd, F_GETFL) & O_APPEND) && fstat(fd, &st) == 0
+                 ? st.st_size : lseek(fd, 0, SEEK_CUR);
+    }
+
+    if (from == -1 || offset >= from) {
+        return -1;
+    }
+
+    return ((off_t) len > from - offset) ? (ssize_t) (from - offset)
+                                         : (ssize_t) len;
+}
+
+
+ssize_t
+write(int fd, const void *p, size_t len)
+{
+    ssize_t  n;
+
+    n = faults_room(fd, len, -1);
+
+    return (n == -1) ? -1 : syscall(SYS_write, fd, p, n);
+}
+
+
+ssize_t
+pwrite(int fd, const void *p, size_t len, off_t offset)
+{
+    ssize_t  n;
+
+    n = faults_room(fd, len, offset);
+
+    return (n == -1) ? -1 : syscall(SYS_pwrite64, fd, p, n, offset);
+}
+
+
+ssize_t
+pwrite64(int fd, const void *p, size_t len, off_t offset)
+{
+    return pwrite(fd, p, len, offset);
+}
+
+
+int
+ftruncate(int fd, off_t size)
+{
+    off_t  from;
+
+    return faults_fail("ftruncate", faults_kind_fd(fd), &from)
+           ? -1 : (int) syscall(SYS_ftruncate, fd, size);
+}
+
+
+int
+ftruncate64(int fd, off_t size)
+{
+    return ftruncate(fd, size);
+}
+
+
+int
+fsync(int fd)
+{
+    off_t  from;
+
+    return faults_fail("fsync", faults_kind_fd(fd), &from)
+           ? -1 : (int) syscall(SYS_fsync, fd);
+}
+
+
+int
+rename(const char *from, const char *to)
+{
+    off_t  first;
+
+    return faults_fail("rename", faults_kind(from), &first)
+           ? -1 : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
+                                0);
+}

@@ -1,0 +1,255 @@
+
+/*
+ * What the state sources take from nginx's own objects, for a unit test that
+ * is linked with them: memory, formats, a log that keeps its last lines.
+ * Included once, after unit.h.
+ */
+
+
+#ifndef _UNIT_NGINX_H_INCLUDED_
+#define _UNIT_NGINX_H_INCLUDED_
+
+
+#include "unit.h"
+
+#include <sys/mman.h>
+
+
+#define UNIT_LOG_SIZE       4096
+
+
+ngx_uint_t             ngx_test_config;
+ngx_uint_t             ngx_process;
+
+static ngx_log_t       unit_log = { .log_level = NGX_LOG_DEBUG };
+static ngx_cycle_t     unit_cycle = { .log = &unit_log };
+volatile ngx_cycle_t  *ngx_cycle = &unit_cycle;
+
+static char            unit_logged[UNIT_LOG_SIZE];  /* "level: text\n" ... */
+static size_t          unit_logged_len;
+
+
+/* As much of the text as there is room for. */
+
+static ngx_inline u_char *
+unit_put(u_char *buf, u_char *last, const void *text, size_t len)
+{
+    len = ngx_min(len, (size_t) (last - buf));
+
+    return len ? ngx_cpymem(buf, text, len) : buf;
+}
+
+
+/* The conversions that the sources use, and no other. */
+
+u_char *
+ngx_vslprintf(u_char *buf, u_char *last, const char *fmt, va_list args)
+{
+    char         number[32];
+    size_t       len;
+    ngx_str_t   *v;
+    const char  *text;
+
+    for ( ; *fmt; fmt++) {
+
+        if (*fmt != '%') {
+            buf = unit_put(buf, last, fmt, 1);
+            continue;
+        }
+
+        fmt++;
+        text = number;
+        len = 0;
+
+        if (*fmt == 'V') {
+            v = va_arg(args, ngx_str_t *);
+            text = (char *) v->data;
+            len = v->len;
+
+        } else if (*fmt == 's') {
+            text = va_arg(args, char *);
+            len = strlen(text);
+
+        } else if (fmt[0] == '*' && fmt[1] == 's') {
+            len = va_arg(args, size_t);
+            text = va_arg(args, char *);
+            fmt++;
+
+        } else if (fmt[0] == 'u' && (fmt[1] == 'i' || fmt[1] == 'z')) {
+            len = snprintf(number, sizeof(number), "%zu",
+                           va_arg(args, size_t));
+            fmt++;
+
+        } else if (*fmt == 'O') {
+            len = snprintf(number, sizeof(number), "%lld",
+                           (long long) va_arg(args, off_t));
+
+        } else if (*fmt == 'd') {
+            len = snprintf(number, sizeof(number), "%d", va_arg(args, int));
+
+        } else if (*fmt == 'Z') {
+            text = "";
+            len = 1;
+
+        } else {
+            fprintf(stderr, "no such conversion: %%%s\n", fmt);
+            abort();
+        }
+
+        buf = unit_put(buf, last, text, len);
+    }
+
+    return buf;
+}
+
+
+u_char *
+ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    buf = ngx_vslprintf(buf, buf + max, fmt, args);
+    va_end(args);
+
+    return buf;
+}
+
+
+u_char *
+ngx_sprintf(u_char *buf, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    buf = ngx_vslprintf(buf, (void *) -1, fmt, args);
+    va_end(args);
+
+    return buf;
+}
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+    va_list    args;
+    u_char    *p, *last;
+
+    static const char  *levels[] = {
+        "stderr", "emerg", "alert", "crit", "error", "warn", "notice", "info",
+        "debug"
+    };
+
+    p = (u_char *) unit_logged + unit_logged_len;
+    last = (u_char *) unit_logged + UNIT_LOG_SIZE - 2;
+
+    p = unit_put(p, last, levels[level], strlen(levels[level]));
+    p = unit_put(p, last, ": ", 2);
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(p, last, fmt, args);
+    va_end(args);
+
+    *p++ = LF;
+    *p = '\0';
+
+    unit_logged_len = ngx_min((u_char *) unit_logged + UNIT_LOG_SIZE - 2, p)
+                      - (u_char *) unit_logged;
+}
+
+
+static ngx_inline void
+unit_log_forget(void)
+{
+    unit_logged_len = 0;
+    unit_logged[0] = '\0';
+}
+
+
+void *
+ngx_alloc(size_t size, ngx_log_t *log)
+{
+    void  *p;
+
+    p = malloc(size);
+
+    if (p) {
+        /* what is read before it is written shows */
+        memset(p, 0xa5, size);
+    }
+
+    return p;
+}
+
+
+void *
+ngx_calloc(size_t size, ngx_log_t *log)
+{
+    return calloc(1, size);
+}
+
+
+void
+ngx_explicit_memzero(void *buf, size_t n)
+{
+    ngx_memzero(buf, n);
+    ngx_memory_barrier();
+}
+
+
+u_char *
+ngx_cpystrn(u_char *dst, u_char *src, size_t n)
+{
+    size_t  len;
+
+    len = ngx_min(strlen((char *) src), n - 1);
+
+    dst = ngx_cpymem(dst, src, len);
+    *dst = '\0';
+
+    return dst;
+}
+
+
+ngx_int_t
+ngx_shm_alloc(ngx_shm_t *shm)
+{
+    shm->addr = mmap(NULL, shm->size, PROT_READ|PROT_WRITE,
+                     MAP_ANON|MAP_SHARED, -1, 0);
+
+    return (shm->addr == MAP_FAILED) ? NGX_ERROR : NGX_OK;
+}
+
+
+void
+ngx_shm_free(ngx_shm_t *shm)
+{
+    (void) munmap(shm->addr, shm->size);
+}
+
+
+/* Pools are only what secrets' files are read into: no test does. */
+
+ngx_array_t *
+ngx_array_create(ngx_pool_t *pool, ngx_uint_t n, size_t size)
+{
+    abort();
+}
+
+
+void *
+ngx_array_push(ngx_array_t *array)
+{
+    abort();
+}
+
+
+ngx_pool_cleanup_t *
+ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size)
+{
+    abort();
+}
+
+
+#endif /* _UNIT_NGINX_H_INCLUDED_ */

@@ -1,0 +1,2032 @@
+
+/*
+ * The partners' file: loaded whole and cut at every byte, changed, compacted,
+ * compared with what is known of it; and a disk that fails.
+ */
+
+
+#include "unit.h"
+#include "nginx.h"
+
+#include "ngx_http_wassiit_store.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+
+#define STORE_TEXT      (4 * 1024 * 1024)   /* the largest file here */
+#define STORE_SPANS     512
+
+#define KEY(id, first)                                                       \
+    "{\"id\":\"" id "\",\"sha256\":\"" first                                 \
+    "112233445566778899aabbccddeeffffeeddccbbaa99887766554433221100\","      \
+    "\"created\":\"2026-11-01T09:00:00Z\",\"expires\":\"2036-12-01T00:00:00Z\"}"
+
+
+/* the calls that can be made to fail, with EIO */
+
+typedef struct {
+    ngx_uint_t  fsync;          /* the n-th from now; 0: none */
+    ngx_uint_t  ftruncate;
+    ngx_uint_t  rename;
+    ngx_uint_t  fsyncs;         /* how many there were */
+    ngx_uint_t  forks;          /* none can be had */
+    off_t       full;           /* no byte gets written from here on */
+} unit_store_faults_t;
+
+
+/* a text, which may hold zeros */
+
+typedef struct {
+    const char  *data;
+    size_t       len;
+} unit_store_text_t;
+
+
+static void unit_store_loads(void);
+static void unit_store_cuts(void);
+static ngx_uint_t unit_store_cut_line(const char *base, const char *line,
+    const char *next);
+static ngx_uint_t unit_store_cut_at(unit_store_text_t *base,
+    unit_store_text_t *line, size_t n, size_t whole, const char *next);
+static void unit_store_cut_strange(void);
+static void unit_store_zeros(void);
+static void unit_store_no_lf(void);
+static void unit_store_bad_lines(void);
+static void unit_store_parts(void);
+static void unit_store_appends(void);
+static void unit_store_append_fails(void);
+static void unit_store_cut_fails(void);
+static void unit_store_compacts(void);
+static void unit_store_compact_settle(void);
+static void unit_store_compact_many(void);
+static void unit_store_compact_fails(void);
+static void unit_store_checks(void);
+static void unit_store_checked(ngx_int_t expected, const char *what);
+static void unit_store_searches(void);
+static void unit_store_locks(void);
+static void unit_store_modes(void);
+
+
+static char                    unit_store_dir[256];
+static char                    unit_store_path[300];
+static char                    unit_store_other[300];
+static ngx_str_t               unit_store_name;
+static ngx_wassiit_scopes_t    unit_store_scopes;
+static unit_store_faults_t     unit_store_faults;
+
+static char                    unit_store_data[STORE_TEXT];
+static char                    unit_store_made[STORE_TEXT];
+
+static ngx_http_wassiit_store_t    *unit_store;     /* the one loaded last */
+static ngx_http_wassiit_journal_t   unit_store_journal;
+static ngx_http_wassiit_journal_t  *unit_store_former;
+static ngx_http_wassiit_file_t      unit_store_file;
+
+
+static const char  unit_store_base[] =
+    "{\"id\":\"atlas\",\"name\":\"Atlas\",\"rate\":\"10r/m\",\"keys\":["
+        KEY("k1", "a0") "]}\n"
+    "{\"id\":\"rif\",\"scopes\":[\"messages.send\"],\"hmac_secret\":"
+        "\"c2VjcmV0\",\"enabled\":false}\n";
+
+/* all that the endpoint may write, and what it would never write like that */
+
+static const char  *unit_store_lines[] = {
+
+    "{\"id\":\"new\",\"name\":\"\303\251\342\202\254\360\237\230\200 \\u00e9"
+        "\\u20ac\\ud83d\\ude00 \\\"q\\\" \\\\ \\/\",\"enabled\":true,"
+        "\"scopes\":[\"messages.send\",\"audio.send\",\"files.send\","
+        "\"calls.initiate\",\"conversations.read\",\"webhooks.manage\"],"
+        "\"rate\":\"1000000r/d\",\"keys\":["
+        KEY("k1", "00") "," KEY("k2", "01") "," KEY("k3", "02") ","
+        KEY("k4", "03") "," KEY("k5", "04") "," KEY("k6", "05") ","
+        KEY("k7", "06") "," KEY("k8", "07") "],"
+        "\"hmac_secret\":\"AAECAwQFBgcICQoLDA0ODw==\","
+        "\"webhook_secret\":\"\\b\\f\\n\\r\\t \303\251 \\u20ac\"}\n",
+
+    "{\"id\":\"new\",\"enabled\":true}\n",
+    "{\"enabled\":false,\"id\":\"new\"}\n",
+    "{\"id\":\"atlas\",\"deleted\":true}\n",
+    "{\"id\":\"rif\",\"name\":\"Rif\",\"keys\":[]}\n",
+    "{\"id\":\"new\",\"scopes\":[]}\r\n",
+    " \t{ \"id\" : \"new\" ,\t\"keys\" : [ ] , \"enabled\" : false } \t\n",
+    "{\"\\u0069\\u0064\":\"\\u006eew\"}\n",
+    "{\"id\":\"new\",\"name\":\"\360\237\230\200\"}\n"
+};
+
+
+int
+main(void)
+{
+    char  *tmp;
+
+    unit_start();
+
+    tmp = getenv("TMPDIR");
+
+    snprintf(unit_store_dir, sizeof(unit_store_dir),
+             "%s/wassiit-unit-store-XXXXXX", (tmp && *tmp) ? tmp : "/tmp");
+
+    if (mkdtemp(unit_store_dir) == NULL) {
+        perror(unit_store_dir);
+        return 2;
+    }
+
+    snprintf(unit_store_path, sizeof(unit_store_path), "%s/partners.jsonl",
+             unit_store_dir);
+    snprintf(unit_store_other, sizeof(unit_store_other),
+             "%s/partners.jsonl.compact", unit_store_dir);
+
+    unit_store_name.data = (u_char *) unit_store_path;
+    unit_store_name.len = strlen(unit_store_path);
+
+    ngx_wassiit_scopes_init(&unit_store_scopes, NULL);
+    ngx_wassiit_scopes_settle(&unit_store_scopes);
+
+    /* as a worker does that changes the file */
+    ngx_http_wassiit_arena_install();
+
+    unit_store_loads();
+    unit_store_cuts();
+    unit_store_cut_strange();
+    unit_store_zeros();
+    unit_store_no_lf();
+    unit_store_bad_lines();
+    unit_store_parts();
+    unit_store_appends();
+    unit_store_append_fails();
+    unit_store_cut_fails();
+    unit_store_compacts();
+    unit_store_compact_settle();
+    unit_store_compact_many();
+    unit_store_compact_fails();
+    unit_store_checks();
+    unit_store_searches();
+    unit_store_locks();
+    unit_store_modes();
+
+    if (unit_store) {
+        ngx_http_wassiit_store_destroy(unit_store);
+    }
+
+    (void) unlink(unit_store_path);
+    (void) unlink(unit_store_other);
+    unit_is(rmdir(unit_store_dir), 0, "nothing else is left in the folder");
+
+    return unit_done();
+}
+
+
+/* ---- a disk that fails */
+
+static ngx_uint_t
+unit_store_fault(ngx_uint_t *which)
+{
+    if (*which == 0 || --*which) {
+        return 0;
+    }
+
+    errno = EIO;
+    return 1;
+}
+
+
+int
+fsync(int fd)
+{
+    unit_store_faults.fsyncs++;
+
+    /* nobody cuts the power here, so it needn't be waited for */
+    return unit_store_fault(&unit_store_faults.fsync) ? -1 : 0;
+}
+
+
+int
+ftruncate(int fd, off_t size)
+{
+    return unit_store_fault(&unit_store_faults.ftruncate)
+           ? -1 : (int) syscall(SYS_ftruncate, fd, size);
+}
+
+
+int
+rename(const char *from, const char *to)
+{
+    return unit_store_fault(&unit_store_faults.rename)
+           ? -1 : (int) syscall(SYS_rename, from, to);
+}
+
+
+/* A store parses its file itself if no process can be had. */
+
+pid_t
+fork(void)
+{
+    if (unit_store_faults.forks) {
+        errno = EAGAIN;
+        return -1;
+    }
+
+    return _Fork();
+}
+
+
+/* How many of the bytes find room; -1: none. */
+
+static ssize_t
+unit_store_room(size_t len, off_t offset)
+{
+    if (unit_store_faults.full == 0) {
+        return len;
+    }
+
+    if (offset >= unit_store_faults.full) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    return ngx_min((off_t) len, unit_store_faults.full - offset);
+}
+
+
+ssize_t
+pwrite(int fd, const void *p, size_t len, off_t offset)
+{
+    ssize_t  n;
+
+    n = unit_store_room(len, offset);
+
+    return (n == -1) ? -1 : syscall(SYS_pwrite64, fd, p, n, offset);
+}
+
+
+ssize_t
+write(int fd, const void *p, size_t len)
+{
+    ssize_t      n;
+    struct stat  st;
+
+    /* what is written in turn here is only ever added */
+
+    n = unit_store_room(len, fstat(fd, &st) == 0 ? st.st_size : 0);
+
+    return (n == -1) ? -1 : syscall(SYS_write, fd, p, n);
+}
+
+
+static void
+unit_store_heal(void)
+{
+    memset(&unit_store_faults, 0, sizeof(unit_store_faults));
+}
+
+
+/* ---- files */
+
+static void
+unit_store_put_at(const char *path, const char *data, size_t len)
+{
+    int  fd;
+
+    fd = open(path, O_WRONLY|O_CREAT|O_TRUNC, 0600);
+
+    if (fd == -1 || write(fd, data, len) != (ssize_t) len || close(fd) == -1) {
+        perror(path);
+        exit(2);
+    }
+}
+
+
+/* A new file, never one that anything knows of. */
+
+static void
+unit_store_put(const char *data, size_t len)
+{
+    (void) unlink(unit_store_path);
+    unit_store_put_at(unit_store_path, data, len);
+}
+
+
+static void
+unit_store_puts(const char *text)
+{
+    unit_store_put(text, strlen(text));
+}
+
+
+/* What is in it now; -1 if it isn't there. */
+
+static ssize_t
+unit_store_get(void)
+{
+    int      fd;
+    ssize_t  n;
+
+    fd = open(unit_store_path, O_RDONLY);
+    n = (fd == -1) ? -1 : read(fd, unit_store_data, STORE_TEXT - 1);
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    unit_store_data[n < 0 ? 0 : n] = '\0';
+
+    return n;
+}
+
+
+static ngx_uint_t
+unit_store_holds(const char *data, size_t len)
+{
+    return unit_store_get() == (ssize_t) len
+           && memcmp(unit_store_data, data, len) == 0;
+}
+
+
+static ngx_uint_t
+unit_store_has_other(void)
+{
+    return access(unit_store_other, F_OK) == 0;
+}
+
+
+/* ---- stores */
+
+/* Loads the file in place of what was loaded before. */
+
+static ngx_http_wassiit_store_t *
+unit_store_load(ngx_uint_t write)
+{
+    if (unit_store) {
+        ngx_http_wassiit_store_destroy(unit_store);
+    }
+
+    unit_log_forget();
+
+    unit_store = ngx_http_wassiit_store_load(&unit_store_name,
+                                             &unit_store_scopes, write,
+                                             unit_store_former, &unit_log);
+    return unit_store;
+}
+
+
+/*
+ * Lets go of the file, as nginx does when workers take over.  The first change
+ * would wait for the folder.
+ */
+
+static void
+unit_store_leave(void)
+{
+    unit_store_journal = unit_store->journal;
+    unit_store_journal.folder = 0;
+
+    ngx_http_wassiit_store_destroy(unit_store);
+    unit_store = NULL;
+}
+
+
+/* All that the partners are, as a text to compare. */
+
+static const char *
+unit_store_text(void)
+{
+    size_t                      n;
+    ngx_uint_t                  i;
+    ngx_http_wassiit_key_t     *key;
+    ngx_http_wassiit_record_t  *rec;
+
+    static char  text[65536];
+
+    if (unit_store == NULL) {
+        return "not loaded";
+    }
+
+    n = snprintf(text, sizeof(text), "%u partners:",
+                 (unsigned) unit_store->partners);
+
+    for (rec = unit_store->records; rec && n < sizeof(text) / 2;
+         rec = rec->next)
+    {
+        if (rec->deleted) {
+            continue;
+        }
+
+        n += snprintf(text + n, sizeof(text) - n,
+                      " [%.*s '%.*s' %d scopes %llx %u/%u",
+                      (int) rec->id.len, rec->id.data, (int) rec->name.len,
+                      rec->name.data, rec->enabled,
+                      (unsigned long long) rec->scopes,
+                      (unsigned) rec->rate.limit,
+                      (unsigned) rec->rate.seconds);
+
+        for (i = 0; i < rec->nkeys; i++) {
+            key = &rec->keys[i];
+
+            n += snprintf(text + n, sizeof(text) - n, " %.*s=%08x %lld-%lld",
+                          (int) key->id.len, key->id.data,
+                          ngx_crc32_long(key->digest, NGX_WASSIIT_DIGEST_LEN),
+                          (long long) key->created, (long long) key->expires);
+        }
+
+        if (rec->secrets) {
+            n += snprintf(text + n, sizeof(text) - n, " secrets %u %u %08x",
+                          (unsigned) rec->secrets->has_hmac,
+                          (unsigned) rec->secrets->has_webhook,
+                          ngx_crc32_long((u_char *) rec->secrets,
+                                         sizeof(ngx_http_wassiit_secrets_t)));
+        }
+
+        n += snprintf(text + n, sizeof(text) - n, "]");
+    }
+
+    return text;
+}
+
+
+/* Does the store hold what another file would give?  Loads both. */
+
+static char   unit_store_wanted[4][65536];
+static char  *unit_store_expected = unit_store_wanted[0];
+
+static void
+unit_store_expect(const char *data, size_t len)
+{
+    unit_store_put(data, len);
+    unit_store_load(0);
+
+    snprintf(unit_store_expected, sizeof(unit_store_wanted[0]), "%s",
+             unit_store_text());
+}
+
+
+static ngx_uint_t
+unit_store_as_expected(void)
+{
+    return strcmp(unit_store_text(), unit_store_expected) == 0;
+}
+
+
+/* Do spans tell where the lines are?  Those of a file without spaces. */
+
+static ngx_uint_t
+unit_store_spans_right(void)
+{
+    char                        id[NGX_HTTP_WASSIIT_ID_LEN + 16];
+    ssize_t                     size;
+    ngx_http_wassiit_record_t  *rec;
+
+    size = unit_store_get();
+
+    for (rec = unit_store->records; rec; rec = rec->next) {
+
+        if (rec->deleted) {
+            continue;
+        }
+
+        snprintf(id, sizeof(id), "{\"id\":\"%.*s\"", (int) rec->id.len,
+                 rec->id.data);
+
+        if (rec->offset + (ssize_t) rec->len > size
+            || (rec->offset && unit_store_data[rec->offset - 1] != LF)
+            || strncmp(unit_store_data + rec->offset, id, strlen(id)) != 0
+            || (unit_store_data[rec->offset + rec->len - 1] != LF
+                && rec->offset + (ssize_t) rec->len != size)
+            || memchr(unit_store_data + rec->offset, LF, rec->len - 1))
+        {
+            unit_note("the line of %.*s isn't at %lld", (int) rec->id.len,
+                      rec->id.data, (long long) rec->offset);
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* ---- changes, as a worker makes them, that knows what it has loaded */
+
+static ngx_int_t
+unit_store_open(void)
+{
+    unit_store_file.name = unit_store_name;
+    unit_store_file.log = &unit_log;
+    unit_store_file.level = NGX_LOG_CRIT;
+
+    return ngx_http_wassiit_store_open(&unit_store_file, 1);
+}
+
+
+static ngx_int_t
+unit_store_add(const char *line, ngx_http_wassiit_span_t *span)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_wassiit_store_append(&unit_store_file, &unit_store_journal,
+                                       (u_char *) line, strlen(line), span);
+    if (rc == NGX_OK) {
+        rc = ngx_http_wassiit_store_known(&unit_store_file,
+                                          &unit_store_journal, 1);
+    }
+
+    return rc;
+}
+
+
+/* What failed is taken out first. */
+
+static ngx_int_t
+unit_store_known(void)
+{
+    ngx_http_wassiit_journal_t  *journal = &unit_store_journal;
+
+    if (journal->dead) {
+        if (ngx_http_wassiit_store_bury(&unit_store_file, journal) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_wassiit_store_stamp(&unit_store_file, journal);
+    }
+
+    return ngx_http_wassiit_store_check(&unit_store_file, journal);
+}
+
+
+/* Opens, compares, adds, closes: NGX_BUSY, and the file is longer. */
+
+static ngx_int_t
+unit_store_change(const char *line)
+{
+    ngx_int_t                rc;
+    ngx_http_wassiit_span_t  span;
+
+    if (unit_store_open() != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = unit_store_known();
+
+    if (rc == NGX_OK && unit_store_file.size > unit_store_journal.size) {
+        rc = NGX_BUSY;
+    }
+
+    if (rc == NGX_OK) {
+        rc = unit_store_add(line, &span);
+    }
+
+    ngx_http_wassiit_store_close(&unit_store_file);
+
+    return rc;
+}
+
+
+/* ---- the tests */
+
+static void
+unit_store_loads(void)
+{
+    unit_store_puts(unit_store_base);
+
+    if (!unit_ok(unit_store_load(0) != NULL, "a file is loaded")) {
+        unit_note("%s", unit_logged);
+        return;
+    }
+
+    unit_is(unit_store->partners, 2, "with its partners");
+    unit_is(unit_store->journal.lines, 2, "and lines");
+    unit_is(unit_store->journal.size, strlen(unit_store_base), "and bytes");
+    unit_ok(unit_store_spans_right(), "and it is known where they are");
+    unit_ok(strcmp(unit_logged, "") == 0, "nothing is logged");
+
+    unit_store_puts("");
+    unit_ok(unit_store_load(1) && unit_store->partners == 0
+            && unit_store->journal.size == 0, "so is an empty file");
+
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_store_leave();
+
+    unit_is(unit_store_change("{\"id\":\"first\"}\n"), NGX_OK,
+            "a line is added to it");
+    unit_ok(unit_store_load(0) && unit_store->partners == 1, "and counts");
+
+    unit_store_puts("\n \t\n{\"id\":\"a\"}\n\n{\"id\":\"b\"}\r\n\r\n"
+                    "{\"id\":\"a\",\"name\":\"A\"}\n"
+                    "{\"id\":\"c\"}\n{\"id\":\"c\",\"deleted\":true}\n");
+    unit_ok(unit_store_load(0) && unit_store->partners == 2
+            && strcmp(unit_store_text(), "2 partners: "
+                      "[a 'A' 1 scopes 0 0/0] [b '' 1 scopes 0 0/0]") == 0,
+            "the later line counts, blank ones don't, one deletes");
+
+    (void) unlink(unit_store_path);
+    unit_ok(unit_store_load(0) == NULL && strstr(unit_logged, "emerg: open()"),
+            "a file that isn't there is an error");
+}
+
+
+/* ---- a file that was cut */
+
+static void
+unit_store_cuts(void)
+{
+    ngx_uint_t  i, k;
+
+    static const char  next[] = "{\"id\":\"next\",\"keys\":[" KEY("k1", "f0")
+                                "]}\n";
+    static const char  *bases[] = { unit_store_base, "" };
+
+    /* processes take time, above all where an address space is large */
+    unit_store_faults.forks = 1;
+
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < sizeof(unit_store_lines) / sizeof(char *); i++) {
+
+            if (k == 1 && strstr(unit_store_lines[i], "deleted")) {
+                continue;
+            }
+
+            unit_ok(unit_store_cut_line(bases[k], unit_store_lines[i], next),
+                    "line %u, %s, is there or not, wherever it was cut",
+                    (unsigned) i, k ? "alone" : "after others");
+        }
+    }
+
+    unit_store_heal();
+}
+
+
+static ngx_uint_t
+unit_store_cut_line(const char *base, const char *line, const char *next)
+{
+    size_t             n, whole;
+    ngx_uint_t         wrong;
+    unit_store_text_t  before, last;
+
+    before.data = base;
+    before.len = strlen(base);
+    last.data = line;
+    last.len = strlen(line);
+
+    /* what follows the brace doesn't matter */
+    whole = strrchr(line, '}') + 1 - line;
+    wrong = 0;
+
+    /* without and with it, and the same with one more */
+
+    for (n = 0; n < 4; n++) {
+        unit_store_expected = unit_store_wanted[n];
+        snprintf(unit_store_made, STORE_TEXT, "%s%s%s", base,
+                 (n & 1) ? line : "", (n & 2) ? next : "");
+        unit_store_expect(unit_store_made, strlen(unit_store_made));
+    }
+
+    for (n = 0; n <= last.len; n++) {
+        if (!unit_store_cut_at(&before, &last, n, whole, next)) {
+            unit_note("cut at byte %u of %u, whole from %u on", (unsigned) n,
+                      (unsigned) last.len, (unsigned) whole);
+
+            if (++wrong == 10) {
+                break;
+            }
+        }
+    }
+
+    return wrong == 0;
+}
+
+
+static ngx_uint_t
+unit_store_said(ngx_uint_t good, const char *what)
+{
+    if (!good) {
+        unit_note("%s", what);
+        unit_note("%s", unit_store_text());
+        unit_note("%s", unit_store_expected);
+        unit_note("%s", unit_logged);
+    }
+
+    return good;
+}
+
+
+static ngx_uint_t
+unit_store_cut_at(unit_store_text_t *base, unit_store_text_t *line, size_t n,
+    size_t whole, const char *next)
+{
+    off_t       size;
+    size_t      len, blank;
+    ngx_uint_t  torn, compact;
+
+    blank = strspn(line->data, " \t");
+    torn = (n > blank && n < whole);
+    len = base->len + n;
+
+    ngx_memcpy(unit_store_made, base->data, base->len);
+    ngx_memcpy(unit_store_made + base->len, line->data, line->len);
+
+    unit_store_expected = unit_store_wanted[n >= whole];
+
+    unit_store_put(unit_store_made, len);
+
+    if (!unit_store_said(unit_store_load(1) != NULL, "it isn't loaded")
+        || !unit_store_said(unit_store_as_expected(), "other partners"))
+    {
+        return 0;
+    }
+
+    if (!unit_store_said((strstr(unit_logged, "warn: ") != NULL) == torn,
+                         torn ? "no warning" : "a warning"))
+    {
+        return 0;
+    }
+
+    size = torn ? base->len : len;
+
+    if (!unit_store_said(unit_store->journal.size == size, "another size")
+        || !unit_store_said(unit_store_holds(unit_store_made, len),
+                            "it was changed when it was loaded"))
+    {
+        return 0;
+    }
+
+    compact = (unit_store->journal.lines != unit_store->partners);
+
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_store_leave();
+
+    if (!compact
+        && !unit_store_said(unit_store_holds(unit_store_made, size),
+                            "what was left out is still there"))
+    {
+        return 0;
+    }
+
+    if (!unit_store_said(unit_store_load(0) && unit_store_as_expected()
+                         && strcmp(unit_logged, "") == 0,
+                         "it isn't loaded when it was settled"))
+    {
+        return 0;
+    }
+
+    unit_store_leave();
+
+    /* what was settled can be changed */
+
+    if (!unit_store_said(unit_store_change(next) == NGX_OK,
+                         "nothing can be added"))
+    {
+        return 0;
+    }
+
+    unit_store_expected = unit_store_wanted[2 + (n >= whole)];
+
+    return unit_store_said(unit_store_load(0) && unit_store_as_expected()
+                           && strcmp(unit_logged, "") == 0,
+                           "what was added isn't there, or more has gone");
+}
+
+
+/* Lines that are JSON, though none of ours: torn they aren't bad. */
+
+static void
+unit_store_cut_strange(void)
+{
+    size_t       n, whole, base;
+    char        *p;
+    ngx_uint_t   i;
+
+    static const char  *lines[] = {
+        "{\"id\":\"new\",\"a\":null}",
+        "{\"id\":\"new\",\"a\":[true,false,null,{}],\"b\":{\"c\":[[]]}}",
+        "{\"a\":true}",
+        "{\"id\":\"new\",\"a\":-12.5e+3}",
+        "{\"id\":\"new\",\"a\":0.25E-7,\"b\":1234567890}",
+        "{\"id\":\"new\",\"rate\":\"0r/m\"}",
+        "{\"id\":\"new\",\"name\":\"\\u0007\"}"
+    };
+
+    base = strlen(unit_store_base);
+
+    for (i = 0; i < sizeof(lines) / sizeof(char *); i++) {
+
+        unit_store_faults.forks = 1;
+        unit_store_expect(unit_store_base, base);
+
+        whole = strlen(lines[i]);
+        p = unit_store_made;
+        ngx_memcpy(p, unit_store_base, base);
+        ngx_memcpy(p + base, lines[i], whole);
+
+        for (n = 1; n < whole; n++) {
+            unit_store_put(p, base + n);
+
+            if (unit_store_load(0) == NULL || !unit_store_as_expected()
+                || strstr(unit_logged, "warn: ") == NULL)
+            {
+                break;
+            }
+        }
+
+        if (!unit_ok(n == whole, "%s, cut, is left out", lines[i])) {
+            unit_note("at byte %u: %s", (unsigned) n, unit_logged);
+        }
+
+        unit_store_put(p, base + whole);
+        unit_ok(unit_store_load(0) == NULL
+                && strstr(unit_logged, "partners.jsonl:3: "),
+                "whole, it is an error");
+    }
+
+    unit_store_heal();
+}
+
+
+/* What a file system leaves of a line whose blocks never came. */
+
+static void
+unit_store_zeros(void)
+{
+    size_t       n, base, cut, wrong;
+    char        *p;
+    const char  *line;
+
+    base = strlen(unit_store_base);
+    p = unit_store_made;
+
+    unit_store_faults.forks = 1;
+    unit_store_expect(unit_store_base, base);
+
+    ngx_memcpy(p, unit_store_base, base);
+    ngx_memzero(p + base, 70000);
+    wrong = 0;
+
+    for (n = 1; n <= 300; n++) {
+        unit_store_put(p, base + n);
+
+        wrong += (unit_store_load(1) == NULL || !unit_store_as_expected()
+                  || strstr(unit_logged, "warn: ") == NULL
+                  || unit_store->journal.size != (off_t) base);
+
+        if (unit_store) {
+            ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+            unit_store_leave();
+        }
+
+        wrong += !unit_store_holds(unit_store_base, base);
+    }
+
+    unit_is(wrong, 0, "1 to 300 zeros are left out, and cut off");
+
+    unit_store_put(p, base + 65535);
+    unit_ok(unit_store_load(0) && unit_store_as_expected(),
+            "as many as a line may have bytes, too");
+
+    unit_store_put(p + base, 300);
+    unit_ok(unit_store_load(0) && unit_store->partners == 0
+            && unit_store->journal.size == 0, "and a file of nothing else");
+
+    /* the beginning came, the rest didn't */
+
+    line = unit_store_lines[0];
+    wrong = 0;
+
+    for (cut = 1; cut < strlen(line); cut++) {
+        ngx_memcpy(p + base, line, cut);
+        ngx_memzero(p + base + cut, 512);
+
+        unit_store_put(p, base + 512 * (cut / 512 + 1));
+
+        wrong += (unit_store_load(0) == NULL || !unit_store_as_expected()
+                  || strstr(unit_logged, "warn: ") == NULL);
+    }
+
+    unit_is(wrong, 0, "so is a line that ends in zeros");
+
+    unit_store_heal();
+
+    /* zeros that a line has followed are no end of a file */
+
+    p[base] = '\0';
+    p[base + 1] = LF;
+    unit_store_put(p, base + 2);
+    unit_ok(unit_store_load(0) == NULL
+            && strstr(unit_logged, "partners.jsonl:3: "),
+            "a zero and an LF are a bad line");
+}
+
+
+static void
+unit_store_no_lf(void)
+{
+    size_t  len;
+
+    len = strlen(unit_store_base);
+    unit_store_expect(unit_store_base, len);
+
+    unit_store_put(unit_store_base, len - 1);
+    unit_ok(unit_store_load(1) && unit_store_as_expected()
+            && strcmp(unit_logged, "") == 0
+            && unit_store->journal.size == (off_t) len - 1,
+            "a whole last line without LF counts");
+    unit_ok(unit_store_spans_right(), "and ends where the file does");
+
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_ok(unit_store_holds(unit_store_base, len - 1),
+            "to settle it changes nothing");
+
+    unit_store_leave();
+    unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK, "one is added");
+
+    ngx_memcpy(unit_store_made, unit_store_base, len);
+    ngx_memcpy(unit_store_made + len, "{\"id\":\"z\"}\n", 11);
+    unit_ok(unit_store_holds(unit_store_made, len + 11),
+            "and stands on a line of its own");
+    unit_ok(unit_store_journal.size == (off_t) len + 11
+            && unit_store_journal.lines == 3, "the journal counts them");
+}
+
+
+static void
+unit_store_bad_lines(void)
+{
+    size_t       n;
+    ngx_uint_t   i;
+    const char  *data;
+
+    static const char  *where[] = { "first", "in the middle", "last" };
+
+    static const struct {
+        const char  *bad;
+        const char  *reason;
+    } lines[] = {
+        { "{\"id\":\"new\"", "column " },
+        { "{\"id\":\"new\",}", "column " },
+        { "hush", "column " },
+        { "{\"id\":\"new\"} x", "column " },
+        { "{\"id\":\"new\"}{", "column " },
+        { "{\"id\":\"new\",\"id\":\"new\"}", "column " },
+        { "{\"id\":\"new\",\"name\":\"\377\"}", "column " },
+        { "{\"id\":\"new\",\"rate\":\"5r/w\"}", "rate: " },
+        { "{\"id\":\"New\"}", "id: " },
+        { "{\"name\":\"new\"}", "id: " },
+        { "{\"id\":\"new\",\"other\":1}", "other: " },
+        { "{\"id\":\"new\",\"keys\":[{\"id\":\"k1\"}]}", "keys[0].sha256: " },
+        { "{\"id\":\"new\",\"deleted\":false}", "deleted: " },
+        { "[]", "not a JSON object" },
+        { "\"new\"", "column " },
+    };
+
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+
+        for (n = 0; n < 3; n++) {
+            snprintf(unit_store_made, STORE_TEXT, "%s%s\n%s%s",
+                     n > 0 ? "{\"id\":\"a\"}\n" : "", lines[i].bad,
+                     n < 2 ? "{\"id\":\"b\"}\n" : "",
+                     n == 1 ? "{\"id\":\"c\"}" : "");
+
+            unit_store_puts(unit_store_made);
+            data = "";
+
+            if (!unit_ok(unit_store_load(1) == NULL
+                         && (data = strstr(unit_logged,
+                                           n ? "partners.jsonl:2: "
+                                             : "partners.jsonl:1: ")) != NULL
+                         && strstr(data, lines[i].reason)
+                         && strstr(unit_logged, "emerg: ") == unit_logged,
+                         "%s, %s, is an error that names the line",
+                         lines[i].bad, where[n]))
+            {
+                unit_note("%s", unit_logged);
+            }
+
+            if (!unit_store_holds(unit_store_made, strlen(unit_store_made))) {
+                unit_ok(0, "the file is left as it is");
+            }
+        }
+    }
+
+    /* complete, but for its LF */
+
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+
+        if (strstr(lines[i].reason, "column ") == lines[i].reason
+            && strstr(lines[i].bad, "\"new\",\"") == NULL)
+        {
+            /* none that is complete */
+            continue;
+        }
+
+        snprintf(unit_store_made, STORE_TEXT, "{\"id\":\"a\"}\n%s",
+                 lines[i].bad);
+        unit_store_puts(unit_store_made);
+
+        if (!unit_ok(unit_store_load(1) == NULL
+                     && strstr(unit_logged, "partners.jsonl:2: ")
+                     && strstr(unit_logged, lines[i].reason),
+                     "%s, last without LF, is one, too", lines[i].bad))
+        {
+            unit_note("%s", unit_logged);
+        }
+    }
+}
+
+
+/* A file so large that it is parsed in several parts. */
+
+static void
+unit_store_parts(void)
+{
+    char        *p;
+    size_t       len, part, cut;
+    ngx_uint_t   i, n, wrong;
+
+    for (p = unit_store_made, n = 0; p < unit_store_made + 3 * 1024 * 1024;
+         n++)
+    {
+        p += sprintf(p, "{\"id\":\"p%u\",\"name\":\"%u\"}\n", (unsigned) n,
+                     (unsigned) (n * 7919));
+    }
+
+    len = p - unit_store_made;
+
+    unit_store_put(unit_store_made, len);
+    unit_ok(unit_store_load(0) && unit_store->partners == n
+            && unit_store->journal.lines == n
+            && unit_store->journal.size == (off_t) len,
+            "a file of several parts is loaded");
+    unit_ok(unit_store->parts[1].addr != NULL, "there are several");
+    unit_ok(unit_store_spans_right(), "with every line's place");
+
+    wrong = 0;
+
+    for (cut = 1; cut < 20; cut++) {
+        unit_store_put(unit_store_made, len - cut);
+        unit_store_load(0);
+
+        /* the last line's LF and its brace */
+        wrong += (unit_store == NULL
+                  || unit_store->partners != n - (cut > 1)
+                  || (strstr(unit_logged, "warn: ") != NULL) != (cut > 1));
+    }
+
+    unit_is(wrong, 0, "its last line is cut off if it is torn");
+
+    snprintf(unit_store_expected, 64, "partners.jsonl:%u: ", (unsigned) n);
+    unit_ok(strstr(unit_logged, unit_store_expected) != NULL,
+            "the warning names the line");
+
+    /* a line that looks torn where a part ends is no file's last */
+
+    wrong = 0;
+
+    for (i = 1; i < 3; i++) {
+        part = len / 3 * i;
+        p = memchr(unit_store_made + part, LF, len - part);
+        p[-1] = ' ';
+
+        unit_store_put(unit_store_made, len);
+        wrong += (unit_store_load(0) != NULL
+                  || strstr(unit_logged, "emerg: ") == NULL);
+        p[-1] = '}';
+    }
+
+    unit_is(wrong, 0, "a bad line before a part's end is an error");
+}
+
+
+/* ---- changes */
+
+static void
+unit_store_appends(void)
+{
+    size_t                   len, base;
+    ngx_uint_t               fsyncs;
+    ngx_http_wassiit_span_t  span;
+
+    base = strlen(unit_store_base);
+
+    unit_store_puts(unit_store_base);
+    unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_store_leave();
+
+    fsyncs = unit_store_faults.fsyncs;
+
+    unit_is(unit_store_open(), NGX_OK, "the file is opened");
+    unit_is(ngx_http_wassiit_store_check(&unit_store_file,
+                                         &unit_store_journal),
+            NGX_OK, "and known");
+    unit_is(unit_store_add(unit_store_lines[0], &span), NGX_OK,
+            "a line is added");
+    unit_is(unit_store_faults.fsyncs, fsyncs + 1, "and waited for");
+
+    len = strlen(unit_store_lines[0]);
+    unit_ok(span.offset == (off_t) base && span.len == len,
+            "it is known where it is");
+    unit_ok(unit_store_journal.lines == 3
+            && unit_store_journal.size == (off_t) (base + len)
+            && unit_store_file.size == (off_t) (base + len),
+            "the journal tells of it");
+
+    unit_is(unit_store_add(unit_store_lines[3], &span), NGX_OK,
+            "one more, while it is open");
+    unit_is(span.offset, base + len, "stands behind it");
+    ngx_http_wassiit_store_close(&unit_store_file);
+
+    snprintf(unit_store_made, STORE_TEXT, "%s%s%s", unit_store_base,
+             unit_store_lines[0], unit_store_lines[3]);
+    unit_ok(unit_store_holds(unit_store_made, strlen(unit_store_made)),
+            "the file has these lines");
+    unit_ok(unit_store_load(0) && unit_store->partners == 2,
+            "and they count when it is loaded");
+    unit_ok(unit_store->journal.size == unit_store_journal.size
+            && unit_store->journal.lines == unit_store_journal.lines
+            && unit_store->journal.crc == unit_store_journal.crc
+            && unit_store->journal.dev == unit_store_journal.dev
+            && unit_store->journal.ino == unit_store_journal.ino,
+            "who loads it knows what who changed it knew");
+}
+
+
+static void
+unit_store_append_fails(void)
+{
+    size_t                   n, base, len, lf;
+    ngx_uint_t               wrong;
+    ngx_http_wassiit_span_t  span;
+
+    static const char  line[] = "{\"id\":\"new\",\"name\":\"Never here\"}\n";
+
+    for (lf = 0; lf < 2; lf++) {
+
+        base = strlen(unit_store_base) - !lf;
+        len = sizeof(line) - 1 + !lf;
+        unit_store_put(unit_store_base, base);
+        unit_store_load(1);
+        unit_store_leave();
+
+        wrong = 0;
+
+        for (n = 0; n < len; n++) {
+            unit_store_faults.full = base + n;
+            wrong += (unit_store_change(line) != NGX_ERROR
+                      || !unit_store_holds(unit_store_base, base)
+                      || unit_store_journal.dead);
+        }
+
+        unit_store_heal();
+        unit_is(wrong, 0, lf ? "a disk that is full at any byte changes nothing"
+                             : "nor after a line without LF");
+        unit_ok(strstr(unit_logged, "crit: write() to ") != NULL,
+                "it is logged");
+
+        unit_store_faults.fsync = 1;
+        unit_is(unit_store_change(line), NGX_ERROR, "fsync() fails");
+        unit_ok(unit_store_holds(unit_store_base, base), "nothing has changed");
+        unit_ok(unit_store_journal.size == (off_t) base
+                && unit_store_journal.lines == 2 && !unit_store_journal.dead,
+                "the journal neither");
+        unit_store_heal();
+        unit_log_forget();
+
+        unit_is(unit_store_change(line), NGX_OK, "then it works");
+        unit_ok(unit_store_load(0) && unit_store->partners == 3,
+                "and is loaded");
+        unit_store_leave();
+    }
+
+    /* what can't be taken back, is when it can */
+
+    base = strlen(unit_store_base);
+
+    for (n = 0; n < 2; n++) {
+        unit_store_puts(unit_store_base);
+        unit_store_load(1);
+        unit_store_leave();
+
+        if (n == 0) {
+            unit_store_faults.fsync = 1;
+
+        } else {
+            unit_store_faults.full = base + 7;
+        }
+
+        unit_store_faults.ftruncate = 1;
+        unit_log_forget();
+
+        unit_is(unit_store_change(line), NGX_ERROR, "it can't be taken back");
+        unit_ok(strstr(unit_logged, "crit: taking back ") != NULL,
+                "which is logged");
+        unit_ok(unit_store_get() > (ssize_t) base, "it is still there");
+        unit_ok(unit_store_journal.dead
+                && unit_store_journal.size == (off_t) base,
+                "but is known not to count");
+
+        unit_store_former = &unit_store_journal;
+        unit_ok(unit_store_load(0) && unit_store->partners == 2,
+                "nor does it for who loads the file now");
+        unit_store_leave();
+        unit_store_former = NULL;
+
+        unit_store_faults.ftruncate = 1;
+        unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_ERROR,
+                "while it can't, nothing is added");
+        unit_store_heal();
+        unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK, "then it is");
+
+        snprintf(unit_store_made, STORE_TEXT, "%s{\"id\":\"z\"}\n",
+                 unit_store_base);
+        unit_ok(unit_store_holds(unit_store_made, strlen(unit_store_made)),
+                "in place of what failed");
+        unit_ok(!unit_store_journal.dead, "and what comes later counts");
+    }
+
+    /* the folder isn't on the disk */
+
+    unit_store_puts(unit_store_base);
+    unit_store_load(1);
+    unit_store_leave();
+    unit_store_journal.folder = 1;
+    unit_store_faults.fsync = 1;
+
+    unit_is(unit_store_change(line), NGX_ERROR,
+            "nothing is added while the folder isn't on the disk");
+    unit_ok(unit_store_holds(unit_store_base, base)
+            && unit_store_journal.folder, "nothing has changed");
+
+    unit_store_faults.fsyncs = 0;
+    unit_is(unit_store_change(line), NGX_OK, "it is waited for");
+    unit_ok(!unit_store_journal.folder && unit_store_faults.fsyncs == 2,
+            "once");
+
+    /* one that may only be read */
+
+    unit_store_file.name = unit_store_name;
+    unit_is(ngx_http_wassiit_store_open(&unit_store_file, 0), NGX_OK,
+            "a file opened to be read");
+    unit_is(unit_store_add(line, &span), NGX_ERROR, "can't be changed");
+    ngx_http_wassiit_store_close(&unit_store_file);
+}
+
+
+/* What failed doesn't count, and nothing else is taken for it. */
+
+static void
+unit_store_cut_fails(void)
+{
+    ngx_uint_t               i;
+    ngx_http_wassiit_span_t  span;
+
+    static const char  dead[] = "{\"id\":\"dead\"}\n";
+    static const char  hand[] = "{\"id\":\"hand\"}\n";
+
+    for (i = 0; i < 3; i++) {
+        unit_store_puts(unit_store_base);
+        unit_store_load(1);
+        unit_store_leave();
+
+        switch (i) {
+
+        case 0:
+            unit_store_faults.full = strlen(unit_store_base);
+            unit_store_faults.ftruncate = 1;
+            unit_is(unit_store_change(dead), NGX_ERROR,
+                    "neither a byte is written nor is the file cut");
+            break;
+
+        case 1:
+            unit_store_faults.full = strlen(unit_store_base) + 5;
+            unit_store_faults.ftruncate = 1;
+            unit_is(unit_store_change(dead), NGX_ERROR,
+                    "half a line is written, and the file isn't cut");
+            break;
+
+        default:
+            unit_store_faults.fsync = 1;
+            unit_store_faults.ftruncate = 1;
+            unit_is(unit_store_change(dead), NGX_ERROR,
+                    "a line is written, and can't be taken back");
+            unit_store_faults.fsync = 1;
+            unit_is(unit_store_change(dead), NGX_ERROR,
+                    "it is, but that isn't on the disk");
+        }
+
+        unit_store_heal();
+        unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK,
+                "then it works");
+
+        snprintf(unit_store_made, STORE_TEXT, "%s{\"id\":\"z\"}\n%s",
+                 unit_store_base, hand);
+        unit_ok(unit_store_holds(unit_store_made,
+                                 strlen(unit_store_made) - strlen(hand)),
+                "and nothing is left of what failed");
+
+        unit_store_put_at(unit_store_path, unit_store_made,
+                          strlen(unit_store_made));
+        (void) unit_store_change(dead);
+        unit_ok(unit_store_get() > 0 && strstr(unit_store_data, hand),
+                "a line added by hand then isn't taken for one that failed");
+    }
+
+    /* nothing was written: what comes next is someone else's */
+
+    unit_store_puts(unit_store_base);
+    unit_store_load(1);
+    unit_store_leave();
+    unit_store_faults.full = strlen(unit_store_base);
+    unit_store_faults.ftruncate = 1;
+    unit_is(unit_store_change(dead), NGX_ERROR, "not a byte is written");
+    unit_store_heal();
+
+    snprintf(unit_store_made, STORE_TEXT, "%s%s", unit_store_base, hand);
+    unit_store_put_at(unit_store_path, unit_store_made,
+                      strlen(unit_store_made));
+    (void) unit_store_change(dead);
+    unit_ok(unit_store_get() > 0 && strstr(unit_store_data, hand),
+            "a line added by hand then is no part of that");
+
+    /* in a file that someone else has changed before */
+
+    unit_store_puts(unit_store_base);
+    unit_store_load(1);
+    unit_store_leave();
+    unit_store_put_at(unit_store_other, unit_store_base,
+                      strlen(unit_store_base));
+    (void) rename(unit_store_other, unit_store_path);
+
+    unit_store_faults.fsync = 1;
+    unit_store_faults.ftruncate = 1;
+
+    if (unit_store_open() == NGX_OK) {
+        unit_is(unit_store_known(), NGX_DECLINED, "a file that isn't known");
+        unit_is(unit_store_add(dead, &span), NGX_ERROR,
+                "a line can't be taken back from it");
+        ngx_http_wassiit_store_close(&unit_store_file);
+    }
+
+    unit_store_heal();
+
+    if (unit_store_open() == NGX_OK) {
+        (void) unit_store_known();
+        (void) unit_store_add("{\"id\":\"z\"}\n", &span);
+        ngx_http_wassiit_store_close(&unit_store_file);
+    }
+
+    if (!unit_ok(unit_store_load(0)
+                 && strstr(unit_store_text(), "dead") == NULL,
+                 "after the next change it is loaded without it"))
+    {
+        unit_note("%s", unit_store_text());
+        unit_note("%s", unit_logged);
+    }
+}
+
+
+/* ---- compaction */
+
+/* As who compacts tells it. */
+
+static ngx_int_t
+unit_store_compact(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_wassiit_store_compact(&unit_store->file,
+                                        &unit_store->journal, spans, n);
+    if (rc == NGX_OK) {
+        rc = ngx_http_wassiit_store_known(&unit_store->file,
+                                          &unit_store->journal, 0);
+    }
+
+    return rc;
+}
+
+
+static ngx_uint_t
+unit_store_spans(ngx_http_wassiit_span_t *spans)
+{
+    ngx_uint_t                  n;
+    ngx_http_wassiit_record_t  *rec;
+
+    n = 0;
+
+    for (rec = unit_store->records; rec && n < STORE_SPANS; rec = rec->next) {
+        if (!rec->deleted) {
+            spans[n].offset = rec->offset;
+            spans[n].len = rec->len;
+            spans[n].id = rec->id;
+            spans[n++].owner = rec;
+        }
+    }
+
+    return n;
+}
+
+
+static const char  unit_store_old[] =
+    "{\"id\":\"c\",\"name\":\"1\"}\n"
+    "{\"id\":\"a\",\"name\":\"2\"}\n"
+    "\n"
+    "{\"id\":\"b\",\"name\":\"3\"}\n"
+    "{\"id\":\"d\",\"name\":\"4\"}\n"
+    "{\"id\":\"b\",\"name\":\"5\"}\n"
+    "{\"id\":\"d\",\"deleted\":true}\n"
+    "{\"id\":\"e\",\"name\":\"6\"}\n"
+    " \t\r\n"
+    "{\"id\":\"c\",\"name\":\"7\"}";
+
+static const char  unit_store_new[] =
+    "{\"id\":\"a\",\"name\":\"2\"}\n"
+    "{\"id\":\"b\",\"name\":\"5\"}\n"
+    "{\"id\":\"e\",\"name\":\"6\"}\n"
+    "{\"id\":\"c\",\"name\":\"7\"}\n";
+
+
+static void
+unit_store_compacts(void)
+{
+    off_t                       offset;
+    ngx_uint_t                  i, n, order, places;
+    ngx_http_wassiit_span_t     spans[STORE_SPANS];
+    ngx_http_wassiit_record_t  *rec;
+
+    unit_store_puts(unit_store_old);
+    unit_store_put_at(unit_store_other, "half of a for", 13);
+    unit_store_load(1);
+    n = unit_store_spans(spans);
+
+    unit_store_faults.fsyncs = 0;
+    unit_is(unit_store_compact(spans, n), NGX_OK,
+            "a file is made shorter");
+    unit_ok(unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
+            "it has the lines that count, in their order, each with its LF");
+    unit_ok(!unit_store_has_other(), "and is the only one");
+    unit_is(unit_store_faults.fsyncs, 2, "it is on the disk, its name too");
+
+    unit_ok(unit_store->journal.lines == n
+            && unit_store->journal.size == sizeof(unit_store_new) - 1
+            && unit_store->journal.due == 0
+            && !unit_store->journal.folder, "the journal tells of it");
+    unit_is(ngx_http_wassiit_store_check(&unit_store->file,
+                                         &unit_store->journal),
+            NGX_OK, "and knows it");
+
+    offset = 0;
+    order = 1;
+    places = 1;
+
+    for (i = 0; i < n; i++) {
+        rec = spans[i].owner;
+        order &= (spans[i].offset == offset);
+        places &= (strncmp(unit_store_data + spans[i].offset + 7,
+                           (char *) rec->id.data, 1) == 0
+                   && unit_store_data[offset + spans[i].len - 1] == LF);
+        offset += spans[i].len;
+    }
+
+    unit_ok(order && offset == sizeof(unit_store_new) - 1,
+            "the new places follow one another");
+    unit_ok(places, "and each is its owner's");
+
+    unit_is(unit_store_open(), NGX_AGAIN, "it is locked as the old one was");
+
+    unit_store_leave();
+    unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK,
+            "what is added then");
+    unit_ok(unit_store_load(0) && unit_store->partners == n + 1, "counts");
+
+    /* no partner is left */
+
+    unit_store_puts("{\"id\":\"a\"}\n{\"id\":\"a\",\"deleted\":true}\n");
+    unit_store_load(1);
+    n = unit_store_spans(spans);
+    unit_is(unit_store_compact(spans, n), NGX_OK,
+            "one without a partner, too");
+    unit_ok(unit_store_holds("", 0), "and is empty");
+    unit_ok(unit_store->journal.size == 0 && unit_store->journal.lines == 0,
+            "the journal tells it");
+    unit_store_leave();
+    unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK,
+            "what is added to it");
+    unit_ok(unit_store_load(0) && unit_store->partners == 1, "counts, too");
+}
+
+
+static void
+unit_store_compact_settle(void)
+{
+    struct stat  before, after;
+
+    unit_store_puts(unit_store_old);
+    unit_store_put_at(unit_store_other, "half of a for", 13);
+    unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+
+    unit_ok(unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
+            "who loads a file makes it shorter");
+    unit_ok(unit_store_spans_right(), "and knows the new places");
+    unit_ok(!unit_store_has_other(), "what lay beside it has gone");
+
+    unit_store_leave();
+    (void) stat(unit_store_path, &before);
+    unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_store_leave();
+    (void) stat(unit_store_path, &after);
+    unit_ok(before.st_ino == after.st_ino, "once is enough");
+    unit_is(after.st_mode & 07777, 0600, "it is its owner's alone");
+
+    /* with a torn line at its end */
+
+    snprintf(unit_store_made, STORE_TEXT, "%s\n{\"id\":\"tor",
+             unit_store_old);
+    unit_store_puts(unit_store_made);
+    unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_ok(unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
+            "a torn line is taken out, too");
+    unit_ok(unit_store_spans_right(), "places are known here, too");
+    unit_store_leave();
+
+    /* not to be written */
+
+    unit_store_puts(unit_store_made);
+    unit_store_load(0);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_ok(unit_store_holds(unit_store_made, strlen(unit_store_made)),
+            "who only reads it leaves it as it is");
+    unit_store_leave();
+
+    ngx_test_config = 1;
+    unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    ngx_test_config = 0;
+    unit_ok(unit_store_holds(unit_store_made, strlen(unit_store_made))
+            && strstr(unit_logged, "warn: ") != NULL,
+            "so does who tests a configuration, with a warning");
+    unit_store_leave();
+}
+
+
+/* More than is copied at once, with gaps, and not in the order of the ids. */
+
+static void
+unit_store_compact_many(void)
+{
+    char                       *p, *q;
+    off_t                       last;
+    ngx_uint_t                  i, k, m, n, next, other, wrong;
+    ngx_http_wassiit_span_t     span, *spans;
+    ngx_http_wassiit_record_t  *rec;
+
+    static char  expected[STORE_TEXT];
+
+    wrong = 0;
+
+    for (k = 0; k < 20; k++) {
+        p = unit_store_made;
+
+        for (i = 0; i < 400; i++) {
+            n = unit_random(1100);
+
+            /* blanks make it long, as names can't be */
+
+            if (unit_random(3) == 0) {
+                p += sprintf(p, "{\"id\":\"p%u\"}\n",
+                             (unsigned) unit_random(400));
+
+                continue;
+            }
+
+            p += sprintf(p, "{\"id\":\"q%u\",%*s\"name\":\"%u\"}\n",
+                         (unsigned) (i * 7 % 400), (int) n, "", (unsigned) i);
+        }
+
+        if (k & 1) {
+            p--;
+        }
+
+        unit_store_put(unit_store_made, p - unit_store_made);
+
+        if (unit_store_load(1) == NULL) {
+            wrong++;
+            continue;
+        }
+
+        snprintf(unit_store_expected, sizeof(unit_store_wanted[0]), "%s",
+                 unit_store_text());
+
+        spans = malloc(STORE_SPANS * sizeof(ngx_http_wassiit_span_t));
+        n = unit_store_spans(spans);
+
+        for (i = 0; i < n; i++) {
+            other = unit_random(n);
+            span = spans[i];
+            spans[i] = spans[other];
+            spans[other] = span;
+        }
+
+        /* where each line goes, by what it was */
+
+        last = -1;
+        q = expected;
+
+        for (m = 0; m < n; m++) {
+            next = n;
+
+            for (i = 0; i < n; i++) {
+                if (spans[i].offset > last
+                    && (next == n || spans[i].offset < spans[next].offset))
+                {
+                    next = i;
+                }
+            }
+
+            last = spans[next].offset;
+            q = (char *) ngx_cpymem(q, unit_store_made + last,
+                                    spans[next].len);
+            if (q[-1] != LF) {
+                *q++ = LF;
+            }
+        }
+
+        wrong += (unit_store_compact(spans, n) != NGX_OK);
+
+        for (i = 0; i < n; i++) {
+            rec = spans[i].owner;
+            rec->offset = spans[i].offset;
+            rec->len = spans[i].len;
+        }
+
+        wrong += !unit_store_holds(expected, q - expected);
+        wrong += (unit_store->journal.size != q - expected);
+        wrong += !unit_store_spans_right();
+        free(spans);
+
+        wrong += (unit_store_load(0) == NULL || !unit_store_as_expected()
+                  || strcmp(unit_logged, "") != 0);
+    }
+
+    unit_is(wrong, 0, "large files with gaps keep all that counts");
+}
+
+
+static void
+unit_store_compact_fails(void)
+{
+    ngx_uint_t                  i, n, wrong;
+    ngx_http_wassiit_span_t     spans[STORE_SPANS];
+    ngx_http_wassiit_journal_t  journal;
+
+    static const char  *what[] = { "fsync() of the new file", "rename()",
+                                   "a write" };
+
+    for (i = 0; i < 3; i++) {
+        unit_store_puts(unit_store_old);
+        unit_store_load(1);
+        journal = unit_store->journal;
+        n = unit_store_spans(spans);
+
+        if (i == 0) {
+            unit_store_faults.fsync = 1;
+
+        } else if (i == 1) {
+            unit_store_faults.rename = 1;
+
+        } else {
+            unit_store_faults.full = 30;
+        }
+
+        unit_is(unit_store_compact(spans, n), NGX_ERROR, what[i]);
+        unit_store_heal();
+
+        unit_ok(unit_store_holds(unit_store_old, sizeof(unit_store_old) - 1),
+                "the file is as it was");
+        unit_ok(!unit_store_has_other(), "no other lies beside it");
+        unit_ok(strstr(unit_logged, ".jsonl") != NULL, "it is logged");
+        unit_ok(unit_store->journal.due > journal.lines,
+                "it isn't tried again at once");
+
+        unit_store->journal.due = journal.due;
+        unit_ok(unit_store->journal.size == journal.size
+                && unit_store->journal.lines == journal.lines
+                && unit_store->journal.crc == journal.crc
+                && unit_store->journal.ino == journal.ino
+                && ngx_http_wassiit_store_check(&unit_store->file,
+                                                &unit_store->journal)
+                   == NGX_OK, "and known as it was");
+
+        unit_store_leave();
+        unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK,
+                "a line can be added");
+        unit_ok(unit_store_load(0) && unit_store->partners == 5, "and counts");
+    }
+
+    /* a place that is another line's, or none's */
+
+    for (i = 0; i < 4; i++) {
+        unit_store_puts(unit_store_old);
+        unit_store_load(1);
+        n = unit_store_spans(spans);
+
+        switch (i) {
+
+        case 0:
+            spans[0].len--;
+            break;
+
+        case 1:
+            spans[1].offset++;
+            break;
+
+        case 2:
+            spans[0].offset = spans[1].offset;
+            spans[0].len = spans[1].len;
+            spans[1].offset = spans[2].offset;
+            spans[1].len = spans[2].len;
+            break;
+
+        default:
+            spans[2].offset = sizeof(unit_store_old);
+        }
+
+        unit_ok(unit_store_compact(spans, n) != NGX_OK,
+                "a file whose lines are elsewhere isn't compacted");
+        unit_ok(unit_store_holds(unit_store_old, sizeof(unit_store_old) - 1)
+                && !unit_store_has_other(), "it is as it was");
+    }
+
+    /* a folder that isn't on the disk yet: the file is the new one */
+
+    unit_store_puts(unit_store_old);
+    unit_store_load(1);
+    n = unit_store_spans(spans);
+    unit_store_faults.fsync = 2;
+    unit_is(unit_store_compact(spans, n), NGX_OK,
+            "fsync() of the folder");
+    unit_store_heal();
+    unit_ok(unit_store->journal.folder
+            && unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
+            "is to be waited for before the next change");
+
+    /* in the middle of a load */
+
+    wrong = 0;
+
+    for (i = 0; i < 3; i++) {
+        unit_store_puts(unit_store_old);
+        unit_store_load(1);
+
+        if (i == 0) {
+            unit_store_faults.fsync = 1;
+
+        } else if (i == 1) {
+            unit_store_faults.rename = 1;
+
+        } else {
+            unit_store_faults.full = 30;
+        }
+
+        ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+        unit_store_heal();
+        wrong += (!unit_store_holds(unit_store_old,
+                                    sizeof(unit_store_old) - 1)
+                  || !unit_store_spans_right());
+    }
+
+    unit_is(wrong, 0, "who loads a file knows its places if that fails");
+}
+
+
+/* ---- what is known of the file */
+
+static void
+unit_store_checks(void)
+{
+    size_t       len;
+    char        *p;
+    const char  *base;
+
+    base = unit_store_base;
+    len = strlen(base);
+    p = unit_store_made;
+
+#define known()                                                              \
+    ngx_memcpy(p, base, len);                                                \
+    unit_store_put(base, len);                                               \
+    unit_store_load(1);                                                      \
+    unit_store_leave()
+
+    known();
+    unit_store_checked(NGX_OK, "untouched, it is known");
+
+    known();
+    ngx_memcpy(p + len, "{\"id\":\"z\"}\n", 11);
+    unit_store_put_at(unit_store_path, p, len + 11);
+    unit_store_checked(NGX_OK, "longer by a line, too");
+    unit_store_put_at(unit_store_path, p, len + 4);
+    unit_store_checked(NGX_OK, "or by half of one");
+    unit_store_put_at(unit_store_path, p, len);
+    unit_store_checked(NGX_DECLINED,
+                       "as long as it was, but written by someone else");
+
+    known();
+    unit_store_put_at(unit_store_other, base, len);
+    (void) rename(unit_store_other, unit_store_path);
+    unit_store_checked(NGX_DECLINED, "replaced by one of the same bytes");
+    unit_store_checked(NGX_DECLINED, "that lasts");
+
+    known();
+    unit_store_put_at(unit_store_path, base, len - 1);
+    unit_store_checked(NGX_DECLINED, "shorter by its LF");
+    unit_store_put_at(unit_store_path, base, len);
+    unit_store_checked(NGX_DECLINED, "and as it was again: no one knows");
+
+    known();
+    unit_store_put_at(unit_store_path, "", 0);
+    unit_store_checked(NGX_DECLINED, "emptied");
+
+    known();
+    p[len - 3] ^= 1;
+    unit_store_put_at(unit_store_path, p, len);
+    unit_store_checked(NGX_DECLINED, "another byte in its last line");
+
+    known();
+    ngx_memmove(p + 2, p + 1, len - 1);
+    p[1] = ' ';
+    unit_store_put_at(unit_store_path, p, len + 1);
+    unit_store_checked(NGX_DECLINED, "one byte more in its first line");
+
+    known();
+    ngx_memmove(p + 1, p + 2, len - 2);
+    unit_store_put_at(unit_store_path, p, len - 1);
+    unit_store_checked(NGX_DECLINED, "one byte less there");
+
+    known();
+    snprintf(p, STORE_TEXT, "{\"id\":\"z\"}\n%s", base);
+    unit_store_put_at(unit_store_path, p, strlen(p));
+    unit_store_checked(NGX_DECLINED, "a line before the others");
+
+    known();
+    p[8] ^= 1;
+    unit_store_put_at(unit_store_path, p, len);
+    unit_store_checked(NGX_DECLINED, "another byte in its first line");
+
+    unit_store_put("", 0);
+    unit_store_load(1);
+    unit_store_leave();
+    unit_store_checked(NGX_OK, "an empty one, untouched");
+    unit_store_put_at(unit_store_path, base, len);
+    unit_store_checked(NGX_OK, "that has got lines");
+}
+
+
+static void
+unit_store_checked(ngx_int_t expected, const char *what)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_ERROR;
+
+    if (unit_store_open() == NGX_OK) {
+        rc = ngx_http_wassiit_store_check(&unit_store_file,
+                                          &unit_store_journal);
+        ngx_http_wassiit_store_close(&unit_store_file);
+    }
+
+    unit_is(rc, expected, what);
+}
+
+
+static void
+unit_store_searches(void)
+{
+    u_char                    *memory, *values;
+    ngx_int_t                  rc;
+    ngx_str_t                  id;
+    ngx_uint_t                 i;
+    ngx_http_wassiit_span_t    span;
+    ngx_http_wassiit_arena_t   arena;
+    ngx_http_wassiit_parse_t   parse;
+
+    static const char  text[] =
+        "{\"id\":\"atlas\",\"name\":\"1\"}\n"
+        "{\"id\":\"atlas2\",\"name\":\"atlas\"}\n"
+        "\n"
+        "{ \"name\" : \"2\" , \"id\" : \"atlas\" }\r\n"
+        "{\"id\":\"other\",\"webhook_secret\":\"atlas\"}\n"
+        "{\"id\":\"\\u0072if\",\"name\":\"3\"}\n"
+        "{\"id\":\"gone\"}\n"
+        "{\"id\":\"gone\",\"deleted\":true}\n"
+        "{\"id\":\"last\",\"name\":\"\\\"atlas\\\"\"}";
+
+    static const struct {
+        const char  *id;
+        ngx_int_t    rc;
+        const char  *line;
+    } asked[] = {
+        { "atlas", NGX_OK, "{ \"name\" : \"2\"" },
+        { "atlas2", NGX_OK, "{\"id\":\"atlas2\"" },
+        { "other", NGX_OK, "{\"id\":\"other\"" },
+        { "rif", NGX_OK, "{\"id\":\"\\u0072if\"" },
+        { "gone", NGX_OK, "{\"id\":\"gone\",\"deleted\"" },
+        { "last", NGX_OK, "{\"id\":\"last\"" },
+        { "name", NGX_DECLINED, NULL },
+        { "atla", NGX_DECLINED, NULL },
+        { "a", NGX_DECLINED, NULL }
+    };
+
+    memory = malloc(NGX_HTTP_WASSIIT_PARSE_SIZE(2,
+                                                2 * NGX_HTTP_WASSIIT_LINE));
+    values = malloc(NGX_HTTP_WASSIIT_LINE_ARENA);
+
+    unit_store_puts(text);
+
+    parse.scopes = &unit_store_scopes;
+    parse.pos = memory;
+    arena.start = values;
+    arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
+
+    if (!unit_ok(unit_store_open() == NGX_OK, "a file is looked through")) {
+        return;
+    }
+
+    for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        id.data = (u_char *) asked[i].id;
+        id.len = strlen(asked[i].id);
+
+        rc = ngx_http_wassiit_store_search(&unit_store_file, &parse, &arena,
+                                           &id, &span);
+
+        unit_ok(rc == asked[i].rc && parse.pos == memory
+                && (rc != NGX_OK
+                    || strncmp(text + span.offset, asked[i].line,
+                               strlen(asked[i].line)) == 0),
+                "the last line of %s is found, or none", asked[i].id);
+
+        if (rc == NGX_OK && i < 5) {
+            unit_ok(text[span.offset + span.len - 1] == LF
+                    && memchr(text + span.offset, LF, span.len - 1) == NULL,
+                    "whole, with its LF");
+        }
+    }
+
+    unit_is(span.offset, 0, "it looks up to the first line");
+
+    ngx_http_wassiit_store_close(&unit_store_file);
+    free(memory);
+    free(values);
+}
+
+
+static void
+unit_store_locks(void)
+{
+    int  fd;
+
+    unit_store_puts(unit_store_base);
+
+    fd = open(unit_store_path, O_RDONLY);
+    unit_is(flock(fd, LOCK_EX|LOCK_NB), 0, "someone else has the lock");
+    unit_is(unit_store_open(), NGX_AGAIN, "so one waits");
+    (void) close(fd);
+    unit_is(unit_store_open(), NGX_OK, "until it is free");
+    fd = open(unit_store_path, O_RDONLY);
+    unit_ok(flock(fd, LOCK_EX|LOCK_NB) == -1, "then it is ours");
+    ngx_http_wassiit_store_close(&unit_store_file);
+    unit_is(flock(fd, LOCK_EX|LOCK_NB), 0, "and then no one's");
+    (void) close(fd);
+
+    unit_store_load(1);
+    unit_is(unit_store_open(), NGX_AGAIN, "who loads a file has it");
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_is(unit_store_open(), NGX_AGAIN, "until it is through");
+    unit_store_leave();
+    unit_is(unit_store_open(), NGX_OK, "and then no more");
+    ngx_http_wassiit_store_close(&unit_store_file);
+
+    unit_store_load(0);
+    unit_is(unit_store_open(), NGX_AGAIN, "who only reads it, too");
+    fd = open(unit_store_path, O_RDONLY);
+    unit_is(flock(fd, LOCK_SH|LOCK_NB), 0, "but not against others who do");
+    (void) close(fd);
+    unit_store_leave();
+}
+
+
+static void
+unit_store_modes(void)
+{
+    struct stat  st;
+
+    unit_store_puts(unit_store_base);
+    (void) chmod(unit_store_path, 0644);
+    unit_store_load(1);
+    unit_ok(strstr(unit_logged, "warn: ") != NULL,
+            "a file that everyone can read is warned of");
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    (void) stat(unit_store_path, &st);
+    unit_is(st.st_mode & 07777, 0600, "and made its owner's alone");
+    unit_store_leave();
+}
