@@ -91,10 +91,11 @@ typedef struct {
 
 /*
  * Parses one line, without its LF.  All it takes comes from parse->pos, of
- * which NGX_HTTP_WASSIIT_PARSE_SIZE() must be left; the caller has entered
- * an arena, which is wiped.  Returns NGX_OK and sets rec; NGX_DONE: a blank
- * line; NGX_ERROR: parse->fault tells why, "field: reason", with nothing in
- * it that is secret, and if the line got so far, rec->id is set.  rec->offset and so on are the caller's to set.
+ * which NGX_HTTP_WASSIIT_PARSE_SIZE() must be left, and from the arena, which
+ * is wiped.  Returns NGX_OK and sets rec; NGX_DONE: a blank line; NGX_ERROR:
+ * parse->fault tells why, "field: reason", with nothing in it that is secret,
+ * and if the line got so far, rec->id is set.  rec->line, rec->offset and
+ * rec->len are the caller's to set.
  */
 ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,

@@ -743,6 +743,9 @@ ngx_http_wassiit_store_last(ngx_http_wassiit_store_t *store)
 }
 
 
+static const char  ngx_http_wassiit_same_key[] =
+    "%V:%ui: keys[%ui].sha256: partner \"%V\" has the same key, on line %ui";
+
 /* No two keys of the file's final state may be the same. */
 
 static ngx_int_t
@@ -795,16 +798,21 @@ found:
         }
     }
 
-    if (other->line > rec->line) {
-        n = found - other->keys;
-        found = NULL;
+    if (other == NULL) {
+        goto done;
     }
 
-    ngx_log_error(NGX_LOG_EMERG, log, 0,
-                  "%V:%ui: keys[%ui].sha256: partner \"%V\" has the same key, "
-                  "on line %ui", file, found ? rec->line : other->line, n,
-                  found ? &other->id : &rec->id,
-                  found ? other->line : rec->line);
+    /* the later one is named first */
+
+    if (other->line > rec->line) {
+        n = found - other->keys;
+
+        ngx_log_error(NGX_LOG_EMERG, log, 0, ngx_http_wassiit_same_key, file,
+                      other->line, n, &rec->id, rec->line);
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, ngx_http_wassiit_same_key, file,
+                      rec->line, n, &other->id, other->line);
+    }
 
 done:
 
