@@ -1897,7 +1897,18 @@ ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     for (i = 0; i < owmcf->zones.nelts; i++) {
 
         for (n = 0; n < wmcf->zones.nelts; n++) {
-            if (zones[n]->admin && zones[n]->sh != former[i]->sh
+            if (zones[n]->sh == former[i]->sh) {
+                break;
+            }
+        }
+
+        if (n < wmcf->zones.nelts) {
+            /* it is still one of ours */
+            continue;
+        }
+
+        for (n = 0; n < wmcf->zones.nelts; n++) {
+            if ((zones[n]->admin || former[i]->admin)
                 && (ngx_http_wassiit_same(&zones[n]->name, &former[i]->name)
                     || ngx_http_wassiit_same(&zones[n]->file,
                                              &former[i]->file)))

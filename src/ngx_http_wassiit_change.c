@@ -17,6 +17,7 @@
 
 typedef struct {
     ngx_http_wassiit_file_t       file;
+    ngx_http_wassiit_journal_t    known;    /* what journal points to */
     ngx_http_wassiit_journal_t   *journal;
     ngx_http_wassiit_parse_t      parse;
     ngx_http_wassiit_arena_t      arena;
@@ -99,7 +100,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
                                  : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
-    work->journal = ngx_http_wassiit_zone_journal(change->zone);
+    work->journal = &work->known;
     work->parse.scopes = change->scopes;
     work->parse.pos = work->parsed;
     work->arena.start = work->values;
@@ -142,19 +143,23 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
 
+    /* a reload may put another in its place, and waits for no other lock */
+    work->known = *ngx_http_wassiit_zone_journal(change->zone);
+
     known = ngx_http_wassiit_change_known(change, work);
 
     if (known == NGX_ERROR) {
-        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+        changed = NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+
+    } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
+        changed = ngx_http_wassiit_change_compact(change, work);
+
+    } else {
+        changed = ngx_http_wassiit_change_partner(change, work, known);
+        change->compact = ngx_http_wassiit_change_due(change, work);
     }
 
-    if (change->what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
-        return ngx_http_wassiit_change_compact(change, work);
-    }
-
-    changed = ngx_http_wassiit_change_partner(change, work, known);
-
-    change->compact = ngx_http_wassiit_change_due(change, work);
+    (void) ngx_http_wassiit_zone_tell(change->zone, work->journal, NULL, 0);
 
     return changed;
 }
@@ -170,6 +175,7 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
     ngx_int_t                    rc;
+    ngx_uint_t                   ours;
     ngx_http_wassiit_file_t     *file;
     ngx_http_wassiit_journal_t  *journal;
 
@@ -177,12 +183,15 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     journal = work->journal;
 
     if (journal->dead) {
+        ours = (file->mtime == journal->mtime);
+
         if (ngx_http_wassiit_store_bury(file, journal) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        /* that was we */
-        ngx_http_wassiit_store_stamp(file, journal);
+        if (ours) {
+            ngx_http_wassiit_store_stamp(file, journal);
+        }
     }
 
     rc = ngx_http_wassiit_store_check(file, journal);
@@ -527,10 +536,19 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     rec->offset = span.offset;
     rec->len = span.len;
 
-    if (ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log)
-        != NGX_OK)
-    {
+    rc = ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log);
+
+    if (rc == NGX_DECLINED) {
+        /* nobody will be told of it, so it must not come back */
+        (void) ngx_http_wassiit_store_cut(&work->file, span.offset);
+
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
+
+    if (rc == NGX_ERROR) {
+        /* can't be, as there was room; the file has more than the zone */
+        work->journal->foreign = 1;
+        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
 
     if (!work->journal->foreign) {
@@ -927,15 +945,27 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     work->file.level = NGX_LOG_WARN;
 
     /* who dies on the way leaves places that nobody may trust */
+
     work->journal->foreign = 1;
+
+    if (ngx_http_wassiit_zone_tell(change->zone, work->journal, NULL, 0)
+        != NGX_OK)
+    {
+        ngx_free(spans);
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
 
     rc = ngx_http_wassiit_store_compact(&work->file, work->journal, spans, n);
 
     if (rc == NGX_OK) {
-        ngx_http_wassiit_zone_moved(change->zone, spans, n);
+        work->journal->foreign = 0;
 
-        rc = ngx_http_wassiit_store_known(&work->file, work->journal, 0);
-        work->journal->foreign = (rc != NGX_OK);
+        if (ngx_http_wassiit_store_known(&work->file, work->journal, 0)
+            == NGX_OK)
+        {
+            (void) ngx_http_wassiit_zone_tell(change->zone, work->journal,
+                                              spans, n);
+        }
 
     } else if (rc == NGX_ERROR) {
         work->journal->foreign = 0;

@@ -285,6 +285,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
     if (file->size > store->journal.size
         && ngx_http_wassiit_store_cut(file, store->journal.size) != NGX_OK)
     {
+        ngx_http_wassiit_store_stamp(file, &store->journal);
         return;
     }
 
@@ -1299,13 +1300,13 @@ ngx_http_wassiit_store_append(ngx_http_wassiit_file_t *file,
         journal->dead_to = file->size;
     }
 
-    (void) fsync(file->fd);
-
     file->size = offset;
 
     if (!journal->foreign) {
         ngx_http_wassiit_store_stamp(file, journal);
     }
+
+    (void) fsync(file->fd);
 
     return NGX_ERROR;
 }
@@ -1607,13 +1608,21 @@ static ngx_int_t
 ngx_http_wassiit_store_line(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_span_t *span, u_char *p)
 {
-    u_char  *eol;
+    off_t    end;
+    u_char  *eol, next;
     u_char   quoted[NGX_HTTP_WASSIIT_ID_LEN + 2];
 
     eol = memchr(p, LF, span->len);
+    end = span->offset + span->len;
+    next = LF;
+
+    /* what was the last line without an LF has got one since */
 
     if (eol ? (eol != p + span->len - 1)
-            : (span->offset + (off_t) span->len != file->size))
+            : (end < file->size
+               && (ngx_http_wassiit_store_read_at(file, &next, 1, end)
+                   != NGX_OK
+                   || next != LF)))
     {
         return NGX_DECLINED;
     }

@@ -776,6 +776,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     /* a writer may have died in the middle of counting */
     sh->ids.used = ngx_http_wassiit_zone_length(sh);
     sh->hurry = 0;
+    sh->left = 0;
     sh->journal = zone->store->journal;
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
@@ -1632,8 +1633,8 @@ ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index, uint32_t hash,
 static void
 ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index, uint32_t *entry)
 {
-    index->used--;
     store(entry, ENTRY_GONE);
+    index->used--;
 
     /* marks at the end of a run serve no search */
 
@@ -2280,7 +2281,7 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    return NGX_OK;
+    return (rc == NGX_OK) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -2347,18 +2348,32 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
 }
 
 
-void
-ngx_http_wassiit_zone_moved(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_span_t *spans, ngx_uint_t n)
+ngx_int_t
+ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
+    ngx_uint_t n)
 {
     ngx_uint_t                 i;
     ngx_http_wassiit_entry_t  *p;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NGX_DECLINED;
+    }
 
     for (i = 0; i < n; i++) {
         p = spans[i].owner;
         store(&p->span, (uint64_t) spans[i].offset << LINE_BITS
                         | spans[i].len);
     }
+
+    zone->sh->journal = *journal;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return NGX_OK;
 }
 
 

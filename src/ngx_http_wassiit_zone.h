@@ -142,7 +142,7 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
  */
 ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
 
-/* What is known of the partners' file; it lies in the zone. */
+/* What is known of the partners' file; it lies in the zone.  See tell(). */
 ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
     ngx_http_wassiit_zone_t *zone);
 
@@ -164,19 +164,27 @@ ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
 /*
  * Adds, changes or removes the partner as the record says; it is in force for
  * every look-up that begins after the return.  There must be room.  Returns
- * NGX_OK; NGX_DECLINED if the zone isn't current any more: nothing is done.
+ * NGX_OK; NGX_DECLINED if the zone isn't current any more: nothing is done;
+ * NGX_ERROR if there was no room, which is logged.
  */
 ngx_int_t ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, ngx_log_t *log);
 
 /*
  * The lines of all partners: an array of n spans, which the caller frees, or
- * NULL: memory is short.  And the same back, when they have moved.
+ * NULL: memory is short.
  */
 ngx_http_wassiit_span_t *ngx_http_wassiit_zone_spans(
     ngx_http_wassiit_zone_t *zone, ngx_uint_t *n, ngx_log_t *log);
-void ngx_http_wassiit_zone_moved(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_span_t *spans, ngx_uint_t n);
+
+/*
+ * Has a journal take the place of the one that lies in the zone, and, if n
+ * isn't 0, lines be where these spans say.  Returns NGX_OK; NGX_DECLINED if the
+ * zone isn't current any more: nothing is done.
+ */
+ngx_int_t ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
+    ngx_uint_t n);
 
 /* The number of partners, as far as one may tell it while others change. */
 ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);

@@ -192,7 +192,7 @@ sub hand_key {
 
 sub ends_in_secrecy {
     my ($server) = @_;
-    my %where = ('answers to GET' => $read, 'the error log' => $server->error_log,
+    my %where = ('answers to GET' => $read // '', 'the error log' => $server->error_log,
                  'the access log' => $server->access_log);
 
     cmp_ok(@secrets, '>', 1, 'there was something to be kept secret');
@@ -1198,6 +1198,36 @@ subtest 'a body that was looked at before' => sub {
     shown($r->json->{key});
     at_door($server, 'key of atlas', '401 expired_key', 'is one at once');
     ends_in_secrecy($server);
+};
+
+
+subtest 'a file that becomes another zone\'s' => sub {
+    my $conf = sub { <<"END" };
+http {
+    wassiit_scopes partners.manage;
+    $_[0]
+    server { listen %%PORT%%; location / { wassiit_access api; empty_gif; } }
+    server { listen %%PORT_2%%; location /admin/ { wassiit_access ops; wassiit_admin $_[1]; } }
+}
+END
+    my $server = Wassiit::Server->start(
+        conf => $conf->("wassiit_zone zone=api:1m file=state/a.jsonl;
+                         wassiit_zone zone=ops:64k file=ops.jsonl;", 'api'),
+        files => { 'state/a.jsonl' => [ partner('atlas', 'key of atlas', rate => '9000r/s') ],
+                   'state/b.jsonl' => [ partner('rif', 'key of rif', rate => '9000r/s') ],
+                   'ops.jsonl' => [ partner('ops', $OPERATOR) ] });
+
+    $server->conf($conf->("wassiit_zone zone=api:1m file=state/b.jsonl;
+                           wassiit_zone zone=new:1m file=state/a.jsonl;
+                           wassiit_zone zone=ops:64k file=ops.jsonl;", 'new'));
+    is($server->reload, '', 'the zone gets another file, its file another zone');
+
+    # the new zone waits for two seconds, which is until the old one's are over
+    my $r = call($server, 'POST', 'partners/atlas/keys');
+    is(outcome($r), 201, 'the new zone is changed');
+    at_door($server, 'key of rif', 200, 'and the old one serves the other file');
+    at_door($server, 'key of atlas', '401 invalid_key', 'alone');
+    ends($server);
 };
 
 

@@ -464,9 +464,6 @@ subtest 'zones that change' => sub {
     $with->('a larger size', 9, zone => '2m');
     $with->('a smaller size', 9, zone => '64k');
     $with->('the same size', 7, zone => '64k');
-    $with->('another name', 9, zones => 'wassiit_zone zone=new:64k '
-            . 'file=partners.jsonl;', server => '', http => '')
-        if 0;
     my $two = sub { return (zones => "wassiit_zone zone=api:64k "
         . "file=partners.jsonl; wassiit_zone zone=$_[0]:64k "
         . 'file=other.jsonl;', server => "location /two { "

@@ -1733,7 +1733,7 @@ unit_store_compact_fails(void)
         switch (i) {
 
         case 0:
-            spans[0].len--;
+            spans[0].len -= 2;
             break;
 
         case 1:
