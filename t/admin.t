@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 
 # The admin endpoint: what each request answers, what it changes and for whom,
 # and what it refuses.

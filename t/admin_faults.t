@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 
 # The admin endpoint on a disk that fails, in a zone that is full, and with a
 # partners' file that someone changes by hand meanwhile: what is refused has

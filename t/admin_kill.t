@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 
 # Workers and the whole nginx are killed in the middle of changes: each start
 # loads what was acknowledged, and so does the zone hold it that outlives a

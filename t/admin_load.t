@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 
 # Many operators at once, on many workers, with reloads: what was acknowledged
 # is in force, in the file and after a restart; nothing else is half there.

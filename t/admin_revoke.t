@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 
 # What an operator takes away is refused by the first request that begins
 # after the answer, at every worker, an old one that still drains too.
