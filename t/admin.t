@@ -1231,6 +1231,22 @@ END
 };
 
 
+subtest 'a file whose last line had no LF is made anew' => sub {
+    my $server = start_with(partner('atlas', 'key of atlas'), partner('rif', 'key of rif'));
+    my $path = $server->dir . "/conf/$FILE";
+
+    truncate $path, -1 + -s $path or die "$path: $!";
+    is($server->reload, '', 'it loads');
+    answers($server, 200, "change $_", 'PATCH', 'partners/atlas', { name => "no. $_" }) for 1 .. 8;
+    ok(wait_for { 7 > (() = file_lines($server)) }, 'lines that count no more go');
+    is(state_of($server, $_)->{id}, $_, "$_ is there") for qw(atlas rif);
+    is($server->reload, '', 'it loads again');
+    at_door($server, 'key of rif', 200, 'with who was last in it');
+    unlike($server->error_log, qr/another program/, 'nobody else has changed it');
+    ends($server);
+};
+
+
 subtest 'conditions are of answers that have an ETag' => sub {
     my $server = start_with(partner('atlas', 'key of atlas'));
     my @conditions = (['If-Match' => '"x"'], ['If-None-Match' => '*'],
