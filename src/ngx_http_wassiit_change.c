@@ -24,6 +24,7 @@ typedef struct {
     size_t                        former;   /* bytes of the line as it is */
     size_t                        len;      /* and as it will be */
     size_t                        wipe;     /* the most that was in line */
+    unsigned                      deleted:1;    /* says the last line */
     u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        text[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        values[NGX_HTTP_WASSIIT_LINE_ARENA]
@@ -49,6 +50,8 @@ static ngx_int_t ngx_http_wassiit_change_find(
 static ngx_int_t ngx_http_wassiit_change_line(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_http_wassiit_span_t *span);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_gone(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_bad_line(
@@ -108,6 +111,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->former = 0;
     work->len = 0;
     work->wipe = 0;
+    work->deleted = 0;
 
     changed = ngx_http_wassiit_change_locked(change, work);
 
@@ -383,6 +387,10 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_arena_leave();
     ngx_http_wassiit_arena_wipe(&work->arena);
 
+    if (changed == NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER && work->deleted) {
+        return ngx_http_wassiit_change_gone(change, work);
+    }
+
     if (changed != NGX_HTTP_WASSIIT_CHANGED) {
         return changed;
     }
@@ -483,9 +491,13 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
     rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, work->line,
                                        work->former, &rec);
 
-    if (rc != NGX_OK || rec->deleted || rec->id.len != change->id.len
+    if (rc != NGX_OK || rec->id.len != change->id.len
         || ngx_memcmp(rec->id.data, change->id.data, rec->id.len) != 0)
     {
+        rc = NGX_DECLINED;
+
+    } else if (rec->deleted) {
+        work->deleted = 1;
         rc = NGX_DECLINED;
     }
 
@@ -493,6 +505,32 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
     work->parse.pos = pos;
 
     return rc;
+}
+
+
+/*
+ * The file says that the partner is deleted, and so will the answer: it is
+ * served no longer.  In a foreign file nobody takes over a line whose writer
+ * has died.
+ */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_gone(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_http_wassiit_record_t  rec;
+
+    if (ngx_http_wassiit_store_sync(&work->file) != NGX_OK) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    ngx_memzero(&rec, sizeof(ngx_http_wassiit_record_t));
+    rec.id = change->id;
+    rec.deleted = 1;
+
+    return ngx_http_wassiit_zone_apply(change->zone, &rec, work->file.log)
+           == NGX_OK
+           ? NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER : NGX_HTTP_WASSIIT_CHANGE_LEFT;
 }
 
 

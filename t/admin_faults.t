@@ -833,6 +833,26 @@ hand("a partner's line is taken out" => sub {
     loads($server);
 });
 
+# What a worker leaves that dies in a removal, too, if the file was edited.
+
+hand('a line says that a partner is deleted' => sub {
+    my ($server) = @_;
+    append($server, qq({"id":"p1","name":"By hand"}\n{"id":"rif","deleted":true}\n));
+    my $file = file($server);
+    works($server, 'rif-key-1', 'it is served');
+    is(patch($server, 'rif', name => 'Gone')->status, 404, 'until it is to be changed');
+    refused($server, 'rif-key-1', 'for it has gone');
+    is(get($server, 'rif')->status, 404, 'for operators, too');
+    ok(file($server) eq $file, 'the file is as it was by hand');
+    isnt(get($server, 'p1')->json->{name}, 'By hand', 'the other line waits');
+    accepted(admin($server, POST => 'partners', { id => 'rif', name => 'Anew' }), 201,
+             'it is made anew');
+    is($server->reload, '', 'a reload');
+    is(get($server, 'rif')->json->{name}, 'Anew', 'it is there');
+    is(get($server, 'p1')->json->{name}, 'By hand', 'and the other line');
+    loads($server);
+});
+
 hand("a partner's line is taken out, and made again" => sub {
     my ($server) = @_;
     replace($server, file($server) =~ s/^.*"id":"rif".*\n//mr);
