@@ -44,12 +44,10 @@ static char *ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static void ngx_http_wassiit_wipe_signer(void *data);
-static char *ngx_http_wassiit_webhook_verify(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static char *ngx_http_wassiit_webhook_sign(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook(ngx_conf_t *cf,
-    ngx_command_t *cmd, ngx_uint_t sign);
+static char *ngx_http_wassiit_webhook(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook_read(
+    ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign);
 static char *ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
     ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
@@ -199,16 +197,16 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
 
     { ngx_string("wassiit_webhook_verify"),
       ANYWHERE|NGX_CONF_TAKE12,
-      ngx_http_wassiit_webhook_verify,
+      ngx_http_wassiit_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_wassiit_loc_conf_t, verify),
       NULL },
 
     { ngx_string("wassiit_webhook_sign"),
       ANYWHERE|NGX_CONF_TAKE123,
-      ngx_http_wassiit_webhook_sign,
+      ngx_http_wassiit_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_wassiit_loc_conf_t, sign),
       NULL },
 
     { ngx_string("wassiit_payload"),
@@ -1421,59 +1419,38 @@ ngx_http_wassiit_wipe_signer(void *data)
 }
 
 
+/* Sets wassiit_webhook_verify or wassiit_webhook_sign. */
+
 static char *
-ngx_http_wassiit_webhook_verify(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
+ngx_http_wassiit_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+    ngx_str_t                    *value;
+    ngx_uint_t                    sign;
+    ngx_http_wassiit_webhook_t  **webhook;
 
-    ngx_str_t  *value;
+    webhook = (void *) ((u_char *) conf + cmd->offset);
 
-    if (wlcf->verify != NGX_CONF_UNSET_PTR) {
+    if (*webhook != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        wlcf->verify = NULL;
+        *webhook = NULL;
         return NGX_CONF_OK;
     }
 
-    wlcf->verify = ngx_http_wassiit_webhook(cf, cmd, 0);
+    sign = (cmd->offset == offsetof(ngx_http_wassiit_loc_conf_t, sign));
+    *webhook = ngx_http_wassiit_webhook_read(cf, cmd, sign);
 
-    return wlcf->verify ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return *webhook ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
-
-static char *
-ngx_http_wassiit_webhook_sign(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_wassiit_loc_conf_t *wlcf = conf;
-
-    ngx_str_t  *value;
-
-    if (wlcf->sign != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        wlcf->sign = NULL;
-        return NGX_CONF_OK;
-    }
-
-    wlcf->sign = ngx_http_wassiit_webhook(cf, cmd, 1);
-
-    return wlcf->sign ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-/* The parameters of wassiit_webhook_verify, or of wassiit_webhook_sign. */
 
 static ngx_http_wassiit_webhook_t *
-ngx_http_wassiit_webhook(ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign)
+ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t sign)
 {
     ngx_str_t                     *value, s[4];
     ngx_uint_t                     i, n;

@@ -330,13 +330,14 @@ while ($face =~ /\{ \s* ngx_string\("(wassiit_\w+)"\), \s* ([^,]+), \s* (\w+),
     my @contexts = map { $flags =~ /HTTP_$_->[0]_CONF/ ? $_->[1] : () }
         ['MAIN', 'http'], ['SRV', 'server'], ['LOC', 'location'],
         ['LIF', 'if in location'];
-    my $default = !defined $field ? $own{$name} // 'none'
+    my $own = exists $own{$name};
+    my $default = $own || !defined $field ? $own{$name} // 'none'
                 : $table ? $enum{$table}{ $merged{$field} }
                 : $merged{$field} ? 'on' : 'off';
 
     $command{$name} = { context => join(', ', @contexts), default => $default,
                         words => $table ? [ values %{ $enum{$table} } ]
-                               : defined $field ? ['on', 'off'] : undef };
+                               : defined $field && !$own ? ['on', 'off'] : undef };
 }
 
 cmp_ok(scalar keys %command, '>=', 10, 'the table of directives is read');
