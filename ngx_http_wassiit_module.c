@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_secret.h"
 
 
 /* a scope named in the configuration, before all are declared */
@@ -1398,9 +1399,7 @@ ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf, ngx_command_t *cmd,
 
     signer->key = key;
 
-    if (ngx_http_wassiit_store_secret(&file, &signer->secret, cf->log)
-        != NGX_OK)
-    {
+    if (ngx_http_wassiit_secret(&file, &signer->secret, cf->log) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -1548,8 +1547,8 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
         return NULL;
     }
 
-    webhook->keys = ngx_http_wassiit_store_secrets(&s[SECRET_FILE], cf->pool,
-                                                   cf->log);
+    webhook->keys = ngx_http_wassiit_secrets(&s[SECRET_FILE], cf->pool,
+                                             cf->log);
 
     return webhook->keys ? webhook : NULL;
 }

@@ -95,7 +95,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->file.log = log;
     work->file.level = NGX_LOG_CRIT;
 
-    rc = ngx_http_wassiit_store_open(&work->file, 1);
+    rc = ngx_http_wassiit_file_open(&work->file, 1);
 
     if (rc != NGX_OK) {
         ngx_free(work);
@@ -115,7 +115,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 
     changed = ngx_http_wassiit_change_locked(change, work);
 
-    ngx_http_wassiit_store_close(&work->file);
+    ngx_http_wassiit_file_close(&work->file);
 
     /* the arena is wiped whenever it is left */
 
@@ -189,16 +189,16 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     if (journal->dead) {
         ours = (file->mtime == journal->mtime);
 
-        if (ngx_http_wassiit_store_bury(file, journal) != NGX_OK) {
+        if (ngx_http_wassiit_file_bury(file, journal) != NGX_OK) {
             return NGX_ERROR;
         }
 
         if (ours) {
-            ngx_http_wassiit_store_stamp(file, journal);
+            ngx_http_wassiit_file_stamp(file, journal);
         }
     }
 
-    rc = ngx_http_wassiit_store_check(file, journal);
+    rc = ngx_http_wassiit_file_check(file, journal);
 
     if (rc == NGX_OK && file->size > journal->size) {
         rc = ngx_http_wassiit_change_tail(change, work);
@@ -232,7 +232,7 @@ ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
     len = ngx_min(file->size, NGX_HTTP_WASSIIT_LINE);
     work->wipe = ngx_max(work->wipe, len);
 
-    if (ngx_http_wassiit_store_read_at(file, p, len, file->size - len)
+    if (ngx_http_wassiit_file_read_at(file, p, len, file->size - len)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -263,7 +263,7 @@ ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
                       "\"%V\" ends in the middle of a line, whose %uz bytes "
                       "are cut off", &file->name, len);
 
-        if (ngx_http_wassiit_store_cut(file, file->size - len) != NGX_OK) {
+        if (ngx_http_wassiit_file_cut(file, file->size - len) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -299,7 +299,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
     len = file->size - offset;
     work->wipe = len;
 
-    if (ngx_http_wassiit_store_read_at(file, p, len, offset) != NGX_OK) {
+    if (ngx_http_wassiit_file_read_at(file, p, len, offset) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -324,8 +324,8 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
                       "\"%V\" ends in the middle of a line, whose %uz bytes "
                       "are cut off", &file->name, len);
 
-        rc = ngx_http_wassiit_store_cut(file, work->journal->size);
-        ngx_http_wassiit_store_stamp(file, work->journal);
+        rc = ngx_http_wassiit_file_cut(file, work->journal->size);
+        ngx_http_wassiit_file_stamp(file, work->journal);
 
         return rc;
     }
@@ -344,7 +344,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
 
         /* its writer didn't come to that, or didn't tell */
 
-        if (ngx_http_wassiit_store_sync(file) != NGX_OK) {
+        if (ngx_http_wassiit_file_sync(file) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -355,7 +355,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
         }
     }
 
-    return ngx_http_wassiit_store_known(file, work->journal, len != 0);
+    return ngx_http_wassiit_file_known(file, work->journal, len != 0);
 }
 
 
@@ -403,7 +403,7 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     {
         /* it is as it should be, but perhaps not on the disk */
 
-        if (ngx_http_wassiit_store_sync(&work->file) != NGX_OK) {
+        if (ngx_http_wassiit_file_sync(&work->file) != NGX_OK) {
             return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
         }
 
@@ -452,8 +452,8 @@ ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
         work->journal->foreign = 1;
     }
 
-    rc = ngx_http_wassiit_store_search(&work->file, &work->parse, &work->arena,
-                                       &change->id, &span);
+    rc = ngx_http_wassiit_file_search(&work->file, &work->parse, &work->arena,
+                                      &change->id, &span);
 
     return (rc == NGX_OK) ? ngx_http_wassiit_change_line(change, work, &span)
                           : rc;
@@ -473,8 +473,8 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
     work->former = span->len;
     work->wipe = ngx_max(work->wipe, span->len);
 
-    if (ngx_http_wassiit_store_read_at(&work->file, work->line, span->len,
-                                       span->offset)
+    if (ngx_http_wassiit_file_read_at(&work->file, work->line, span->len,
+                                      span->offset)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -520,7 +520,7 @@ ngx_http_wassiit_change_gone(ngx_http_wassiit_change_t *change,
 {
     ngx_http_wassiit_record_t  rec;
 
-    if (ngx_http_wassiit_store_sync(&work->file) != NGX_OK) {
+    if (ngx_http_wassiit_file_sync(&work->file) != NGX_OK) {
         return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
@@ -563,8 +563,8 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 
     work->text[work->len++] = LF;
 
-    rc = ngx_http_wassiit_store_append(&work->file, work->journal, work->text,
-                                       work->len, &span);
+    rc = ngx_http_wassiit_file_append(&work->file, work->journal, work->text,
+                                      work->len, &span);
 
     if (rc != NGX_OK) {
         return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
@@ -578,7 +578,7 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 
     if (rc == NGX_DECLINED) {
         /* nobody will be told of it, so it must not come back */
-        (void) ngx_http_wassiit_store_cut(&work->file, span.offset);
+        (void) ngx_http_wassiit_file_cut(&work->file, span.offset);
 
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
@@ -590,7 +590,7 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     }
 
     if (!work->journal->foreign) {
-        (void) ngx_http_wassiit_store_known(&work->file, work->journal, 1);
+        (void) ngx_http_wassiit_file_known(&work->file, work->journal, 1);
     }
 
     return NGX_HTTP_WASSIIT_CHANGED;
@@ -993,12 +993,12 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
 
-    rc = ngx_http_wassiit_store_compact(&work->file, work->journal, spans, n);
+    rc = ngx_http_wassiit_file_compact(&work->file, work->journal, spans, n);
 
     if (rc == NGX_OK) {
         work->journal->foreign = 0;
 
-        if (ngx_http_wassiit_store_known(&work->file, work->journal, 0)
+        if (ngx_http_wassiit_file_known(&work->file, work->journal, 0)
             == NGX_OK)
         {
             (void) ngx_http_wassiit_zone_tell(change->zone, work->journal,

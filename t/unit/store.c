@@ -515,7 +515,7 @@ unit_store_open(void)
     unit_store_file.log = &unit_log;
     unit_store_file.level = NGX_LOG_CRIT;
 
-    return ngx_http_wassiit_store_open(&unit_store_file, 1);
+    return ngx_http_wassiit_file_open(&unit_store_file, 1);
 }
 
 
@@ -524,11 +524,11 @@ unit_store_add(const char *line, ngx_http_wassiit_span_t *span)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_wassiit_store_append(&unit_store_file, &unit_store_journal,
-                                       (u_char *) line, strlen(line), span);
+    rc = ngx_http_wassiit_file_append(&unit_store_file, &unit_store_journal,
+                                      (u_char *) line, strlen(line), span);
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_known(&unit_store_file,
-                                          &unit_store_journal, 1);
+        rc = ngx_http_wassiit_file_known(&unit_store_file,
+                                         &unit_store_journal, 1);
     }
 
     return rc;
@@ -543,14 +543,14 @@ unit_store_known(void)
     ngx_http_wassiit_journal_t  *journal = &unit_store_journal;
 
     if (journal->dead) {
-        if (ngx_http_wassiit_store_bury(&unit_store_file, journal) != NGX_OK) {
+        if (ngx_http_wassiit_file_bury(&unit_store_file, journal) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        ngx_http_wassiit_store_stamp(&unit_store_file, journal);
+        ngx_http_wassiit_file_stamp(&unit_store_file, journal);
     }
 
-    return ngx_http_wassiit_store_check(&unit_store_file, journal);
+    return ngx_http_wassiit_file_check(&unit_store_file, journal);
 }
 
 
@@ -576,7 +576,7 @@ unit_store_change(const char *line)
         rc = unit_store_add(line, &span);
     }
 
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
 
     return rc;
 }
@@ -1114,8 +1114,8 @@ unit_store_appends(void)
     fsyncs = unit_store_faults.fsyncs;
 
     unit_is(unit_store_open(), NGX_OK, "the file is opened");
-    unit_is(ngx_http_wassiit_store_check(&unit_store_file,
-                                         &unit_store_journal),
+    unit_is(ngx_http_wassiit_file_check(&unit_store_file,
+                                        &unit_store_journal),
             NGX_OK, "and known");
     unit_is(unit_store_add(unit_store_lines[0], &span), NGX_OK,
             "a line is added");
@@ -1132,7 +1132,7 @@ unit_store_appends(void)
     unit_is(unit_store_add(unit_store_lines[3], &span), NGX_OK,
             "one more, while it is open");
     unit_is(span.offset, base + len, "stands behind it");
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
 
     snprintf(unit_store_made, STORE_TEXT, "%s%s%s", unit_store_base,
              unit_store_lines[0], unit_store_lines[3]);
@@ -1263,10 +1263,10 @@ unit_store_append_fails(void)
     /* one that may only be read */
 
     unit_store_file.name = unit_store_name;
-    unit_is(ngx_http_wassiit_store_open(&unit_store_file, 0), NGX_OK,
+    unit_is(ngx_http_wassiit_file_open(&unit_store_file, 0), NGX_OK,
             "a file opened to be read");
     unit_is(unit_store_add(line, &span), NGX_ERROR, "can't be changed");
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
 }
 
 
@@ -1362,7 +1362,7 @@ unit_store_cut_fails(void)
         unit_is(unit_store_known(), NGX_DECLINED, "a file that isn't known");
         unit_is(unit_store_add(dead, &span), NGX_ERROR,
                 "a line can't be taken back from it");
-        ngx_http_wassiit_store_close(&unit_store_file);
+        ngx_http_wassiit_file_close(&unit_store_file);
     }
 
     unit_store_heal();
@@ -1370,7 +1370,7 @@ unit_store_cut_fails(void)
     if (unit_store_open() == NGX_OK) {
         (void) unit_store_known();
         (void) unit_store_add("{\"id\":\"z\"}\n", &span);
-        ngx_http_wassiit_store_close(&unit_store_file);
+        ngx_http_wassiit_file_close(&unit_store_file);
     }
 
     if (!unit_ok(unit_store_load(0)
@@ -1392,11 +1392,11 @@ unit_store_compact(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_wassiit_store_compact(&unit_store->file,
-                                        &unit_store->journal, spans, n);
+    rc = ngx_http_wassiit_file_compact(&unit_store->file,
+                                       &unit_store->journal, spans, n);
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_store_known(&unit_store->file,
-                                          &unit_store->journal, 0);
+        rc = ngx_http_wassiit_file_known(&unit_store->file,
+                                         &unit_store->journal, 0);
     }
 
     return rc;
@@ -1468,8 +1468,8 @@ unit_store_compacts(void)
             && unit_store->journal.size == sizeof(unit_store_new) - 1
             && unit_store->journal.due == 0
             && !unit_store->journal.folder, "the journal tells of it");
-    unit_is(ngx_http_wassiit_store_check(&unit_store->file,
-                                         &unit_store->journal),
+    unit_is(ngx_http_wassiit_file_check(&unit_store->file,
+                                        &unit_store->journal),
             NGX_OK, "and knows it");
 
     offset = 0;
@@ -1713,8 +1713,8 @@ unit_store_compact_fails(void)
                 && unit_store->journal.lines == journal.lines
                 && unit_store->journal.crc == journal.crc
                 && unit_store->journal.ino == journal.ino
-                && ngx_http_wassiit_store_check(&unit_store->file,
-                                                &unit_store->journal)
+                && ngx_http_wassiit_file_check(&unit_store->file,
+                                               &unit_store->journal)
                    == NGX_OK, "and known as it was");
 
         unit_store_leave();
@@ -1890,9 +1890,9 @@ unit_store_checked(ngx_int_t expected, const char *what)
     rc = NGX_ERROR;
 
     if (unit_store_open() == NGX_OK) {
-        rc = ngx_http_wassiit_store_check(&unit_store_file,
-                                          &unit_store_journal);
-        ngx_http_wassiit_store_close(&unit_store_file);
+        rc = ngx_http_wassiit_file_check(&unit_store_file,
+                                         &unit_store_journal);
+        ngx_http_wassiit_file_close(&unit_store_file);
     }
 
     unit_is(rc, expected, what);
@@ -1956,8 +1956,8 @@ unit_store_searches(void)
         id.data = (u_char *) asked[i].id;
         id.len = strlen(asked[i].id);
 
-        rc = ngx_http_wassiit_store_search(&unit_store_file, &parse, &arena,
-                                           &id, &span);
+        rc = ngx_http_wassiit_file_search(&unit_store_file, &parse, &arena,
+                                          &id, &span);
 
         unit_ok(rc == asked[i].rc && parse.pos == memory
                 && (rc != NGX_OK
@@ -1974,7 +1974,7 @@ unit_store_searches(void)
 
     unit_is(span.offset, 0, "it looks up to the first line");
 
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
     free(memory);
     free(values);
 }
@@ -1994,7 +1994,7 @@ unit_store_locks(void)
     unit_is(unit_store_open(), NGX_OK, "until it is free");
     fd = open(unit_store_path, O_RDONLY);
     unit_ok(flock(fd, LOCK_EX|LOCK_NB) == -1, "then it is ours");
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
     unit_is(flock(fd, LOCK_EX|LOCK_NB), 0, "and then no one's");
     (void) close(fd);
 
@@ -2004,7 +2004,7 @@ unit_store_locks(void)
     unit_is(unit_store_open(), NGX_AGAIN, "until it is through");
     unit_store_leave();
     unit_is(unit_store_open(), NGX_OK, "and then no more");
-    ngx_http_wassiit_store_close(&unit_store_file);
+    ngx_http_wassiit_file_close(&unit_store_file);
 
     unit_store_load(0);
     unit_is(unit_store_open(), NGX_AGAIN, "who only reads it, too");

@@ -1,0 +1,180 @@
+
+/*
+ * The partners' file: JSON Lines, one partner a line; of two lines with one
+ * id, the later counts.  A change is one more line.
+ *
+ * Who loads or changes the file holds a lock on it (flock).  All of these
+ * functions may run in a thread, one at a time for one file.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_wassiit_record.h"
+
+
+/* a file that is open and locked */
+
+typedef struct {
+    ngx_str_t                         name;     /* ends with a zero */
+    ngx_fd_t                          fd;       /* NGX_INVALID_FILE: closed */
+    ngx_log_t                        *log;
+    ngx_uint_t                        level;    /* at which errors are logged */
+    uint64_t                          dev;
+    uint64_t                          ino;
+    off_t                             size;
+    int64_t                           mtime;    /* nanoseconds */
+    unsigned                          writable:1;
+} ngx_http_wassiit_file_t;
+
+
+/*
+ * What those who share the partners know of their file.  Whoever reads or
+ * writes it holds the file's lock.
+ */
+
+typedef struct {
+    uint64_t                          dev;
+    uint64_t                          ino;
+    off_t                             size;     /* up to here it is in memory */
+    uint32_t                          crc;      /* of the bytes before */
+    uint32_t                          lines;    /* up to here */
+    uint32_t                          due;      /* to compact at so many */
+    int64_t                           mtime;    /* with this size */
+
+    /* of a change that failed, and couldn't be taken back: if dead is set */
+    uint64_t                          dead_dev;
+    uint64_t                          dead_ino;
+    off_t                             dead_from;
+    off_t                             dead_to;
+
+    u_char                            dead;
+    u_char                            foreign;  /* changed by someone else */
+    u_char                            folder;   /* isn't on the disk yet */
+} ngx_http_wassiit_journal_t;
+
+
+/* a line that counts, and what it is of */
+
+typedef struct {
+    off_t                             offset;
+    size_t                            len;      /* with its LF, if it has one */
+    ngx_str_t                         id;       /* of the partner */
+    void                             *owner;
+} ngx_http_wassiit_span_t;
+
+
+/*
+ * Opens the file and locks it: for writing, against everyone, if write is set;
+ * else against those.  Returns NGX_OK, and the caller closes it; NGX_AGAIN:
+ * someone else has the lock; NGX_ERROR, which is logged.  name, log and level
+ * are the caller's to set.
+ */
+ngx_int_t ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file,
+    ngx_uint_t write);
+void ngx_http_wassiit_file_close(ngx_http_wassiit_file_t *file);
+
+/*
+ * Reads all of the file fd, from where it stands.  Returns its *size bytes,
+ * which the caller wipes and frees, or NULL, which is logged at "emerg" with
+ * the file's name; warns if everyone may read it.
+ */
+u_char *ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd,
+    size_t *size, ngx_log_t *log);
+
+/* What a journal keeps of the last of a file's size bytes, all in data. */
+uint32_t ngx_http_wassiit_file_crc(u_char *data, off_t size);
+
+/*
+ * Compares the file with what is known of it.  Returns NGX_OK: it is as it
+ * was, but for file->size - journal->size bytes at its end, as someone leaves
+ * them who dies before the journal tells of them; NGX_DECLINED: it has been
+ * changed by someone else, which the journal then says until the next load;
+ * NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/*
+ * Reads len bytes at offset into p.  Returns NGX_OK, or NGX_ERROR, which is
+ * logged, if there are fewer, too.
+ */
+ngx_int_t ngx_http_wassiit_file_read_at(ngx_http_wassiit_file_t *file,
+    u_char *p, size_t len, off_t offset);
+
+/*
+ * Looks through the whole file for the last line of a partner, by the scopes
+ * and with the memory of parse, as for ngx_http_wassiit_record_parse().
+ * Returns NGX_OK and sets span; NGX_DECLINED: there is none; NGX_ABORT: it is a
+ * bad one, for which parse->fault tells why; NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_http_wassiit_file_search(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_arena_t *arena,
+    ngx_str_t *id, ngx_http_wassiit_span_t *span);
+
+/*
+ * What former tells of the file as dead is not in force, though it is among
+ * the size bytes that data has of it: it is blanked there, or left out at the
+ * end, and the journal told.  Returns the bytes that are left.
+ */
+size_t ngx_http_wassiit_file_alive(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_journal_t *former,
+    u_char *data, size_t size);
+
+/*
+ * Takes out of the file what the journal tells of it as dead.  Returns NGX_OK,
+ * or NGX_ERROR.
+ */
+ngx_int_t ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/* Tells the journal that the file's time is the one that it has now. */
+void ngx_http_wassiit_file_stamp(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/* Cuts the file to this size, on the disk.  Returns NGX_OK, or NGX_ERROR. */
+ngx_int_t ngx_http_wassiit_file_cut(ngx_http_wassiit_file_t *file,
+    off_t size);
+
+/* Waits until all of it is on the disk.  Returns NGX_OK, or NGX_ERROR. */
+ngx_int_t ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file);
+
+/*
+ * Adds a line of len bytes, its LF included, and waits until it is on the
+ * disk.  Returns NGX_OK and sets span to where it lies; NGX_ERROR, which is
+ * logged, and the file is what it was; NGX_AGAIN: someone has written to it
+ * since it was opened.  It is for the caller to tell the journal, when the line
+ * is in force.
+ */
+ngx_int_t ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, u_char *line, size_t len,
+    ngx_http_wassiit_span_t *span);
+
+/*
+ * Tells the journal that all lines, so many more, are in memory.  Returns
+ * NGX_OK, or NGX_ERROR if that isn't sure: then the file is a foreign one.
+ */
+ngx_int_t ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_uint_t lines);
+
+/* Deletes what was to be put in the file's place by someone who died. */
+void ngx_http_wassiit_file_clean(ngx_http_wassiit_file_t *file);
+
+/*
+ * Puts a new file in place of this one, with n of its lines, which must not
+ * overlap; sets their new offsets and sorts spans by them.  The journal is told
+ * of all but what ngx_http_wassiit_file_known() tells.  The lock holds on.
+ * Returns NGX_OK; NGX_ERROR, which is logged; NGX_DECLINED: a span is not of a
+ * line that has its id; all is then what it was.
+ */
+ngx_int_t ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
+    ngx_uint_t n);
+
+
+#endif /* _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_ */

@@ -1,0 +1,177 @@
+
+#include "ngx_http_wassiit_file.h"
+#include "ngx_http_wassiit_secret.h"
+
+
+static void ngx_http_wassiit_secrets_wipe(void *data);
+static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, size_t *size,
+    ngx_log_t *log);
+
+
+ngx_int_t
+ngx_http_wassiit_secret(ngx_str_t *file, ngx_wassiit_hmac_key_t *key,
+    ngx_log_t *log)
+{
+    u_char   *data, *p, *secret;
+    size_t    size;
+    ssize_t   n;
+
+    data = ngx_http_wassiit_secret_read(file, &size, log);
+    if (data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = data + size;
+
+    if (p > data && p[-1] == LF) {
+        p--;
+    }
+
+    if (p > data && p[-1] == CR) {
+        p--;
+    }
+
+    n = NGX_ERROR;
+
+    secret = ngx_alloc(NGX_WASSIIT_HMAC_DECODED(size), log);
+    if (secret == NULL) {
+        goto done;
+    }
+
+    n = ngx_wassiit_hmac_decode(secret, data, p - data);
+
+    if (n == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      (p == data) ? "secret file \"%V\" is empty"
+                                  : "secret file \"%V\" is not one line of "
+                                    "base64", file);
+
+    } else {
+        ngx_wassiit_hmac_key(key, secret, n);
+    }
+
+    ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(size));
+    ngx_free(secret);
+
+done:
+
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_array_t *
+ngx_http_wassiit_secrets(ngx_str_t *file, ngx_pool_t *pool,
+    ngx_log_t *log)
+{
+    u_char                  *data, *p, *eol, *next, *last;
+    size_t                   size;
+    ngx_uint_t               line;
+    ngx_array_t             *keys;
+    ngx_pool_cleanup_t      *cln;
+    ngx_wassiit_hmac_key_t  *key;
+
+    data = ngx_http_wassiit_secret_read(file, &size, log);
+    if (data == NULL) {
+        return NULL;
+    }
+
+    last = data + size;
+    keys = NULL;
+
+    for (p = data, line = 1; p < last; p++) {
+        line += (*p == LF);
+    }
+
+    /* no larger than it will be: as it grew it would leave copies behind */
+
+    keys = ngx_array_create(pool, line, sizeof(ngx_wassiit_hmac_key_t));
+    cln = ngx_pool_cleanup_add(pool, 0);
+
+    if (keys == NULL || cln == NULL) {
+        keys = NULL;
+        goto done;
+    }
+
+    cln->handler = ngx_http_wassiit_secrets_wipe;
+    cln->data = keys;
+
+    if (size == 0) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "secret file \"%V\" is empty",
+                      file);
+        keys = NULL;
+        goto done;
+    }
+
+    for (p = data, line = 1; p < last; p = next, line++) {
+        eol = memchr(p, LF, last - p);
+
+        next = eol ? eol + 1 : last;
+        eol = eol ? eol : last;
+
+        if (eol > p && eol[-1] == CR) {
+            eol--;
+        }
+
+        if (eol == p) {
+            /* anyone can sign with nothing */
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "secret file \"%V\" has an empty line: %ui",
+                          file, line);
+            keys = NULL;
+            goto done;
+        }
+
+        key = ngx_array_push(keys);
+        if (key == NULL) {
+            keys = NULL;
+            goto done;
+        }
+
+        ngx_wassiit_hmac_key(key, p, eol - p);
+    }
+
+done:
+
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    return keys;
+}
+
+
+static void
+ngx_http_wassiit_secrets_wipe(void *data)
+{
+    ngx_array_t *keys = data;
+
+    ngx_explicit_memzero(keys->elts, keys->nalloc * keys->size);
+}
+
+
+static u_char *
+ngx_http_wassiit_secret_read(ngx_str_t *file, size_t *size,
+    ngx_log_t *log)
+{
+    u_char    *data;
+    ngx_fd_t   fd;
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_open_file_n " \"%V\" failed", file);
+        return NULL;
+    }
+
+    data = ngx_http_wassiit_file_read(file, fd, size, log);
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                      ngx_close_file_n " \"%V\" failed", file);
+    }
+
+    return data;
+}

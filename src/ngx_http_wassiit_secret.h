@@ -1,0 +1,33 @@
+
+/* Files with secrets that are read once, with the configuration. */
+
+
+#ifndef _NGX_HTTP_WASSIIT_SECRET_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_SECRET_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_wassiit_hmac.h"
+
+
+/*
+ * Reads the secret in the first line of a file, base64 as the function
+ * ngx_wassiit_hmac_decode() takes it, and makes its key.  Returns NGX_OK or
+ * NGX_ERROR, which is then logged at "emerg" with the file's name.
+ */
+ngx_int_t ngx_http_wassiit_secret(ngx_str_t *file,
+    ngx_wassiit_hmac_key_t *key, ngx_log_t *log);
+
+/*
+ * Reads a secret a line: the bytes of each, as they are, up to its LF or CRLF.
+ * Returns an array of ngx_wassiit_hmac_key_t from the pool, at least one, which
+ * the pool's end wipes; or NULL, which is then logged at "emerg" with the
+ * file's name: a file without a line, or with an empty one, is an error.
+ */
+ngx_array_t *ngx_http_wassiit_secrets(ngx_str_t *file,
+    ngx_pool_t *pool, ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_WASSIIT_SECRET_H_INCLUDED_ */
