@@ -2,7 +2,7 @@
 # Everything that can be said of the sources without running them: style,
 # warnings of gcc and clang, gcc's analyzer, clang-tidy, cppcheck. Any finding
 # is fatal. nginx's own headers are read as the system's, so that they are not
-# what is looked at.
+# what is looked at. What t/bench has must compile, as nobody runs it here.
 #   check.sh            all of it
 #   check.sh FILE.c     one source's compilers and analyzers
 set -euo pipefail
@@ -46,5 +46,8 @@ for script in .ci/run conf/setup/*.sh t/lib/*.sh; do
 done
 cppcheck --quiet --error-exitcode=1 --inline-suppr -I src \
     --enable=warning,portability,performance ./*.c src
+for bench in t/bench/*.c; do
+    gcc -O2 -fsyntax-only "${flags[@]}" -I t/unit "${warnings[@]}" "$bench"
+done
 printf '%s\n' ./*.c src/*.c | xargs -P "$(nproc)" -n 1 "$0"
 echo 'check: nothing found'

@@ -6,7 +6,7 @@
 
 
 #include "unit.h"
-#include "nginx.h"
+#include "objects.h"
 
 #include "ngx_http_wassiit_store.h"
 

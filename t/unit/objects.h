@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _UNIT_NGINX_H_INCLUDED_
-#define _UNIT_NGINX_H_INCLUDED_
+#ifndef _UNIT_OBJECTS_H_INCLUDED_
+#define _UNIT_OBJECTS_H_INCLUDED_
 
 
 #include "unit.h"
@@ -252,4 +252,4 @@ ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size)
 }
 
 
-#endif /* _UNIT_NGINX_H_INCLUDED_ */
+#endif /* _UNIT_OBJECTS_H_INCLUDED_ */
