@@ -1,32 +1,21 @@
 
-#include "ngx_http_wassiit_zone.h"
-
-
 /*
- * All memory is cut into units of one size, so that what one partner leaves
- * fits any other and the room needed can be told beforehand.  A partner
- * takes one unit, those of its window, one more for every five keys after
- * its first, and one for its secrets, if it has any.
- *
- * Readers find a partner through an index that is written with single
- * atomic stores, copy what they need, and look again if sh->changes has
- * moved: it moves after something was taken out of the index, before its
- * memory is used again.  What of a partner changes together stands in two
- * copies, of which partner->version names the valid one, so that a writer
- * who dies leaves a whole one behind.
- *
- * Freed units rest for a while, as they are: a reader may still hold on to
- * one.  So the list of them stands beside, not in them.
+ * Those who lay out a zone, load and change it: they hold the mutex of its
+ * slab pool, or are the only ones, and leave it whole at each store.
  */
-#define ZONE_REST               2000            /* milliseconds */
+
+
+#include "ngx_http_wassiit_zone_sh.h"
+
+
+/* how long freed units rest, in milliseconds */
+#define ZONE_REST               2000
 
 /*
  * How long a zone that takes the place of another one waits with changes: the
  * other is asked as long, by workers that accept connections.  Microseconds.
  */
 #define ZONE_LEAVE              2000000
-
-#define ZONE_MORE_KEYS          5
 
 /*
  * Index entries a unit.  A partner takes two units or more, so at most half
@@ -44,126 +33,8 @@
     (NGX_WASSIIT_UNIT + (ZONE_KEY_SLOTS + ZONE_ID_SLOTS) * sizeof(uint32_t)   \
      + sizeof(ngx_http_wassiit_free_t))
 
-/*
- * Partners are linked by their ids' order, too: a skip list, in which one of
- * four is on the next level.  Each store leaves it whole, so that readers need
- * no lock, and a writer may die.
- */
-#define ZONE_LEVELS             10
-
 /* of a line's place: those of its length */
 #define LINE_BITS               20
-
-/* how often a reader looks again while a partner is being changed */
-#define ZONE_TRIES              10000
-#define ZONE_SPIN               100
-
-/*
- * An index entry: a tag of 3 bits, the highest always set; 3 bits that are 0
- * for the key in a partner's unit, or 1 + the number of a key in a unit of
- * more keys; the unit.  It is small, as the index is what caches hold of a
- * zone.  An entry that was taken out is marked, as a search goes on there.
- */
-#define ENTRY_UNITS             ((uint32_t) 1 << 26)
-#define ENTRY_EMPTY             0
-#define ENTRY_GONE              ENTRY_UNITS
-#define ENTRY(hash, slot, unit)                                              \
-    (0x80000000 | ((hash) & 3) << 29 | (uint32_t) (slot) << 26 | (unit))
-#define ENTRY_TAG(e)            ((e) >> 29)
-#define ENTRY_SLOT(e)           ((e) >> 26 & 7)
-#define ENTRY_UNIT(e)           ((e) & (ENTRY_UNITS - 1))
-
-
-typedef struct {
-    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
-    int64_t                       created;
-    int64_t                       expires;
-    uint32_t                      last_used;  /* seconds, or 0 */
-    u_char                        used;
-    u_char                        id_len;
-    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
-} ngx_http_wassiit_slot_t;
-
-
-typedef struct {
-    uint64_t                      scopes;
-    uint32_t                      window;
-    uint32_t                      secrets;  /* unit, never changed, or 0 */
-    u_char                        enabled;
-    u_char                        name_len;
-    u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
-} ngx_http_wassiit_state_t;
-
-
-typedef struct {
-    uint64_t                      serial;   /* 0: no partner lies here */
-    uint64_t                      version;
-    ngx_http_wassiit_slot_t       key;
-    uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
-    uint32_t                      more;     /* unit of further keys, or 0 */
-    uint32_t                      mark;     /* the last load that had it */
-    uint64_t                      span;     /* its line: offset, length */
-    uint32_t                      next[ZONE_LEVELS];  /* by id, or 0 */
-    uint32_t                      edits;    /* odd: it is being changed */
-    u_char                        id_len;
-    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
-    ngx_http_wassiit_state_t      state[2];
-} ngx_http_wassiit_entry_t;
-
-
-typedef struct {
-    uint32_t                      next;     /* unit of further keys, or 0 */
-    uint32_t                      owner;
-    ngx_http_wassiit_slot_t       keys[ZONE_MORE_KEYS];
-} ngx_http_wassiit_more_t;
-
-
-typedef struct {
-    uint32_t                      next;
-    uint32_t                      since;    /* milliseconds, may wrap */
-} ngx_http_wassiit_free_t;
-
-
-typedef char ngx_http_wassiit_entry_fits[
-    sizeof(ngx_http_wassiit_entry_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
-typedef char ngx_http_wassiit_more_fits[
-    sizeof(ngx_http_wassiit_more_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
-
-
-typedef struct {
-    uint32_t                     *entries;
-    uint32_t                      size;
-    uint32_t                      used;
-    uint32_t                      reach;    /* the longest search */
-} ngx_http_wassiit_index_t;
-
-
-struct ngx_http_wassiit_zone_sh_s {
-    uint64_t                      changes;
-    uint64_t                      left;     /* from this time on, or 0 */
-    u_char                       *base;
-    ngx_http_wassiit_index_t      keys;
-    ngx_http_wassiit_index_t      ids;
-
-    /* writers only */
-    uint64_t                      serial;
-    uint32_t                      load;     /* the number of loads */
-    uint32_t                      units;    /* all of them, with number 0 */
-    uint32_t                      fresh;    /* the first never used */
-    uint32_t                      free;     /* the longest at rest, or 0 */
-    uint32_t                      free_last;
-    ngx_http_wassiit_free_t      *frees;    /* of each unit */
-    uint32_t                      first[ZONE_LEVELS];   /* by id, or 0 */
-    uint32_t                      finger[ZONE_LEVELS];  /* see order_find() */
-    uint32_t                      hurry;    /* no waiting for what rests */
-    uint64_t                      opens;    /* to changes, at this time */
-    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
-    ngx_http_wassiit_journal_t    journal;
-};
-
-
-#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 
 static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
@@ -224,13 +95,8 @@ static void ngx_http_wassiit_zone_state(ngx_http_wassiit_entry_t *p,
     ngx_http_wassiit_state_t *state);
 static uint32_t *ngx_http_wassiit_zone_lookup_id(
     ngx_http_wassiit_zone_sh_t *sh, u_char *id, size_t len);
-static ngx_http_wassiit_entry_t *ngx_http_wassiit_zone_read_id(
-    ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id);
 static uint32_t ngx_http_wassiit_zone_partner(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);
-static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
-    ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint32_t **entry,
-    uint32_t *unit);
 static void ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index,
     uint32_t hash, uint32_t entry);
 static void ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index,
@@ -252,120 +118,13 @@ static ngx_uint_t ngx_http_wassiit_zone_length(
     ngx_http_wassiit_zone_sh_t *sh);
 static size_t ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh,
     size_t want);
-static ngx_int_t ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
-    ngx_uint_t full);
-static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info);
-static uint64_t ngx_http_wassiit_zone_clock(void);
 static uint32_t ngx_http_wassiit_zone_ms(void);
-
-
-static ngx_inline void *
-ngx_http_wassiit_zone_at(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
-{
-    return sh->base + (size_t) unit * NGX_WASSIIT_UNIT;
-}
-
-
-static ngx_inline uint32_t
-ngx_http_wassiit_zone_word(const u_char *digest, ngx_uint_t n)
-{
-    uint32_t  word;
-
-    ngx_memcpy(&word, digest + n * sizeof(uint32_t), sizeof(uint32_t));
-
-    return word;
-}
-
-
-/* in constant time, though a digest tells nothing of its key */
-
-static ngx_inline ngx_uint_t
-ngx_http_wassiit_zone_same(const u_char *a, const u_char *b)
-{
-    uint64_t  x[4], y[4];
-
-    ngx_memcpy(x, a, NGX_WASSIIT_DIGEST_LEN);
-    ngx_memcpy(y, b, NGX_WASSIIT_DIGEST_LEN);
-
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]))
-           == 0;
-}
-
-
-/*
- * Asks for the lines of a partner that are about to be read, so that there is
- * one wait for memory and not one after another.
- */
-
-static ngx_inline void
-ngx_http_wassiit_zone_prefetch_entry(ngx_http_wassiit_entry_t *p)
-{
-    __builtin_prefetch(p);
-    __builtin_prefetch(p->key.id);
-    __builtin_prefetch(p->counts, 1);
-    __builtin_prefetch(p->id);
-    __builtin_prefetch(&p->state[0]);
-    __builtin_prefetch(&p->state[1]);
-}
-
-
-/* the place in an index where the search for a hash begins */
-
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_first(ngx_http_wassiit_index_t *index, uint32_t hash)
-{
-    return index->entries + ((uint64_t) hash * index->size >> 32);
-}
-
-
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint32_t *entry)
-{
-    return (entry + 1 == index->entries + index->size) ? index->entries
-                                                       : entry + 1;
-}
 
 
 static ngx_inline uint64_t
 ngx_http_wassiit_zone_line(ngx_http_wassiit_record_t *rec)
 {
     return (uint64_t) rec->offset << LINE_BITS | rec->len;
-}
-
-
-/* what follows a partner on a level, or, for 0, the first one */
-
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_after(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
-    ngx_uint_t level)
-{
-    ngx_http_wassiit_entry_t  *p;
-
-    if (unit == 0) {
-        return &sh->first[level];
-    }
-
-    p = ngx_http_wassiit_zone_at(sh, unit);
-
-    return &p->next[level];
-}
-
-
-/* how the id of the partner at unit compares to this one */
-
-static ngx_inline ngx_int_t
-ngx_http_wassiit_zone_compare(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
-    u_char *id, size_t len)
-{
-    ngx_http_wassiit_entry_t  *p;
-
-    p = ngx_http_wassiit_zone_at(sh, unit);
-
-    return ngx_http_wassiit_record_order(p->id, ngx_min(p->id_len,
-                                                    NGX_HTTP_WASSIIT_ID_LEN),
-                                         id, len);
 }
 
 
@@ -1493,43 +1252,6 @@ ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
 }
 
 
-/* The same for readers, who look again if sh->changes has moved. */
-
-static ngx_http_wassiit_entry_t *
-ngx_http_wassiit_zone_read_id(ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id)
-{
-    uint32_t                   hash, value;
-    uint32_t                  *e;
-    ngx_uint_t                 n;
-    ngx_http_wassiit_entry_t  *p;
-
-    hash = ngx_murmur_hash2(id->data, id->len);
-    e = ngx_http_wassiit_zone_first(&sh->ids, hash);
-
-    for (n = 0; n <= load(&sh->ids.reach); n++) {
-        value = load(e);
-
-        if (value == ENTRY_EMPTY) {
-            break;
-        }
-
-        if (ENTRY_TAG(value) == ENTRY_TAG(ENTRY(hash, 0, 0))) {
-            p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(value));
-
-            if (p->id_len == id->len
-                && ngx_memcmp(p->id, id->data, id->len) == 0)
-            {
-                return p;
-            }
-        }
-
-        e = ngx_http_wassiit_zone_next(&sh->ids, e);
-    }
-
-    return NULL;
-}
-
-
 /* Returns the unit of the record's partner, 0 if there is none. */
 
 static uint32_t
@@ -1546,64 +1268,6 @@ ngx_http_wassiit_zone_partner(ngx_http_wassiit_zone_t *zone,
                                             rec->id.len);
 
     return entry ? ENTRY_UNIT(*entry) : 0;
-}
-
-
-/*
- * Returns the slot of the key with this digest, its entry in the index and
- * the unit of its partner; NULL if there is none.
- */
-
-static ngx_http_wassiit_slot_t *
-ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
-    const u_char *digest, uint32_t **entry, uint32_t *unit)
-{
-    uint32_t                  tag, reach;
-    uint32_t                 *e, at;
-    ngx_uint_t                n;
-    ngx_http_wassiit_more_t  *m;
-    ngx_http_wassiit_slot_t  *slot;
-    ngx_http_wassiit_entry_t *p;
-
-    tag = ENTRY_TAG(ENTRY(ngx_http_wassiit_zone_word(digest, 1), 0, 0));
-
-    e = ngx_http_wassiit_zone_first(&sh->keys,
-                                    ngx_http_wassiit_zone_word(digest, 0));
-
-    /* however many entries have gone, an unknown key costs no long search */
-    reach = load(&sh->keys.reach);
-
-    for (n = 0; n <= reach; n++) {
-        at = load(e);
-
-        if (at == ENTRY_EMPTY) {
-            break;
-        }
-
-        if (ENTRY_TAG(at) == tag) {
-
-            if (ENTRY_SLOT(at) == 0) {
-                p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
-                slot = &p->key;
-                *unit = ENTRY_UNIT(at);
-                ngx_http_wassiit_zone_prefetch_entry(p);
-
-            } else {
-                m = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
-                slot = &m->keys[ENTRY_SLOT(at) - 1];
-                *unit = m->owner;
-            }
-
-            if (ngx_http_wassiit_zone_same(slot->digest, digest)) {
-                *entry = e;
-                return slot;
-            }
-        }
-
-        e = ngx_http_wassiit_zone_next(&sh->keys, e);
-    }
-
-    return NULL;
 }
 
 
@@ -1844,248 +1508,10 @@ ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
 }
 
 
-/* microseconds; doesn't follow the wall clock */
-
-static uint64_t
-ngx_http_wassiit_zone_clock(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-
 static uint32_t
 ngx_http_wassiit_zone_ms(void)
 {
     return (uint32_t) (ngx_http_wassiit_zone_clock() / 1000);
-}
-
-
-void
-ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_zone_t *zone,
-    const u_char digest[NGX_WASSIIT_DIGEST_LEN])
-{
-    __builtin_prefetch(ngx_http_wassiit_zone_first(&zone->sh->keys,
-                                       ngx_http_wassiit_zone_word(digest, 0)));
-}
-
-
-void
-ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
-    const u_char digest[NGX_WASSIIT_DIGEST_LEN])
-{
-    uint32_t  *e;
-
-    e = ngx_http_wassiit_zone_first(&zone->sh->keys,
-                                    ngx_http_wassiit_zone_word(digest, 0));
-
-    __builtin_prefetch(ngx_http_wassiit_zone_at(zone->sh,
-                                                ENTRY_UNIT(load(e))));
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
-    const u_char digest[NGX_WASSIIT_DIGEST_LEN],
-    ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac)
-{
-    u_char                      *names;
-    uint32_t                     unit, window, secrets;
-    uint32_t                    *entry;
-    uint64_t                     left, changes, version;
-    ngx_http_wassiit_slot_t     *slot;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_state_t    *state;
-    ngx_http_wassiit_zone_sh_t  *sh;
-    ngx_http_wassiit_secrets_t  *s;
-
-    sh = zone->sh;
-
-    left = load(&sh->left);
-
-    if (left && ngx_http_wassiit_zone_clock() >= left) {
-        return NGX_ABORT;
-    }
-
-    for ( ;; ) {
-        changes = load(&sh->changes);
-
-        slot = ngx_http_wassiit_zone_lookup_key(sh, digest, &entry, &unit);
-
-        if (slot == NULL) {
-            __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-            if (load(&sh->changes) == changes) {
-                return NGX_DECLINED;
-            }
-
-            continue;
-        }
-
-        if (unit >= sh->units) {
-            /* read from memory that was used again meanwhile */
-            continue;
-        }
-
-        p = ngx_http_wassiit_zone_at(sh, unit);
-
-        version = load(&p->version);
-        state = &p->state[version & 1];
-
-        window = state->window;
-        __builtin_prefetch(ngx_http_wassiit_zone_at(sh, window));
-
-        partner->unit = unit;
-        partner->slot = slot;
-        partner->serial = p->serial;
-        partner->created = slot->created;
-        partner->expires = slot->expires;
-        partner->enabled = state->enabled;
-        partner->scopes = state->scopes;
-
-        secrets = state->secrets;
-        partner->hmac = 0;
-
-        if (hmac && secrets && secrets < sh->units) {
-            s = ngx_http_wassiit_zone_at(sh, secrets);
-            partner->hmac = (s->has_hmac != 0);
-            *hmac = s->hmac;
-        }
-
-        /* lengths of what isn't valid any more may be anything */
-
-        partner->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        partner->key_id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        partner->name_len = ngx_min(state->name_len,
-                                    NGX_HTTP_WASSIIT_NAME_LEN);
-
-        names = ngx_cpymem(partner->names, p->id, partner->id_len);
-        names = ngx_cpymem(names, slot->id, partner->key_id_len);
-        ngx_memcpy(names, state->name, partner->name_len);
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->version) == version && load(&sh->changes) == changes) {
-            ngx_wassiit_window_prefetch(sh->base, window);
-            return NGX_OK;
-        }
-    }
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
-    ngx_wassiit_hmac_key_t *key)
-{
-    uint32_t                     secrets;
-    uint64_t                     changes, version;
-    ngx_uint_t                   has;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
-    ngx_http_wassiit_secrets_t  *s;
-
-    sh = zone->sh;
-
-    for ( ;; ) {
-        changes = load(&sh->changes);
-
-        p = ngx_http_wassiit_zone_read_id(sh, id);
-        version = 0;
-        has = 0;
-
-        if (p) {
-            version = load(&p->version);
-            secrets = p->state[version & 1].secrets;
-
-            if (secrets && secrets < sh->units) {
-                s = ngx_http_wassiit_zone_at(sh, secrets);
-                has = s->has_webhook;
-                *key = s->webhook;
-            }
-        }
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&sh->changes) != changes
-            || (p && load(&p->version) != version))
-        {
-            continue;
-        }
-
-        return (p == NULL) ? NGX_DECLINED : has ? NGX_OK : NGX_ABORT;
-    }
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
-{
-    uint32_t                     window;
-    uint64_t                     version;
-    ngx_int_t                    rc;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
-
-    sh = zone->sh;
-    p = ngx_http_wassiit_zone_at(sh, partner->unit);
-
-    for ( ;; ) {
-        version = load(&p->version);
-        window = p->state[version & 1].window;
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->serial) != partner->serial) {
-            return NGX_ERROR;
-        }
-
-        if (load(&p->version) != version) {
-            continue;
-        }
-
-        rc = ngx_wassiit_window_take(sh->base, window,
-                                     ngx_http_wassiit_zone_clock(), usage);
-
-        if (rc != NGX_AGAIN) {
-            return rc;
-        }
-    }
-}
-
-
-void
-ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, time_t now)
-{
-    ngx_http_wassiit_slot_t   *slot;
-    ngx_http_wassiit_entry_t  *p;
-
-    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
-    slot = partner->slot;
-
-    if (slot->last_used < (uint32_t) now
-        && load(&p->serial) == partner->serial)
-    {
-        store(&slot->last_used, now);
-    }
-}
-
-
-void
-ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
-{
-    ngx_http_wassiit_entry_t  *p;
-
-    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
-
-    if (load(&p->serial) == partner->serial) {
-        (void) __atomic_fetch_add(&p->counts[counter], 1, __ATOMIC_RELAXED);
-    }
 }
 
 
@@ -2285,13 +1711,6 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
 }
 
 
-ngx_uint_t
-ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone)
-{
-    return load(&zone->sh->ids.used);
-}
-
-
 /* How many partners the list has; writers only. */
 
 static ngx_uint_t
@@ -2374,224 +1793,4 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
-    ngx_http_wassiit_info_t *info)
-{
-    uint64_t                     changes;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    for ( ;; ) {
-        changes = load(&sh->changes);
-
-        p = ngx_http_wassiit_zone_read_id(sh, id);
-
-        if (p == NULL) {
-            __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-            if (load(&sh->changes) == changes) {
-                return NGX_DECLINED;
-            }
-
-            continue;
-        }
-
-        if (ngx_http_wassiit_zone_read(sh, p, info, 1) == NGX_OK
-            && info->id_len == id->len
-            && ngx_memcmp(info->id, id->data, id->len) == 0)
-        {
-            return NGX_OK;
-        }
-    }
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
-    ngx_http_wassiit_info_t *info)
-{
-    uint32_t                     unit, next;
-    uint64_t                     changes;
-    ngx_uint_t                   level;
-    ngx_http_wassiit_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-again:
-
-    changes = load(&sh->changes);
-    unit = 0;
-    next = 0;
-
-    for (level = ZONE_LEVELS; level--; /* void */) {
-        for ( ;; ) {
-            next = load(ngx_http_wassiit_zone_after(sh, unit, level));
-
-            if (next >= sh->units) {
-                goto again;
-            }
-
-            if (next == 0
-                || ngx_http_wassiit_zone_compare(sh, next, id->data, id->len)
-                   > 0)
-            {
-                break;
-            }
-
-            unit = next;
-
-            if (load(&sh->changes) != changes) {
-                /* it may have been a partner's no more */
-                goto again;
-            }
-        }
-    }
-
-    if (next == 0) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_wassiit_zone_read(sh, ngx_http_wassiit_zone_at(sh, next),
-                                   info, 0)
-        != NGX_OK
-        || load(&sh->changes) != changes)
-    {
-        goto again;
-    }
-
-    return NGX_OK;
-}
-
-
-/* Returns NGX_AGAIN if p is no partner any more. */
-
-static ngx_int_t
-ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
-    ngx_uint_t full)
-{
-    uint32_t                     window, edits;
-    uint64_t                     changes, serial, version;
-    ngx_uint_t                   n;
-    ngx_http_wassiit_state_t    *state;
-    ngx_http_wassiit_secrets_t  *s;
-
-    for (n = 0; /* void */ ; n++) {
-        changes = load(&sh->changes);
-        edits = load(&p->edits);
-        serial = load(&p->serial);
-        version = load(&p->version);
-
-        if (serial == 0) {
-            return NGX_AGAIN;
-        }
-
-        if ((edits & 1) && n < ZONE_TRIES) {
-            /* not for ever: its writer may have died */
-            ngx_cpu_pause();
-
-            if (n > ZONE_SPIN) {
-                ngx_sched_yield();
-            }
-
-            continue;
-        }
-
-        state = &p->state[version & 1];
-        window = state->window;
-
-        info->scopes = state->scopes;
-        info->enabled = state->enabled;
-
-        info->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        ngx_memcpy(info->id, p->id, NGX_HTTP_WASSIIT_ID_LEN);
-
-        info->name_len = ngx_min(state->name_len, NGX_HTTP_WASSIIT_NAME_LEN);
-        ngx_memcpy(info->name, state->name, NGX_HTTP_WASSIIT_NAME_LEN);
-
-        info->hmac = 0;
-        info->webhook = 0;
-
-        if (state->secrets && state->secrets < sh->units) {
-            s = ngx_http_wassiit_zone_at(sh, state->secrets);
-            info->hmac = (s->has_hmac != 0);
-            info->webhook = (s->has_webhook != 0);
-        }
-
-        info->nkeys = 0;
-
-        if (full) {
-            ngx_http_wassiit_zone_read_keys(sh, p, info);
-        }
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->serial) != serial || load(&p->version) != version
-            || load(&p->edits) != edits || load(&sh->changes) != changes)
-        {
-            continue;
-        }
-
-        ngx_wassiit_window_rate(sh->base, window, &info->rate);
-
-        if (!full
-            || ngx_wassiit_window_usage(sh->base, window,
-                                        ngx_http_wassiit_zone_clock(),
-                                        &info->usage)
-               == NGX_OK)
-        {
-            return NGX_OK;
-        }
-    }
-}
-
-
-static void
-ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info)
-{
-    uint32_t                      more;
-    ngx_uint_t                    i, n;
-    ngx_http_wassiit_slot_t      *slot;
-    ngx_http_wassiit_more_t      *m;
-    ngx_http_wassiit_key_info_t  *key;
-
-    slot = &p->key;
-    more = load(&p->more);
-    n = 1;
-
-    for ( ;; ) {
-        for (i = 0; i < n; i++, slot++) {
-            if (!load(&slot->used)) {
-                continue;
-            }
-
-            if (info->nkeys == 2 * NGX_HTTP_WASSIIT_KEYS) {
-                return;
-            }
-
-            key = &info->keys[info->nkeys++];
-
-            key->created = slot->created;
-            key->expires = slot->expires;
-            key->last_used = slot->last_used;
-            key->id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-            ngx_memcpy(key->id, slot->id, NGX_HTTP_WASSIIT_ID_LEN);
-        }
-
-        if (more == 0 || more >= sh->units) {
-            return;
-        }
-
-        m = ngx_http_wassiit_zone_at(sh, more);
-        slot = m->keys;
-        more = load(&m->next);
-        n = ZONE_MORE_KEYS;
-    }
 }
