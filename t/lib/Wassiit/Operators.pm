@@ -401,10 +401,10 @@ sub _adopt {
 
 sub settle {
     my ($server, $state, %how) = @_;
-    my $client = Wassiit::Client->new($server->port(2));
+    my $client = Wassiit::Operators::Visitor->new($server->port(2));
 
     for my $id (sort keys %{ $state->{unsure} }) {
-        _settle($state, $id, sub { admin($client, @_) }, $how{mend})
+        wait_for { _settle($state, $id, sub { admin($client, @_) }, $how{mend}) }
             or die "$id: no answer\n";
     }
 }
@@ -445,7 +445,7 @@ sub refused {
 
 sub faults {
     my ($server, @states) = @_;
-    my ($front, $admin) = map { Wassiit::Client->new($server->port($_)) } 1, 2;
+    my ($front, $admin) = map { Wassiit::Operators::Visitor->new($server->port($_)) } 1, 2;
     my (@faults, %ours);
     my $file = eval { in_file($server) } or return "the file: $@";
 
@@ -502,6 +502,27 @@ sub faults {
     push @faults, "in the file: $there; should be: $should" if $there ne $should;
 
     return @faults;
+}
+
+
+# Who looks on asks again if the connection was closed: a reload that comes
+# late retires the worker at its other end. What is asked may be asked twice.
+
+package Wassiit::Operators::Visitor;
+
+sub new { my ($class, $port) = @_; return bless { port => $port }, $class }
+
+sub request {
+    my ($self, @request) = @_;
+
+    for (1 .. 3) {
+        $self->{client} //= Wassiit::Client->new($self->{port});
+        my $r = $self->{client}->request(@request);
+        delete $self->{client} if !$r || $r->closed;
+        return $r if $r;
+    }
+
+    return undef;
 }
 
 
