@@ -21,10 +21,10 @@ typedef struct {
     ngx_http_wassiit_journal_t   *journal;
     ngx_http_wassiit_parse_t      parse;
     ngx_http_wassiit_arena_t      arena;
-    size_t                        former;   /* bytes of the line as it is */
-    size_t                        len;      /* and as it will be */
+    ngx_http_wassiit_span_t       span;     /* of the line, if len is set */
+    size_t                        former;   /* bytes of it, if it counts */
+    size_t                        len;      /* of the line as it will be */
     size_t                        wipe;     /* the most that was in line */
-    unsigned                      deleted:1;    /* says the last line */
     u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        text[NGX_HTTP_WASSIIT_LINE + 1];
     u_char                        values[NGX_HTTP_WASSIIT_LINE_ARENA]
@@ -48,12 +48,19 @@ static ngx_int_t ngx_http_wassiit_change_find(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
 static ngx_int_t ngx_http_wassiit_change_line(
-    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
-    ngx_http_wassiit_span_t *span);
-static ngx_http_wassiit_changed_e ngx_http_wassiit_change_gone(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static size_t ngx_http_wassiit_change_length(ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_agree(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_http_wassiit_changed_e answer);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_room(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_http_wassiit_record_t *rec);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_apply(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_http_wassiit_record_t *rec);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_bad_line(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_edit(
@@ -111,7 +118,6 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->former = 0;
     work->len = 0;
     work->wipe = 0;
-    work->deleted = 0;
 
     changed = ngx_http_wassiit_change_locked(change, work);
 
@@ -196,6 +202,9 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
         if (ours) {
             ngx_http_wassiit_file_stamp(file, journal);
         }
+
+        /* what will stand there is not to be taken out after our death */
+        (void) ngx_http_wassiit_zone_tell(change->zone, journal, NULL, 0);
     }
 
     rc = ngx_http_wassiit_file_check(file, journal);
@@ -344,7 +353,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
 
         /* its writer didn't come to that, or didn't tell */
 
-        if (ngx_http_wassiit_file_sync(file) != NGX_OK) {
+        if (ngx_http_wassiit_file_sync(file, work->journal) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -387,28 +396,38 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_arena_leave();
     ngx_http_wassiit_arena_wipe(&work->arena);
 
-    if (changed == NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER && work->deleted) {
-        return ngx_http_wassiit_change_gone(change, work);
-    }
+    switch (changed) {
 
-    if (changed != NGX_HTTP_WASSIIT_CHANGED) {
-        return changed;
-    }
+    case NGX_HTTP_WASSIIT_CHANGED:
 
-    if (!work->journal->foreign
-        && ((work->len == work->former
+        if ((work->len == work->former
              && ngx_memcmp(work->text, work->line, work->len) == 0)
             || (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH
-                && json_object_size(change->fields) == 0)))
-    {
-        /* it is as it should be, but perhaps not on the disk */
+                && json_object_size(change->fields) == 0))
+        {
+            /* as it should be, but perhaps neither on the disk nor known */
+            changed = ngx_http_wassiit_change_agree(change, work, changed);
 
-        if (ngx_http_wassiit_file_sync(&work->file) != NGX_OK) {
-            return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+        } else {
+            changed = ngx_http_wassiit_change_write(change, work);
         }
 
-    } else {
-        changed = ngx_http_wassiit_change_write(change, work);
+        break;
+
+    case NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER:
+    case NGX_HTTP_WASSIIT_CHANGE_NO_KEY:
+    case NGX_HTTP_WASSIIT_CHANGE_TAKEN:
+    case NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS:
+
+        if (work->journal->foreign && work->span.len) {
+            /* who is told what the file says is to find it so */
+            changed = ngx_http_wassiit_change_agree(change, work, changed);
+        }
+
+        break;
+
+    default:
+        break;
     }
 
     if (changed == NGX_HTTP_WASSIIT_CHANGED
@@ -430,20 +449,21 @@ static ngx_int_t
 ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work, ngx_int_t known)
 {
-    ngx_int_t                rc;
-    ngx_http_wassiit_span_t  span;
+    ngx_int_t                 rc;
+    ngx_http_wassiit_span_t  *span;
 
-    work->former = 0;
+    span = &work->span;
 
     if (known == NGX_OK) {
-        rc = ngx_http_wassiit_zone_span(change->zone, &change->id, &span);
+        rc = ngx_http_wassiit_zone_span(change->zone, &change->id, span);
 
         if (rc == NGX_DECLINED) {
+            span->len = 0;
             return NGX_DECLINED;
         }
 
-        if (span.len && span.offset + (off_t) span.len <= work->file.size
-            && ngx_http_wassiit_change_line(change, work, &span) == NGX_OK)
+        if (span->len && span->offset + (off_t) span->len <= work->file.size
+            && ngx_http_wassiit_change_line(change, work) == NGX_OK)
         {
             return NGX_OK;
         }
@@ -453,39 +473,38 @@ ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
     }
 
     rc = ngx_http_wassiit_file_search(&work->file, &work->parse, &work->arena,
-                                      &change->id, &span);
+                                      &change->id, span);
 
-    return (rc == NGX_OK) ? ngx_http_wassiit_change_line(change, work, &span)
-                          : rc;
+    if (rc == NGX_OK) {
+        return ngx_http_wassiit_change_line(change, work);
+    }
+
+    span->len = 0;
+
+    return rc;
 }
 
 
-/* Reads what should be a line of the partner.  Its end is cut off. */
+/* Reads what should be a line of the partner: if it isn't, the span is none. */
 
 static ngx_int_t
 ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
-    ngx_http_wassiit_work_t *work, ngx_http_wassiit_span_t *span)
+    ngx_http_wassiit_work_t *work)
 {
     u_char                     *pos;
     ngx_int_t                   rc;
     ngx_http_wassiit_record_t  *rec;
 
-    work->former = span->len;
-    work->wipe = ngx_max(work->wipe, span->len);
+    work->wipe = ngx_max(work->wipe, work->span.len);
 
-    if (ngx_http_wassiit_file_read_at(&work->file, work->line, span->len,
-                                      span->offset)
+    if (ngx_http_wassiit_file_read_at(&work->file, work->line, work->span.len,
+                                      work->span.offset)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    while (work->former && (work->line[work->former - 1] == LF
-                            || work->line[work->former - 1] == CR))
-    {
-        work->former--;
-    }
-
+    work->former = ngx_http_wassiit_change_length(work);
     pos = work->parse.pos;
 
     rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, work->line,
@@ -494,10 +513,10 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
     if (rc != NGX_OK || rec->id.len != change->id.len
         || ngx_memcmp(rec->id.data, change->id.data, rec->id.len) != 0)
     {
+        work->span.len = 0;
         rc = NGX_DECLINED;
 
     } else if (rec->deleted) {
-        work->deleted = 1;
         rc = NGX_DECLINED;
     }
 
@@ -508,29 +527,55 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
 }
 
 
+/* How long work->line is without its end. */
+
+static size_t
+ngx_http_wassiit_change_length(ngx_http_wassiit_work_t *work)
+{
+    size_t  len;
+
+    for (len = work->span.len; len; len--) {
+        if (work->line[len - 1] != LF && work->line[len - 1] != CR) {
+            break;
+        }
+    }
+
+    return len;
+}
+
+
 /*
- * The file says that the partner is deleted, and so will the answer: it is
- * served no longer.  In a foreign file nobody takes over a line whose writer
- * has died.
+ * Makes the zone agree with the partner's line as it is: in a file that was
+ * changed by hand it may not, nor where a writer has died.
  */
 
 static ngx_http_wassiit_changed_e
-ngx_http_wassiit_change_gone(ngx_http_wassiit_change_t *change,
-    ngx_http_wassiit_work_t *work)
+ngx_http_wassiit_change_agree(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_http_wassiit_changed_e answer)
 {
-    ngx_http_wassiit_record_t  rec;
+    ngx_http_wassiit_record_t   *rec;
+    ngx_http_wassiit_changed_e   changed;
 
-    if (ngx_http_wassiit_file_sync(&work->file) != NGX_OK) {
+    if (ngx_http_wassiit_file_sync(&work->file, work->journal) != NGX_OK) {
         return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
-    ngx_memzero(&rec, sizeof(ngx_http_wassiit_record_t));
-    rec.id = change->id;
-    rec.deleted = 1;
+    if (ngx_http_wassiit_record_parse(&work->parse, &work->arena, work->line,
+                                      ngx_http_wassiit_change_length(work),
+                                      &rec)
+        != NGX_OK)
+    {
+        /* can't be, as it was read before */
+        return ngx_http_wassiit_change_bad_line(change, work);
+    }
 
-    return ngx_http_wassiit_zone_apply(change->zone, &rec, work->file.log)
-           == NGX_OK
-           ? NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER : NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    changed = ngx_http_wassiit_change_room(change, work, rec);
+
+    if (changed == NGX_HTTP_WASSIIT_CHANGED) {
+        changed = ngx_http_wassiit_change_apply(change, work, rec);
+    }
+
+    return (changed == NGX_HTTP_WASSIIT_CHANGED) ? answer : changed;
 }
 
 
@@ -538,9 +583,9 @@ static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
-    ngx_int_t                   rc;
-    ngx_http_wassiit_span_t     span;
-    ngx_http_wassiit_record_t  *rec;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_record_t   *rec;
+    ngx_http_wassiit_changed_e   changed;
 
     /* what can't be read again must not get into the file */
 
@@ -551,49 +596,80 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
         return ngx_http_wassiit_change_bad_line(change, work);
     }
 
-    rc = ngx_http_wassiit_zone_room(change->zone, rec);
+    changed = ngx_http_wassiit_change_room(change, work, rec);
 
-    if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
-                      "no room in wassiit_zone \"%V\" to change partner \"%V\"",
-                      &change->zone->name, &change->id);
-        return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS
-                                 : NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
+    if (changed != NGX_HTTP_WASSIIT_CHANGED) {
+        return changed;
     }
 
     work->text[work->len++] = LF;
 
     rc = ngx_http_wassiit_file_append(&work->file, work->journal, work->text,
-                                      work->len, &span);
+                                      work->len, &work->span);
 
     if (rc != NGX_OK) {
         return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
                                  : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
-    rec->offset = span.offset;
-    rec->len = span.len;
+    changed = ngx_http_wassiit_change_apply(change, work, rec);
 
-    rc = ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log);
-
-    if (rc == NGX_DECLINED) {
+    if (changed == NGX_HTTP_WASSIIT_CHANGE_LEFT) {
         /* nobody will be told of it, so it must not come back */
-        (void) ngx_http_wassiit_file_cut(&work->file, span.offset);
-
-        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+        (void) ngx_http_wassiit_file_cut(&work->file, work->span.offset);
     }
 
-    if (rc == NGX_ERROR) {
+    if (!work->journal->foreign && changed == NGX_HTTP_WASSIIT_CHANGED) {
+        (void) ngx_http_wassiit_file_known(&work->file, work->journal, 1);
+    }
+
+    return changed;
+}
+
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_room(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_http_wassiit_record_t *rec)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_wassiit_zone_room(change->zone, rec);
+
+    if (rc == NGX_OK) {
+        return NGX_HTTP_WASSIIT_CHANGED;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
+                  "no room in wassiit_zone \"%V\" to change partner \"%V\"",
+                  &change->zone->name, &change->id);
+
+    return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS
+                             : NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
+}
+
+
+/* The record is of the line at work->span. */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_apply(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_http_wassiit_record_t *rec)
+{
+    rec->offset = work->span.offset;
+    rec->len = work->span.len;
+
+    switch (ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log)) {
+
+    case NGX_OK:
+        return NGX_HTTP_WASSIIT_CHANGED;
+
+    case NGX_DECLINED:
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+
+    default:
         /* can't be, as there was room; the file has more than the zone */
         work->journal->foreign = 1;
         return NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
-
-    if (!work->journal->foreign) {
-        (void) ngx_http_wassiit_file_known(&work->file, work->journal, 1);
-    }
-
-    return NGX_HTTP_WASSIIT_CHANGED;
 }
 
 

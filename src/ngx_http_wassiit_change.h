@@ -29,7 +29,10 @@ typedef enum {
 } ngx_http_wassiit_change_e;
 
 
-/* what came of it; nothing has changed but with the first */
+/*
+ * What came of it.  Nothing has changed but with the first; yet in a file that
+ * was changed by hand, what it says of the partner may be in force by now.
+ */
 
 typedef enum {
     NGX_HTTP_WASSIIT_CHANGED = 0,

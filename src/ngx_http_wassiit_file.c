@@ -18,6 +18,9 @@ static ngx_uint_t ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file);
 static ngx_uint_t ngx_http_wassiit_file_names(u_char *p, u_char *last,
     u_char *quoted, size_t len);
 static void ngx_http_wassiit_file_blank(u_char *p, size_t len);
+static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+static ngx_int_t ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len);
 static ngx_int_t ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file);
@@ -475,7 +478,7 @@ ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
         (void) ngx_close_file(fd);
     }
 
-    if (n != (ssize_t) len || ngx_http_wassiit_file_sync(file) != NGX_OK) {
+    if (n != (ssize_t) len || ngx_http_wassiit_file_flush(file) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -513,7 +516,7 @@ ngx_http_wassiit_file_cut(ngx_http_wassiit_file_t *file, off_t size)
 
     file->size = size;
 
-    return ngx_http_wassiit_file_sync(file);
+    return ngx_http_wassiit_file_flush(file);
 }
 
 
@@ -532,7 +535,37 @@ ngx_http_wassiit_file_stamp(ngx_http_wassiit_file_t *file,
 
 
 ngx_int_t
-ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file)
+ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal)
+{
+    return (ngx_http_wassiit_file_name(file, journal) == NGX_OK)
+           ? ngx_http_wassiit_file_flush(file) : NGX_ERROR;
+}
+
+
+/*
+ * The file is found by its name after a crash.  Whoever changes a file by hand
+ * may put another in its place, each time.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal)
+{
+    if (journal->folder || journal->foreign) {
+        if (ngx_http_wassiit_file_folder(file) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        journal->folder = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file)
 {
     if (fsync(file->fd) == -1) {
         ngx_log_error(file->level, file->log, ngx_errno,
@@ -552,12 +585,8 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
     off_t   offset;
     u_char  c;
 
-    if (journal->folder) {
-        if (ngx_http_wassiit_file_folder(file) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        journal->folder = 0;
+    if (ngx_http_wassiit_file_name(file, journal) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     offset = file->size;
@@ -579,7 +608,7 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
     if ((c == LF
          || ngx_http_wassiit_file_write(file, (u_char *) "\n", 1) == NGX_OK)
         && ngx_http_wassiit_file_write(file, line, len) == NGX_OK
-        && ngx_http_wassiit_file_sync(file) == NGX_OK)
+        && ngx_http_wassiit_file_flush(file) == NGX_OK)
     {
         span->offset = file->size - len;
         span->len = len;

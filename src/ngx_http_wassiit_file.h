@@ -141,15 +141,19 @@ void ngx_http_wassiit_file_stamp(ngx_http_wassiit_file_t *file,
 ngx_int_t ngx_http_wassiit_file_cut(ngx_http_wassiit_file_t *file,
     off_t size);
 
-/* Waits until all of it is on the disk.  Returns NGX_OK, or NGX_ERROR. */
-ngx_int_t ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file);
+/*
+ * Waits until all of it, and its name, is on the disk.  Returns NGX_OK, or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
 
 /*
  * Adds a line of len bytes, its LF included, and waits until it is on the
  * disk.  Returns NGX_OK and sets span to where it lies; NGX_ERROR, which is
- * logged, and the file is what it was; NGX_AGAIN: someone has written to it
- * since it was opened.  It is for the caller to tell the journal, when the line
- * is in force.
+ * logged, and the file is what it was, or the journal tells what of it is dead;
+ * NGX_AGAIN: someone has written to it since it was opened.  It is for the
+ * caller to tell the journal, when the line is in force.
  */
 ngx_int_t ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, u_char *line, size_t len,

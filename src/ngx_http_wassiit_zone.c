@@ -1,7 +1,8 @@
 
 /*
- * Those who lay out a zone, load and change it: they hold the mutex of its
- * slab pool, or are the only ones, and leave it whole at each store.
+ * Those who lay out a zone, load and change it: one at a time, by the lock of
+ * the partners' file; and by the mutex of the slab pool, as a reload may name
+ * another file.
  */
 
 

@@ -474,6 +474,30 @@ for my $row (@DEAD) {
     };
 }
 
+# Whoever takes out what was refused writes there, and dies before all know.
+
+subtest 'a change that is killed where one was refused' => sub {
+    my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
+    my $size = length file($server);
+    dead($server, [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ],
+         PATCH => 'partners/p1', { name => 'No' });
+    my $refused = length(file($server)) - $size;
+
+    faults('fsync file -1 ' . ($size + 1));
+    is(patch($server, 'atlas', name => 'Killed'), undef, 'killed');
+    faults();
+    cmp_ok(length file($server), '>', $size + $refused, 'its line is longer');
+
+    is(patch($server, 'rif', name => 'After')->status, 200, 'the next change');
+    is(get($server, 'atlas')->json->{name}, 'Killed', 'the one that was killed');
+    isnt(get($server, 'p1')->json->{name}, 'No', 'not the one that was refused');
+    is($server->reload, '', 'a reload');
+    is(get($server, 'atlas')->json->{name}, 'Killed', 'changes nothing');
+    is(get($server, 'rif')->json->{name}, 'After', 'of that');
+    loads($server);
+    $server->stop;
+};
+
 subtest 'a line by hand, after a write that did nothing' => sub {
     my $server = start(atlas_and_rif());
     dead($server, [ 'write file ' . EIO, 'ftruncate file ' . EIO ],
@@ -658,6 +682,23 @@ subtest 'compaction: the folder is not on the disk' => sub {
     $server->stop;
 };
 
+subtest 'by hand: the folder is not on the disk' => sub {
+    my $server = start(atlas_and_rif());
+    is(patch($server, 'atlas', name => 'A')->status, 200, 'a change');
+    replace($server, file($server) . '{"id":"hand"}' . "\n");
+    my $file = file($server);
+    faults('fsync folder ' . EIO);
+    no_storage(patch($server, 'atlas', name => 'B'), 'whose is the file after a crash?');
+    no_storage(patch($server, 'atlas'), 'not even what it says is told');
+    ok(file($server) eq $file, 'the file is as it was');
+    is(get($server, 'atlas')->json->{name}, 'A', 'so is the zone');
+    faults();
+    is(patch($server, 'atlas', name => 'C')->status, 200, 'until it is');
+    is($server->reload, '', 'a reload');
+    loads($server);
+    $server->stop;
+};
+
 subtest 'compaction at a start: the folder is not on the disk' => sub {
     faults('fsync folder ' . EIO);
     my $server = start($ATLAS . $ATLAS);
@@ -813,6 +854,44 @@ hand('the file is written over, as long as it was' => sub {
     is(get($server, 'p1')->json->{rate}, '12345r/h', 'what was by hand is');
     is(get($server, 'atlas')->json->{name}, 'A', 'all of it');
     is(keys %{ zone($server) }, 22, 'and no one is lost');
+    loads($server);
+});
+
+# As "nano" leaves them: nobody can tell that more than a line was added.
+
+hand('a line is edited in its place, and one is added' => sub {
+    my ($server) = @_;
+    my $text = file($server) =~ s/("id":"atlas".*"rate":")1000r/${1}2000r/r;
+    rewrite($server, $text . line(partner('hand', 'hand-key')));
+    is(length file($server), length($text) + length line(partner('hand', 'hand-key')),
+       'at the same length');
+    accepted(patch($server, 'rif', name => 'Changed'), 200, 'a change takes the one');
+    works($server, 'hand-key', 'who is there now');
+
+    my $r = accepted(patch($server, 'atlas', rate => '2000r/h'), 200, 'what it says is set');
+    is($r->json->{rate}, '2000r/h', 'and told');
+    is(ask($server, 'atlas-key')->header('X-RateLimit-Limit'), 2000, 'and holds');
+    is($server->reload, '', 'a reload');
+    is(get($server, 'atlas')->json->{rate}, '2000r/h', 'changes nothing');
+    loads($server);
+});
+
+hand('a change is refused for what the file says' => sub {
+    my ($server) = @_;
+    my $text = file($server) =~ s/("id":"rif".*"rate":")\d+r/${1}77r/r;
+    replace($server, $text . line(partner('hand', 'hand-key')));
+    my $file = file($server);
+
+    is(get($server, 'hand')->status, 404, 'the new partner waits');
+    is(admin($server, POST => 'partners', { id => 'hand' })->status, 409, 'it can not be made');
+    is(get($server, 'hand')->status, 200, 'as it is there');
+    works($server, 'hand-key', 'and served');
+
+    is(get($server, 'rif')->json->{rate}, '50r/h', 'a rate waits');
+    is(admin($server, DELETE => 'partners/rif/keys/none')->status, 404, 'there is no such key');
+    is(get($server, 'rif')->json->{rate}, '77r/h', 'all else is as it stands there');
+    ok(file($server) eq $file, 'the file is as it was by hand');
+    is($server->reload, '', 'a reload');
     loads($server);
 });
 
