@@ -195,9 +195,7 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     if (journal->dead) {
         ours = (file->mtime == journal->mtime);
 
-        if (ngx_http_wassiit_file_bury(file, journal) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_wassiit_file_bury(file, journal);
 
         if (ours) {
             ngx_http_wassiit_file_stamp(file, journal);
@@ -205,6 +203,10 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
 
         /* what will stand there is not to be taken out after our death */
         (void) ngx_http_wassiit_zone_tell(change->zone, journal, NULL, 0);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     rc = ngx_http_wassiit_file_check(file, journal);

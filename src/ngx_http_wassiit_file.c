@@ -424,10 +424,11 @@ ngx_int_t
 ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal)
 {
-    u_char    *p;
-    size_t     len;
-    ssize_t    n;
-    ngx_fd_t   fd;
+    u_char     *p;
+    size_t      len;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
 
     if (!journal->dead) {
         return NGX_OK;
@@ -442,12 +443,12 @@ ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
     }
 
     if (file->size == journal->dead_to) {
-        if (ngx_http_wassiit_file_cut(file, journal->dead_from) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_wassiit_file_cut(file, journal->dead_from);
 
-        journal->dead = 0;
-        return NGX_OK;
+        /* once it is cut off, what comes to stand there is another's */
+        journal->dead = (file->size == journal->dead_to);
+
+        return rc;
     }
 
     /* someone has added lines to it: the file that is open adds, too */

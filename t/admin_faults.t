@@ -478,7 +478,7 @@ for my $row (@DEAD) {
 
 subtest 'a change that is killed where one was refused' => sub {
     my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
-    my $size = length file($server);
+    my ($size, $name) = (length file($server), get($server, 'p1')->json->{name});
     dead($server, [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ],
          PATCH => 'partners/p1', { name => 'No' });
     my $refused = length(file($server)) - $size;
@@ -490,10 +490,31 @@ subtest 'a change that is killed where one was refused' => sub {
 
     is(patch($server, 'rif', name => 'After')->status, 200, 'the next change');
     is(get($server, 'atlas')->json->{name}, 'Killed', 'the one that was killed');
-    isnt(get($server, 'p1')->json->{name}, 'No', 'not the one that was refused');
+    is(get($server, 'p1')->json->{name}, $name, 'not the one that was refused');
     is($server->reload, '', 'a reload');
     is(get($server, 'atlas')->json->{name}, 'Killed', 'changes nothing');
     is(get($server, 'rif')->json->{name}, 'After', 'of that');
+    loads($server);
+    $server->stop;
+};
+
+subtest 'a line by hand, where one was refused and taken out' => sub {
+    my $server = start(atlas_and_rif());
+    my $size = length file($server);
+    dead($server, [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ],
+         PATCH => 'partners/p1', { name => 'No' });
+    my $hand = line(partner('hand', 'hand-key', name => 'H' x 100));
+    cmp_ok(length $hand, '>', length(file($server)) - $size, 'it is longer');
+
+    faults('fsync file ' . EIO);
+    no_storage(patch($server, 'rif', name => 'Nor this'), 'the next is refused, too');
+    faults();
+    is(length file($server), $size, 'the other is taken out');
+    append($server, $hand);
+    is(patch($server, 'rif', name => 'After')->status, 200, 'a change works again');
+    is($server->reload, '', 'a reload');
+    works($server, 'hand-key', 'who was added by hand is there');
+    is(get($server, 'rif')->json->{name}, 'After', 'so is the change');
     loads($server);
     $server->stop;
 };
@@ -861,10 +882,10 @@ hand('the file is written over, as long as it was' => sub {
 
 hand('a line is edited in its place, and one is added' => sub {
     my ($server) = @_;
-    my $text = file($server) =~ s/("id":"atlas".*"rate":")1000r/${1}2000r/r;
+    my $text = file($server);
+    $text =~ s/("id":"atlas".*"rate":")1000r/${1}2000r/ or die;
+    is(length $text, length file($server), 'at the same length');
     rewrite($server, $text . line(partner('hand', 'hand-key')));
-    is(length file($server), length($text) + length line(partner('hand', 'hand-key')),
-       'at the same length');
     accepted(patch($server, 'rif', name => 'Changed'), 200, 'a change takes the one');
     works($server, 'hand-key', 'who is there now');
 
@@ -878,7 +899,8 @@ hand('a line is edited in its place, and one is added' => sub {
 
 hand('a change is refused for what the file says' => sub {
     my ($server) = @_;
-    my $text = file($server) =~ s/("id":"rif".*"rate":")\d+r/${1}77r/r;
+    my $text = file($server);
+    $text =~ s/("id":"rif".*"rate":")\d+r/${1}77r/ or die;
     replace($server, $text . line(partner('hand', 'hand-key')));
     my $file = file($server);
 

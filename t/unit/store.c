@@ -540,14 +540,16 @@ unit_store_add(const char *line, ngx_http_wassiit_span_t *span)
 static ngx_int_t
 unit_store_known(void)
 {
+    ngx_int_t                    rc;
     ngx_http_wassiit_journal_t  *journal = &unit_store_journal;
 
     if (journal->dead) {
-        if (ngx_http_wassiit_file_bury(&unit_store_file, journal) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
+        rc = ngx_http_wassiit_file_bury(&unit_store_file, journal);
         ngx_http_wassiit_file_stamp(&unit_store_file, journal);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     return ngx_http_wassiit_file_check(&unit_store_file, journal);
@@ -1310,6 +1312,7 @@ unit_store_cut_fails(void)
             unit_store_faults.fsync = 1;
             unit_is(unit_store_change(dead), NGX_ERROR,
                     "it is, but that isn't on the disk");
+            unit_ok(!unit_store_journal.dead, "though nobody reads it now");
         }
 
         unit_store_heal();
