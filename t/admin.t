@@ -967,10 +967,9 @@ subtest 'large bodies' => sub {
                     { id => 'many', scopes => \@many });
     shown($r->json->{key}) if $r->status == 201;
     my $fill = $size - length $JSON->encode({ id => 'most', scopes => [] });
-    $r = call($server, 'POST', 'partners', { id => 'most', scopes =>
-        [ ('files.send') x int($fill / length '"files.send",') ] });
-    like(outcome($r), qr/\A(?:201|400 invalid_payload)\z/,
-         'as often as the body holds: made, or what was sent is to blame') or diag($r->body);
+    $r = answers($server, 201, 'as often as the body holds', 'POST', 'partners',
+                 { id => 'most', scopes => [ ('files.send') x int($fill / length '"files.send",') ] });
+    is_deeply($r->json->{scopes}, ['files.send'], 'it is one scope');
     shown($r->json->{key}) if $r->status == 201;
     answers($server, 200, 'a change of who was there is no problem', 'PATCH', 'partners/atlas',
             { name => 'as before' });
