@@ -66,7 +66,8 @@ http {
         location /impatient { client_body_timeout 1s; wassiit_webhook_verify secret_file=in.secret; try_files /none \@ok; }
         location /small { client_max_body_size 1k; wassiit_webhook_verify secret_file=in.secret; try_files /none \@ok; }
         location /failed { client_max_body_size 1k; wassiit_webhook_verify secret_file=in.secret; error_page 413 /slow; }
-        location /json { client_body_buffer_size 1m; wassiit_payload message; try_files /none \@ok; }
+        # forty wait for the last, however slow the machine is
+        location /json { client_body_buffer_size 1m; client_body_timeout 10m; wassiit_payload message; try_files /none \@ok; }
         location /early { wassiit_payload document; try_files /none \@ok; }
         location /paged { wassiit_payload document; error_page 400 /paged.html; try_files /none \@ok; }
         location = /paged.html { wassiit_payload document; try_files /none \@page; }
