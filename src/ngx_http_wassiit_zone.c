@@ -1,8 +1,8 @@
 
 /*
  * Those who lay out a zone, load and change it: one at a time, by the lock of
- * the partners' file; and by the mutex of the slab pool, as a reload may name
- * another file.
+ * the partners' file; and by the zone's mutex, as a reload may name another
+ * file.
  */
 
 
@@ -39,7 +39,11 @@
 
 
 static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
+    ngx_slab_pool_t *shpool, ngx_log_t *log);
+static ngx_int_t ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
+static void ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_unlock(ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone,
@@ -135,15 +139,17 @@ ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_wassiit_zone_t  *zone = shm_zone->data;
     ngx_http_wassiit_zone_t  *former = data;
 
-    zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+    ngx_slab_pool_t          *shpool;
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
     if (former) {
         zone->sh = former->sh;
 
     } else if (shm_zone->shm.exists) {
-        zone->sh = zone->shpool->data;
+        zone->sh = shpool->data;
 
-    } else if (ngx_http_wassiit_zone_layout(zone, shm_zone->shm.log)
+    } else if (ngx_http_wassiit_zone_layout(zone, shpool, shm_zone->shm.log)
                != NGX_OK)
     {
         return NGX_ERROR;
@@ -154,14 +160,12 @@ ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
 
 static ngx_int_t
-ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
+    ngx_slab_pool_t *shpool, ngx_log_t *log)
 {
     size_t                       len, size;
     u_char                      *p;
-    ngx_slab_pool_t             *shpool;
     ngx_http_wassiit_zone_sh_t  *sh;
-
-    shpool = zone->shpool;
 
     len = sizeof(" in wassiit_zone \"\"") + zone->name.len;
 
@@ -206,12 +210,73 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     sh->base = ngx_align_ptr(p, 64);
 
     zone->sh = sh;
+
+    if (ngx_http_wassiit_zone_mutex(zone, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     shpool->data = sh;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
                    "wassiit zone \"%V\": %uD units", &zone->name, sh->units);
 
     return NGX_OK;
+}
+
+
+/*
+ * The mutex of one who is killed is free at once.  That of the slab pool is
+ * not: the master frees it, when it comes to hear of the death, and it would
+ * wait for it in a reload, where it hears nothing.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    ngx_err_t            err;
+    pthread_mutexattr_t  attr;
+
+    err = pthread_mutexattr_init(&attr);
+
+    if (err == 0) {
+        err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+
+        if (err == 0) {
+            err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+        }
+
+        if (err == 0) {
+            err = pthread_mutex_init(&zone->sh->mutex, &attr);
+        }
+
+        (void) pthread_mutexattr_destroy(&attr);
+    }
+
+    if (err) {
+        ngx_log_error(NGX_LOG_EMERG, log, err,
+                      "making the mutex of wassiit_zone \"%V\" failed",
+                      &zone->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone)
+{
+    if (pthread_mutex_lock(&zone->sh->mutex) == EOWNERDEAD) {
+        /* all stores are made so that their writer may die */
+        (void) pthread_mutex_consistent(&zone->sh->mutex);
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_unlock(ngx_http_wassiit_zone_t *zone)
+{
+    (void) pthread_mutex_unlock(&zone->sh->mutex);
 }
 
 
@@ -236,7 +301,7 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     keys = 0;
     new_keys = 0;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_lock(zone);
 
     ngx_http_wassiit_zone_mark(zone);
 
@@ -273,7 +338,7 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     available = ngx_http_wassiit_zone_free_units(zone);
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_unlock(zone);
 
     zone->tight = (beside > available
                    || sh->keys.used + new_keys > ZONE_KEYS(sh->keys.size));
@@ -531,7 +596,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     sh = zone->sh;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_lock(zone);
 
     /* a writer may have died in the middle of counting */
     sh->ids.used = ngx_http_wassiit_zone_length(sh);
@@ -556,7 +621,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_zone_sweep(zone);
     }
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_unlock(zone);
 }
 
 
@@ -1590,7 +1655,7 @@ ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     zone->empty = 0;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_lock(zone);
 
     unit = ngx_http_wassiit_zone_partner(zone, rec);
 
@@ -1617,7 +1682,7 @@ ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
                                                               : NGX_DECLINED;
     }
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_unlock(zone);
 
     return rc;
 }
@@ -1660,11 +1725,11 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     zone->empty = 0;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_lock(zone);
 
     if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
         /* a reload has named another file, and waits for no lock of ours */
-        ngx_shmtx_unlock(&zone->shpool->mutex);
+        ngx_http_wassiit_zone_unlock(zone);
         return NGX_DECLINED;
     }
 
@@ -1706,7 +1771,7 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
         ngx_http_wassiit_zone_no_room(zone, rec, log);
     }
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_unlock(zone);
 
     return (rc == NGX_OK) ? NGX_OK : NGX_ERROR;
 }
@@ -1776,10 +1841,10 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
     ngx_uint_t                 i;
     ngx_http_wassiit_entry_t  *p;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_lock(zone);
 
     if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
-        ngx_shmtx_unlock(&zone->shpool->mutex);
+        ngx_http_wassiit_zone_unlock(zone);
         return NGX_DECLINED;
     }
 
@@ -1791,7 +1856,7 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
 
     zone->sh->journal = *journal;
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_wassiit_zone_unlock(zone);
 
     return NGX_OK;
 }

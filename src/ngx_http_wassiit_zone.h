@@ -4,7 +4,7 @@
  * keys, windows and counters.
  *
  * Those who look up, take and count neither lock nor allocate.  Only those
- * who change partners hold the mutex of the slab pool.
+ * who change partners hold a mutex, which is free again if they are killed.
  */
 
 
@@ -30,7 +30,6 @@ typedef struct {
     ngx_shm_zone_t               *shm_zone; /* NULL: not declared yet */
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
-    ngx_slab_pool_t              *shpool;
     size_t                        spare;    /* units that no load needs */
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */

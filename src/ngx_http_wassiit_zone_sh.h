@@ -127,6 +127,7 @@ struct ngx_http_wassiit_zone_sh_s {
     ngx_http_wassiit_index_t      ids;
 
     /* writers only */
+    pthread_mutex_t               mutex;
     uint64_t                      serial;
     uint32_t                      load;     /* the number of loads */
     uint32_t                      units;    /* all of them, with number 0 */

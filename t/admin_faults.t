@@ -30,7 +30,7 @@ BEGIN {
 
 use lib 't/lib';
 use JSON::PP ();
-use POSIX qw(EACCES EIO ENOSPC EROFS);
+use POSIX qw(EACCES EIO ENOSPC EROFS SIGCHLD);
 use Test::More;
 use Front;
 use Wassiit;
@@ -148,13 +148,27 @@ sub line { $JSON->encode($_[0]) . "\n" }
 
 # ---- requests
 
-sub admin {
-    my ($server, $method, $path, $body) = @_;
-    return http($server->port(2), method => $method, uri => "/admin/$path",
+sub request {
+    my ($method, $path, $body) = @_;
+    return (method => $method, uri => "/admin/$path",
         headers => ['X-API-Key' => $OPERATOR, 'Content-Type',
                     'application/json'],
         defined $body ? (body => ref $body ? $JSON->encode($body) : $body)
                       : ());
+}
+
+sub admin {
+    my ($server, @request) = @_;
+    return http($server->port(2), request(@request));
+}
+
+# Whoever sends it without a wait asks for the response of what is returned.
+
+sub patch_sent {
+    my ($server, $id, %fields) = @_;
+    my $client = Wassiit::Client->new($server->port(2));
+    $client->send($client->request_bytes(request('PATCH', "partners/$id", \%fields)));
+    return $client;
 }
 
 sub patch {
@@ -494,6 +508,68 @@ subtest 'a change that is killed where one was refused' => sub {
     is($server->reload, '', 'a reload');
     is(get($server, 'atlas')->json->{name}, 'Killed', 'changes nothing');
     is(get($server, 'rif')->json->{name}, 'After', 'of that');
+    loads($server);
+    $server->stop;
+};
+
+# A worker is stopped where it holds the zone's mutex. If it's killed there, the
+# mutex is free at once, also for a master that reloads and hears of no death.
+
+sub stopped {
+    my ($server) = @_;
+    my $worker;
+
+    faults('unlock mutex -1');
+    my $client = patch_sent($server, 'atlas', name => 'Stopped');
+    ok(wait_for {
+        ($worker) = grep { slurp("/proc/$_/stat") =~ /\) T / } $server->worker_pids;
+    }, 'a worker is stopped in a change');
+    faults();
+
+    return ($worker, $client);
+}
+
+# The signals that a process doesn't take now; nginx takes them while it waits.
+
+sub blocks {
+    my ($pid, $signal) = @_;
+    my ($blocked) = slurp("/proc/$pid/status") =~ /^SigBlk:\s*([0-9a-f]+)/m;
+    return hex($blocked) >> ($signal - 1) & 1;
+}
+
+for my $others (0, 1) {
+    subtest 'a worker dies in a change, and a reload waits'
+            . ($others ? ' with another change' : '') => sub {
+        my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
+        my @workers = $server->worker_pids;
+        my ($worker, $client) = stopped($server);
+        my $other = $others && patch_sent($server, 'rif', name => 'Other');
+
+        $server->signal('HUP');
+        ok(wait_for { blocks($server->pid, SIGCHLD) }, 'the master reloads');
+        kill 'KILL', $worker;
+        is($other->response->status, 200, 'the other change') if $others;
+
+        my %former = map { $_ => 1 } @workers;
+        ok(wait_for {
+            my @now = $server->worker_pids;
+            @now == 2 && !grep { $former{$_} } @now;
+        }, 'the reload comes to an end');
+        is(get($server, 'rif')->json->{name}, 'Other', 'what was answered is there') if $others;
+        is(patch($server, 'p1', name => 'After')->status, 200, 'changes go on');
+        loads($server);
+        $server->stop;
+    };
+}
+
+subtest 'a worker dies in a change, and the master does not hear of it' => sub {
+    my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
+    my ($worker, $client) = stopped($server);
+
+    $server->signal('STOP');
+    kill 'KILL', $worker;
+    is(patch($server, 'rif', name => 'After')->status, 200, 'changes go on');
+    $server->signal('CONT');
     loads($server);
     $server->stop;
 };

@@ -165,8 +165,7 @@ END
 
 
 sub start_with {
-    # nginx frees the mutex of who died with it, and says so
-    my $server = start_operators(allow_log => qr/exited on signal 9|was locked by/,
+    my $server = start_operators(allow_log => qr/exited on signal 9/,
         conf => operators_conf(http => 'access_log off;'),
         partners => [ partner('steady', $STEADY, rate => '1000000r/s') ]);
 

@@ -13,13 +13,19 @@
  *     fsync KIND -1 FROM
  *
  * Who makes the call for what has FROM bytes or more is killed after it.
+ *
+ *     unlock mutex -1
+ *
+ * Who is about to free a mutex that outlives its holder is stopped, with it.
  */
 
 
 #define _GNU_SOURCE
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +37,8 @@
 #include <unistd.h>
 
 
-#define FAULTS_SIZE  4096
+#define FAULTS_SIZE     4096
+#define FAULTS_MUTEXES  64
 
 
 int open64(const char *path, int flags, ...);
@@ -42,6 +49,11 @@ int __open64_2(const char *path, int flags);
 /* nginx takes the environment away from its workers */
 
 static const char  *faults_name;
+
+/* those that workers share were made before there were any */
+
+static pthread_mutex_t  *faults_mutexes[FAULTS_MUTEXES];
+static size_t            faults_nmutexes;
 
 
 __attribute__((constructor)) static void
@@ -316,4 +328,48 @@ rename(const char *from, const char *to)
     return faults_fail("rename", faults_kind(from), &first)
            ? -1 : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
                                 0);
+}
+
+
+int
+pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
+{
+    int  robust;
+    int  (*real)(pthread_mutex_t *, const pthread_mutexattr_t *);
+
+    real = dlsym(RTLD_NEXT, "pthread_mutex_init");
+
+    if (attr && pthread_mutexattr_getrobust(attr, &robust) == 0
+        && robust == PTHREAD_MUTEX_ROBUST
+        && faults_nmutexes < FAULTS_MUTEXES)
+    {
+        faults_mutexes[faults_nmutexes++] = mutex;
+    }
+
+    return real(mutex, attr);
+}
+
+
+int
+pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    off_t   from;
+    size_t  i;
+
+    static int  (*real)(pthread_mutex_t *);
+
+    if (real == NULL) {
+        real = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+    }
+
+    for (i = 0; i < faults_nmutexes; i++) {
+        if (faults_mutexes[i] == mutex
+            && faults_fail("unlock", "mutex", &from))
+        {
+            /* unlike kill(), it stops this thread before it goes on */
+            (void) raise(SIGSTOP);
+        }
+    }
+
+    return real(mutex);
 }
