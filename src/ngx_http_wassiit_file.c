@@ -46,10 +46,12 @@ ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
 
     for ( ;; ) {
         file->writable = write;
+        /* a pipe is to be refused, not waited for */
         file->fd = ngx_open_file(file->name.data,
                                  (write ? NGX_FILE_RDWR|O_APPEND
                                         : NGX_FILE_RDONLY)
-                                 |O_CLOEXEC, NGX_FILE_OPEN, 0);
+                                 |NGX_FILE_NONBLOCK|O_CLOEXEC,
+                                 NGX_FILE_OPEN, 0);
 
         if (file->fd == NGX_INVALID_FILE) {
             ngx_log_error(file->level, file->log, ngx_errno,

@@ -158,7 +158,9 @@ ngx_http_wassiit_secret_read(ngx_str_t *file, size_t *size,
     u_char    *data;
     ngx_fd_t   fd;
 
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* a pipe is to be refused, not waited for */
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,

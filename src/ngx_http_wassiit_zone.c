@@ -43,6 +43,8 @@ static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
 static ngx_int_t ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 static void ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_sh_t *sh);
+static void ngx_http_wassiit_zone_recount(ngx_http_wassiit_index_t *index);
 static void ngx_http_wassiit_zone_unlock(ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
@@ -60,6 +62,8 @@ static ngx_uint_t ngx_http_wassiit_zone_new_window(
     ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
     uint32_t window, ngx_uint_t *most);
 static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_journal_set(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_journal_t *journal);
 static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone,
@@ -266,10 +270,54 @@ ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 static void
 ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone)
 {
-    if (pthread_mutex_lock(&zone->sh->mutex) == EOWNERDEAD) {
-        /* all stores are made so that their writer may die */
-        (void) pthread_mutex_consistent(&zone->sh->mutex);
+    ngx_err_t  err;
+
+    err = pthread_mutex_lock(&zone->sh->mutex);
+
+    if (err == EOWNERDEAD) {
+        ngx_http_wassiit_zone_mend(zone->sh);
+
+        err = pthread_mutex_consistent(&zone->sh->mutex);
     }
+
+    if (err) {
+        /* can't be */
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, err,
+                      "locking wassiit_zone \"%V\" failed", &zone->name);
+    }
+}
+
+
+/*
+ * Partners are written so that their writer may die; what no reader sees is
+ * put right after him.
+ */
+
+static void
+ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_sh_t *sh)
+{
+    uint32_t  unit;
+
+    for (unit = sh->free; unit; unit = sh->frees[unit].next) {
+        sh->free_last = unit;
+    }
+
+    ngx_http_wassiit_zone_recount(&sh->keys);
+    ngx_http_wassiit_zone_recount(&sh->ids);
+}
+
+
+static void
+ngx_http_wassiit_zone_recount(ngx_http_wassiit_index_t *index)
+{
+    uint32_t  i, n;
+
+    for (i = 0, n = 0; i < index->size; i++) {
+        n += (index->entries[i] != ENTRY_EMPTY
+              && index->entries[i] != ENTRY_GONE);
+    }
+
+    index->used = n;
 }
 
 
@@ -598,11 +646,11 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     ngx_http_wassiit_zone_lock(zone);
 
-    /* a writer may have died in the middle of counting */
-    sh->ids.used = ngx_http_wassiit_zone_length(sh);
+    /* workers that outlive us are not to take a part of it for the whole */
+    store(&sh->journal.foreign, 1);
+
     sh->hurry = 0;
     sh->left = 0;
-    sh->journal = zone->store->journal;
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
     ngx_http_wassiit_zone_mark(zone);
@@ -621,7 +669,39 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_zone_sweep(zone);
     }
 
+    ngx_http_wassiit_zone_journal_set(sh, &zone->store->journal);
+
     ngx_http_wassiit_zone_unlock(zone);
+}
+
+
+/*
+ * Who dies in this leaves a file that is looked through, and of a change that
+ * failed what was known before, or all.
+ */
+
+static void
+ngx_http_wassiit_zone_journal_set(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_journal_t *journal)
+{
+    ngx_http_wassiit_journal_t  to;
+
+    store(&sh->journal.foreign, 1);
+
+    if (!journal->dead) {
+        store(&sh->journal.dead, 0);
+    }
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+
+    to = *journal;
+    to.foreign = 1;
+    to.dead = sh->journal.dead;
+
+    sh->journal = to;
+
+    store(&sh->journal.dead, journal->dead);
+    store(&sh->journal.foreign, journal->foreign);
 }
 
 
@@ -701,6 +781,7 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
         if (rc == NGX_ERROR) {
             ngx_http_wassiit_zone_no_room(zone, rec, log);
+            zone->store->journal.foreign = 1;
         }
     }
 
@@ -727,6 +808,7 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
             && ngx_http_wassiit_zone_add_keys(zone, rec, unit) != NGX_OK)
         {
             ngx_http_wassiit_zone_no_room(zone, rec, log);
+            zone->store->journal.foreign = 1;
         }
     }
 }
@@ -739,9 +821,6 @@ ngx_http_wassiit_zone_no_room(ngx_http_wassiit_zone_t *zone,
     ngx_log_error(NGX_LOG_ALERT, log, 0,
                   "no room in wassiit_zone \"%V\" for partner \"%V\"",
                   &zone->name, &rec->id);
-
-    /* the file has more than we */
-    zone->sh->journal.foreign = 1;
 }
 
 
@@ -1854,7 +1933,7 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
                         | spans[i].len);
     }
 
-    zone->sh->journal = *journal;
+    ngx_http_wassiit_zone_journal_set(zone->sh, journal);
 
     ngx_http_wassiit_zone_unlock(zone);
 

@@ -11,6 +11,8 @@
 
 #include "ngx_http_wassiit_zone.h"
 
+#include <pthread.h>
+
 
 /*
  * All memory is cut into units of one size, so that what one partner leaves

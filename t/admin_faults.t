@@ -34,6 +34,7 @@ use POSIX qw(EACCES EIO ENOSPC EROFS SIGCHLD);
 use Test::More;
 use Front;
 use Wassiit;
+use Wassiit::Operators ();
 
 my $JSON = JSON::PP->new->utf8->canonical;
 my ($ON, $OFF) = (JSON::PP::true(), JSON::PP::false());
@@ -537,25 +538,27 @@ sub blocks {
     return hex($blocked) >> ($signal - 1) & 1;
 }
 
-for my $others (0, 1) {
-    subtest 'a worker dies in a change, and a reload waits'
-            . ($others ? ' with another change' : '') => sub {
+for my $with ('', 'another change', 'a file that was replaced') {
+    subtest 'a worker dies in a change, and a reload waits' . ($with && " with $with") => sub {
         my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
         my @workers = $server->worker_pids;
         my ($worker, $client) = stopped($server);
-        my $other = $others && patch_sent($server, 'rif', name => 'Other');
+        my $other = $with =~ /change/ && patch_sent($server, 'rif', name => 'Other');
+
+        # its lock is another one, and only the zone's is waited for
+        replace($server, file($server)) if $with =~ /file/;
 
         $server->signal('HUP');
         ok(wait_for { blocks($server->pid, SIGCHLD) }, 'the master reloads');
         kill 'KILL', $worker;
-        is($other->response->status, 200, 'the other change') if $others;
+        is($other->response->status, 200, 'the other change') if $other;
 
         my %former = map { $_ => 1 } @workers;
         ok(wait_for {
             my @now = $server->worker_pids;
             @now == 2 && !grep { $former{$_} } @now;
         }, 'the reload comes to an end');
-        is(get($server, 'rif')->json->{name}, 'Other', 'what was answered is there') if $others;
+        is(get($server, 'rif')->json->{name}, 'Other', 'what was answered is there') if $other;
         is(patch($server, 'p1', name => 'After')->status, 200, 'changes go on');
         loads($server);
         $server->stop;
@@ -571,6 +574,48 @@ subtest 'a worker dies in a change, and the master does not hear of it' => sub {
     is(patch($server, 'rif', name => 'After')->status, 200, 'changes go on');
     $server->signal('CONT');
     loads($server);
+    $server->stop;
+};
+
+# A server whose master has died when some of many new partners, but not all,
+# were in the zone; they come there in the order of their ids.
+
+sub half_loaded {
+    my @ids = @_;
+
+    for my $try (1 .. 10) {
+        my $server = start(atlas_and_rif(), zone => '256m', workers => 1);
+        append($server, join '', map { line({ id => $_, keys => [] }) } @ids);
+
+        $server->signal('HUP');
+        for (1 .. 20_000) { last if get($server, $ids[0])->status == 200 }
+        kill 'KILL', $server->pid;
+        return $server if get($server, $ids[-1])->status == 404;
+
+        # it was through with it before we knew
+        Wassiit::Operators::kill_all($server);
+        $server->stop;
+    }
+
+    die "no load is slow enough\n";
+}
+
+subtest 'the master dies in the middle of a load' => sub {
+    my @ids = map { sprintf 'i%06d', $_ } 1 .. 100_000;
+    my $server = half_loaded(@ids);
+    my $lines = lines($server);
+
+    is(get($server, $ids[0])->status, 200, 'the first is there');
+    is(admin($server, POST => 'partners', { id => $ids[-1] })->status, 409,
+       'who is in the file is not made again');
+    is(get($server, $ids[-1])->status, 200, 'but is there from now on');
+    is(patch($server, 'rif', name => "After $_")->status, 200, 'a change') for 1 .. 3;
+    is(lines($server), $lines + 3, 'is a line more, and none has gone');
+
+    Wassiit::Operators::kill_all($server);
+    Wassiit::Operators::revive($server);
+    is(get($server, $_)->status, 200, "$_ is there") for @ids[0, 50_000, -1];
+    is(get($server, 'rif')->json->{name}, 'After 3', 'and the changes');
     $server->stop;
 };
 

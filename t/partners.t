@@ -8,7 +8,7 @@ use warnings;
 use lib 't/lib';
 use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
-use POSIX qw(strftime);
+use POSIX qw(mkfifo strftime);
 use Test::More;
 use Front;
 use Wassiit;
@@ -514,6 +514,8 @@ subtest 'a file that cannot be read' => sub {
     $check->('folder', qr/Is a directory/, 'a folder');
     $check->('secret/x', qr/Not a directory/, 'below a file');
     $check->('', qr/Is a directory/, 'a folder, with a slash');
+    mkfifo("$dir/pipe", 0600) or die $!;
+    $check->('pipe', qr/is not a regular file/, 'a pipe that no one writes to');
 
     SKIP: {
         skip 'root may read anything', 1 if $> == 0;

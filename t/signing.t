@@ -11,6 +11,7 @@ use Wassiit::Backend;
 use Wassiit::Clock;
 use Digest::SHA qw(hmac_sha256);
 use MIME::Base64 qw(encode_base64);
+use POSIX qw(mkfifo);
 use Test::More;
 
 use constant NOW => 1_800_000_000;
@@ -348,8 +349,12 @@ subtest 'a reload' => sub {
 
 subtest 'the configuration' => sub {
     my %files = (good => "bmV3\n");
+    my $pipe = test_dir() . '/pipe';
+    mkfifo($pipe, 0600) or die $!;
+
     for my $row ([ 'key=a secret_file=none', qr/open\(\) "\S+none" failed/ ],
                  [ 'key=a secret_file=.', qr/file "\S+" (?:failed|is not a regular file)|Is a directory/ ],
+                 [ "key=a secret_file=$pipe", qr/file "\S+" is not a regular file/ ],
                  [ 'key=a', qr/must have the parameter "secret_file"/ ],
                  [ 'secret_file=good', qr/must have the parameter "key"/ ],
                  [ 'key= secret_file=good', qr/invalid parameter "key="/ ],
