@@ -141,7 +141,9 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     ngx_int_t                    known;
     ngx_http_wassiit_changed_e   changed;
 
-    switch (ngx_http_wassiit_zone_current(change->zone)) {
+    /* a reload may put another in its place, and waits for no other lock */
+
+    switch (ngx_http_wassiit_zone_known(change->zone, &work->known)) {
 
     case NGX_OK:
         break;
@@ -152,9 +154,6 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     default:
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
-
-    /* a reload may put another in its place, and waits for no other lock */
-    work->known = *ngx_http_wassiit_zone_journal(change->zone);
 
     known = ngx_http_wassiit_change_known(change, work);
 

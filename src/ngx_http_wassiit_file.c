@@ -46,6 +46,7 @@ ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
 
     for ( ;; ) {
         file->writable = write;
+
         /* a pipe is to be refused, not waited for */
         file->fd = ngx_open_file(file->name.data,
                                  (write ? NGX_FILE_RDWR|O_APPEND
@@ -54,6 +55,11 @@ ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
                                  NGX_FILE_OPEN, 0);
 
         if (file->fd == NGX_INVALID_FILE) {
+            if (ngx_errno == EWOULDBLOCK) {
+                /* a file server's lease, which ends soon */
+                return NGX_AGAIN;
+            }
+
             ngx_log_error(file->level, file->log, ngx_errno,
                           ngx_open_file_n " \"%V\" failed", &file->name);
             return NGX_ERROR;

@@ -128,6 +128,7 @@ static ngx_uint_t ngx_http_wassiit_zone_length(
 static size_t ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh,
     size_t want);
 static uint32_t ngx_http_wassiit_zone_ms(void);
+static ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
 
 
 static ngx_inline uint64_t
@@ -301,6 +302,8 @@ ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_sh_t *sh)
     for (unit = sh->free; unit; unit = sh->frees[unit].next) {
         sh->free_last = unit;
     }
+
+    ngx_memzero(sh->finger, sizeof(sh->finger));
 
     ngx_http_wassiit_zone_recount(&sh->keys);
     ngx_http_wassiit_zone_recount(&sh->ids);
@@ -1674,7 +1677,9 @@ ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
 }
 
 
-ngx_int_t
+/* As ngx_http_wassiit_zone_known() returns it; under the mutex. */
+
+static ngx_int_t
 ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 {
     if (load(&zone->sh->left)
@@ -1686,6 +1691,26 @@ ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 
     return (ngx_http_wassiit_zone_clock() < load(&zone->sh->opens))
            ? NGX_AGAIN : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal)
+{
+    ngx_int_t  rc;
+
+    ngx_http_wassiit_zone_lock(zone);
+
+    rc = ngx_http_wassiit_zone_current(zone);
+
+    if (rc == NGX_OK) {
+        *journal = zone->sh->journal;
+    }
+
+    ngx_http_wassiit_zone_unlock(zone);
+
+    return rc;
 }
 
 

@@ -130,20 +130,25 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
 
 /*
+ * What is known of the partners' file: it lies in the zone, for one who holds
+ * the file's lock.
+ */
+ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
+    ngx_http_wassiit_zone_t *zone);
+
+/*
  * The functions for one who changes partners, in any process that shares the
  * zone.  He holds the lock of the partners' file from before he asks until
  * all is told.
  */
 
 /*
- * Is the zone still as this process's configuration says?  Returns NGX_OK;
- * NGX_AGAIN: it is not open to changes yet; NGX_DECLINED: no.
+ * Is the zone still as this process's configuration says?  Then journal is set
+ * to what is known of the partners' file.  Returns NGX_OK; NGX_AGAIN: it is not
+ * open to changes yet; NGX_DECLINED: no.
  */
-ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
-
-/* What is known of the partners' file; it lies in the zone.  See tell(). */
-ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
-    ngx_http_wassiit_zone_t *zone);
+ngx_int_t ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal);
 
 /*
  * Where the partner's line lies in the file.  Returns NGX_OK, or NGX_DECLINED:

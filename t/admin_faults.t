@@ -29,6 +29,7 @@ BEGIN {
 }
 
 use lib 't/lib';
+use Fcntl qw(F_SETLEASE F_WRLCK);
 use JSON::PP ();
 use POSIX qw(EACCES EIO ENOSPC EROFS SIGCHLD);
 use Test::More;
@@ -616,6 +617,29 @@ subtest 'the master dies in the middle of a load' => sub {
     Wassiit::Operators::revive($server);
     is(get($server, $_)->status, 200, "$_ is there") for @ids[0, 50_000, -1];
     is(get($server, 'rif')->json->{name}, 'After 3', 'and the changes');
+    $server->stop;
+};
+
+# As a file server holds one: it's asked for the file when someone opens it.
+
+subtest 'the file is leased to another program' => sub {
+    my $server = start(atlas_and_rif());
+    my $pid = open(my $lessee, '-|') // die "fork: $!";
+
+    if ($pid == 0) {
+        $SIG{IO} = sub { POSIX::_exit(0) };
+        open my $file, '+<', $server->{partners} or POSIX::_exit(1);
+        fcntl $file, F_SETLEASE, F_WRLCK or POSIX::_exit(2);
+        syswrite STDOUT, "leased\n";
+        sleep 60;
+        POSIX::_exit(3);
+    }
+
+    is(<$lessee>, "leased\n", 'it has the lease');
+    is(patch($server, 'atlas', name => 'After')->status, 200, 'a change is made');
+    waitpid $pid, 0;
+    is($?, 0, 'when the lease was asked back');
+    loads($server);
     $server->stop;
 };
 
