@@ -841,7 +841,7 @@ static ngx_int_t
 ngx_http_wassiit_admin_scopes(ngx_http_request_t *r, json_t *value,
     json_t **errors)
 {
-    size_t                         i;
+    size_t                         i, n;
     u_char                         pointer[64], detail[128];
     json_t                        *scope;
     uint64_t                       set, bit;
@@ -858,9 +858,11 @@ ngx_http_wassiit_admin_scopes(ngx_http_request_t *r, json_t *value,
     }
 
     set = 0;
+    n = 0;
 
     json_array_foreach(value, i, scope) {
 
+        n++;
         p = (const u_char *) json_string_value(scope);
         bit = p ? ngx_wassiit_scopes_find(&wmcf->scopes, p,
                                           json_string_length(scope)) : 0;
@@ -875,7 +877,7 @@ ngx_http_wassiit_admin_scopes(ngx_http_request_t *r, json_t *value,
             continue;
         }
 
-        ngx_sprintf(pointer, "#/scopes/%uz%Z", i);
+        ngx_sprintf(pointer, "#/scopes/%uz%Z", n - 1);
 
         if (p) {
             ngx_wassiit_scopes_nearest(&wmcf->scopes, p,

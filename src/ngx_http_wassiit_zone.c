@@ -60,7 +60,7 @@ static ngx_uint_t ngx_http_wassiit_zone_new_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit);
 static ngx_uint_t ngx_http_wassiit_zone_new_window(
     ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
-    uint32_t window, ngx_uint_t *most);
+    uint32_t window, ngx_uint_t *most, ngx_uint_t *smaller);
 static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_journal_set(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_journal_t *journal);
@@ -501,16 +501,16 @@ ngx_http_wassiit_zone_partner_units(ngx_http_wassiit_zone_t *zone,
 /*
  * What must be allocated to make the partner, at unit or new, as rec says.
  * Adds to beside what it takes to have room for former keys and new ones
- * together.
+ * together, and for a window that is smaller than the one before.
  */
 
 static size_t
 ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit, size_t *beside)
 {
-    size_t                     have, want, more;
+    size_t                     have, want, more, window;
     uint32_t                   at;
-    ngx_uint_t                 n, keys, most;
+    ngx_uint_t                 n, keys, most, smaller;
     ngx_http_wassiit_slot_t   *slot;
     ngx_http_wassiit_entry_t  *p;
     ngx_http_wassiit_state_t  *state;
@@ -536,14 +536,19 @@ ngx_http_wassiit_zone_new_units(ngx_http_wassiit_zone_t *zone,
 
     state = &p->state[p->version & 1];
 
-    more = ngx_http_wassiit_zone_new_window(zone,
+    window = ngx_http_wassiit_zone_new_window(zone,
                                         ngx_http_wassiit_zone_rate(zone, rec),
-                                        state->window, &most);
+                                        state->window, &most, &smaller);
 
-    if (rec->secrets
-        && !ngx_http_wassiit_zone_same_secrets(zone->sh, rec, state->secrets))
-    {
-        more++;
+    more = (rec->secrets != NULL
+            && !ngx_http_wassiit_zone_same_secrets(zone->sh, rec,
+                                                   state->secrets));
+
+    if (smaller) {
+        *beside += window;
+
+    } else {
+        more += window;
     }
 
     have = (n - 1) / ZONE_MORE_KEYS;
@@ -586,12 +591,14 @@ ngx_http_wassiit_zone_new_keys(ngx_http_wassiit_zone_t *zone,
 /*
  * The units of the window that has to take the place of another, 0 if that
  * may stay: it is for the same rate, and not larger than it has to be.  With
- * most of them nothing is lost of what is admitted until it takes over.
+ * most of them nothing is lost of what is admitted until it takes over.  If it
+ * is for the same rate, smaller is set: where there is no room, it stays.
  */
 
 static ngx_uint_t
 ngx_http_wassiit_zone_new_window(ngx_http_wassiit_zone_t *zone,
-    const ngx_wassiit_rate_t *rate, uint32_t window, ngx_uint_t *most)
+    const ngx_wassiit_rate_t *rate, uint32_t window, ngx_uint_t *most,
+    ngx_uint_t *smaller)
 {
     u_char              *base;
     uint32_t             units[NGX_WASSIIT_WINDOW_UNITS];
@@ -603,22 +610,16 @@ ngx_http_wassiit_zone_new_window(ngx_http_wassiit_zone_t *zone,
     ngx_wassiit_window_rate(base, window, &former);
     have = ngx_wassiit_window_list(base, window, units);
 
-    if (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0
-        && have == ngx_wassiit_window_units(rate))
-    {
+    *smaller = (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0);
+
+    if (*smaller && have == ngx_wassiit_window_units(rate)) {
         return 0;
     }
 
     n = ngx_wassiit_window_units_from(base, rate, window,
                                       ngx_http_wassiit_zone_clock(), most);
 
-    if (ngx_memcmp(&former, rate, sizeof(ngx_wassiit_rate_t)) == 0
-        && have <= *most)
-    {
-        return 0;
-    }
-
-    return n;
+    return (*smaller && have <= *most) ? 0 : n;
 }
 
 
@@ -892,7 +893,7 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
 {
     uint32_t                     window, secrets;
     ngx_int_t                    rc, keys;
-    ngx_uint_t                   n, most;
+    ngx_uint_t                   n, most, smaller;
     const ngx_wassiit_rate_t    *rate;
     ngx_http_wassiit_state_t     state;
     ngx_http_wassiit_entry_t    *p;
@@ -912,10 +913,10 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_settle(zone, window);
 
     rate = ngx_http_wassiit_zone_rate(zone, rec);
-    n = ngx_http_wassiit_zone_new_window(zone, rate, window, &most);
+    n = ngx_http_wassiit_zone_new_window(zone, rate, window, &most, &smaller);
     rc = NGX_OK;
 
-    if (n) {
+    if (n && !(smaller && zone->tight)) {
         if (most - n <= zone->spare) {
             zone->spare -= most - n;
             n = most;
@@ -929,6 +930,10 @@ ngx_http_wassiit_zone_update(ngx_http_wassiit_zone_t *zone,
             rc = ngx_http_wassiit_zone_window(zone,
                                               ngx_wassiit_window_units(rate),
                                               rate, window, &state.window);
+        }
+
+        if (smaller) {
+            rc = NGX_OK;
         }
     }
 

@@ -766,6 +766,7 @@ subtest 'what is wrong is named' => sub {
         [ '"name":"a\u0000b"', '#/name' ], [ '"name":"a\nb"', '#/name' ],
         [ '"name":"' . 'n' x 129 . '"', '#/name' ],
         [ '"scopes":["files.send","no"]', '#/scopes/1' ],
+        [ '"scopes":["files.send","files.send","no"]', '#/scopes/2' ],
         [ '"scopes":["a",1,"files.send",null,["files.send"]]',
           '#/scopes/0 #/scopes/1 #/scopes/3 #/scopes/4' ],
         [ '"scopes":"files.send"', '#/scopes' ], [ '"scopes":null', '#/scopes' ],

@@ -730,6 +730,44 @@ subtest 'a zone that is full' => sub {
     $server->stop;
 };
 
+# Its window is larger than it has to be, and there's no room for another.
+
+subtest 'a rate that was lowered, in a zone that is full' => sub {
+    my $server = start('', zone => '64k');
+    my ($n, $secrets) = (0, 0);
+    my $fill = sub {
+        my $r;
+        1 while ($r = admin($server, POST => 'partners', { id => 'p' . $n++ }))->status == 201;
+        1 while ($r = admin($server, POST => 'partners/p' . $secrets++ . '/hmac_secret'))->status == 201;
+        return $r->json->{detail} !~ /until two seconds/;
+    };
+    my $key = admin($server, POST => 'partners', { id => 'v', rate => '400r/s' })->json->{key};
+    my $other = admin($server, POST => 'partners/v/keys')->json;
+
+    admin($server, POST => 'partners', { id => "room$_" }) for 1 .. 4;
+    ok($fill->(), 'the zone is full');
+    admin($server, DELETE => "partners/room$_") for 1 .. 4;
+
+    # as many requests as the limit lets through; of what they have used most
+    # is kept, until it is a second ago
+    my $lowered = wait_for {
+        my $client = Wassiit::Client->new($server->port);
+        $client->send("GET / HTTP/1.1\r\nHost: x\r\nX-API-Key: $key\r\n\r\n" x 300);
+        $client->response for 1 .. 300;
+        patch($server, 'v', rate => '20r/s')->status == 200;
+    };
+    ok($lowered, 'the rate is lowered');
+    ok(wait_for { $fill->() }, 'the zone is full again');
+    ok(wait_for { get($server, 'v')->json->{window}{used} == 0 }, 'nothing is used any more');
+
+    is(admin($server, DELETE => "partners/v/keys/$other->{id}")->status, 204, 'a key is revoked');
+    refused($server, $other->{key}, 'and works no more');
+    is(patch($server, 'v', enabled => $OFF)->status, 200, 'the partner is disabled');
+    is(verdict(ask($server, $key)), '403 partner_disabled', 'and refused');
+    loads_small($server);
+    $server->stop;
+};
+
 subtest 'a zone that keys have filled' => sub {
     my @crowd = map { partner("p$_", undef, rate => '1r/h') } 1 .. 38;
     my $server = start(join('', map { line($_) } @crowd), zone => '64k');
