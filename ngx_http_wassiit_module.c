@@ -1907,7 +1907,8 @@ static ngx_int_t
 ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_wassiit_arena_install();
-    ngx_http_wassiit_admin_init();
+    ngx_http_wassiit_admin_init(ngx_http_cycle_get_module_main_conf(cycle,
+                                                   ngx_http_wassiit_module));
 
     return NGX_OK;
 }

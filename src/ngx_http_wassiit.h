@@ -405,8 +405,11 @@ ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
     ngx_str_t *detail, ngx_str_t *errors);
 
-/* What a worker does before the first change; wassiit_admin's handler. */
-void ngx_http_wassiit_admin_init(void);
+/*
+ * What a worker does before the first change; where another has died in one, it
+ * brings that to its end.  wassiit_admin's handler.
+ */
+void ngx_http_wassiit_admin_init(ngx_http_wassiit_main_conf_t *wmcf);
 ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
 
 /* What arrives of a body at the endpoint: NGX_OK, or the status to answer. */

@@ -52,8 +52,8 @@ typedef struct {
     ngx_http_request_t            *request;     /* NULL: it has gone */
     ngx_pool_cleanup_t            *cleanup;     /* of the request */
     ngx_msec_t                     since;
+    ngx_http_wassiit_main_conf_t  *wmcf;
 #if (NGX_THREADS)
-    ngx_thread_pool_t             *threads;
     ngx_thread_task_t             *task;
 #endif
 } ngx_http_wassiit_job_t;
@@ -96,7 +96,8 @@ static void ngx_http_wassiit_admin_thread(void *data, ngx_log_t *log);
 static void ngx_http_wassiit_admin_done(ngx_event_t *ev);
 #endif
 static void ngx_http_wassiit_admin_finish(ngx_http_wassiit_job_t *job);
-static void ngx_http_wassiit_admin_compact(ngx_http_wassiit_job_t *former);
+static void ngx_http_wassiit_admin_compact(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf);
 static ngx_int_t ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_admin_log(ngx_http_request_t *r,
@@ -574,9 +575,7 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     job->change.scopes = &wmcf->scopes;
     job->change.now = ngx_time();
     job->change.grace = ADMIN_GRACE;
-#if (NGX_THREADS)
-    job->threads = wmcf->threads;
-#endif
+    job->wmcf = wmcf;
 
     job->change.id.len = id.len;
     job->change.id.data = ngx_pstrdup(pool, &id);
@@ -1056,7 +1055,7 @@ ngx_http_wassiit_admin_post(ngx_http_wassiit_job_t *job)
         job->task->event.data = job;
         job->task->event.handler = ngx_http_wassiit_admin_done;
 
-        if (ngx_thread_task_post(job->threads, job->task) == NGX_OK) {
+        if (ngx_thread_task_post(job->wmcf->threads, job->task) == NGX_OK) {
             return;
         }
     }
@@ -1103,7 +1102,7 @@ ngx_http_wassiit_admin_finish(ngx_http_wassiit_job_t *job)
     ngx_queue_remove(&job->queue);
 
     if (job->change.compact) {
-        ngx_http_wassiit_admin_compact(job);
+        ngx_http_wassiit_admin_compact(job->change.zone, job->wmcf);
     }
 
     r = job->request;
@@ -1124,10 +1123,14 @@ ngx_http_wassiit_admin_finish(ngx_http_wassiit_job_t *job)
 }
 
 
-/* Nobody waits for the file to become shorter. */
+/*
+ * What someone has left is brought to its end, and the file compacted if that
+ * is due.  Nobody waits for it.
+ */
 
 static void
-ngx_http_wassiit_admin_compact(ngx_http_wassiit_job_t *former)
+ngx_http_wassiit_admin_compact(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf)
 {
     ngx_pool_t              *pool;
     ngx_http_wassiit_job_t  *job;
@@ -1147,11 +1150,9 @@ ngx_http_wassiit_admin_compact(ngx_http_wassiit_job_t *former)
     job->pool = pool;
     job->since = ngx_current_msec;
     job->change.what = NGX_HTTP_WASSIIT_CHANGE_COMPACT;
-    job->change.zone = former->change.zone;
-    job->change.scopes = former->change.scopes;
-#if (NGX_THREADS)
-    job->threads = former->threads;
-#endif
+    job->change.zone = zone;
+    job->change.scopes = &wmcf->scopes;
+    job->wmcf = wmcf;
 
     ngx_queue_insert_tail(&ngx_http_wassiit_admin_jobs, &job->queue);
 }
@@ -1614,9 +1615,12 @@ ngx_http_wassiit_admin_error(ngx_http_request_t *r, ngx_int_t status,
 
 
 void
-ngx_http_wassiit_admin_init(void)
+ngx_http_wassiit_admin_init(ngx_http_wassiit_main_conf_t *wmcf)
 {
-    static ngx_connection_t  dummy;
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t  **zones;
+
+    static ngx_connection_t    dummy;
 
     ngx_queue_init(&ngx_http_wassiit_admin_jobs);
 
@@ -1625,4 +1629,18 @@ ngx_http_wassiit_admin_init(void)
     ngx_http_wassiit_admin_timer.handler = ngx_http_wassiit_admin_timeout;
     ngx_http_wassiit_admin_timer.log = ngx_cycle->log;
     ngx_http_wassiit_admin_timer.data = &dummy;     /* debug logs look there */
+
+    if (wmcf == NULL || ngx_process != NGX_PROCESS_WORKER) {
+        return;
+    }
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->admin && ngx_http_wassiit_change_left(zones[i])) {
+            ngx_http_wassiit_admin_compact(zones[i], wmcf);
+        }
+    }
+
+    ngx_http_wassiit_admin_start();
 }

@@ -134,6 +134,20 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
+{
+    ngx_file_info_t              fi;
+    ngx_http_wassiit_journal_t  *journal;
+
+    journal = ngx_http_wassiit_zone_journal(zone);
+
+    return !journal->foreign
+           && ngx_file_info(zone->file.data, &fi) != NGX_FILE_ERROR
+           && ngx_file_size(&fi) != journal->size;
+}
+
+
 static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)

@@ -130,8 +130,8 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
 
 /*
- * What is known of the partners' file: it lies in the zone, for one who holds
- * the file's lock.
+ * What is known of the partners' file: it lies in the zone, and stays as it is
+ * as long as the caller holds the file's lock.
  */
 ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
     ngx_http_wassiit_zone_t *zone);

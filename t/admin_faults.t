@@ -514,6 +514,21 @@ subtest 'a change that is killed where one was refused' => sub {
     $server->stop;
 };
 
+subtest 'a change whose worker was killed' => sub {
+    my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
+
+    for my $run (1, 2) {
+        faults('fsync file -1 ' . (1 + length file($server)));
+        is(patch($server, 'atlas', name => "Killed $run"), undef, 'killed');
+        faults();
+        ok(wait_for { get($server, 'atlas')->json->{name} eq "Killed $run" },
+           'who looks then finds what is in the file');
+    }
+
+    loads($server);
+    $server->stop;
+};
+
 # A worker is stopped where it holds the zone's mutex. If it's killed there, the
 # mutex is free at once, also for a master that reloads and hears of no death.
 
