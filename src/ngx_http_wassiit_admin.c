@@ -64,6 +64,7 @@ static ngx_http_wassiit_resource_e ngx_http_wassiit_admin_resource(
 static ngx_int_t ngx_http_wassiit_admin_method(ngx_http_request_t *r,
     ngx_http_wassiit_methods_t *methods);
 static void ngx_http_wassiit_admin_read(ngx_http_request_t *r);
+static void ngx_http_wassiit_admin_look(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_admin_page(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_admin_argument(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
@@ -220,6 +221,8 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 
     case NGX_HTTP_GET:
     case NGX_HTTP_HEAD:
+        ngx_http_wassiit_admin_look(r);
+
         return id.data ? ngx_http_wassiit_admin_get(r, &id)
                        : ngx_http_wassiit_admin_page(r);
 
@@ -409,6 +412,28 @@ static void
 ngx_http_wassiit_admin_read(ngx_http_request_t *r)
 {
     ngx_http_finalize_request(r, ngx_http_wassiit_admin_change(r));
+}
+
+
+/*
+ * Whoever looks on finds in the end what stands in the file: a worker that died
+ * in a change may have none in its place yet, or for ever.
+ */
+
+static void
+ngx_http_wassiit_admin_look(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (!ngx_http_wassiit_admin_busy
+        && ngx_http_wassiit_change_left(wlcf->admin))
+    {
+        ngx_http_wassiit_admin_compact(wlcf->admin,
+                  ngx_http_get_module_main_conf(r, ngx_http_wassiit_module));
+        ngx_http_wassiit_admin_start();
+    }
 }
 
 

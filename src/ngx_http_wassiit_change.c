@@ -142,7 +142,7 @@ ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 
     journal = ngx_http_wassiit_zone_journal(zone);
 
-    return !journal->foreign
+    return journal->writing && !journal->foreign
            && ngx_file_info(zone->file.data, &fi) != NGX_FILE_ERROR
            && ngx_file_size(&fi) != journal->size;
 }
@@ -619,8 +619,20 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 
     work->text[work->len++] = LF;
 
+    /* who follows, if we die, is to know how far the file was known */
+
+    work->journal->writing = 1;
+
+    if (ngx_http_wassiit_zone_tell(change->zone, work->journal, NULL, 0)
+        != NGX_OK)
+    {
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
+
     rc = ngx_http_wassiit_file_append(&work->file, work->journal, work->text,
                                       work->len, &work->span);
+
+    work->journal->writing = 0;
 
     if (rc != NGX_OK) {
         return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
@@ -1071,12 +1083,6 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
 
-    work->file.level = NGX_LOG_WARN;
-
-    /* who dies on the way leaves places that nobody may trust */
-
-    work->journal->foreign = 1;
-
     if (ngx_http_wassiit_zone_tell(change->zone, work->journal, NULL, 0)
         != NGX_OK)
     {
@@ -1084,11 +1090,13 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
 
+    work->file.level = NGX_LOG_WARN;
+
+    /* who dies on the way leaves the file as it is known, or another one */
+
     rc = ngx_http_wassiit_file_compact(&work->file, work->journal, spans, n);
 
     if (rc == NGX_OK) {
-        work->journal->foreign = 0;
-
         if (ngx_http_wassiit_file_known(&work->file, work->journal, 0)
             == NGX_OK)
         {
@@ -1096,10 +1104,9 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
                                               spans, n);
         }
 
-    } else if (rc == NGX_ERROR) {
-        work->journal->foreign = 0;
+    } else if (rc == NGX_DECLINED) {
+        work->journal->foreign = 1;
 
-    } else {
         ngx_log_error(NGX_LOG_NOTICE, work->file.log, 0,
                       "\"%V\" was changed by another program: it is not "
                       "compacted until the next reload", &work->file.name);

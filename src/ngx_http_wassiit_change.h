@@ -85,8 +85,8 @@ ngx_http_wassiit_changed_e ngx_http_wassiit_change(
     ngx_http_wassiit_change_t *change, ngx_log_t *log);
 
 /*
- * Does the file end with something that the zone doesn't know of, as one leaves
- * it who dies in a change?  Any change brings that into force.
+ * Does the file end with a line that someone was writing, and that the zone
+ * doesn't know of?  If he died in it, any change brings that into force.
  */
 ngx_uint_t ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone);
 

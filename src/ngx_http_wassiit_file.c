@@ -267,7 +267,7 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
     if (file->dev == journal->dev && file->ino == journal->ino
         && (file->size > journal->size
             || (file->size == journal->size
-                && file->mtime == journal->mtime)))
+                && (file->mtime == journal->mtime || journal->writing))))
     {
         if (ngx_http_wassiit_file_anchor(file, journal->size, &crc)
             != NGX_OK)
@@ -276,6 +276,11 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
         }
 
         if (crc == journal->crc) {
+            if (journal->writing) {
+                journal->mtime = file->mtime;
+                journal->writing = 0;
+            }
+
             return NGX_OK;
         }
     }

@@ -54,6 +54,7 @@ typedef struct {
     off_t                             dead_to;
 
     u_char                            dead;
+    u_char                            writing;  /* a line, or died in it */
     u_char                            foreign;  /* changed by someone else */
     u_char                            folder;   /* isn't on the disk yet */
 } ngx_http_wassiit_journal_t;
@@ -93,7 +94,8 @@ uint32_t ngx_http_wassiit_file_crc(u_char *data, off_t size);
 /*
  * Compares the file with what is known of it.  Returns NGX_OK: it is as it
  * was, but for file->size - journal->size bytes at its end, as someone leaves
- * them who dies before the journal tells of them; NGX_DECLINED: it has been
+ * them who dies before the journal tells of them, and for its time, if he was
+ * writing, which the journal is then told; NGX_DECLINED: it has been
  * changed by someone else, which the journal then says until the next load;
  * NGX_ERROR, which is logged.
  */

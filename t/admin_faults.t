@@ -514,18 +514,79 @@ subtest 'a change that is killed where one was refused' => sub {
     $server->stop;
 };
 
+sub start_to_kill {
+    return start($_[0], allow_log => qr/$CRIT|exited on signal 9/);
+}
+
+sub finds {
+    my ($server, $id, $name, $what) = @_;
+    ok(wait_for { get($server, $id)->json->{name} eq $name }, $what);
+}
+
+sub not_edited {
+    my ($server) = @_;
+    unlike($server->error_log, qr/another program/, 'nobody has edited the file');
+}
+
 subtest 'a change whose worker was killed' => sub {
-    my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
+    my $server = start_to_kill(atlas_and_rif());
 
     for my $run (1, 2) {
         faults('fsync file -1 ' . (1 + length file($server)));
         is(patch($server, 'atlas', name => "Killed $run"), undef, 'killed');
+        is(patch($server, 'rif', name => "Killed, too $run"), undef, 'one more');
         faults();
-        ok(wait_for { get($server, 'atlas')->json->{name} eq "Killed $run" },
-           'who looks then finds what is in the file');
+        finds($server, 'atlas', "Killed $run", 'who looks then finds what is in the file');
+        my $too = file($server) =~ /Killed, too $run/;
+        finds($server, 'rif', "Killed, too $run", 'of the other, too') if $too;
     }
 
+    not_edited($server);
     loads($server);
+    $server->stop;
+};
+
+subtest 'a change whose worker was killed before it wrote a byte' => sub {
+    my $server = start_to_kill(atlas_and_rif());
+    my $file = file($server);
+
+    faults('write file -1');
+    is(patch($server, 'atlas', name => 'No'), undef, 'killed');
+    faults();
+    ok(file($server) eq $file, 'the file is as it was, but for its time');
+    is(patch($server, 'rif', name => 'After')->status, 200, 'the next change');
+    is(get($server, 'atlas')->json->{name}, 'Atlas', 'that one was not made');
+    not_edited($server);
+    loads($server);
+    $server->stop;
+};
+
+subtest 'a worker that was killed while it compacted' => sub {
+    my $server = start_to_kill(line(partner('atlas', 'atlas-key')));
+    my $n = 0;
+
+    faults('fsync compact -1 0');
+    ok(wait_for { patch($server, 'atlas', name => 'n' . ++$n); -e "$server->{partners}.compact" },
+       'it was');
+    faults();
+    ok(wait_for { patch($server, 'atlas', name => 'n' . ++$n); lines($server) < 4 },
+       'another one does');
+    finds($server, 'atlas', "n$n", 'nothing is lost');
+    ok(!-e "$server->{partners}.compact", 'nothing lies beside');
+    not_edited($server);
+    loads($server);
+    $server->stop;
+};
+
+subtest 'a line by hand is not taken for what a worker has left' => sub {
+    my $server = start(atlas_and_rif());
+    my $half = '{"id":"hand","na';
+    append($server, $half);
+    get($server, 'atlas') for 1 .. 5;
+    append($server, 'me":"Hand","keys":[]}' . "\n");
+    is(get($server, 'hand')->status, 404, 'who looks changes nothing');
+    is($server->reload, '', 'the file can be loaded');
+    is(get($server, 'hand')->json->{name}, 'Hand', 'and says all of it');
     $server->stop;
 };
 

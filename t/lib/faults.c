@@ -14,6 +14,10 @@
  *
  * Who makes the call for what has FROM bytes or more is killed after it.
  *
+ *     write KIND -1
+ *
+ * Who is about to write is killed, when the file's time has changed already.
+ *
  *     unlock mutex -1
  *
  * Who is about to free a mutex that outlives its holder is stopped, with it.
@@ -228,11 +232,19 @@ __open64_2(const char *path, int flags)
 static ssize_t
 faults_room(int fd, size_t len, off_t offset)
 {
+    int          code;
     off_t        from;
     struct stat  st;
 
-    if (!faults_fail("write", faults_kind_fd(fd), &from)) {
+    code = faults_fail("write", faults_kind_fd(fd), &from);
+
+    if (code == 0) {
         return len;
+    }
+
+    while (code == -1) {
+        (void) futimens(fd, NULL);
+        (void) kill(getpid(), SIGKILL);
     }
 
     if (offset == -1) {
