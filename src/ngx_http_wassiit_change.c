@@ -137,14 +137,11 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 ngx_uint_t
 ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 {
-    ngx_file_info_t              fi;
     ngx_http_wassiit_journal_t  *journal;
 
     journal = ngx_http_wassiit_zone_journal(zone);
 
-    return journal->writing && !journal->foreign
-           && ngx_file_info(zone->file.data, &fi) != NGX_FILE_ERROR
-           && ngx_file_size(&fi) != journal->size;
+    return journal->writing && !journal->foreign;
 }
 
 
@@ -198,12 +195,13 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
     ngx_int_t                    rc;
-    ngx_uint_t                   ours;
+    ngx_uint_t                   ours, writing;
     ngx_http_wassiit_file_t     *file;
     ngx_http_wassiit_journal_t  *journal;
 
     file = &work->file;
     journal = work->journal;
+    writing = journal->writing;
 
     if (journal->dead) {
         ours = (file->mtime == journal->mtime);
@@ -229,6 +227,10 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
 
         if (rc == NGX_DECLINED) {
             journal->foreign = 1;
+
+        } else if (rc == NGX_ERROR) {
+            /* it is left for the next one */
+            journal->writing = writing;
         }
     }
 

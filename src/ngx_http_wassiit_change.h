@@ -85,8 +85,8 @@ ngx_http_wassiit_changed_e ngx_http_wassiit_change(
     ngx_http_wassiit_change_t *change, ngx_log_t *log);
 
 /*
- * Does the file end with a line that someone was writing, and that the zone
- * doesn't know of?  If he died in it, any change brings that into force.
+ * Is someone writing a line to the file, or has died in it?  If so, any change
+ * brings into force what he left.
  */
 ngx_uint_t ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone);
 
