@@ -53,6 +53,8 @@ static ngx_int_t ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_add_header(ngx_http_request_t *r,
     ngx_uint_t name, u_char *value, u_char *last);
 static void ngx_http_wassiit_clear_headers(ngx_http_request_t *r);
+static void ngx_http_wassiit_drop_limit_headers(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_wassiit_is_limit_header(ngx_str_t *name);
 static u_char *ngx_http_wassiit_number(u_char *p, ngx_uint_t n);
 
 
@@ -678,10 +680,12 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->limit_headers
-        && ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ctx->limit_headers) {
+        ngx_http_wassiit_drop_limit_headers(r);
+
+        if (ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     /* not if error_page has put a status of another's in place of ours */
@@ -940,6 +944,57 @@ ngx_http_wassiit_clear_headers(ngx_http_request_t *r)
             }
         }
     }
+}
+
+
+/*
+ * A backend may have limits of its own.  Next to ours they would be joined into
+ * one value, which tells nothing.
+ */
+
+static void
+ngx_http_wassiit_drop_limit_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_wassiit_is_limit_header(&h[i].key)) {
+                h[i].hash = 0;
+            }
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_is_limit_header(ngx_str_t *name)
+{
+    ngx_str_t   *limit;
+    ngx_uint_t   i;
+
+    if (name->len < sizeof("RateLimit") - 1
+        || (((name->data[0] | 0x20) != 'r') && (name->data[0] | 0x20) != 'x'))
+    {
+        /* most are none */
+        return 0;
+    }
+
+    for (i = HEADER_POLICY; i <= HEADER_RESET; i++) {
+        limit = &ngx_http_wassiit_headers[i];
+
+        if (name->len == limit->len
+            && ngx_strncasecmp(name->data, limit->data, limit->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
