@@ -174,6 +174,7 @@ typedef struct {
     ngx_wassiit_scopes_t           scopes;
     ngx_array_t                    zones;       /* ngx_http_wassiit_zone_t * */
     ngx_array_t                    literals;    /* scopes yet to be found */
+    ngx_array_t                    demands;     /* what needs access on */
     ngx_int_t                      request_id;  /* index of the variable */
 #if (NGX_THREADS)
     ngx_thread_pool_t             *threads;     /* for changes; or NULL */
@@ -187,7 +188,10 @@ typedef struct {
 } ngx_http_wassiit_required_t;
 
 
-typedef struct {
+typedef struct ngx_http_wassiit_loc_conf_s  ngx_http_wassiit_loc_conf_t;
+
+struct ngx_http_wassiit_loc_conf_s {
+    ngx_http_wassiit_loc_conf_t   *parent;      /* the block around it */
     ngx_http_wassiit_zone_t       *zone;        /* NULL: access is off */
     ngx_http_wassiit_required_t   *required;    /* NULL: no scope */
     ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
@@ -203,7 +207,9 @@ typedef struct {
     ngx_flag_t                     limit_headers;
     ngx_flag_t                     hide_credentials;
     ngx_flag_t                     problem;     /* not inherited */
-} ngx_http_wassiit_loc_conf_t;
+
+    unsigned                       guards:1;    /* access is on in here */
+};
 
 
 /*
@@ -235,6 +241,9 @@ typedef struct {
     ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
     ngx_chain_t                   *reply;
 
+    /* the location that refused it, if any did */
+    ngx_http_wassiit_loc_conf_t   *refused_by;
+
     off_t                          admin_body;  /* bytes, by wassiit_admin */
 
     ngx_wassiit_usage_t            usage;       /* if taken */
@@ -245,8 +254,10 @@ typedef struct {
     unsigned                       verified:1;  /* the signature, in identity */
     unsigned                       refused:1;
     unsigned                       webhook:1;   /* by the body's signature */
-    unsigned                       redirected:1;  /* refused, by error_page */
+    unsigned                       redirected:1;  /* by error_page, and not
+                                                     to be asked again */
     unsigned                       taken:1;     /* the window was asked */
+    unsigned                       limited:1;   /* and refused it */
     unsigned                       counted:1;   /* as allowed */
     unsigned                       limit_headers:1;
     unsigned                       headers:1;   /* were added */
@@ -275,7 +286,10 @@ ngx_http_wassiit_ctx_t *ngx_http_wassiit_own_ctx(ngx_http_request_t *r);
 /* The same, made if there is none.  NULL: memory is short. */
 ngx_http_wassiit_ctx_t *ngx_http_wassiit_need_ctx(ngx_http_request_t *r);
 
-/* Notes, logs and counts a refusal.  Returns its HTTP status. */
+/*
+ * Notes and logs a refusal in the location that r is in, and counts the first
+ * one.  Returns its HTTP status.
+ */
 ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
 

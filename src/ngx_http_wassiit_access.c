@@ -5,6 +5,8 @@
 #include "ngx_http_wassiit.h"
 
 
+static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
+    ngx_http_wassiit_loc_conf_t *b);
 static void ngx_http_wassiit_cleanup(void *data);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_credentials(
     ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
@@ -88,8 +90,15 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (ctx->refused) {
         /* the operator's error_page has sent the refused request here */
-        ctx->redirected = 1;
-        return NGX_DECLINED;
+
+        if (ngx_http_wassiit_was_asked(ctx->refused_by, wlcf)) {
+            ctx->redirected = 1;
+            return NGX_DECLINED;
+        }
+
+        ctx->refused = 0;
+        ctx->redirected = 0;
+        ctx->webhook = 0;
     }
 
     ctx->errors = wlcf->errors;
@@ -134,6 +143,38 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * Does b ask of a request what a has asked?  Then error_page leads from a to b
+ * unasked, as it does to where access is off.  Anywhere else it would open what
+ * is closed.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
+    ngx_http_wassiit_loc_conf_t *b)
+{
+    if (b->zone == NULL) {
+        return 1;
+    }
+
+    if (a->zone != b->zone || a->auth != b->auth
+        || (b->auth == NGX_HTTP_WASSIIT_AUTH_HMAC && a->skew != b->skew))
+    {
+        return 0;
+    }
+
+    if (a->required == b->required) {
+        return 1;
+    }
+
+    /* what variables make of it isn't known here */
+
+    return a->required && a->required->values == NULL
+           && b->required && b->required->values == NULL
+           && a->required->set == b->required->set;
+}
+
+
 ngx_int_t
 ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
 {
@@ -169,6 +210,11 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON && ctx->limited) {
+        /* by error_page, from where there was no room */
+        return ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_RATE_LIMITED);
+    }
+
     if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->taken) {
 
         rc = ngx_http_wassiit_zone_take(ctx->zone, &ctx->partner,
@@ -186,6 +232,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         if (rc == NGX_DECLINED) {
 
             if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON) {
+                ctx->limited = 1;
                 return ngx_http_wassiit_refuse(r, ctx,
                                                NGX_HTTP_WASSIIT_RATE_LIMITED);
             }
@@ -210,7 +257,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
 void
 ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
 {
-    if (!ctx->known || ctx->refused || ctx->counted) {
+    if (!ctx->known || ctx->refused || ctx->counted || ctx->refused_by) {
         return;
     }
 
@@ -646,13 +693,29 @@ ngx_int_t
 ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e decision)
 {
+    ngx_uint_t                    first;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    first = (ctx->refused_by == NULL);
+
+    if (first) {
+        /* nginx's answer to it may change that */
+        ctx->keepalive = r->keepalive;
+    }
+
     ctx->decision = decision;
     ctx->refused = 1;
-    ctx->keepalive = r->keepalive;
+    ctx->refused_by = wlcf;
+    ctx->redirected = 0;
+    ctx->errors = wlcf->errors;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
 
     ngx_http_wassiit_log(r, ctx);
 
-    if (ctx->known) {
+    if (ctx->known && first) {
         ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
                                     decision == NGX_HTTP_WASSIIT_RATE_LIMITED
                                         ? NGX_HTTP_WASSIIT_COUNT_LIMITED

@@ -134,11 +134,12 @@ static ngx_int_t
 ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
 {
-    ngx_int_t                 rc;
-    ngx_uint_t                judge;
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_request_body_t  *rb;
-    ngx_http_wassiit_body_t  *body;
+    ngx_int_t                     rc;
+    ngx_uint_t                    main;
+    ngx_pool_cleanup_t           *cln;
+    ngx_http_request_body_t      *rb;
+    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_loc_conf_t  *refused;
 
     body = ctx->body;
 
@@ -160,16 +161,20 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     ngx_http_wassiit_body_wipe(body);
 
     /*
-     * A subrequest's body is the client's, and is judged with its request;
-     * one that was refused came by the operator's error_page.
+     * A subrequest's body is the client's, and is judged with its request.
+     * One that was refused came by the operator's error_page, and isn't judged
+     * by what it was, or would have been, judged by there.
      */
 
-    judge = (r == r->main && !ctx->refused);
+    main = (r == r->main);
+    refused = ctx->refused ? ctx->refused_by : NULL;
 
-    body->verify = (judge && wlcf->verify && body->verified != wlcf->verify);
+    body->verify = (main && wlcf->verify && body->verified != wlcf->verify
+                    && !(refused && refused->verify == wlcf->verify));
 
-    body->check = (judge && wlcf->payload
+    body->check = (main && wlcf->payload
                    && body->checked != wlcf->payload
+                   && !(refused && refused->payload == wlcf->payload)
                    && (ngx_http_wassiit_has_body(r)
                        || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
 
