@@ -19,6 +19,18 @@ typedef struct {
 } ngx_http_wassiit_literal_t;
 
 
+/* a directive that asks something of a partner, and where it is written */
+
+typedef struct {
+    ngx_str_t                      directive;
+    ngx_http_wassiit_loc_conf_t   *block;
+    ngx_uint_t                     type;        /* cf->cmd_type */
+    ngx_str_t                      location;
+    u_char                        *conf_file;
+    ngx_uint_t                     conf_line;
+} ngx_http_wassiit_demand_t;
+
+
 static ngx_int_t ngx_http_wassiit_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_wassiit_init(ngx_conf_t *cf);
 static void *ngx_http_wassiit_create_main_conf(ngx_conf_t *cf);
@@ -56,6 +68,11 @@ static char *ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *conf);
 static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_demand(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_wassiit_check_demands(ngx_conf_t *cf);
 static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_admin(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -156,7 +173,7 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
 
     { ngx_string("wassiit_limit"),
       ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_wassiit_set_limit,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, limit),
       &ngx_http_wassiit_limit },
@@ -593,6 +610,9 @@ ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&wmcf->literals, cf->pool, 8,
                           sizeof(ngx_http_wassiit_literal_t))
+           != NGX_OK
+        || ngx_array_init(&wmcf->demands, cf->pool, 8,
+                          sizeof(ngx_http_wassiit_demand_t))
            != NGX_OK)
     {
         return NULL;
@@ -851,7 +871,18 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_wassiit_loc_conf_t *prev = parent;
     ngx_http_wassiit_loc_conf_t *conf = child;
 
+    ngx_http_wassiit_loc_conf_t  *block;
+
     ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
+
+    conf->parent = prev;
+
+    if (conf->zone) {
+        for (block = conf; block; block = block->parent) {
+            block->guards = 1;
+        }
+    }
+
     ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
     ngx_conf_merge_ptr_value(conf->signer, prev->signer, NULL);
     ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
@@ -900,6 +931,20 @@ ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
                       "\"wassiit_admin\" needs \"wassiit_access\" in "
                       "location \"%V\": anyone could make keys there",
                       &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    /* a scope that a variable names may be empty, and then asks for nothing */
+
+    if (conf->admin && conf->zone == conf->admin
+        && (conf->required == NULL || conf->required->set == 0))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"wassiit_admin %V\" is guarded by \"wassiit_access "
+                      "%V\" in location \"%V\": every partner could change "
+                      "the partners there; add \"wassiit_scope NAME\", or "
+                      "guard it by another zone",
+                      &conf->admin->name, &conf->zone->name, &clcf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -1285,7 +1330,7 @@ ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (cf->args->nelts == 2) {
-        return NGX_CONF_OK;
+        return ngx_http_wassiit_demand(cf, cmd, wlcf);
     }
 
     if (wlcf->auth != NGX_HTTP_WASSIIT_AUTH_HMAC
@@ -1307,7 +1352,7 @@ ngx_http_wassiit_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
 }
 
 
@@ -1684,7 +1729,107 @@ ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
+}
+
+
+static char *
+ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    char  *rv;
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_OFF) {
+        return rv;
+    }
+
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
+}
+
+
+/* Notes a directive that without wassiit_access would ask nobody. */
+
+static char *
+ngx_http_wassiit_demand(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_wassiit_demand_t     *demand;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    demand = ngx_array_push(&wmcf->demands);
+    if (demand == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    demand->directive = cmd->name;
+    demand->block = wlcf;
+    demand->type = cf->cmd_type;
+    demand->location = clcf->name;
+    demand->conf_file = cf->conf_file->file.name.data;
+    demand->conf_line = cf->conf_file->line;
+
     return NGX_CONF_OK;
+}
+
+
+/* What a location asks must be asked there; what a block does, in it. */
+
+static ngx_int_t
+ngx_http_wassiit_check_demands(ngx_conf_t *cf)
+{
+    ngx_uint_t                     i;
+    ngx_http_wassiit_demand_t     *demand;
+    ngx_http_wassiit_loc_conf_t   *block;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+    demand = wmcf->demands.elts;
+
+    for (i = 0; i < wmcf->demands.nelts; i++) {
+
+        block = demand[i].block;
+
+        if (demand[i].type != NGX_HTTP_LOC_CONF) {
+
+            if (block->guards
+                || (block->zone && block->zone != NGX_CONF_UNSET_PTR))
+            {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"%V\" asks nobody: \"wassiit_access\" is off "
+                          "everywhere in this \"%s\" block; add "
+                          "\"wassiit_access ZONE\" where it is meant for, or "
+                          "remove it in %s:%ui",
+                          &demand[i].directive,
+                          demand[i].type == NGX_HTTP_SRV_CONF ? "server"
+                                                              : "http",
+                          demand[i].conf_file, demand[i].conf_line);
+            return NGX_ERROR;
+        }
+
+        if (block->zone) {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" asks nobody: \"wassiit_access\" is off in "
+                      "location \"%V\"; add \"wassiit_access ZONE\" there, "
+                      "or remove it in %s:%ui",
+                      &demand[i].directive, &demand[i].location,
+                      demand[i].conf_file, demand[i].conf_line);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -1762,6 +1907,10 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 {
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
+
+    if (ngx_http_wassiit_check_demands(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 

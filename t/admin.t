@@ -231,7 +231,13 @@ subtest 'where the endpoint may be' => sub {
           'wassiit_access ops;' ],
         [ 'access from the location around',
           'location /a/ { wassiit_access ops; location /a/b/ { wassiit_admin api; } }' ],
-        [ 'its own zone opens it', 'location /a/ { wassiit_access api; wassiit_admin api; }' ],
+        [ 'its own zone with a scope opens it',
+          'location /a/ { wassiit_access api; wassiit_scope webhooks.manage; wassiit_admin api; }' ],
+        [ 'its own zone with a scope around it',
+          'location /a/ { wassiit_access api; wassiit_admin api; }',
+          'wassiit_access api; wassiit_scope webhooks.manage;' ],
+        [ 'its own zone with a scope and what a variable adds',
+          'location /a/ { wassiit_access api; wassiit_scope webhooks.manage $arg_x; wassiit_admin api; }' ],
         [ 'limit_except within', "location /admin/ { $admin limit_except GET { deny all; } }" ],
         [ 'if within', "location /admin/ { $admin if (\$arg_x) { set \$x 1; } }" ])
     {
@@ -242,6 +248,7 @@ subtest 'where the endpoint may be' => sub {
 
     my $open = qr{"wassiit_admin" needs "wassiit_access" in location "/admin/"};
     my $kind = qr{"wassiit_admin" directive needs a location};
+    my $self = qr{"wassiit_admin api" is guarded by "wassiit_access api" in location "/admin/".*; add "wassiit_scope NAME"};
 
     for my $row (
         [ 'no wassiit_access', 'location /admin/ { wassiit_admin api; }', $open ],
@@ -249,6 +256,13 @@ subtest 'where the endpoint may be' => sub {
           $open, 'wassiit_access ops;' ],
         [ 'access in another location',
           'location /a/ { wassiit_access ops; } location /admin/ { wassiit_admin api; }', $open ],
+        [ 'its own zone without a scope', 'location /admin/ { wassiit_access api; wassiit_admin api; }', $self ],
+        [ 'its own zone, from the server', 'location /admin/ { wassiit_admin api; }', $self,
+          'wassiit_access api;' ],
+        [ 'its own zone, hmac alone', 'location /admin/ { wassiit_access api; wassiit_auth hmac; wassiit_admin api; }',
+          $self ],
+        [ 'its own zone with a scope that may be empty',
+          'location /admin/ { wassiit_access api; wassiit_scope $arg_x; wassiit_admin api; }', $self ],
         [ 'an unknown zone', 'location /admin/ { wassiit_access ops; wassiit_admin apis; }',
           qr/"apis"/ ],
         [ 'no zone', 'location /admin/ { wassiit_access ops; wassiit_admin; }',

@@ -118,7 +118,9 @@ for my $row (@DIRECTIVES) {
     subtest $directive => sub {
         for my $context (@CONTEXTS) {
             my ($where, $conf) = @$context;
-            my $text = $conf->($directive);
+            my $access = $allowed->{$where} && $name =~ /_(?:auth|scope|limit)\z/
+                         ? 'wassiit_access api; ' : '';
+            my $text = $conf->("$access$directive");
 
             if ($allowed->{$where}) {
                 accepted($text, "may stand in $where");
@@ -188,7 +190,8 @@ subtest 'the same directive twice' => sub {
         refused(in_http($ZONE, server => $text), $duplicate,
                 "$text in server");
         refused(in_http("$ZONE $text"), $duplicate, "$text in http");
-        accepted(in_http("$ZONE $pair->[0];", server => "$pair->[1];",
+        my $access = $name eq 'wassiit_access' ? '' : 'wassiit_access api;';
+        accepted(in_http("$ZONE $access $pair->[0];", server => "$pair->[1];",
                          location => "$pair->[0];"),
                  "$name in http, server and location");
     }
@@ -339,10 +342,10 @@ subtest 'scopes of the configuration' => sub {
             qr/"last".* 64.* in \S+nginx\.conf:3$/m,
             'one above 64, in two directives');
     accepted(in_http("$ZONE wassiit_scopes a; wassiit_scopes b c;",
-                     location => 'wassiit_scope a b c messages.send;'),
+                     location => 'wassiit_access api; wassiit_scope a b c messages.send;'),
              'several directives');
     accepted(in_http("$ZONE wassiit_scopes $long a:b-c_d.E9;",
-                     location => "wassiit_scope $long a:b-c_d.E9;"),
+                     location => "wassiit_access api; wassiit_scope $long a:b-c_d.E9;"),
              'names of 64 characters and of every kind');
 
     for my $name ('x' x 65, '""', "'a b'", '"a,b"', 'a/b', '$arg_a', 'a*',
@@ -359,7 +362,7 @@ subtest 'scopes of the configuration' => sub {
             qr/scope "a"/, 'a name in two directives');
     refused(in_http("$ZONE wassiit_scopes files.send;"),
             qr/scope "files\.send"/, 'one of the six');
-    accepted(in_http('', server => 'wassiit_scope crm.read;')
+    accepted(in_http('', server => 'wassiit_access api; wassiit_scope crm.read;')
              =~ s/\}\n\z/$ZONE wassiit_scopes crm.read;\n}\n/r,
              'one that is declared after its use');
 };
@@ -397,10 +400,54 @@ subtest 'a scope that no one declares' => sub {
         }
     }
 
-    refused(in_http($ZONE, location => 'wassiit_scope messages.send $nope;'),
+    refused(in_http($ZONE, location => 'wassiit_access api; wassiit_scope messages.send $nope;'),
             qr/unknown "nope" variable/, 'an unknown variable');
-    accepted(in_http($ZONE, location => 'wassiit_scope nope$arg_x;'),
+    accepted(in_http($ZONE, location => 'wassiit_access api; wassiit_scope nope$arg_x;'),
              'what holds a variable is not looked at');
+};
+
+
+# ---- what asks nobody
+
+subtest 'a demand where access is off' => sub {
+    my @demands = ('wassiit_scope audio.send', 'wassiit_scope $arg_x', 'wassiit_auth hmac skew=60s',
+                   'wassiit_auth key', 'wassiit_limit on', 'wassiit_limit dry_run');
+
+    for my $demand (@demands) {
+        my ($name) = $demand =~ /(\w+)/;
+        my $asks = qr/"$name" asks nobody: "wassiit_access" is off/;
+        my $remedy = qr/; add "wassiit_access ZONE" .* in \S+nginx\.conf/;
+
+        for my $row (
+            [ 'location "/x"', '', location => "$demand;" ],
+            [ 'location "/x"', 'wassiit_access api;', location => "$demand; wassiit_access off;" ],
+            [ 'location "/x/y"', '', location => "location /x/y { $demand; }" ],
+            [ 'location "@n"', 'wassiit_access api;',
+              server => "wassiit_access off; location \@n { $demand; }" ],
+            [ 'location "/x"', '', location => "$demand; location /x/y { wassiit_access api; }" ])
+        {
+            my ($where, $http, %parts) = @$row;
+            refused(in_http("$ZONE $http", %parts), qr/$asks in $where$remedy/, "$demand in $where");
+        }
+
+        my $server = in_http($ZONE, server => "$demand;");
+        refused($server, qr/$asks everywhere in this "server" block$remedy:5$/m, "$demand in a server");
+        refused(in_http("$ZONE $demand;"), qr/$asks everywhere in this "http" block$remedy:2$/m,
+                "$demand in http");
+        refused(in_http($ZONE, server => "$demand; } server { listen %%PORT_2%%; wassiit_access api;"),
+                qr/$asks everywhere in this "server" block/, "$demand, access in another server");
+
+        accepted(in_http($ZONE, location => "wassiit_access api; $demand;"), "$demand beside access");
+        accepted(in_http("$ZONE wassiit_access api;", location => "$demand;"), "$demand below access");
+        accepted(in_http($ZONE, server => "$demand;", location => 'wassiit_access api;'),
+                 "$demand around access");
+        accepted(in_http($ZONE, server => "$demand;", location => 'location /x/y { wassiit_access api; }'),
+                 "$demand two blocks around access");
+        accepted(in_http("$ZONE $demand;", location => 'wassiit_access api;'),
+                 "$demand in http, access in a location");
+    }
+
+    accepted(in_http($ZONE, location => 'wassiit_limit off;'), 'wassiit_limit off asks for nothing');
 };
 
 
