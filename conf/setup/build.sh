@@ -53,6 +53,8 @@ else
         --with-http_auth_request_module --with-http_sub_module
         --with-http_addition_module --with-http_stub_status_module
         --error-log-path=stderr --pid-path=logs/nginx.pid)
+    # HTTP/3, from 1.25 on.
+    [ ! -d "$source/src/http/v3" ] || NGX_CONF_FLAGS+=(--with-http_v3_module)
 fi
 if [ $link = dynamic ]; then
     add=--add-dynamic-module=$top
