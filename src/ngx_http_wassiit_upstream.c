@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_wassiit_inject(ngx_http_request_t *r,
     ngx_http_wassiit_signed_t *s);
 static ngx_int_t ngx_http_wassiit_take_back(ngx_http_request_t *r);
 static ngx_table_elt_t *ngx_http_wassiit_injected(ngx_http_request_t *r);
+static ngx_table_elt_t *ngx_http_wassiit_push(ngx_http_request_t *r,
+    const ngx_str_t *name, u_char *lowcase);
 static ngx_int_t ngx_http_wassiit_own_headers(ngx_http_request_t *r);
 static void ngx_http_wassiit_sign(ngx_http_wassiit_signed_t *s);
 static ngx_int_t ngx_http_wassiit_request_body_filter(ngx_http_request_t *r,
@@ -332,16 +334,11 @@ ngx_http_wassiit_inject(ngx_http_request_t *r, ngx_http_wassiit_signed_t *s)
     }
 
     for (i = 0; i < 3; i++) {
-        h = ngx_list_push(&r->headers_in.headers);
+        h = ngx_http_wassiit_push(r, &ngx_http_wassiit_credential_names[i],
+                                  ngx_http_wassiit_credentials[i].data);
         if (h == NULL) {
             return NGX_ERROR;
         }
-
-        ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-        h->key = ngx_http_wassiit_credential_names[i];
-        h->lowcase_key = ngx_http_wassiit_credentials[i].data;
-        h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
 
         switch (i) {
 
@@ -412,16 +409,11 @@ ngx_http_wassiit_sign_body(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ngx_list_push(&r->headers_in.headers);
+    h = ngx_http_wassiit_push(r, &sign->header, sign->lowcase);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->key = sign->header;
-    h->lowcase_key = sign->lowcase;
-    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
     h->value.len = NGX_WASSIIT_HMAC_HEX;
     h->value.data = ctx->body->signature;
 
@@ -471,6 +463,42 @@ ngx_http_wassiit_injected(ngx_http_request_t *r)
     }
 
     return NULL;
+}
+
+
+/*
+ * Adds a header without a value.  nginx makes the list when it begins to read
+ * the header fields, so a request without any has none: HTTP/0.9, or a request
+ * line that is refused and that error_page leads on.
+ */
+
+static ngx_table_elt_t *
+ngx_http_wassiit_push(ngx_http_request_t *r, const ngx_str_t *name,
+    u_char *lowcase)
+{
+    ngx_list_t       *list;
+    ngx_table_elt_t  *h;
+
+    list = &r->headers_in.headers;
+
+    if (list->last == NULL
+        && ngx_list_init(list, r->pool, 4, sizeof(ngx_table_elt_t)) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    h = ngx_list_push(list);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key = *name;
+    h->lowcase_key = lowcase;
+    h->hash = ngx_hash_key(lowcase, name->len);
+
+    return h;
 }
 
 

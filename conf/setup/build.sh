@@ -43,10 +43,10 @@ fi
 [ -x "$source/configure" ] ||
     die "$source has no nginx: run conf/setup/install.sh first"
 
-# The options of configure: the distribution's own where they are known, else
+# The options of configure: a distribution's own where they are known, else
 # those that the suites need.
-if [ "$source" = $headers ]; then
-    . $headers/conf_flags
+if [ -e "$source/conf_flags" ]; then
+    . "$source/conf_flags"
 else
     NGX_CONF_FLAGS=(--with-compat --with-debug --with-threads --with-pcre-jit
         --with-http_ssl_module --with-http_v2_module --with-http_realip_module
@@ -98,7 +98,7 @@ goals=($what)
 make -s -j "$(nproc)" -f "$out/Makefile" -C "$source" "${goals[@]}"
 
 # Not in place: an nginx that runs has the file mapped.
-if [ "$variant" = deb ] && ! cmp -s "$out/$module.so" "$top/build/$module.so"
+if [ "$variant" = deb ] && [ "$source" = $headers ] && ! cmp -s "$out/$module.so" "$top/build/$module.so"
 then
     cp "$out/$module.so" "$top/build/$module.new"
     mv "$top/build/$module.new" "$top/build/$module.so"

@@ -16,7 +16,8 @@ H2 - HTTP/2 as far as uploads and streams side by side need it
 curl 7.88 gives up on an answer that comes with RST_STREAM while it uploads, as
 nginx sends it. Here headers are sent as literals; of those received, the
 status is read. C<body =E<gt> 0> leaves the stream open, so does a
-C<content-length>; C<reset> is the code of a RST_STREAM, undef if there was
+C<content-length>; C<pseudo =E<gt> [ name =E<gt> value, ... ]> sends these in
+place of the four pseudo-headers. C<reset> is the code of a RST_STREAM, undef if there was
 none; C<ended> tells whether END_STREAM came.
 
 =cut
@@ -54,13 +55,14 @@ sub new {
 sub request {
     my ($self, %r) = @_;
     my $id = $self->{next};
-    my @headers = (':method' => $r{method} // 'GET', ':scheme' => 'http',
-        ':path' => $r{path} // '/', ':authority' => 'localhost',
+    my @headers = (@{ $r{pseudo} // [ ':method' => $r{method} // 'GET',
+            ':scheme' => 'http', ':path' => $r{path} // '/',
+            ':authority' => 'localhost' ] },
         @{ $r{headers} // [] });
     my $block = '';
 
     while (my ($name, $value) = splice @headers, 0, 2) {
-        $block .= join '', "\0", map { chr(length) . $_ } $name, $value;
+        $block .= join '', "\0", map { _length(length) . $_ } $name, $value;
     }
 
     $self->{next} += 2;
@@ -68,6 +70,15 @@ sub request {
     $self->_frame($HEADERS, $END_HEADERS | (exists $r{body} ? 0 : $END_STREAM),
                   $id, $block);
     return $id;
+}
+
+
+# An integer in 7 bits and what it needs more, below 16384 (RFC 7541, 5.1).
+
+sub _length {
+    my ($n) = @_;
+    return $n < 127 ? chr $n : $n < 255 ? chr(127) . chr($n - 127)
+        : chr(127) . chr(($n - 127) % 128 + 128) . chr(($n - 127) >> 7);
 }
 
 
