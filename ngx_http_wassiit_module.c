@@ -85,6 +85,7 @@ static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name, ssize_t *size);
 static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
+static uid_t ngx_http_wassiit_user(ngx_cycle_t *cycle);
 static void ngx_http_wassiit_drop_store(void *data);
 static ngx_int_t ngx_http_wassiit_only_zone(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_uint_t n);
@@ -812,10 +813,35 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     cln->handler = ngx_http_wassiit_drop_store;
     cln->data = zone;
 
-    zone->store = ngx_http_wassiit_store_load(&zone->file, &wmcf->scopes,
-                                              zone->admin, former, cf->log);
+    wmcf->load.scopes = &wmcf->scopes;
+    wmcf->load.user = ngx_http_wassiit_user(cf->cycle);
+    wmcf->load.former = former;
+    wmcf->load.write = zone->admin;
+
+    zone->store = ngx_http_wassiit_store_load(&zone->file, &wmcf->load,
+                                              cf->log);
 
     return zone->store ? NGX_OK : NGX_ERROR;
+}
+
+
+/* The workers' user; nginx's default, if "user" comes after "http". */
+
+static uid_t
+ngx_http_wassiit_user(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t  *ccf;
+    struct passwd    *pwd;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return ccf->user;
+    }
+
+    pwd = getpwnam(NGX_USER);
+
+    return pwd ? pwd->pw_uid : 0;
 }
 
 
@@ -1444,7 +1470,10 @@ ngx_http_wassiit_upstream_hmac(ngx_conf_t *cf, ngx_command_t *cmd,
 
     signer->key = key;
 
-    if (ngx_http_wassiit_secret(&file, &signer->secret, cf->log) != NGX_OK) {
+    if (ngx_http_wassiit_secret(&file, ngx_http_wassiit_user(cf->cycle),
+                                &signer->secret, cf->log)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -1592,8 +1621,9 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
         return NULL;
     }
 
-    webhook->keys = ngx_http_wassiit_secrets(&s[SECRET_FILE], cf->pool,
-                                             cf->log);
+    webhook->keys = ngx_http_wassiit_secrets(&s[SECRET_FILE],
+                                             ngx_http_wassiit_user(cf->cycle),
+                                             cf->pool, cf->log);
 
     return webhook->keys ? webhook : NULL;
 }

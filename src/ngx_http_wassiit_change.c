@@ -99,10 +99,12 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     }
 
     work->file.name = change->zone->file;
+    work->file.user = geteuid();
     work->file.log = log;
     work->file.level = NGX_LOG_CRIT;
 
-    rc = ngx_http_wassiit_file_open(&work->file, 1);
+    rc = ngx_http_wassiit_file_open(&work->file,
+                                    NGX_HTTP_WASSIIT_FILE_WRITE);
 
     if (rc != NGX_OK) {
         ngx_free(work);

@@ -4,13 +4,17 @@
 #include <sys/file.h>
 
 
-#define FILE_PATH           (PATH_MAX + sizeof(".compact"))
+#define FILE_COMPACT        (NAME_MAX + sizeof(".compact"))
+
+#define FILE_TRIES          8               /* for what is being replaced */
 
 #define FILE_ANCHOR         64              /* bytes that tell a file's end */
 
 #define FILE_BUFFER         262144          /* to copy by */
 
 
+static ngx_int_t ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_file_how_e how);
 static int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
 static ngx_int_t ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file,
     off_t size, uint32_t *crc);
@@ -24,10 +28,12 @@ static ngx_int_t ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len);
 static ngx_int_t ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file);
-static ngx_int_t ngx_http_wassiit_file_real(ngx_http_wassiit_file_t *file,
-    char *real);
-static ngx_int_t ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
-    char *real, u_char *path);
+static ngx_int_t ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file,
+    u_char *p, size_t len, off_t offset);
+static void ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
+    char *name);
+static ngx_int_t ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_file_t *next);
 static int ngx_libc_cdecl ngx_http_wassiit_file_span_order(const void *one,
     const void *two);
 static ngx_int_t ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
@@ -40,67 +46,100 @@ static void ngx_http_wassiit_file_moved(ngx_http_wassiit_span_t *spans,
 
 
 ngx_int_t
-ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file, ngx_uint_t write)
+ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_file_how_e how)
 {
-    ngx_file_info_t  fi, path;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
 
-    for ( ;; ) {
-        file->writable = write;
+    rc = NGX_DONE;
 
-        /* a pipe is to be refused, not waited for */
-        file->fd = ngx_open_file(file->name.data,
-                                 (write ? NGX_FILE_RDWR|O_APPEND
-                                        : NGX_FILE_RDONLY)
-                                 |NGX_FILE_NONBLOCK|O_CLOEXEC,
-                                 NGX_FILE_OPEN, 0);
-
-        if (file->fd == NGX_INVALID_FILE) {
-            if (ngx_errno == EWOULDBLOCK) {
-                /* a file server's lease, which ends soon */
-                return NGX_AGAIN;
-            }
-
-            ngx_log_error(file->level, file->log, ngx_errno,
-                          ngx_open_file_n " \"%V\" failed", &file->name);
-            return NGX_ERROR;
-        }
-
-        if (flock(file->fd, (write ? LOCK_EX : LOCK_SH)|LOCK_NB) == -1) {
-            if (ngx_errno == EWOULDBLOCK) {
-                ngx_http_wassiit_file_close(file);
-                return NGX_AGAIN;
-            }
-
-            ngx_log_error(file->level, file->log, ngx_errno,
-                          "flock() \"%V\" failed", &file->name);
-            break;
-        }
-
-        if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR) {
-            ngx_log_error(file->level, file->log, ngx_errno,
-                          ngx_fd_info_n " \"%V\" failed", &file->name);
-            break;
-        }
-
-        /* it may have been replaced before it was locked */
-
-        if (ngx_file_info(file->name.data, &path) != NGX_FILE_ERROR
-            && path.st_dev == fi.st_dev && path.st_ino == fi.st_ino)
-        {
-            file->dev = fi.st_dev;
-            file->ino = fi.st_ino;
-            file->size = ngx_file_size(&fi);
-            file->mtime = ngx_http_wassiit_file_mtime(&fi);
-
-            return NGX_OK;
-        }
-
-        ngx_http_wassiit_file_close(file);
+    for (i = 0; i < FILE_TRIES && rc == NGX_DONE; i++) {
+        rc = ngx_http_wassiit_file_try(file, how);
     }
 
-    ngx_http_wassiit_file_close(file);
+    return (rc == NGX_DONE) ? NGX_AGAIN : rc;
+}
 
-    return NGX_ERROR;
+
+/* NGX_DONE: it was replaced before it was locked. */
+
+static ngx_int_t
+ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_file_how_e how)
+{
+    ngx_int_t        rc;
+    ngx_err_t        err;
+    ngx_file_info_t  fi;
+
+    file->writable = (how == NGX_HTTP_WASSIIT_FILE_WRITE);
+
+    rc = ngx_http_wassiit_path_open(&file->path, &file->name,
+                                    file->writable ? O_RDWR|O_APPEND
+                                                   : O_RDONLY,
+                                    file->user, &file->fd, &fi);
+
+    if (rc != NGX_OK) {
+
+        if (rc == NGX_ERROR && ngx_errno == NGX_EAGAIN) {
+            /* a file server's lease, which ends soon */
+            return NGX_AGAIN;
+        }
+
+        err = ngx_errno;
+        ngx_http_wassiit_path_log(&file->path, rc, &file->name, file->level,
+                                  file->log);
+        ngx_set_errno(err);
+
+        return NGX_ERROR;
+    }
+
+    if (how != NGX_HTTP_WASSIIT_FILE_PEEK
+        && flock(file->fd, (file->writable ? LOCK_EX : LOCK_SH)|LOCK_NB) == -1)
+    {
+        if (ngx_errno == EWOULDBLOCK) {
+            rc = NGX_AGAIN;
+            goto failed;
+        }
+
+        err = ngx_errno;
+        ngx_log_error(file->level, file->log, err, "flock() \"%V\" failed",
+                      &file->name);
+        ngx_set_errno(err);
+
+        rc = NGX_ERROR;
+        goto failed;
+    }
+
+    if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR) {
+        err = ngx_errno;
+        ngx_log_error(file->level, file->log, err,
+                      ngx_fd_info_n " \"%V\" failed", &file->name);
+        ngx_set_errno(err);
+
+        rc = NGX_ERROR;
+        goto failed;
+    }
+
+    file->dev = fi.st_dev;
+    file->ino = fi.st_ino;
+    file->size = ngx_file_size(&fi);
+    file->mtime = ngx_http_wassiit_file_mtime(&fi);
+
+    if (ngx_http_wassiit_file_same(file)) {
+        return NGX_OK;
+    }
+
+    rc = NGX_DONE;
+
+failed:
+
+    err = ngx_errno;
+
+    ngx_http_wassiit_file_close(file);
+    ngx_set_errno(err);
+
+    return rc;
 }
 
 
@@ -124,6 +163,8 @@ ngx_http_wassiit_file_close(ngx_http_wassiit_file_t *file)
     }
 
     file->fd = NGX_INVALID_FILE;
+
+    ngx_http_wassiit_path_close(&file->path);
 }
 
 
@@ -295,17 +336,30 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
 }
 
 
-/* Is the file, as far as it was read, still the one of this name? */
+/*
+ * Is the file, as far as it was read, still the one of this name?  A link on
+ * the way to it may lead to another folder now.
+ */
 
 static ngx_uint_t
 ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file)
 {
-    ngx_file_info_t  fi, path;
+    ngx_uint_t                same;
+    ngx_file_info_t           fi;
+    ngx_http_wassiit_path_t   path;
 
-    return ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
-           && ngx_file_size(&fi) == file->size
-           && ngx_file_info(file->name.data, &path) != NGX_FILE_ERROR
-           && path.st_dev == fi.st_dev && path.st_ino == fi.st_ino;
+    if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR
+        || ngx_file_size(&fi) != file->size
+        || ngx_http_wassiit_path_walk(&path, &file->name) != NGX_OK)
+    {
+        return 0;
+    }
+
+    same = ngx_http_wassiit_path_leads(&path, &fi);
+
+    ngx_http_wassiit_path_close(&path);
+
+    return same;
 }
 
 
@@ -439,8 +493,6 @@ ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
 {
     u_char     *p;
     size_t      len;
-    ssize_t     n;
-    ngx_fd_t    fd;
     ngx_int_t   rc;
 
     if (!journal->dead) {
@@ -464,41 +516,65 @@ ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
         return rc;
     }
 
-    /* someone has added lines to it: the file that is open adds, too */
+    /* someone has added lines to it */
 
     len = journal->dead_to - journal->dead_from;
-    n = -1;
+    rc = NGX_ERROR;
 
     p = ngx_alloc(len, file->log);
-    fd = ngx_open_file(file->name.data, NGX_FILE_WRONLY|O_CLOEXEC,
-                       NGX_FILE_OPEN, 0);
-
-    if (p && fd != NGX_INVALID_FILE && ngx_http_wassiit_file_same(file)) {
-        ngx_http_wassiit_file_blank(p, len);
-        n = pwrite(fd, p, len, journal->dead_from);
-    }
 
     if (p) {
+        ngx_http_wassiit_file_blank(p, len);
+        rc = ngx_http_wassiit_file_overwrite(file, p, len,
+                                             journal->dead_from);
         ngx_free(p);
     }
 
-    if (n != (ssize_t) len) {
+    if (rc != NGX_OK) {
         ngx_log_error(file->level, file->log, ngx_errno,
                       "taking a change that failed out of \"%V\" failed",
                       &file->name);
+        return NGX_ERROR;
     }
 
-    if (fd != NGX_INVALID_FILE) {
-        (void) ngx_close_file(fd);
-    }
-
-    if (n != (ssize_t) len || ngx_http_wassiit_file_flush(file) != NGX_OK) {
+    if (ngx_http_wassiit_file_flush(file) != NGX_OK) {
         return NGX_ERROR;
     }
 
     journal->dead = 0;
 
     return NGX_OK;
+}
+
+
+/* The file that is open adds, wherever it is told to write: not meanwhile. */
+
+static ngx_int_t
+ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file, u_char *p,
+    size_t len, off_t offset)
+{
+    int        flags;
+    ssize_t    n;
+    ngx_err_t  err;
+
+    flags = fcntl(file->fd, F_GETFL);
+
+    if (flags == -1 || !ngx_http_wassiit_file_same(file)
+        || fcntl(file->fd, F_SETFL, flags & ~O_APPEND) == -1)
+    {
+        return NGX_ERROR;
+    }
+
+    n = pwrite(file->fd, p, len, offset);
+    err = ngx_errno;
+
+    if (fcntl(file->fd, F_SETFL, flags) == -1) {
+        return NGX_ERROR;
+    }
+
+    ngx_set_errno(err);
+
+    return (n == (ssize_t) len) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -709,81 +785,59 @@ ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
 }
 
 
-/* What was made or renamed in the file's folder is there after a crash. */
+/*
+ * What was made or renamed in the file's folder is there after a crash.  A
+ * folder that may not be read can't be opened for that, unlike its file system.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file)
 {
-    char       *p;
-    ngx_fd_t    fd;
-    ngx_int_t   rc;
-    char        path[PATH_MAX];
+    int        rc;
+    ngx_fd_t   fd;
 
-    if (ngx_http_wassiit_file_real(file, path) != NGX_OK) {
-        return NGX_ERROR;
+    fd = openat(file->path.folder, ".", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd != NGX_INVALID_FILE) {
+        rc = fsync(fd);
+
+    } else if (ngx_errno == NGX_EACCES) {
+        rc = syncfs(file->fd);
+
+    } else {
+        rc = -1;
     }
 
-    p = strrchr(path, '/');
-    p[p == path] = '\0';
-
-    fd = ngx_open_file(path, NGX_FILE_RDONLY|O_DIRECTORY|O_CLOEXEC,
-                       NGX_FILE_OPEN, 0);
-
-    rc = (fd != NGX_INVALID_FILE && fsync(fd) == 0) ? NGX_OK : NGX_ERROR;
-
-    if (rc != NGX_OK) {
+    if (rc == -1) {
         ngx_log_error(file->level, file->log, ngx_errno,
-                      "fsync() of the folder \"%s\" failed", path);
+                      "fsync() of the folder of \"%V\" failed", &file->name);
     }
 
     if (fd != NGX_INVALID_FILE) {
         (void) ngx_close_file(fd);
     }
 
-    return rc;
+    return (rc == 0) ? NGX_OK : NGX_ERROR;
 }
 
 
-/* Where the file lies itself, as a link to it stays one. */
+/* The name of one that is to take the file's place, in the same folder. */
 
-static ngx_int_t
-ngx_http_wassiit_file_real(ngx_http_wassiit_file_t *file, char *real)
+static void
+ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file, char *name)
 {
-    if (realpath((char *) file->name.data, real) == NULL) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "realpath() \"%V\" failed", &file->name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/* And where one that is to take its place is made. */
-
-static ngx_int_t
-ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file, char *real,
-    u_char *path)
-{
-    if (ngx_http_wassiit_file_real(file, real) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(path, "%s.compact%Z", real);
-
-    return NGX_OK;
+    ngx_sprintf((u_char *) name, "%s.compact%Z", file->path.name);
 }
 
 
 void
 ngx_http_wassiit_file_clean(ngx_http_wassiit_file_t *file)
 {
-    char    real[PATH_MAX];
-    u_char  path[FILE_PATH];
+    char  name[FILE_COMPACT];
 
-    if (ngx_http_wassiit_file_beside(file, real, path) == NGX_OK) {
-        (void) ngx_delete_file(path);
-    }
+    ngx_http_wassiit_file_beside(file, name);
+
+    (void) unlinkat(file->path.folder, name, 0);
 }
 
 
@@ -794,22 +848,19 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
 {
     u_char                   *buffer;
     ngx_int_t                 rc;
-    ngx_file_info_t           fi;
     ngx_http_wassiit_file_t   next;
-    char                      real[PATH_MAX];
-    u_char                    path[FILE_PATH];
+    char                      name[FILE_COMPACT];
+    u_char                    full[PATH_MAX + sizeof(".compact")];
 
     /* if it fails: not at every change from now on */
     journal->due = ngx_max(2 * journal->lines, 4);
 
-    if (ngx_http_wassiit_file_beside(file, real, path) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_http_wassiit_file_beside(file, name);
 
     next = *file;
     next.size = 0;
-    next.name.data = path;
-    next.name.len = ngx_strlen(path);
+    next.name.data = full;
+    next.name.len = ngx_sprintf(full, "%V.compact", &file->name) - full;
 
     buffer = ngx_alloc(FILE_BUFFER, file->log);
     if (buffer == NULL) {
@@ -817,14 +868,14 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
     }
 
     /* one may have been left by who died in the middle */
-    (void) ngx_delete_file(path);
+    (void) unlinkat(file->path.folder, name, 0);
 
-    next.fd = ngx_open_file(path, NGX_FILE_RDWR|O_EXCL|O_CLOEXEC,
-                            NGX_FILE_CREATE_OR_OPEN, 0600);
+    next.fd = openat(file->path.folder, name,
+                     O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
 
     if (next.fd == NGX_INVALID_FILE) {
         ngx_log_error(file->level, file->log, ngx_errno,
-                      ngx_open_file_n " \"%s\" failed", path);
+                      ngx_open_file_n " \"%V\" failed", &next.name);
         ngx_free(buffer);
         return NGX_ERROR;
     }
@@ -837,41 +888,24 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
     ngx_explicit_memzero(buffer, FILE_BUFFER);
     ngx_free(buffer);
 
-    /*
-     * Whoever finds the new file by its name finds it locked, until offsets
-     * are known to all.
-     */
-
-    if (rc == NGX_OK
-        && (flock(next.fd, LOCK_EX|LOCK_NB) == -1
-            || ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR
-            || (fi.st_uid != geteuid()
-                && fchown(next.fd, fi.st_uid, fi.st_gid) == -1)
-            || fsync(next.fd) == -1
-            || ngx_fd_info(next.fd, &fi) == NGX_FILE_ERROR
-            || !ngx_http_wassiit_file_same(file)
-            || ngx_rename_file(path, real) == NGX_FILE_ERROR))
-    {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "putting \"%s\" in place of \"%V\" failed", path,
-                      &file->name);
-        rc = NGX_ERROR;
+    if (rc == NGX_OK) {
+        rc = ngx_http_wassiit_file_replace(file, &next);
     }
 
     if (rc != NGX_OK) {
-        (void) ngx_delete_file(path);
-        ngx_http_wassiit_file_close(&next);
+        (void) unlinkat(file->path.folder, name, 0);
+        (void) ngx_close_file(next.fd);
         return rc;
     }
 
     ngx_http_wassiit_file_moved(spans, n);
 
-    ngx_http_wassiit_file_close(file);
+    (void) ngx_close_file(file->fd);
 
     file->fd = next.fd;
     file->size = next.size;
-    file->dev = fi.st_dev;
-    file->ino = fi.st_ino;
+    file->dev = next.dev;
+    file->ino = next.ino;
 
     journal->dev = file->dev;
     journal->ino = file->ino;
@@ -880,6 +914,45 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
     journal->folder = (ngx_http_wassiit_file_folder(file) != NGX_OK);
 
     return NGX_OK;
+}
+
+
+/*
+ * Whoever finds the new file by its name finds it locked, until offsets are
+ * known to all.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_file_t *next)
+{
+    ngx_file_info_t  fi;
+    char             name[FILE_COMPACT];
+
+    ngx_http_wassiit_file_beside(file, name);
+
+    if (flock(next->fd, LOCK_EX|LOCK_NB) == 0
+        && ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
+        && (fi.st_uid == geteuid()
+            || fchown(next->fd, fi.st_uid, fi.st_gid) == 0)
+        && fsync(next->fd) == 0
+        && ngx_fd_info(next->fd, &fi) != NGX_FILE_ERROR
+        && ngx_http_wassiit_file_same(file)
+        && renameat(file->path.folder, name, file->path.folder,
+                    file->path.name)
+           == 0)
+    {
+        next->dev = fi.st_dev;
+        next->ino = fi.st_ino;
+
+        return NGX_OK;
+    }
+
+    ngx_log_error(file->level, file->log, ngx_errno,
+                  "putting \"%V\" in place of \"%V\" failed", &next->name,
+                  &file->name);
+
+    return NGX_ERROR;
 }
 
 

@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_http_wassiit_path.h"
 #include "ngx_http_wassiit_record.h"
 
 
@@ -22,6 +23,8 @@
 
 typedef struct {
     ngx_str_t                         name;     /* ends with a zero */
+    uid_t                             user;     /* the workers', if not ours */
+    ngx_http_wassiit_path_t           path;     /* open as fd is */
     ngx_fd_t                          fd;       /* NGX_INVALID_FILE: closed */
     ngx_log_t                        *log;
     ngx_uint_t                        level;    /* at which errors are logged */
@@ -31,6 +34,13 @@ typedef struct {
     int64_t                           mtime;    /* nanoseconds */
     unsigned                          writable:1;
 } ngx_http_wassiit_file_t;
+
+
+typedef enum {
+    NGX_HTTP_WASSIIT_FILE_READ = 0,             /* locked against writers */
+    NGX_HTTP_WASSIIT_FILE_WRITE,                /* locked against everyone */
+    NGX_HTTP_WASSIIT_FILE_PEEK                  /* to read, without a lock */
+} ngx_http_wassiit_file_how_e;
 
 
 /*
@@ -71,13 +81,14 @@ typedef struct {
 
 
 /*
- * Opens the file and locks it: for writing, against everyone, if write is set;
- * else against those.  Returns NGX_OK, and the caller closes it; NGX_AGAIN:
- * someone else has the lock; NGX_ERROR, which is logged.  name, log and level
- * are the caller's to set.
+ * Opens the file and locks it.  Returns NGX_OK, and the caller closes it;
+ * NGX_AGAIN: someone else has the lock, or puts one after another in its place;
+ * NGX_ERROR, which is logged, and ngx_errno is what it was: a file too that
+ * ngx_http_wassiit_path_open() refuses.  name, log and level are the caller's
+ * to set, and user, if this process is root's.
  */
 ngx_int_t ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file,
-    ngx_uint_t write);
+    ngx_http_wassiit_file_how_e how);
 void ngx_http_wassiit_file_close(ngx_http_wassiit_file_t *file);
 
 /*

@@ -4,19 +4,19 @@
 
 
 static void ngx_http_wassiit_secrets_wipe(void *data);
-static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, size_t *size,
-    ngx_log_t *log);
+static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user,
+    size_t *size, ngx_log_t *log);
 
 
 ngx_int_t
-ngx_http_wassiit_secret(ngx_str_t *file, ngx_wassiit_hmac_key_t *key,
-    ngx_log_t *log)
+ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
+    ngx_wassiit_hmac_key_t *key, ngx_log_t *log)
 {
     u_char   *data, *p, *secret;
     size_t    size;
     ssize_t   n;
 
-    data = ngx_http_wassiit_secret_read(file, &size, log);
+    data = ngx_http_wassiit_secret_read(file, user, &size, log);
     if (data == NULL) {
         return NGX_ERROR;
     }
@@ -63,7 +63,7 @@ done:
 
 
 ngx_array_t *
-ngx_http_wassiit_secrets(ngx_str_t *file, ngx_pool_t *pool,
+ngx_http_wassiit_secrets(ngx_str_t *file, uid_t user, ngx_pool_t *pool,
     ngx_log_t *log)
 {
     u_char                  *data, *p, *eol, *next, *last;
@@ -73,7 +73,7 @@ ngx_http_wassiit_secrets(ngx_str_t *file, ngx_pool_t *pool,
     ngx_pool_cleanup_t      *cln;
     ngx_wassiit_hmac_key_t  *key;
 
-    data = ngx_http_wassiit_secret_read(file, &size, log);
+    data = ngx_http_wassiit_secret_read(file, user, &size, log);
     if (data == NULL) {
         return NULL;
     }
@@ -152,21 +152,23 @@ ngx_http_wassiit_secrets_wipe(void *data)
 
 
 static u_char *
-ngx_http_wassiit_secret_read(ngx_str_t *file, size_t *size,
+ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, size_t *size,
     ngx_log_t *log)
 {
-    u_char    *data;
-    ngx_fd_t   fd;
+    u_char                   *data;
+    ngx_fd_t                  fd;
+    ngx_int_t                 rc;
+    ngx_file_info_t           fi;
+    ngx_http_wassiit_path_t   path;
 
-    /* a pipe is to be refused, not waited for */
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
+    rc = ngx_http_wassiit_path_open(&path, file, O_RDONLY, user, &fd, &fi);
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                      ngx_open_file_n " \"%V\" failed", file);
+    if (rc != NGX_OK) {
+        ngx_http_wassiit_path_log(&path, rc, file, NGX_LOG_EMERG, log);
         return NULL;
     }
+
+    ngx_http_wassiit_path_close(&path);
 
     data = ngx_http_wassiit_file_read(file, fd, size, log);
 

@@ -15,7 +15,7 @@
 
 #define STORE_SORTED        48              /* lists of 2^n records */
 
-#define STORE_WAIT          30000           /* milliseconds for the lock */
+#define STORE_WAIT          2000            /* milliseconds for all locks */
 #define STORE_WAIT_STEP     5
 
 
@@ -46,8 +46,12 @@ typedef struct {
 } ngx_http_wassiit_part_t;
 
 
+static ngx_int_t ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_load_t *load);
 static ngx_int_t ngx_http_wassiit_store_wait(ngx_http_wassiit_file_t *file,
-    ngx_uint_t write);
+    ngx_uint_t write, ngx_http_wassiit_load_t *load);
+static ngx_msec_t ngx_http_wassiit_store_clock(void);
+static void ngx_http_wassiit_store_compact(ngx_http_wassiit_store_t *store);
 static ngx_int_t ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store,
     u_char *data, size_t size, const ngx_wassiit_scopes_t *scopes,
     ngx_log_t *log);
@@ -71,9 +75,8 @@ static ngx_int_t ngx_http_wassiit_store_set(ngx_http_wassiit_set_t *set,
 
 
 ngx_http_wassiit_store_t *
-ngx_http_wassiit_store_load(ngx_str_t *file,
-    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write,
-    ngx_http_wassiit_journal_t *former, ngx_log_t *log)
+ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
+    ngx_log_t *log)
 {
     size_t                     size, alive;
     u_char                    *data;
@@ -86,12 +89,11 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
     }
 
     store->file.name = *file;
+    store->file.user = load->user;
     store->file.log = log;
     store->file.level = NGX_LOG_EMERG;
 
-    if (ngx_http_wassiit_store_wait(&store->file, write && !ngx_test_config)
-        != NGX_OK)
-    {
+    if (ngx_http_wassiit_store_open(&store->file, load) != NGX_OK) {
         ngx_free(store);
         return NULL;
     }
@@ -102,11 +104,12 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
         return NULL;
     }
 
-    alive = former ? ngx_http_wassiit_file_alive(&store->file, &store->journal,
-                                                 former, data, size)
-                   : size;
+    alive = load->former
+            ? ngx_http_wassiit_file_alive(&store->file, &store->journal,
+                                          load->former, data, size)
+            : size;
 
-    rc = ngx_http_wassiit_store_divide(store, data, alive, scopes, log);
+    rc = ngx_http_wassiit_store_divide(store, data, alive, load->scopes, log);
 
     if (rc == NGX_OK) {
         rc = ngx_http_wassiit_store_parse(store, log);
@@ -144,46 +147,94 @@ ngx_http_wassiit_store_load(ngx_str_t *file,
 }
 
 
-/* Waits for the lock, but not for ever: a reload is then refused. */
-
 static ngx_int_t
-ngx_http_wassiit_store_wait(ngx_http_wassiit_file_t *file, ngx_uint_t write)
+ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_load_t *load)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  i;
+    ngx_uint_t  write;
 
-    if (write && access((char *) file->name.data, W_OK) == -1) {
+    if (ngx_process == NGX_PROCESS_SIGNALLER) {
+        /* the master will have to wait, not who tells it to */
+        return ngx_http_wassiit_file_open(file, NGX_HTTP_WASSIIT_FILE_PEEK)
+               == NGX_OK ? NGX_OK : NGX_ERROR;
+    }
+
+    write = (load->write && !ngx_test_config);
+
+    if (write && !ngx_http_wassiit_path_writable(&file->name)) {
         ngx_log_error(NGX_LOG_WARN, file->log, ngx_errno,
                       "\"%V\" can't be written, so wassiit_admin can't change "
                       "it", &file->name);
         write = 0;
     }
 
-    for (i = 0; i < STORE_WAIT / STORE_WAIT_STEP; i++) {
-        rc = ngx_http_wassiit_file_open(file, write);
+    return ngx_http_wassiit_store_wait(file, write, load);
+}
 
-        if (rc != NGX_AGAIN) {
-            return rc;
+
+/*
+ * Waits for the lock, but not for long: the master hears nothing meanwhile,
+ * neither that a worker has died nor that it is to stop.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_store_wait(ngx_http_wassiit_file_t *file, ngx_uint_t write,
+    ngx_http_wassiit_load_t *load)
+{
+    ngx_int_t   rc;
+    ngx_msec_t  start, waited;
+
+    start = ngx_http_wassiit_store_clock();
+    waited = 0;
+
+    for ( ;; ) {
+        rc = ngx_http_wassiit_file_open(file,
+                                        write ? NGX_HTTP_WASSIIT_FILE_WRITE
+                                              : NGX_HTTP_WASSIIT_FILE_READ);
+
+        if (rc != NGX_AGAIN || load->waited + waited >= STORE_WAIT) {
+            break;
         }
 
         ngx_msleep(STORE_WAIT_STEP);
+
+        waited = ngx_http_wassiit_store_clock() - start;
     }
 
-    ngx_log_error(NGX_LOG_EMERG, file->log, 0,
-                  "\"%V\" is locked by another process", &file->name);
+    load->waited += waited;
 
-    return NGX_ERROR;
+    if (rc == NGX_AGAIN) {
+        ngx_log_error(NGX_LOG_EMERG, file->log, 0,
+                      "\"%V\" is locked by another process, and was for as "
+                      "long as it is waited for, %d seconds: \"lslocks\" or "
+                      "\"fuser -v %V\" tells by which one; end that, or let "
+                      "it come to its end, and try again", &file->name,
+                      STORE_WAIT / 1000, &file->name);
+        return NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+/* Milliseconds, whatever is done to the clock on the wall. */
+
+static ngx_msec_t
+ngx_http_wassiit_store_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (ngx_msec_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 
 void
 ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
 {
-    ngx_uint_t                  i, n;
-    ngx_file_info_t             fi;
-    ngx_http_wassiit_file_t    *file;
-    ngx_http_wassiit_span_t    *spans;
-    ngx_http_wassiit_record_t  *rec;
+    ngx_file_info_t           fi;
+    ngx_http_wassiit_file_t  *file;
 
     file = &store->file;
     file->level = NGX_LOG_ERR;
@@ -193,6 +244,12 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
     }
 
     ngx_http_wassiit_file_clean(file);
+
+    if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, file->log, ngx_errno,
+                      ngx_fd_info_n " \"%V\" failed", &file->name);
+        return;
+    }
 
     if (ngx_http_wassiit_file_bury(file, &store->journal) != NGX_OK) {
         return;
@@ -207,21 +264,31 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
 
     (void) ngx_http_wassiit_file_known(file, &store->journal, 0);
 
-    if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR
-        || (uid != (uid_t) -1 && fi.st_uid != uid
-            && fchown(file->fd, uid, (gid_t) -1) == -1)
+    if ((uid != (uid_t) -1 && fi.st_uid != uid
+         && fchown(file->fd, uid, (gid_t) -1) == -1)
         || ((fi.st_mode & 077) && fchmod(file->fd, 0600) == -1))
     {
         ngx_log_error(NGX_LOG_ERR, file->log, ngx_errno,
                       "can't make \"%V\" the workers' alone", &file->name);
     }
 
-    if (store->journal.lines == store->partners || store->journal.foreign) {
-        return;
+    if (store->journal.lines != store->partners && !store->journal.foreign) {
+        ngx_http_wassiit_store_compact(store);
     }
+}
+
+
+/* Makes the file anew, with the lines that count. */
+
+static void
+ngx_http_wassiit_store_compact(ngx_http_wassiit_store_t *store)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_wassiit_span_t    *spans;
+    ngx_http_wassiit_record_t  *rec;
 
     spans = ngx_alloc((store->partners + 1) * sizeof(ngx_http_wassiit_span_t),
-                      file->log);
+                      store->file.log);
     if (spans == NULL) {
         return;
     }
@@ -235,7 +302,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
         }
     }
 
-    if (ngx_http_wassiit_file_compact(file, &store->journal, spans, n)
+    if (ngx_http_wassiit_file_compact(&store->file, &store->journal, spans, n)
         == NGX_OK)
     {
         for (i = 0; i < n; i++) {
@@ -244,7 +311,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
             rec->len = spans[i].len;
         }
 
-        (void) ngx_http_wassiit_file_known(file, &store->journal, 0);
+        (void) ngx_http_wassiit_file_known(&store->file, &store->journal, 0);
     }
 
     ngx_free(spans);

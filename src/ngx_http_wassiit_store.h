@@ -26,18 +26,28 @@ typedef struct {
 } ngx_http_wassiit_store_t;
 
 
+/* how to load a file, and what all files of one configuration share */
+
+typedef struct {
+    const ngx_wassiit_scopes_t       *scopes;
+    uid_t                             user;     /* the workers' */
+    ngx_msec_t                        waited;   /* for locks, all together */
+    ngx_http_wassiit_journal_t       *former;   /* or NULL */
+    ngx_uint_t                        write;    /* open it for settle() */
+} ngx_http_wassiit_load_t;
+
+
 /*
  * Reads the whole file.  Returns the store, which holds the file's lock and
  * which the caller destroys with all that it points to; or NULL when the
- * file can't be read or has a bad line, which is then logged at "emerg" as
- * "file:line: field: reason".  No secret and no part of one is ever logged.
- * With write set, the file is opened for settle() if it may be.  A last line
- * that was never written to its end is left out, with a warning; so is, if
- * former isn't NULL, what that tells of the file as dead.
+ * file can't be read, is refused or has a bad line, which is then logged at
+ * "emerg" as "file:line: field: reason".  No secret and no part of one is ever
+ * logged.  With load->write set, the file is opened for settle() if it may be.
+ * A last line that was never written to its end is left out, with a warning;
+ * so is what load->former tells of the file as dead.
  */
 ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
-    const ngx_wassiit_scopes_t *scopes, ngx_uint_t write,
-    ngx_http_wassiit_journal_t *former, ngx_log_t *log);
+    ngx_http_wassiit_load_t *load, ngx_log_t *log);
 
 /*
  * Makes the file one that workers can change: cuts off the line that was left

@@ -144,16 +144,17 @@ fsync(int fd)
 }
 
 int
-rename(const char *from, const char *to)
+renameat(int fd, const char *from, int fd2, const char *to)
 {
-    int  (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
+    int  (*real)(int, const char *, int, const char *)
+             = dlsym(RTLD_NEXT, "renameat");
     int    rc;
 
     if (dies_now(4)) {
         dies_here();
     }
 
-    rc = real(from, to);
+    rc = real(fd, from, fd2, to);
 
     if (dies_now(5)) {
         dies_here();

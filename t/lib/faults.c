@@ -48,6 +48,9 @@
 int open64(const char *path, int flags, ...);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
+int openat64(int fd, const char *path, int flags, ...);
+int __openat_2(int fd, const char *path, int flags);
+int __openat64_2(int fd, const char *path, int flags);
 
 
 /* nginx takes the environment away from its workers */
@@ -173,7 +176,7 @@ faults_fail(const char *call, const char *kind, off_t *from)
 
 
 static int
-faults_open(const char *path, int flags, mode_t mode)
+faults_openat(int fd, const char *path, int flags, mode_t mode)
 {
     off_t  from;
 
@@ -181,7 +184,14 @@ faults_open(const char *path, int flags, mode_t mode)
         return -1;
     }
 
-    return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    return syscall(SYS_openat, fd, path, flags, mode);
+}
+
+
+static int
+faults_open(const char *path, int flags, mode_t mode)
+{
+    return faults_openat(AT_FDCWD, path, flags, mode);
 }
 
 
@@ -224,6 +234,48 @@ int
 __open64_2(const char *path, int flags)
 {
     return faults_open(path, flags, 0);
+}
+
+
+int
+openat(int fd, const char *path, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & (O_CREAT|O_TMPFILE)) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return faults_openat(fd, path, flags, mode);
+}
+
+
+int
+openat64(int fd, const char *path, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & (O_CREAT|O_TMPFILE)) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return faults_openat(fd, path, flags, mode);
+}
+
+
+int
+__openat_2(int fd, const char *path, int flags)
+{
+    return faults_openat(fd, path, flags, 0);
+}
+
+
+int
+__openat64_2(int fd, const char *path, int flags)
+{
+    return faults_openat(fd, path, flags, 0);
 }
 
 
@@ -335,11 +387,17 @@ fsync(int fd)
 int
 rename(const char *from, const char *to)
 {
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+
+int
+renameat(int fd, const char *from, int fd2, const char *to)
+{
     off_t  first;
 
     return faults_fail("rename", faults_kind(from), &first)
-           ? -1 : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
-                                0);
+           ? -1 : (int) syscall(SYS_renameat2, fd, from, fd2, to, 0);
 }
 
 

@@ -212,10 +212,10 @@ ftruncate(int fd, off_t size)
 
 
 int
-rename(const char *from, const char *to)
+renameat(int fd, const char *from, int fd2, const char *to)
 {
     return unit_store_fault(&unit_store_faults.rename)
-           ? -1 : (int) syscall(SYS_rename, from, to);
+           ? -1 : (int) syscall(SYS_renameat, fd, from, fd2, to);
 }
 
 
@@ -359,15 +359,22 @@ unit_store_has_other(void)
 static ngx_http_wassiit_store_t *
 unit_store_load(ngx_uint_t write)
 {
+    ngx_http_wassiit_load_t  load;
+
     if (unit_store) {
         ngx_http_wassiit_store_destroy(unit_store);
     }
 
     unit_log_forget();
 
-    unit_store = ngx_http_wassiit_store_load(&unit_store_name,
-                                             &unit_store_scopes, write,
-                                             unit_store_former, &unit_log);
+    load.scopes = &unit_store_scopes;
+    load.user = geteuid();
+    load.waited = 0;
+    load.former = unit_store_former;
+    load.write = write;
+
+    unit_store = ngx_http_wassiit_store_load(&unit_store_name, &load,
+                                             &unit_log);
     return unit_store;
 }
 
