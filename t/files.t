@@ -407,4 +407,91 @@ subtest 'a ConfigMap, mounted read-only' => sub {
     }
 };
 
+
+
+# ---- a lock of another program
+
+my $LOCKED = qr/partners\.jsonl" is locked by another process.*"lslocks"/;
+
+sub locked {
+    my ($path, $how) = @_;
+    open my $in, '<', $path or die "$path: $!";
+    flock $in, $how | LOCK_NB or die "flock: $!";
+    return $in;
+}
+
+subtest 'a file that another program has locked' => sub {
+    my $path = loose() . '/partners.jsonl';
+    put($path, partners('atlas'));
+    my $server = start($path, allow_log => $LOCKED);
+    my @workers = $server->worker_pids;
+
+    # a shared one will do, as the master may change the file
+    my $lock = locked($path, LOCK_SH);
+    like($server->reload, qr/"\Q$path\E" is locked by another process/,
+         'the reload is refused and says why');
+    is_deeply([ $server->worker_pids ], \@workers, 'the workers stay');
+    is(enters($server, 'atlas'), 200, 'they serve on');
+    is(refusal($path), '', 'nginx -t reads beside one who reads');
+
+    $lock = locked($path, LOCK_EX) if close $lock;
+    like(refusal($path), $LOCKED, 'but not beside one who writes');
+    my ($exit, undef, $error) = Wassiit::_run(Wassiit::_command($server->dir),
+                                              '-s', 'reload');
+    is($exit, 0, 'nginx -s asks for no lock') or diag($error);
+    ok(wait_for { 2 <= (() = $server->error_log =~ /$LOCKED/g) },
+       'the master, which was told so, does');
+
+    close $lock;
+    is($server->reload, '', 'when it is free, it is accepted');
+    is(create($server, 'rif'), 201, 'and so is a change');
+    $server->stop;
+};
+
+subtest 'who is waited for lets go' => sub {
+    my $path = loose() . '/partners.jsonl';
+    put($path, partners('atlas'));
+    my $server = start($path);
+    my @workers = $server->worker_pids;
+    my $lock = locked($path, LOCK_EX);
+
+    $server->signal('HUP');
+    ok($server->wait_log(qr/reconfiguring/), 'the master has begun to wait');
+    close $lock;
+    ok(wait_for { my %now = map { $_ => 1 } $server->worker_pids;
+                  %now && !grep { $now{$_} } @workers },
+       'it takes what it has waited for');
+    $server->stop;
+};
+
+# No second later than a master that has a broken configuration.
+
+for my $signal (qw(TERM QUIT)) {
+    subtest "SIG$signal to a master that waits" => sub {
+        my $path = loose() . '/partners.jsonl';
+        put($path, partners('atlas'));
+        my $server = start($path, allow_log => $LOCKED);
+        my $lock = locked($path, LOCK_EX);
+
+        $server->signal('HUP');
+        ok($server->wait_log(qr/reconfiguring/), 'it has begun to');
+        $server->signal($signal);
+        ok((wait_for { $server->_has_ended }), 'it ends');
+        $server->stop;
+    };
+}
+
+subtest 'a start, and two files that are locked' => sub {
+    my ($one, $two) = map { "$_/partners.jsonl" } tight(), tight();
+    put($_, partners('atlas')) for $one, $two;
+    my @locks = map { locked($_, LOCK_EX) } $one, $two;
+    my $conf = conf($one, http => "wassiit_zone zone=b:1m file=$two;")
+               =~ s/%%PORT%%/'127.0.0.1:' . free_port()/er;
+    my $prefix = Wassiit::_prefix($conf, {%OPERATORS});
+    my ($exit, undef, $error) = Wassiit::_run(Wassiit::_command($prefix));
+
+    is($exit, 1, 'it is refused');
+    like($error, qr/\[emerg\].*$LOCKED/, 'and says why');
+};
+
 done_testing;

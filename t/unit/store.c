@@ -32,6 +32,7 @@ typedef struct {
     ngx_uint_t  rename;
     ngx_uint_t  fsyncs;         /* how many there were */
     ngx_uint_t  forks;          /* none can be had */
+    ngx_uint_t  flocks;         /* how often a lock was asked for */
     off_t       full;           /* no byte gets written from here on */
 } unit_store_faults_t;
 
@@ -66,7 +67,9 @@ static void unit_store_checks(void);
 static void unit_store_checked(ngx_int_t expected, const char *what);
 static void unit_store_searches(void);
 static void unit_store_locks(void);
+static void unit_store_waits(void);
 static void unit_store_modes(void);
+static ngx_http_wassiit_store_t *unit_store_load_on(ngx_uint_t write);
 
 
 static char                    unit_store_dir[256];
@@ -82,6 +85,7 @@ static char                    unit_store_made[STORE_TEXT];
 static ngx_http_wassiit_store_t    *unit_store;     /* the one loaded last */
 static ngx_http_wassiit_journal_t   unit_store_journal;
 static ngx_http_wassiit_journal_t  *unit_store_former;
+static ngx_http_wassiit_load_t      unit_store_how;
 static ngx_http_wassiit_file_t      unit_store_file;
 
 
@@ -165,6 +169,7 @@ main(void)
     unit_store_checks();
     unit_store_searches();
     unit_store_locks();
+    unit_store_waits();
     unit_store_modes();
 
     if (unit_store) {
@@ -216,6 +221,15 @@ renameat(int fd, const char *from, int fd2, const char *to)
 {
     return unit_store_fault(&unit_store_faults.rename)
            ? -1 : (int) syscall(SYS_renameat, fd, from, fd2, to);
+}
+
+
+int
+flock(int fd, int how)
+{
+    unit_store_faults.flocks++;
+
+    return syscall(SYS_flock, fd, how);
 }
 
 
@@ -359,21 +373,29 @@ unit_store_has_other(void)
 static ngx_http_wassiit_store_t *
 unit_store_load(ngx_uint_t write)
 {
-    ngx_http_wassiit_load_t  load;
+    unit_store_how.waited = 0;
 
+    return unit_store_load_on(write);
+}
+
+
+/* And the same as one of several files. */
+
+static ngx_http_wassiit_store_t *
+unit_store_load_on(ngx_uint_t write)
+{
     if (unit_store) {
         ngx_http_wassiit_store_destroy(unit_store);
     }
 
     unit_log_forget();
 
-    load.scopes = &unit_store_scopes;
-    load.user = geteuid();
-    load.waited = 0;
-    load.former = unit_store_former;
-    load.write = write;
+    unit_store_how.scopes = &unit_store_scopes;
+    unit_store_how.user = geteuid();
+    unit_store_how.former = unit_store_former;
+    unit_store_how.write = write;
 
-    unit_store = ngx_http_wassiit_store_load(&unit_store_name, &load,
+    unit_store = ngx_http_wassiit_store_load(&unit_store_name, &unit_store_how,
                                              &unit_log);
     return unit_store;
 }
@@ -2022,6 +2044,47 @@ unit_store_locks(void)
     unit_is(flock(fd, LOCK_SH|LOCK_NB), 0, "but not against others who do");
     (void) close(fd);
     unit_store_leave();
+}
+
+
+/* All files together are waited for as long as one. */
+
+static void
+unit_store_waits(void)
+{
+    int         fd;
+    ngx_uint_t  i;
+
+    unit_store_puts(unit_store_base);
+
+    fd = open(unit_store_path, O_RDONLY);
+    (void) flock(fd, LOCK_EX|LOCK_NB);
+
+    unit_store_heal();
+    unit_ok(unit_store_load(0) == NULL
+            && strstr(unit_logged, "emerg: ") != NULL
+            && strstr(unit_logged, unit_store_path) != NULL
+            && strstr(unit_logged, "locked by another process") != NULL,
+            "a file that stays locked is refused by name");
+    unit_ok(unit_store_faults.flocks > 1, "it was waited for");
+
+    for (i = 0; i < 3; i++) {
+        unit_store_heal();
+        unit_ok(unit_store_load_on(i & 1) == NULL
+                && unit_store_faults.flocks == 1,
+                "no other one is, of the same configuration");
+    }
+
+    ngx_process = NGX_PROCESS_SIGNALLER;
+    unit_store_heal();
+    unit_ok(unit_store_load(0) != NULL && unit_store_faults.flocks == 0,
+            "who only sends a signal asks for no lock");
+    ngx_process = 0;
+
+    (void) close(fd);
+    unit_ok(unit_store_load_on(1) != NULL, "one that is free is loaded");
+    unit_store_leave();
+    unit_store_heal();
 }
 
 
