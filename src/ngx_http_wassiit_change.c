@@ -250,8 +250,7 @@ static ngx_int_t
 ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
 {
     u_char                     *p, *eol, *pos;
-    size_t                      len;
-    ngx_int_t                   rc;
+    size_t                      len, keep;
     ngx_http_wassiit_file_t    *file;
     ngx_http_wassiit_record_t  *rec;
 
@@ -266,7 +265,7 @@ ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
         return NGX_ERROR;
     }
 
-    eol = len ? memrchr(p, LF, len) : NULL;
+    eol = len ? memrchr(p, LF, len - 1) : NULL;
 
     if (eol) {
         len -= eol + 1 - p;
@@ -281,17 +280,19 @@ ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work)
     }
 
     pos = work->parse.pos;
-    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, p, len,
-                                       &rec);
+    (void) ngx_http_wassiit_record_parse_last(&work->parse, &work->arena, p,
+                                              len, &rec, &keep);
     ngx_explicit_memzero(pos, work->parse.pos - pos);
     work->parse.pos = pos;
 
-    if (rc == NGX_ERROR && work->parse.torn) {
+    if (keep < len) {
         ngx_log_error(NGX_LOG_WARN, file->log, 0,
                       "\"%V\" ends in the middle of a line, whose %uz bytes "
-                      "are cut off", &file->name, len);
+                      "are cut off", &file->name, len - keep);
 
-        if (ngx_http_wassiit_file_cut(file, file->size - len) != NGX_OK) {
+        if (ngx_http_wassiit_file_cut(file, file->size - (len - keep))
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -311,7 +312,7 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
 {
     off_t                       offset;
     u_char                     *p, *eol;
-    size_t                      len;
+    size_t                      len, keep;
     ngx_int_t                   rc;
     ngx_http_wassiit_file_t    *file;
     ngx_http_wassiit_record_t  *rec;
@@ -344,22 +345,32 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, p,
-                                       len - (eol != NULL), &rec);
-
-    if (rc == NGX_ERROR && eol == NULL && work->parse.torn) {
-        ngx_log_error(NGX_LOG_WARN, file->log, 0,
-                      "\"%V\" ends in the middle of a line, whose %uz bytes "
-                      "are cut off", &file->name, len);
-
-        rc = ngx_http_wassiit_file_cut(file, work->journal->size);
-        ngx_http_wassiit_file_stamp(file, work->journal);
-
-        return rc;
-    }
+    rc = ngx_http_wassiit_record_parse_last(&work->parse, &work->arena, p, len,
+                                            &rec, &keep);
 
     if (rc == NGX_ERROR) {
         return NGX_DECLINED;
+    }
+
+    if (keep < len) {
+        ngx_log_error(NGX_LOG_WARN, file->log, 0,
+                      "\"%V\" ends in the middle of a line, whose %uz bytes "
+                      "are cut off", &file->name, len - keep);
+
+        if (ngx_http_wassiit_file_cut(file, keep ? offset + (off_t) keep
+                                                 : work->journal->size)
+            != NGX_OK)
+        {
+            ngx_http_wassiit_file_stamp(file, work->journal);
+            return NGX_ERROR;
+        }
+
+        if (keep == 0) {
+            ngx_http_wassiit_file_stamp(file, work->journal);
+            return NGX_OK;
+        }
+
+        len = keep;
     }
 
     if (rc == NGX_OK) {

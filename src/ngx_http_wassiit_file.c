@@ -679,6 +679,12 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
         return NGX_ERROR;
     }
 
+    /* of a power cut no line before the last one is to know */
+
+    if (journal->foreign && ngx_http_wassiit_file_flush(file) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     offset = file->size;
     c = LF;
 

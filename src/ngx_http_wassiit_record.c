@@ -52,10 +52,14 @@ ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
     ngx_http_wassiit_record_t **rec)
 {
-    size_t     i;
-    ngx_int_t  rc;
+    size_t      i;
+    u_char     *zero;
+    ngx_int_t   rc;
+
+    zero = memchr(p, '\0', len);
 
     parse->torn = 0;
+    parse->zeros = (zero != NULL);
 
     if (len >= NGX_HTTP_WASSIIT_LINE) {
         return ngx_http_wassiit_fault(parse, "line too long, the most is %d "
@@ -72,6 +76,13 @@ ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
         return NGX_DONE;
     }
 
+    /* jansson passes over one behind a word or a number */
+
+    if (zero) {
+        return ngx_http_wassiit_fault(parse, "column %uz: not valid JSON, a "
+                                      "zero byte", (size_t) (zero - p) + 1);
+    }
+
     *rec = ngx_http_wassiit_record_alloc(parse,
                                          sizeof(ngx_http_wassiit_record_t),
                                          NGX_ALIGNMENT);
@@ -85,6 +96,49 @@ ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_wipe(arena);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_record_parse_last(ngx_http_wassiit_parse_t *parse,
+    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
+    ngx_http_wassiit_record_t **rec, size_t *keep)
+{
+    size_t      line;
+    u_char     *zero, *pos;
+    ngx_int_t   rc;
+
+    line = len - (len && p[len - 1] == LF);
+    pos = parse->pos;
+    *keep = len;
+
+    rc = ngx_http_wassiit_record_parse(parse, arena, p, line, rec);
+
+    if (rc != NGX_ERROR || !(parse->zeros || (parse->torn && line == len))) {
+        return rc;
+    }
+
+    *keep = 0;
+
+    if (!parse->zeros) {
+        return NGX_DONE;
+    }
+
+    /* what an LF and a line followed may be there, and they may be not */
+
+    zero = memchr(p, '\0', line);
+
+    rc = ngx_http_wassiit_record_parse(parse, arena, p, zero - p, rec);
+
+    if (rc == NGX_OK) {
+        *keep = zero - p;
+        return NGX_OK;
+    }
+
+    ngx_explicit_memzero(pos, parse->pos - pos);
+    parse->pos = pos;
+
+    return NGX_DONE;
 }
 
 
@@ -118,19 +172,12 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
 }
 
 
-/*
- * Is it the beginning of a line that is JSON, or what a file system leaves of
- * one whose blocks never came to the disk?
- */
+/* Is it the beginning of a line that is JSON? */
 
 static ngx_uint_t
 ngx_http_wassiit_record_torn(json_error_t *error, u_char *p, size_t len)
 {
     size_t  n;
-
-    if (memchr(p, '\0', len)) {
-        return 1;
-    }
 
     for (n = 0; n < len && (p[n] == ' ' || p[n] == '\t'); n++) { /* void */ }
 

@@ -72,7 +72,8 @@ typedef struct {
     const ngx_wassiit_scopes_t       *scopes;
     u_char                           *pos;      /* of the memory that is left */
     ngx_uint_t                        secrets;  /* are there any in it? */
-    ngx_uint_t                        torn;     /* it just ends too early */
+    ngx_uint_t                        torn;     /* it just ends too early, */
+    ngx_uint_t                        zeros;    /* or has zero bytes in it */
     size_t                            fault_len;
     u_char                            fault[NGX_MAX_ERROR_STR / 2];
 } ngx_http_wassiit_parse_t;
@@ -100,6 +101,18 @@ typedef struct {
 ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
     ngx_http_wassiit_record_t **rec);
+
+/*
+ * The same for the last line of a file, of len bytes with its LF, if it has
+ * one.  Sets *keep to the bytes of it that count: fewer than len if power was
+ * cut before the rest came to the disk.  That is what just ends too early,
+ * without an LF, or all from the first zero byte on, with or without one; what
+ * stands before that byte counts if it is whole.  Returns NGX_DONE if *keep is
+ * zero.
+ */
+ngx_int_t ngx_http_wassiit_record_parse_last(ngx_http_wassiit_parse_t *parse,
+    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
+    ngx_http_wassiit_record_t **rec, size_t *keep);
 
 /* Is it an id: 1 to NGX_HTTP_WASSIIT_ID_LEN of a-z 0-9 . _ - ? */
 ngx_uint_t ngx_http_wassiit_record_is_id(const u_char *p, size_t len);

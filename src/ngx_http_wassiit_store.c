@@ -35,13 +35,15 @@ typedef struct {
 typedef struct {
     u_char                           *start;
     u_char                           *end;
+    u_char                           *last;     /* of the file */
     off_t                             offset;   /* of start */
     ngx_http_wassiit_parse_t          parse;
 
     ngx_uint_t                        done;     /* its process came so far */
     ngx_int_t                         rc;
     ngx_uint_t                        line;     /* the last, from 1 */
-    size_t                            torn;     /* bytes of an unended line */
+    size_t                            torn;     /* bytes that never came, */
+    ngx_uint_t                        torn_line;    /* of this one */
     ngx_http_wassiit_record_t        *records;  /* by id */
 } ngx_http_wassiit_part_t;
 
@@ -378,6 +380,7 @@ ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store, u_char *data,
 
         part->start = p;
         part->end = eol;
+        part->last = last;
         part->offset = p - data;
         part->parse.scopes = scopes;
 
@@ -454,6 +457,7 @@ static void
 ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part,
     ngx_http_wassiit_arena_t *arena)
 {
+    size_t                       keep;
     u_char                      *p, *eol, *next;
     ngx_int_t                    rc;
     ngx_uint_t                   sorted;
@@ -474,13 +478,22 @@ ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part,
 
         next = eol ? eol + 1 : part->end;
         eol = eol ? eol : next;
+        keep = next - p;
 
-        rc = ngx_http_wassiit_record_parse(&part->parse, arena, p, eol - p,
-                                           &rec);
+        if (next == part->last) {
+            rc = ngx_http_wassiit_record_parse_last(&part->parse, arena, p,
+                                                    next - p, &rec, &keep);
+        } else {
+            rc = ngx_http_wassiit_record_parse(&part->parse, arena, p, eol - p,
+                                               &rec);
+        }
 
-        if (rc == NGX_ERROR && eol == next && part->parse.torn) {
-            /* no line before ends without an LF: this is the file's last */
-            part->torn = eol - p;
+        if (p + keep < next) {
+            part->torn = next - p - keep;
+            part->torn_line = part->line + 1;
+        }
+
+        if (keep == 0) {
             break;
         }
 
@@ -497,7 +510,7 @@ ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part,
 
         rec->line = part->line;
         rec->offset = part->offset + (p - part->start);
-        rec->len = next - p;
+        rec->len = keep;
 
         if (former && ngx_http_wassiit_store_order(former, rec) > 0) {
             sorted = 0;
@@ -615,17 +628,16 @@ ngx_http_wassiit_store_join(ngx_http_wassiit_store_t *store, ngx_str_t *file,
 
         store->records = ngx_http_wassiit_store_merge(store->records,
                                                       part->records);
-        store->journal.size = part->offset + (part->end - part->start);
-        lines += part->line;
+        store->journal.size += part->end - part->start - part->torn;
 
         if (part->torn) {
-            store->journal.size -= part->torn;
-
             ngx_log_error(NGX_LOG_WARN, log, 0,
                           "%V:%ui: ends in the middle of a line, as when "
                           "power is cut; its %uz bytes are left out",
-                          file, lines + 1, part->torn);
+                          file, lines + part->torn_line, part->torn);
         }
+
+        lines += part->line;
     }
 
     store->journal.lines = lines;

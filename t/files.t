@@ -409,6 +409,65 @@ subtest 'a ConfigMap, mounted read-only' => sub {
 
 
 
+# ---- what a power cut leaves
+
+sub zeroed {
+    my ($id, $from, $bytes) = @_;
+    my $line = partners($id);
+    substr $line, $from, $bytes, "\0" x $bytes;
+    return $line;
+}
+
+my $CUT = qr/\[warn\].* ends in the middle of a line/;
+
+subtest 'a last line with zeros in it, and an LF' => sub {
+    for my $torn (zeroed('torn', 20, 30), "\0" x 40 . "\n", "\0" x 70000 . "\n",
+                  zeroed('torn', 0, 16), zeroed('torn', 60, 1))
+    {
+        my $path = loose() . '/partners.jsonl';
+        put($path, partners('atlas') . $torn);
+        is(refusal($path), '', 'nginx -t accepts it');
+        is(get($path), partners('atlas') . $torn, 'and leaves it as it is');
+
+        my $server = start($path);
+        like($server->error_log, $CUT, 'nginx starts and warns');
+        is(get($path), partners('atlas'), 'it is cut off, and nothing else');
+        is(create($server, 'rif'), 201, 'a change finds a whole file');
+        is(enters($server, 'atlas'), 200, 'whoever was there is');
+        $server->stop;
+        is(refusal($path), '', 'the file loads');
+    }
+};
+
+# As a program leaves them that isn't ours: known or not, what follows them
+# must not make them a bad line elsewhere.
+
+for my $row ([ 'a file that is known', sub { get($_[0]) } ],
+             [ 'one that was edited', sub { partners(qw(rif atlas)) } ],
+             [ 'an edited one whose last line has no LF',
+               sub { partners(qw(rif atlas)) =~ s/\n\z//r } ])
+{
+    my ($what, $text) = @$row;
+
+    subtest "zeros at the end of $what" => sub {
+        for my $torn ("\0" x 20, "\0" x 20 . "\n", zeroed('torn', 0, 30)) {
+            my $path = loose() . '/partners.jsonl';
+            put($path, partners('atlas'));
+            my $server = start($path);
+
+            put($path, $text->($path) . $torn);
+            chown $UID, $GID, $path if $ROOT;
+            is(create($server, 'zagora'), 201, 'a change is made');
+            unlike(get($path), qr/\0/, 'they are cut off');
+            like($server->error_log, $CUT, 'with a warning');
+            is($server->reload, '', 'the file loads');
+            is(enters($server, 'atlas'), 200, 'whoever was there is');
+            $server->stop;
+        }
+    };
+}
+
+
 # ---- a lock of another program
 
 my $LOCKED = qr/partners\.jsonl" is locked by another process.*"lslocks"/;

@@ -53,6 +53,12 @@ static ngx_uint_t unit_store_cut_at(unit_store_text_t *base,
     unit_store_text_t *line, size_t n, size_t whole, const char *next);
 static void unit_store_cut_strange(void);
 static void unit_store_zeros(void);
+static void unit_store_lost(void);
+static ngx_uint_t unit_store_lost_of(const char *line);
+static ngx_uint_t unit_store_lost_at(size_t base, size_t lf, size_t len,
+    size_t whole, ngx_uint_t lost);
+static void unit_store_lost_sectors(void);
+static void unit_store_lost_before(void);
 static void unit_store_no_lf(void);
 static void unit_store_bad_lines(void);
 static void unit_store_parts(void);
@@ -156,6 +162,9 @@ main(void)
     unit_store_cuts();
     unit_store_cut_strange();
     unit_store_zeros();
+    unit_store_lost();
+    unit_store_lost_sectors();
+    unit_store_lost_before();
     unit_store_no_lf();
     unit_store_bad_lines();
     unit_store_parts();
@@ -922,7 +931,7 @@ unit_store_zeros(void)
     line = unit_store_lines[0];
     wrong = 0;
 
-    for (cut = 1; cut < strlen(line); cut++) {
+    for (cut = 1; cut < (size_t) (strrchr(line, '}') + 1 - line); cut++) {
         ngx_memcpy(p + base, line, cut);
         ngx_memzero(p + base + cut, 512);
 
@@ -936,14 +945,249 @@ unit_store_zeros(void)
 
     unit_store_heal();
 
-    /* zeros that a line has followed are no end of a file */
+    /* more than a line may have, too */
 
-    p[base] = '\0';
-    p[base + 1] = LF;
-    unit_store_put(p, base + 2);
-    unit_ok(unit_store_load(0) == NULL
-            && strstr(unit_logged, "partners.jsonl:3: "),
-            "a zero and an LF are a bad line");
+    ngx_memzero(p + base, 70000);
+
+    for (n = 65534; n < 70000; n += 700) {
+        unit_store_put(p, base + n);
+        unit_ok(unit_store_load(1) && unit_store_as_expected()
+                && strstr(unit_logged, "warn: ")
+                && unit_store->journal.size == (off_t) base,
+                "%u zeros are left out", (unsigned) n);
+        ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+        unit_ok(unit_store_holds(unit_store_base, base), "and cut off");
+    }
+
+    /* a file in parts, with nothing left for the last ones */
+
+    ngx_memzero(p + base, STORE_TEXT - base);
+    unit_store_put(p, STORE_TEXT);
+    unit_ok(unit_store_load(1) && unit_store_as_expected()
+            && unit_store->journal.size == (off_t) base,
+            "as many as make parts of their own are left out");
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_ok(unit_store_holds(unit_store_base, base), "and cut off");
+}
+
+
+/*
+ * Of a line that was never waited for some bytes are zeros, its LF there or
+ * not: what was before is there, to the byte, and can be added to.
+ */
+
+static void
+unit_store_lost(void)
+{
+    ngx_uint_t  i;
+
+    unit_store_faults.forks = 1;
+
+    for (i = 0; i < sizeof(unit_store_lines) / sizeof(char *); i++) {
+        unit_ok(unit_store_lost_of(unit_store_lines[i]),
+                "line %u is there or not, wherever it has zeros",
+                (unsigned) i);
+    }
+
+    unit_store_heal();
+}
+
+
+static ngx_uint_t
+unit_store_lost_of(const char *line)
+{
+    char       *p;
+    size_t      from, to, base, lf, len, whole, n;
+    ngx_uint_t  wrong, k;
+
+    len = strlen(line);
+    whole = strrchr(line, '}') + 1 - line;
+    wrong = 0;
+    p = unit_store_made;
+
+    /* after a line that ends with an LF, and after one that got none yet */
+
+    for (lf = 0; lf < 2; lf++) {
+
+        base = strlen(unit_store_base) - lf;
+
+        ngx_memcpy(p, unit_store_base, base + lf);
+        ngx_memcpy(p + base + lf, line, len);
+
+        unit_store_expected = unit_store_wanted[0];
+        unit_store_expect(p, base);
+        unit_store_expected = unit_store_wanted[1];
+        unit_store_expect(p, base + lf + len);
+
+        for (n = 0; n < len + lf && wrong < 10; n++) {
+
+            /* to its end, one, up to its LF, and from its start on */
+
+            for (k = 0; k < 4; k++) {
+
+                from = (k == 3) ? 0 : n;
+                to = (k == 0) ? len + lf
+                     : (k == 1) ? n + 1 : (k == 2) ? len + lf - 1 : n + 1;
+
+                ngx_memcpy(p, unit_store_base, base + lf);
+                ngx_memcpy(p + base + lf, line, len);
+
+                if (from < to) {
+                    ngx_memzero(p + base + from, to - from);
+                }
+
+                if (!unit_store_lost_at(base, lf, len, whole, from < to)) {
+                    unit_note("zeros from %u to %u of %u, whole from %u on%s",
+                              (unsigned) from, (unsigned) to,
+                              (unsigned) (len + lf), (unsigned) (whole + lf),
+                              lf ? ", after a line without LF" : "");
+                    wrong++;
+                }
+            }
+        }
+    }
+
+    return wrong == 0;
+}
+
+
+/* Loads and settles what stands in unit_store_made. */
+
+static ngx_uint_t
+unit_store_lost_at(size_t base, size_t lf, size_t len, size_t whole,
+    ngx_uint_t lost)
+{
+    char        *p, *zero;
+    off_t        size;
+    size_t       all;
+    ssize_t      n;
+    ngx_uint_t   counts;
+
+    p = unit_store_made;
+    all = base + lf + len;
+    zero = memchr(p + base, '\0', all - base);
+    counts = (zero == NULL || zero >= p + base + lf + whole);
+
+    /* up to which byte it stays, unless it is compacted */
+
+    size = counts ? (zero ? zero - p : (off_t) all)
+           : (zero == p + base) ? (off_t) base : (off_t) (base + lf);
+
+    unit_store_put(p, all);
+
+    unit_store_expected = unit_store_wanted[counts];
+
+    if (!unit_store_said(unit_store_load(1) != NULL, "it isn't loaded")
+        || !unit_store_said(unit_store_as_expected(), "other partners")
+        || !unit_store_said(unit_store->journal.size == size, "another size")
+        || !unit_store_said((strstr(unit_logged, "warn: ") != NULL) == lost,
+                            lost ? "no warning" : "a warning")
+        || !unit_store_said(unit_store_holds(p, all),
+                            "it was changed when it was loaded"))
+    {
+        return 0;
+    }
+
+    unit_store->partners = unit_store->journal.lines;
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+
+    if (!unit_store_said(unit_store_holds(p, size), "another end")) {
+        return 0;
+    }
+
+    unit_store_leave();
+
+    n = unit_store_change("{\"id\":\"next\"}\n");
+
+    return unit_store_said(n == NGX_OK, "nothing can be added")
+           && unit_store_said(unit_store_load(0) && strcmp(unit_logged, "") == 0,
+                              "it isn't loaded again");
+}
+
+
+/* A disk writes sectors, in any order. */
+
+static void
+unit_store_lost_sectors(void)
+{
+    char        *p;
+    size_t       base, len, whole, sector, at, next;
+    const char  *line;
+    ngx_uint_t   i, k, wrong, lost;
+
+    static const size_t  sectors[] = { 8, 32, 128, 512 };
+
+    unit_store_faults.forks = 1;
+
+    p = unit_store_made;
+    base = strlen(unit_store_base);
+    line = unit_store_lines[0];
+    len = strlen(line);
+    whole = strrchr(line, '}') + 1 - line;
+    wrong = 0;
+
+    unit_store_expected = unit_store_wanted[0];
+    unit_store_expect(unit_store_base, base);
+    ngx_memcpy(p, unit_store_base, base);
+    ngx_memcpy(p + base, line, len);
+    unit_store_expected = unit_store_wanted[1];
+    unit_store_expect(p, base + len);
+
+    for (i = 0; i < 4; i++) {
+        sector = sectors[i];
+
+        for (k = 0; k < 200 && wrong < 10; k++) {
+
+            ngx_memcpy(p + base, line, len);
+            lost = 0;
+
+            for (at = base; at < base + len; at = next) {
+                next = ngx_min((at / sector + 1) * sector, base + len);
+
+                if (unit_random(2)) {
+                    ngx_memzero(p + at, next - at);
+                    lost = 1;
+                }
+            }
+
+            wrong += !unit_store_lost_at(base, 0, len, whole, lost);
+        }
+    }
+
+    unit_is(wrong, 0, "a line is there or not, whatever sectors came");
+    unit_store_heal();
+}
+
+
+/* Only the last line was never waited for: others are for someone to look at. */
+
+static void
+unit_store_lost_before(void)
+{
+    char    *p;
+    size_t   base;
+
+    base = strlen(unit_store_base);
+    p = unit_store_made;
+    ngx_memcpy(p, unit_store_base, base);
+    ngx_memcpy(p + base, "{\"id\":\"next\"}\n", 14);
+    p[base - 5] = '\0';
+
+    unit_store_put(p, base + 14);
+    unit_ok(unit_store_load(1) == NULL
+            && strstr(unit_logged, "partners.jsonl:2: column ")
+            && strstr(unit_logged, "a zero byte"),
+            "zeros before the last line are a bad line");
+
+    unit_store_puts("{\"id\":\"a\"}\n{\"id\":\"b\",\"c\":1}\n");
+    unit_ok(unit_store_load(1) == NULL
+            && strstr(unit_logged, "partners.jsonl:2: "),
+            "so is a last one that is merely wrong");
+
+    unit_store_puts("{\"id\":\"a\"}\n{\"id\":\"b\"\n");
+    unit_ok(unit_store_load(1) == NULL
+            && strstr(unit_logged, "partners.jsonl:2: "),
+            "and one that has its LF and no end");
 }
 
 
