@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_secret.h"
 
 
@@ -121,6 +122,13 @@ static ngx_conf_enum_t  ngx_http_wassiit_form[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_wassiit_egress[] = {
+    { ngx_string("any"), NGX_HTTP_WASSIIT_EGRESS_ANY },
+    { ngx_string("public"), NGX_HTTP_WASSIIT_EGRESS_PUBLIC },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_http_wassiit_payload[] = {
     { ngx_string("off"), NGX_HTTP_WASSIIT_PAYLOAD_OFF },
     { ngx_string("message"), NGX_HTTP_WASSIIT_PAYLOAD_MESSAGE },
@@ -227,6 +235,13 @@ static ngx_command_t  ngx_http_wassiit_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, sign),
       NULL },
+
+    { ngx_string("wassiit_egress"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, egress),
+      &ngx_http_wassiit_egress },
 
     { ngx_string("wassiit_payload"),
       ANYWHERE|NGX_CONF_TAKE1,
@@ -872,6 +887,7 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
      *
      *     wlcf->problem = 0;
      *     wlcf->admin = NULL;
+     *     wlcf->content = NULL;
      */
 
     wlcf->zone = NGX_CONF_UNSET_PTR;
@@ -886,6 +902,7 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
     wlcf->errors = NGX_CONF_UNSET_UINT;
     wlcf->limit_headers = NGX_CONF_UNSET;
     wlcf->hide_credentials = NGX_CONF_UNSET;
+    wlcf->egress = NGX_CONF_UNSET_UINT;
 
     return wlcf;
 }
@@ -924,6 +941,12 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WASSIIT_ERRORS_PROBLEM);
     ngx_conf_merge_value(conf->limit_headers, prev->limit_headers, 1);
     ngx_conf_merge_value(conf->hide_credentials, prev->hide_credentials, 1);
+    ngx_conf_merge_uint_value(conf->egress, prev->egress,
+                              NGX_HTTP_WASSIIT_EGRESS_ANY);
+
+    if (ngx_http_wassiit_egress_merge(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_http_wassiit_merge_admin(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
@@ -1974,6 +1997,7 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 
     *h = ngx_http_wassiit_limit_handler;
 
+    ngx_http_wassiit_egress_init(cf);
     ngx_http_wassiit_upstream_init();
     ngx_http_wassiit_body_init();
     ngx_http_wassiit_reply_init();

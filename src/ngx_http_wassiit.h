@@ -52,6 +52,9 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_AUTH_KEY         0
 #define NGX_HTTP_WASSIIT_AUTH_HMAC        1
 
+#define NGX_HTTP_WASSIIT_EGRESS_ANY       0
+#define NGX_HTTP_WASSIIT_EGRESS_PUBLIC    1
+
 /* ... and of wassiit_payload */
 
 #define NGX_HTTP_WASSIIT_PAYLOAD_OFF         0
@@ -177,6 +180,7 @@ typedef struct {
     ngx_array_t                    demands;     /* what needs access on */
     ngx_http_wassiit_load_t        load;        /* how files are read */
     ngx_int_t                      request_id;  /* index of the variable */
+    ngx_array_t                   *egress;      /* locations; or NULL */
 #if (NGX_THREADS)
     ngx_thread_pool_t             *threads;     /* for changes; or NULL */
 #endif
@@ -210,6 +214,10 @@ struct ngx_http_wassiit_loc_conf_s {
     ngx_flag_t                     problem;     /* not inherited */
 
     unsigned                       guards:1;    /* access is on in here */
+    ngx_uint_t                     egress;
+    ngx_http_handler_pt            content;     /* behind wassiit_egress; NULL:
+                                                   the outer's, or none */
+    ngx_http_wassiit_loc_conf_t   *outer;
 };
 
 
