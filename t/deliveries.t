@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # Webhooks from end to end: the messaging backend's deliveries through
 # conf/nginx.conf's egress to README.md's receiver, and what that signs back
-# through wassiit_webhook_verify.
+# through wassiit_webhook_verify. What is public is in t/egress.t.
 
 use strict;
 use warnings;
@@ -9,10 +9,12 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use IO::Socket::INET;
+use POSIX ();
 
 use lib 't/lib';
 use Wassiit;
 use Wassiit::Door;
+use Wassiit::Listener;
 use Test::More;
 
 my $top = abs_path(dirname(__FILE__) . '/..');
@@ -56,8 +58,13 @@ if (!$pid) {
 push @started, $pid;
 
 my $partner = { id => 'atlas', webhook_secret => do { my $text = $secret; utf8::decode($text); $text } };
-my $front = start_door('main', partners => [ $partner, partner('poor', 'key of poor') ],
-    files => { 'webhook.secret' => "another\n$secret\n" });
+my @partners = ($partner, partner('poor', 'key of poor'));
+my %secrets = ('webhook.secret' => "another\n$secret\n");
+
+# The receiver is at 127.0.0.1, so this operator lets deliveries go there.
+my $any = door_text('nginx.conf');
+is($any =~ s/wassiit_egress public;/wassiit_egress any;/, 1, 'as shipped, to public addresses');
+my $front = start_door('main', conf => $any, partners => \@partners, files => \%secrets);
 my $egress = "$dir/main-egress.sock";
 
 ok(wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }, 'the receiver is up');
@@ -80,6 +87,24 @@ sub deliver {
                 '-H', 'Expect:', '-H', "X-Delivery-URL: $url", @more);
 }
 
+# What a server is sent that answers nothing.
+
+sub seen {
+    my ($send) = @_;
+    my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "listen: $!";
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        $send->($server->sockport);
+        POSIX::_exit(0);
+    }
+    my $client = $server->accept or die "accept: $!";
+    my $seen = '';
+    1 while $seen !~ /\r\n\r\n/ && sysread $client, $seen, 65536, length $seen;
+    close $client;
+    waitpid $pid, 0;
+    return $seen;
+}
+
 for my $name (sort keys %body) {
     is(deliver('atlas', $file{$name})->status, 204, "$name: accepted");
     is(deliver('atlas', $file{$name}, '-H', 'Transfer-Encoding: chunked')->status, 204, "$name: in chunks, accepted");
@@ -89,7 +114,26 @@ is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, '
 is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
 is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
     for 'ftp://127.0.0.1/', 'unix:/x', 'http://', 'http://[', 'http:///x', 'http://a b/', 'http://127.0.0.1:x/',
-        'http://127.0.0.1@/', 'http://x{}/';
+        'http://127.0.0.1@/', 'http://x{}/', 'http://unix:/x:/', "http://unix:$dir/main-messaging.sock:/",
+        'http://messaging/', 'http://MESSAGING/', 'https://wapcm/automation/', 'http://localhost/', 'http://0/',
+        'http://127.1/', 'http://2130706433/', 'http://0x7f000001/', 'http://0x7f.0.0.1/', 'http://0177.0.0.1/',
+        'http://127.0.0.1./', 'http://a.example:0/', 'http://a.example:65536/', 'http://a.example:99999/',
+        'http://a.example:080/', 'http://a.example:/', 'http://u@a.example/', 'http://u:p@a.example/',
+        "http://a.example/a b", "http://a.example/a\tb", "http://a.example/\x01", "http://a.example/\x7f",
+        "http://a.example/\xc3\xa9", "http://\xc3\xa9.example/", 'http://a.example/#x', 'http://a.example#x',
+        'http://a.example\\b/', 'http://[fe80::1%25lo]/', 'http://.example/', 'http://a..example/', 'http://a.1/',
+        'http://a.example,http://b.example/', 'http://' . 'a' x 64 . '.example/', '//a.example/';
+is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'x')->status, 400, 'not without an address');
+
+# what is well-formed goes on: the server is asked, with the path that was meant
+
+for my $row ([ '', '/' ], [ '/', '/' ], [ '?a=b', '/?a=b' ], [ '/hook?a=b%20c', '/hook?a=b%20c' ],
+             [ '/%C3%A9/~x;y=!$&\'()*+,@:[]', '/%C3%A9/~x;y=!$&\'()*+,@:[]' ])
+{
+    my ($path, $expected) = @$row;
+    my $seen = seen(sub { deliver('atlas', $file{'1 byte'}, "http://127.0.0.1:$_[0]$path") });
+    like($seen, qr/\APOST \Q$expected\E HTTP\/1\.1\r\n/, "'$path': goes to $expected");
+}
 is(deliver('atlas%00', $file{'1 byte'})->json->{code}, 'bad_request', 'a path that is none');
 is(curl('--unix-socket', $egress, 'http://egress/atlas', '-H', "X-Delivery-URL: http://127.0.0.1:$port/")->status,
    405, 'not by GET');
@@ -100,9 +144,10 @@ my $r = http($port, method => 'POST', uri => '/', body => 'x', headers => [ $hea
 is($r->status, 401, 'a wrong signature is not accepted there');
 
 # and so does the sandbox's
-my $hook = "http://unix:$dir/main-receiver.sock:/hook";
-is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'hello', '-H', "X-Delivery-URL: $hook")->body,
+is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,
    '{"received":true}', "the sandbox's receiver accepts a delivery");
+is(curl('--unix-socket', $egress, "http://egress/sandbox/$$_[0]", '-d', 'x', @$_[1 .. $#$_])->status, $$_[1] ? 405 : 502,
+   "not of $$_[0], by the likes of @$_[1 .. $#$_]") for [ 'poor' ], [ 'nobody' ], [ 'atlas', '-X', 'GET' ];
 $r = http("$dir/main-receiver.sock", method => 'POST', uri => '/hook', body => 'hello');
 is($r->json->{code}, 'missing_signature', 'and nothing else');
 
@@ -110,6 +155,28 @@ like($front->error_log, qr/no partner "nobody" in zone "partners"/, 'the log say
 my $log = text_of($front->dir . '/logs/deliveries.log');
 like($log, qr/to=atlas 204 bytes=\d+ id=[0-9a-f]{32} time=\S+ upstream=127\.0\.0\.1:$port\/204\//, 'each has its line');
 unlike($log . $front->error_log, qr/the secret of/, 'without the secret');
+$front->stop;
+
+
+# ---- as shipped: nothing inside is reached
+
+my $inside = Wassiit::Listener->start;
+my $at = $inside->port;
+$front = start_door('shipped', partners => \@partners, files => \%secrets);
+$egress = "$dir/shipped-egress.sock";
+
+for my $where ("127.0.0.1:$at", "127.9.9.9:$at", "0.0.0.0:$at", "[::1]:$at", "[::ffff:127.0.0.1]:$at", "[::]:$at",
+               "[0:0::1]:$at", '10.0.0.1', '192.168.1.1:8080', '169.254.169.254', '[fd00::1]', '[::]')
+{
+    my $r = deliver('atlas', $file{'1 byte'}, "http://$where/hook");
+    is($r->status . ' ' . $r->json->{code}, '502 bad_gateway', "not to $where");
+}
+is(deliver('atlas', $file{'1 byte'}, "$_/")->status, 400, "not to $_")
+    for "http://localhost:$at", 'http://messaging', 'http://unix:' . $inside->unix . ':';
+is_deeply([ $inside->came ], [], 'nothing is reached');
+like($front->error_log, qr/nothing goes to 127\.9\.9\.9, which is loopback \(RFC 1122\)/, 'the log says why');
+is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,
+   '{"received":true}', "the sandbox's receiver accepts a delivery");
 $front->stop;
 
 

@@ -499,7 +499,7 @@ SKIP: {
     my $lines = ($conf =~ s/^(\s*)# ((?:listen|ssl_\w+) .*;)$/$1$2/mg);
     is($lines, 8, 'TLS: all of the block');
     $conf =~ s/^\s*listen \[::\]:443.*//m;
-    $conf =~ s/^\s*listen 127\.0\.0\.1:8080;//m;
+    $conf =~ s/^\s*listen 127\.0\.0\.1:8080 .*//m;
     $conf =~ s/^(\s*)listen 443 ssl/$1listen %%PORT%% ssl/m;
 
     $s = start('tls', conf => $conf,

@@ -170,7 +170,7 @@ curl -i $url/messages/document -H "X-API-Key: $key" -F to=+212600000000 -F "file
 
 # a webhook to the partner, as the backend delivers it: signed on its way, and
 # verified where it arrives
-(cd "$prefix" && curl -i --unix-socket egress.sock http://egress/demo -H "X-Delivery-URL: http://unix:receiver.sock:/hook" -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}')
+(cd "$prefix" && curl -i --unix-socket egress.sock http://egress/sandbox/demo -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}')
 
 # no key: 401
 curl -i $url/conversations

@@ -54,8 +54,8 @@ sub door_moved {
 
     $text =~ s/^load_module .*//m;
     $text =~ s/worker_processes auto;/worker_processes 2;/;
-    $text =~ s/\blisten 127\.0\.0\.1:8080;/listen %%PORT%%;/;
-    $text =~ s/\blisten 127\.0\.0\.1:8081;/listen %%PORT_2%%;/;
+    $text =~ s/\blisten 127\.0\.0\.1:8080\b/listen %%PORT%%/;
+    $text =~ s/\blisten 127\.0\.0\.1:8081\b/listen %%PORT_2%%/;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
 
