@@ -944,7 +944,7 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->egress, prev->egress,
                               NGX_HTTP_WASSIIT_EGRESS_ANY);
 
-    if (ngx_http_wassiit_egress_merge(cf, prev, conf) != NGX_OK) {
+    if (ngx_http_wassiit_egress_merge(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

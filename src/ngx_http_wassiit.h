@@ -197,6 +197,7 @@ typedef struct ngx_http_wassiit_loc_conf_s  ngx_http_wassiit_loc_conf_t;
 
 struct ngx_http_wassiit_loc_conf_s {
     ngx_http_wassiit_loc_conf_t   *parent;      /* the block around it */
+    ngx_uint_t                     guards;      /* access is on in here */
     ngx_http_wassiit_zone_t       *zone;        /* NULL: access is off */
     ngx_http_wassiit_required_t   *required;    /* NULL: no scope */
     ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
@@ -213,11 +214,9 @@ struct ngx_http_wassiit_loc_conf_s {
     ngx_flag_t                     hide_credentials;
     ngx_flag_t                     problem;     /* not inherited */
 
-    unsigned                       guards:1;    /* access is on in here */
     ngx_uint_t                     egress;
     ngx_http_handler_pt            content;     /* behind wassiit_egress; NULL:
-                                                   the outer's, or none */
-    ngx_http_wassiit_loc_conf_t   *outer;
+                                                   the parent's, or none */
 };
 
 

@@ -107,13 +107,11 @@ static ngx_http_upstream_srv_conf_t  ngx_http_wassiit_egress_ours = {
 
 ngx_int_t
 ngx_http_wassiit_egress_merge(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf)
+    ngx_http_wassiit_loc_conf_t *conf)
 {
     ngx_array_t                         *locations;
     ngx_http_wassiit_main_conf_t        *wmcf;
     ngx_http_wassiit_egress_location_t  *location;
-
-    conf->outer = prev;
 
     if (conf->egress != NGX_HTTP_WASSIIT_EGRESS_PUBLIC) {
         return NGX_OK;
@@ -187,7 +185,7 @@ ngx_http_wassiit_egress_handler(ngx_http_request_t *r)
 
     while (wlcf && wlcf->content == NULL) {
         /* an "if" whose location has the handler */
-        wlcf = wlcf->outer;
+        wlcf = wlcf->parent;
     }
 
     e = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_egress_t));

@@ -11,11 +11,11 @@
 
 /*
  * Notes the location whose configurations are merged just now, if it sends
- * to public addresses only; prev is what surrounds it.  Returns NGX_OK, or
+ * to public addresses only.  Returns NGX_OK, or
  * NGX_ERROR: memory is short.
  */
 ngx_int_t ngx_http_wassiit_egress_merge(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf);
+    ngx_http_wassiit_loc_conf_t *conf);
 
 /*
  * Puts itself in front of the content handlers of these locations; to be
