@@ -166,6 +166,7 @@ struct ngx_http_wassiit_body_s {
     unsigned                       check:1;
     unsigned                       arriving:1;  /* by the filter */
     unsigned                       small:1;     /* too short to wait */
+    unsigned                       behind:1;    /* saved, but not all seen */
     unsigned                       waiting:1;   /* for its turn */
     unsigned                       started:1;
     unsigned                       done:1;

@@ -4,8 +4,14 @@
  * looked at as it arrives, on its way to memory or to a file.
  *
  * Hashing takes its time, so all requests of a worker share turns: after
- * BODY_TURN of work, what has come is held back, nginx's buffers fill up and
- * nothing more is read, until other events have been seen to.
+ * BODY_TURN of work, other events are seen to first.  Until then what has come
+ * is held back, nginx's buffers fill up and nothing more is read.
+ *
+ * Not by HTTP/2: there nginx would grant a client no more than these buffers'
+ * room, padding uses that up without filling them, and only what fills them is
+ * written to a file, so that the client would wait for nginx and nginx for the
+ * client.  Whatever comes by HTTP/2 is saved at once, as without us, and what
+ * isn't looked at yet is looked at where it was saved.
  */
 
 
@@ -36,6 +42,12 @@ static ngx_int_t ngx_http_wassiit_body_refused(ngx_http_request_t *r,
     ngx_int_t rc);
 static ngx_int_t ngx_http_wassiit_body_small(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_body_pass(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_wassiit_body_saved(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_body_seek(ngx_http_wassiit_place_t *place,
+    off_t offset);
 static ngx_int_t ngx_http_wassiit_body_hold(ngx_http_request_t *r,
     ngx_http_wassiit_body_t *body, ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_body_work(ngx_http_request_t *r,
@@ -240,6 +252,7 @@ ngx_http_wassiit_body_read(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         body->arriving = 1;
         body->small = (r->headers_in.content_length_n > 0
                        && r->headers_in.content_length_n <= BODY_SMALL);
+        body->behind = 0;
         body->held = NULL;
         body->place.pos = 0;
         body->phase = r->phase_handler;
@@ -277,14 +290,26 @@ ngx_http_wassiit_body_read(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static void
 ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
 {
-    ngx_http_wassiit_ctx_t  *ctx;
+    ngx_http_wassiit_ctx_t   *ctx;
+    ngx_http_wassiit_body_t  *body;
 
     ctx = ngx_http_wassiit_get_ctx(r);
+    body = ctx->body;
 
-    ctx->body->arriving = 0;
-    ctx->body->done = 1;
+    body->arriving = 0;
 
     r->write_event_handler = ngx_http_core_run_phases;
+
+    if (body->behind) {
+        body->place.cl = r->request_body->bufs;
+        ngx_http_wassiit_body_seek(&body->place, body->size);
+
+        ngx_http_wassiit_body_wait(body);
+        return;
+    }
+
+    body->done = 1;
+
     ngx_http_core_run_phases(r);
 }
 
@@ -371,6 +396,17 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
                               : ngx_http_wassiit_body_refused(r, rc);
     }
 
+    if (r->stream) {
+        rc = ngx_http_wassiit_body_pass(r, ctx, in);
+
+        if (rc != NGX_OK) {
+            ngx_http_wassiit_body_unqueue(body);
+            return ngx_http_wassiit_body_refused(r, rc);
+        }
+
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
     r->request_body->filter_need_buffering = 1;
 
     if (ngx_http_wassiit_body_hold(r, body, in) != NGX_OK) {
@@ -447,6 +483,98 @@ ngx_http_wassiit_body_small(ngx_http_request_t *r,
         /* a nanosecond a byte, nearly: to ask the clock would cost more */
         ngx_http_wassiit_body_spend(piece.len, r->connection->log);
     }
+}
+
+
+/*
+ * Looks at what by HTTP/2 has come, in, and first at what is left from before,
+ * as far as it is our turn.  Returns NGX_OK or a status.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_body_pass(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t                 rc;
+    ngx_http_wassiit_body_t  *body;
+    ngx_http_wassiit_place_t  place;
+
+    body = ctx->body;
+
+    if (body->behind) {
+        rc = ngx_http_wassiit_body_saved(r, ctx);
+
+        if (rc != NGX_OK) {
+            return (rc == NGX_AGAIN) ? NGX_OK : rc;
+        }
+    }
+
+    place.cl = in;
+    place.pos = 0;
+
+    rc = ngx_http_wassiit_body_work(r, ctx, &place);
+
+    body->behind = (rc == NGX_AGAIN);
+
+    return body->behind ? NGX_OK : rc;
+}
+
+
+/* The same for what has been saved, while more is to come. */
+
+static ngx_int_t
+ngx_http_wassiit_body_saved(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_buf_t                 buf;
+    ngx_file_t                file;
+    ngx_chain_t               link;
+    ngx_http_request_body_t  *rb;
+    ngx_http_wassiit_place_t  place;
+
+    rb = r->request_body;
+    place.cl = rb->bufs;
+
+    if (rb->temp_file) {
+        /* a copy, as to read moves the offset at which nginx writes on */
+
+        file = rb->temp_file->file;
+
+        ngx_memzero(&buf, sizeof(ngx_buf_t));
+
+        buf.in_file = 1;
+        buf.file = &file;
+        buf.file_last = file.offset;
+
+        /* what lies in memory comes after it */
+
+        link.buf = &buf;
+        link.next = rb->bufs;
+        place.cl = &link;
+    }
+
+    ngx_http_wassiit_body_seek(&place, ctx->body->size);
+
+    return ngx_http_wassiit_body_work(r, ctx, &place);
+}
+
+
+static void
+ngx_http_wassiit_body_seek(ngx_http_wassiit_place_t *place, off_t offset)
+{
+    off_t  size;
+
+    for ( /* void */ ; place->cl; place->cl = place->cl->next) {
+        size = ngx_buf_special(place->cl->buf) ? 0
+                                               : ngx_buf_size(place->cl->buf);
+
+        if (offset < size) {
+            break;
+        }
+
+        offset -= size;
+    }
+
+    place->pos = offset;
 }
 
 

@@ -11,16 +11,23 @@ use Test::More;
 use Front;
 use H2;
 use Wassiit;
+use Wassiit::Uploads;
 
 my @H2 = ('--http2-prior-knowledge');
 
 # From 1.25.1 on "listen ... http2" is another directive.
 
+my ($major, $minor, $patch)
+    = `$ENV{TEST_NGINX_BINARY} -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+my $new = $major > 1 || $minor * 1000 + $patch >= 25001;
+
+sub listens_h2 {
+    my ($address) = @_;
+    return "listen $address" . ($new ? '; http2 on;' : ' http2;');
+}
+
 sub h2_conf {
     my ($ssl) = @_;
-    my ($major, $minor, $patch)
-        = `$ENV{TEST_NGINX_BINARY} -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
-    my $new = $major > 1 || $minor * 1000 + $patch >= 25001;
 
     return front_conf(
         workers => 2,
@@ -243,6 +250,167 @@ subtest 'streams of one connection share the window' => sub {
 is(() = $server->error_log =~ /\[(?:alert|crit|emerg)\]/g, 0,
    'nothing in the log');
 $server->stop;
+
+
+# ---- frames of every kind: whoever may send, and does, gets an answer
+
+my $uploads = Wassiit::Uploads->new(listens_h2('%%PORT%%'));
+
+# Sends a body in frames of so many bytes, each of which waits until the windows
+# have room for it as a whole.
+
+sub upload {
+    my ($h2, $place, $kind, $body, %how) = @_;
+    my $id = $h2->request(method => 'POST', path => "/$place/$kind", body => 0, headers => [
+        $uploads->headers($kind, $body, $how{wrong}), 'x-case' => $how{case} // 'only',
+        $how{length} ? ('content-length' => length $body) : () ]);
+
+    for my $at (map { $_ * $how{frame} } 0 .. (length($body) - 1) / $how{frame}) {
+        $h2->frame($id, substr($body, $at, $how{frame}), $at + $how{frame} >= length $body, %how) or last;
+    }
+    return $id;
+}
+
+subtest 'padded and tiny frames' => sub {
+    for my $row (
+        [ 'a byte in each, padded by 255', 300, frame => 1, pad => 255 ],
+        [ 'padded by the length of the padding alone', 70_000, frame => 1000, pad => 0 ],
+        [ 'large and padded by 200', 300_000, frame => 16_183, pad => 200 ],
+        [ 'ten bytes in each, padded by 255', 6000, frame => 10, pad => 255 ],
+        [ 'unpadded, each when it fits', 100_000, frame => 1000 ])
+    {
+        my ($name, $size, %how) = @$row;
+
+        for my $kind ($uploads->kinds) {
+            my $body = $uploads->body($kind, $size);
+
+            for my $place ($uploads->places) {
+                for my $length (0, 1) {
+                    my $what = "$name: $kind, $place" . ($length ? ', with a length' : '');
+                    my $h2 = H2->new($uploads->port);
+                    my $id = eval { upload($h2, $place, $kind, $body, %how, length => $length) };
+
+                    if (!defined $id) {
+                        fail("$what: $@");
+                        next;
+                    }
+                    my %seen = $uploads->seen(1);
+                    $h2->until_closed($id);
+                    is($h2->status($id), 200, $what);
+                    ok(($seen{only} // '') eq $body, '... the backend gets the same bytes');
+                }
+            }
+        }
+    }
+};
+
+# The worker finds all of it at once, more than it looks at in a turn: what comes
+# first, what comes next, what comes last.
+
+subtest 'what waits for its turn' => sub {
+    my ($worker) = $uploads->server->worker_pids;
+    my $body = $uploads->body('verify', 200_000);
+    my %part = (first => [ 0, 60_000 ], middle => [ 60_000, 120_000 ], last => [ 140_000, 200_000 ]);
+
+    for my $place ($uploads->places) {
+        for my $part (sort keys %part) {
+            my ($from, $to) = @{ $part{$part} };
+            my @h2 = map { H2->new($uploads->port) } 1 .. 16;
+            my @ids = map { $h2[$_]->request(method => 'POST', path => "/$place/verify", body => 0, headers => [
+                $uploads->headers('verify', $body, $_ % 4 == 0), 'x-case' => $_ ]) } 0 .. $#h2;
+            my $send = sub {
+                my ($from, $to) = @_;
+                $h2[$_]->data($ids[$_], substr($body, $from, $to - $from), $to == length $body) for 0 .. $#h2;
+            };
+
+            $send->(0, $from) if $from;
+            $uploads->turn;
+            kill 'STOP', $worker;
+            $send->($from, $to);
+            kill 'CONT', $worker;
+            $send->($to, length $body) if $to < length $body;
+
+            my %seen = $uploads->seen(12);
+            $h2[$_]->until_closed($ids[$_]) for 0 .. $#h2;
+            is(join(' ', map { $h2[$_]->status($ids[$_]) } 0 .. $#h2), join(' ', (401, 200, 200, 200) x 4),
+               "$place, the $part: each its own verdict");
+            is(scalar(grep { ($seen{$_} // '') eq $body } 0 .. $#h2), 12, '... and the backend gets the same bytes');
+        }
+    }
+};
+
+# Whatever a client does within the protocol, a location that looks at the body
+# answers as a mere proxy_pass does. Several streams take turns on a connection,
+# frames come in two parts, some clients think better of it.
+
+subtest 'frames at random' => sub {
+    my $seed = $ENV{TEST_SEED} // int rand 1e6;
+    srand $seed;
+    diag "TEST_SEED=$seed";
+
+    for my $round (1 .. 40) {
+        my @streams = map { +{
+            kind => ($uploads->kinds)[rand 5],
+            place => ($uploads->places)[rand 3],
+            size => int exp(rand log 200_000),
+            frame => int exp(rand log 16_000),
+            pad => (undef, 0, 255, int rand 256)[rand 4],
+            length => int rand 2,
+            wrong => rand() < 0.2,
+            broken_off => rand() < 0.1,
+        } } 1 .. 1 + rand 4;
+
+        for my $stream (@streams) {
+            $stream->{body} = $uploads->body($stream->{kind}, $stream->{size});
+            my $least = 1 + int length($stream->{body}) / 200;
+            $stream->{frame} = $least if $stream->{frame} < $least;
+            $stream->{frame} = 16_000 if $stream->{frame} > 16_000;
+        }
+
+        my @got = map { at_random($_, @streams) } 'plain', undef;
+        is_deeply($got[1], $got[0], "round $round") or diag explain [ map { +{ %$_, body => length $_->{body} } } @streams ];
+    }
+};
+
+# Of each stream the status, and whether the backend got the same bytes.
+
+sub at_random {
+    my ($kind, @streams) = @_;
+    my $h2 = H2->new($uploads->port);
+    my $n = 0;
+    my @open = map {
+        my $stream = $_;
+        my ($body, $case) = ($stream->{body}, $n++);
+        my $id = $h2->request(method => 'POST', body => 0, path => "/$stream->{place}/" . ($kind // $stream->{kind}),
+            headers => [ $uploads->headers($stream->{kind}, $body, $stream->{wrong}), 'x-case' => $case,
+                         $stream->{length} ? ('content-length' => length $body) : () ]);
+        +{ %$stream, id => $id, case => $case, rest => $body };
+    } @streams;
+    my @all = @open;
+
+    while (@open) {
+        my $stream = $open[rand @open];
+        my $piece = substr $stream->{rest}, 0, $stream->{frame}, '';
+        my $last = $stream->{rest} eq '';
+        my $gone = $stream->{broken_off} && ($last || rand() < 0.1);
+
+        $gone ? $h2->cancel($stream->{id}, 8)
+              : $h2->frame($stream->{id}, $piece, $last, pad => $stream->{pad}, rand() < 0.9 ? () : (
+                    cut => int rand 300, between => sub { $uploads->turn }))
+            or $last = 1;
+        @open = grep { $_ != $stream } @open if $gone || $last;
+    }
+
+    my @answered = grep { !$_->{broken_off} } @all;
+    my @passed = grep { $kind || !$_->{wrong} || $_->{kind} ne 'verify' } @answered;
+    my %seen = $uploads->seen(scalar @passed);
+
+    $h2->until_closed(map { $_->{id} } @answered);
+    return [ map {
+        my $refused = $_->{wrong} && $_->{kind} eq 'verify';
+        [ $refused ? 'refused' : ($h2->status($_->{id}), ($seen{ $_->{case} } // '') eq $_->{body}) ]
+    } @answered ];
+}
 
 
 # ---- TLS

@@ -10,15 +10,20 @@ H2 - HTTP/2 as far as uploads and streams side by side need it
     my $a = $h2->request(method => 'POST', path => '/', body => 0,
                          headers => [ 'x-api-key' => $key ]);
     $h2->data($a, $bytes, $last);
+    $h2->frame($a, $bytes, $last, pad => 255);
+    $h2->cancel($a, $code);
     $h2->until_closed($a);
     $h2->status($a); $h2->body($a); $h2->reset($a);
 
 curl 7.88 gives up on an answer that comes with RST_STREAM while it uploads, as
 nginx sends it. Here headers are sent as literals; of those received, the
 status is read. C<body =E<gt> 0> leaves the stream open, so does a
-C<content-length>; C<pseudo =E<gt> [ name =E<gt> value, ... ]> sends these in
-place of the four pseudo-headers. C<reset> is the code of a RST_STREAM, undef if there was
-none; C<ended> tells whether END_STREAM came.
+C<content-length>; C<reset> is the code of a RST_STREAM, undef if there was
+none; C<ended> tells whether END_STREAM came. C<data> sends what the windows let
+it; C<frame> waits until they have room for that frame as a whole, which may be
+padded (C<pad>: how many bytes, besides that which tells their number), and be
+cut in two at byte C<cut>, between which C<between> is called. C<pseudo =E<gt>
+[ name =E<gt> value, ... ]> sends these in place of the four pseudo-headers.
 
 =cut
 
@@ -26,11 +31,12 @@ use strict;
 use warnings;
 
 use IO::Socket::INET;
+use Socket ();
 use Time::HiRes ();
 
 my ($DATA, $HEADERS, $RST, $SETTINGS, $PING, $GOAWAY, $WINDOW)
     = (0, 1, 3, 4, 6, 7, 8);
-my ($END_STREAM, $ACK, $END_HEADERS) = (1, 1, 4);
+my ($END_STREAM, $ACK, $END_HEADERS, $PADDED) = (1, 1, 4, 8);
 my $DEADLINE = 20;
 
 # the static table's entries for :status
@@ -43,6 +49,7 @@ sub new {
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Proto => 'tcp',
                                        PeerPort => $port)
         or die "can't connect to $port: $!";
+    setsockopt $socket, Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1;
     my $self = bless { socket => $socket, in => '', next => 1, room => 65535,
                        initial => 65535, streams => {} }, $class;
 
@@ -73,7 +80,7 @@ sub request {
 }
 
 
-# An integer in 7 bits and what it needs more, below 16384 (RFC 7541, 5.1).
+# An integer in seven bits and what follows (RFC 7541, 5.1).
 
 sub _length {
     my ($n) = @_;
@@ -106,6 +113,39 @@ sub data {
         $self->_read($n > 0 ? 0 : $DEADLINE);
         return 0 if defined $stream->{reset};
     }
+}
+
+
+# 0 if the server has closed the stream before.
+
+sub frame {
+    my ($self, $id, $bytes, $last, %how) = @_;
+    my $stream = $self->{streams}{$id};
+    my $pad = $how{pad};
+    my $end = _now() + $DEADLINE;
+
+    $bytes = chr($pad) . $bytes . "\0" x $pad if defined $pad;
+
+    while ($self->{room} < length $bytes || $stream->{room} < length $bytes) {
+        return 0 if $stream->{ended} || defined $stream->{reset};
+        my $left = $end - _now();
+        die "no room for a frame on stream $id: $stream->{room} bytes\n"
+            if $left <= 0;
+        $self->_read($left);
+    }
+
+    $_->{room} -= length $bytes for $self, $stream;
+    $self->_frame($DATA, ($last ? $END_STREAM : 0)
+                         | (defined $pad ? $PADDED : 0),
+                  $id, $bytes, $how{cut}, $how{between});
+    return 1;
+}
+
+
+sub cancel {
+    my ($self, $id, $code) = @_;
+    $self->_frame($RST, 0, $id, pack 'N', $code);
+    return 0;
 }
 
 
@@ -143,9 +183,15 @@ sub _now { Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
 
 sub _frame {
-    my ($self, $type, $flags, $id, $payload) = @_;
-    $self->_write(substr(pack('N', length $payload), 1)
-                  . pack('CCN', $type, $flags, $id) . $payload);
+    my ($self, $type, $flags, $id, $payload, $cut, $between) = @_;
+    my $bytes = substr(pack('N', length $payload), 1)
+        . pack('CCN', $type, $flags, $id) . $payload;
+
+    if (defined $cut && $cut < length $bytes) {
+        $self->_write(substr $bytes, 0, $cut, '');
+        $between->();
+    }
+    $self->_write($bytes);
 }
 
 
