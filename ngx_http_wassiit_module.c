@@ -67,6 +67,8 @@ static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
     ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
 static char *ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *conf);
+static ngx_http_handler_pt ngx_http_wassiit_grpc_handler(ngx_conf_t *cf,
+    ngx_module_t *module);
 static char *ngx_http_wassiit_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -1004,7 +1006,8 @@ ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
 /*
  * What is judged by its end can't be on its way before.  All modules whose
  * conf is looked at here begin it with an ngx_http_upstream_conf_t; their own
- * directives have been merged, as they come before filters.
+ * directives have been merged, as they come before filters.  That of gRPC
+ * knows no buffering: each of its calls may go both ways at once.
  */
 
 static char *
@@ -1012,6 +1015,7 @@ ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *conf)
 {
     void                     **loc_conf;
+    const char                *directive;
     ngx_uint_t                 i, n;
     ngx_module_t             **modules;
     ngx_http_upstream_conf_t  *upstream;
@@ -1028,15 +1032,34 @@ ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    directive = conf->verify ? "wassiit_webhook_verify"
+                : conf->sign ? "wassiit_webhook_sign"
+                             : "wassiit_payload";
+
     loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
     modules = cf->cycle->modules;
 
     for (i = 0; modules[i]; i++) {
 
+        if (modules[i]->type != NGX_HTTP_MODULE) {
+            continue;
+        }
+
+        if (ngx_strcmp(modules[i]->name, "ngx_http_grpc_module") == 0
+            && clcf->handler == ngx_http_wassiit_grpc_handler(cf, modules[i]))
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"%s\" looks at the whole body before any of it "
+                          "goes upstream, and a call that \"grpc_pass\" "
+                          "passes on may wait for answers before its body "
+                          "ends: write \"%s off\" in location \"%V\"",
+                          directive, directive, &clcf->name);
+            return NGX_CONF_ERROR;
+        }
+
         for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
 
-            if (modules[i]->type != NGX_HTTP_MODULE
-                || ngx_strncmp(modules[i]->name, "ngx_http_", 9) != 0
+            if (ngx_strncmp(modules[i]->name, "ngx_http_", 9) != 0
                 || ngx_strncmp(modules[i]->name + 9, names[n],
                                ngx_strlen(names[n]))
                    != 0
@@ -1055,16 +1078,74 @@ ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
                               "it goes upstream, so it needs "
                               "\"%s_request_buffering on\" in location "
                               "\"%V\"",
-                              conf->verify ? "wassiit_webhook_verify"
-                              : conf->sign ? "wassiit_webhook_sign"
-                                           : "wassiit_payload",
-                              names[n], &clcf->name);
+                              directive, names[n], &clcf->name);
                 return NGX_CONF_ERROR;
             }
         }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * The handler that "grpc_pass" sets, which has no name that we could call it
+ * by: the directive is tried in a location of no server.  An address with a
+ * variable leaves nothing behind.  Returns NULL if the module doesn't say.
+ */
+
+static ngx_http_handler_pt
+ngx_http_wassiit_grpc_handler(ngx_conf_t *cf, ngx_module_t *module)
+{
+    void                      *conf;
+    ngx_conf_t                 scratch;
+    ngx_array_t                args;
+    ngx_command_t             *cmd;
+    ngx_http_module_t         *ctx, *core;
+    ngx_http_conf_ctx_t        conf_ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    static ngx_str_t  words[] = {
+        ngx_string("grpc_pass"),
+        ngx_string("$host")
+    };
+
+    for (cmd = module->commands; cmd && cmd->name.len; cmd++) {
+        if (ngx_strcmp(cmd->name.data, "grpc_pass") == 0) {
+            break;
+        }
+    }
+
+    if (cmd == NULL || cmd->name.len == 0) {
+        return NULL;
+    }
+
+    ctx = module->ctx;
+    core = ngx_http_core_module.ctx;
+
+    conf_ctx = *(ngx_http_conf_ctx_t *) cf->ctx;
+    conf_ctx.loc_conf = ngx_pcalloc(cf->pool,
+                                    ngx_http_max_module * sizeof(void *));
+
+    clcf = core->create_loc_conf(cf);
+    conf = ctx->create_loc_conf(cf);
+
+    if (conf_ctx.loc_conf == NULL || clcf == NULL || conf == NULL) {
+        return NULL;
+    }
+
+    conf_ctx.loc_conf[ngx_http_core_module.ctx_index] = clcf;
+    conf_ctx.loc_conf[module->ctx_index] = conf;
+
+    args.elts = words;
+    args.nelts = 2;
+
+    scratch = *cf;
+    scratch.ctx = &conf_ctx;
+    scratch.args = &args;
+
+    return (cmd->set(&scratch, cmd, conf) == NGX_CONF_OK) ? clcf->handler
+                                                          : NULL;
 }
 
 

@@ -546,6 +546,32 @@ subtest 'what looks at bodies needs them whole' => sub {
     }
 };
 
+# A call of gRPC may go both ways at once.
+
+subtest 'what looks at bodies takes no gRPC' => sub {
+    my %body = (wassiit_webhook_verify => 'secret_file=our.secret', wassiit_webhook_sign => 'zone=api partner=a',
+                wassiit_payload => 'document');
+
+    for my $directive (sort keys %body) {
+        my $line = "$directive $body{$directive};";
+        my $expected = qr{"$directive" looks at the whole body .* "grpc_pass" .* write "$directive off" in location "/x"};
+
+        for my $pass ('grpc_pass grpc://127.0.0.1:9;', 'grpc_pass $host;') {
+            refused(in_http($ZONE, location => "$line $pass"), $expected, "$directive, $pass");
+            refused(in_http($ZONE, server => $line, location => $pass), $expected, '... from the server');
+            refused(in_http("$ZONE $line", location => $pass), $expected, '... from http');
+            refused(in_http("$ZONE $line", location => "if (\$args) { $pass }"), $expected, '... in an "if"');
+            refused(in_http($ZONE, location => "$line $pass limit_except GET { deny all; }"),
+                    $expected, '... with a "limit_except"');
+            refused(in_http($ZONE, server => "location / { $line location /x { $pass } }",
+                            location => '') =~ s/location .x \{\s*\}//r, $expected, '... in a location within');
+            accepted(in_http("$ZONE $line", location => "$directive off; $pass"), "$directive off, $pass");
+            accepted(in_http($ZONE, server => "location /y { $pass }", location => "$line proxy_pass http://127.0.0.1:9;"),
+                     '... beside it');
+        }
+    }
+};
+
 subtest 'nothing of it is needed' => sub {
     accepted(in_http(''), 'a configuration without any of our directives');
     accepted("events { }\n", 'no http at all');
