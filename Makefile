@@ -8,13 +8,19 @@ JOBS ?= $(shell nproc)
 ifeq ($(T)$(U),)
 T := $(wildcard t/*.t)
 U := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
-everything := check
+everything := check $(fuzzers:%=build/fuzz/%)
+replays := $(fuzzers:%=fuzz:%)
 endif
 programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
+
+# Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
+fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+F ?= $(fuzzers)
+FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build run stop clean test unit suite asan check matrix debug tags \
-    bench help deps test-deps
+.PHONY: all build run stop clean test unit suite asan fuzz check matrix debug \
+    tags bench help deps test-deps
 
 all: build
 
@@ -35,7 +41,7 @@ clean: stop     ## remove all that was made
 
 test: $(everything) matrix $(programs) ## all tests; T="t/a.t t/b.t" U="x" choose
 	@$(setup)/build.sh asan
-	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%) \
+	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(T:%=deb:%) $(T:%=asan:%) $(T:%=user:%) $(T:%=next:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
@@ -47,6 +53,9 @@ suite: build test-deps ## the suites on the distribution's nginx alone; T=t/x.t
 asan: test-deps ## the suites under ASan and UBSan alone; T=t/x.t
 	@$(setup)/build.sh asan
 	@$(prove) $(T:%=asan:%)
+
+fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME=60
+	@for name in $(F); do t/lib/fuzz.sh run $$name $(FUZZ_TIME) || exit 1; done
 
 check: build test-deps ## warnings as errors, static analysis, style
 	@t/lib/check.sh
@@ -90,3 +99,15 @@ build/unit-asan/%: t/unit/%.c $(needs) | build test-deps
 	@mkdir -p $(@D)
 	@clang -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all $(flags) -o $@ $< $(core) -lcrypto -ljansson
+
+# A fuzz harness is made in the same way, with libFuzzer.
+
+secret = src/ngx_http_wassiit_secret.c
+build/fuzz/partners build/fuzz/secrets: core += $(filter %.c,$(state)) $(secret)
+
+build/fuzz/%: t/fuzz/%.c $(needs) $(wildcard t/fuzz/*.h) $(secret) | build \
+    test-deps
+	@mkdir -p $(@D)
+	@clang -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all $(flags) -I t/unit -o $@ $< $(core) \
+	    -lcrypto -ljansson

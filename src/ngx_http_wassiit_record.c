@@ -179,7 +179,11 @@ ngx_http_wassiit_record_torn(json_error_t *error, u_char *p, size_t len)
 {
     size_t  n;
 
-    for (n = 0; n < len && (p[n] == ' ' || p[n] == '\t'); n++) { /* void */ }
+    for (n = 0; n < len; n++) {
+        if (p[n] != ' ' && p[n] != '\t' && p[n] != CR) {
+            break;
+        }
+    }
 
     if (n < len && p[n] != '{') {
         return 0;

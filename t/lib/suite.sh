@@ -5,6 +5,7 @@
 #   next:t/x.t        on a newer nginx (make matrix)
 #   user:t/x.t        as deb, by a user without rights, from a copy of the tree
 #   unit:x            a program of t/unit; unit-asan:x the same with ASan and UBSan
+#   fuzz:x            the harness t/fuzz/x.c goes through its corpus
 # A suite that hangs is ended after 15 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,8 @@ export TEST_NGINX_LOAD_MODULES=$PWD/build/$module
 case $variant in
     unit | unit-asan)
         exec "${limit[@]}" "build/$variant/$file" ;;
+    fuzz)
+        exec "${limit[@]}" t/lib/fuzz.sh replay "$file" ;;
     deb) ;;
     asan)
         # A worker has its own leaks named, and suppressed, and may have no

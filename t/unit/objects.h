@@ -229,26 +229,100 @@ ngx_shm_free(ngx_shm_t *shm)
 }
 
 
-/* Pools are only what secrets' files are read into: no test does. */
+/*
+ * Pools are only what secrets' files are read into: an array of a size that is
+ * known, and what is to be done at the pool's end.
+ */
 
 ngx_array_t *
 ngx_array_create(ngx_pool_t *pool, ngx_uint_t n, size_t size)
 {
-    abort();
+    ngx_array_t       *array;
+    ngx_pool_large_t  *large;
+
+    large = calloc(1, sizeof(ngx_pool_large_t));
+    array = malloc(sizeof(ngx_array_t) + n * size);
+
+    if (large == NULL || array == NULL) {
+        abort();
+    }
+
+    large->alloc = array;
+    large->next = pool->large;
+    pool->large = large;
+
+    array->elts = array + 1;
+    array->nelts = 0;
+    array->size = size;
+    array->nalloc = n;
+    array->pool = pool;
+
+    return array;
 }
 
 
 void *
 ngx_array_push(ngx_array_t *array)
 {
-    abort();
+    if (array->nelts == array->nalloc) {
+        abort();
+    }
+
+    return (u_char *) array->elts + array->size * array->nelts++;
 }
 
 
 ngx_pool_cleanup_t *
 ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size)
 {
-    abort();
+    ngx_pool_cleanup_t  *cln;
+
+    cln = calloc(1, sizeof(ngx_pool_cleanup_t) + size);
+
+    if (cln == NULL) {
+        abort();
+    }
+
+    cln->data = size ? cln + 1 : NULL;
+    cln->next = pool->cleanup;
+    pool->cleanup = cln;
+
+    return cln;
+}
+
+
+/* The pool's end, less its memory, in which a test may look for secrets. */
+
+static ngx_inline void
+unit_pool_cleanup(ngx_pool_t *pool)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    while (pool->cleanup) {
+        cln = pool->cleanup;
+        pool->cleanup = cln->next;
+
+        if (cln->handler) {
+            cln->handler(cln->data);
+        }
+
+        free(cln);
+    }
+}
+
+
+static ngx_inline void
+unit_pool_free(ngx_pool_t *pool)
+{
+    ngx_pool_large_t  *large;
+
+    while (pool->large) {
+        large = pool->large;
+        pool->large = large->next;
+
+        free(large->alloc);
+        free(large);
+    }
 }
 
 

@@ -122,6 +122,7 @@ static const char  *unit_store_lines[] = {
     "{\"id\":\"rif\",\"name\":\"Rif\",\"keys\":[]}\n",
     "{\"id\":\"new\",\"scopes\":[]}\r\n",
     " \t{ \"id\" : \"new\" ,\t\"keys\" : [ ] , \"enabled\" : false } \t\n",
+    "\r \r{\"id\":\"new\"}\r\n",
     "{\"\\u0069\\u0064\":\"\\u006eew\"}\n",
     "{\"id\":\"new\",\"name\":\"\360\237\230\200\"}\n"
 };
@@ -758,7 +759,7 @@ unit_store_cut_at(unit_store_text_t *base, unit_store_text_t *line, size_t n,
     size_t      len, blank;
     ngx_uint_t  torn, compact;
 
-    blank = strspn(line->data, " \t");
+    blank = strspn(line->data, " \t\r");
     torn = (n > blank && n < whole);
     len = base->len + n;
 
