@@ -722,7 +722,9 @@ ngx_http_wassiit_store_unique(ngx_http_wassiit_store_t *store,
 found:
 
     for (other = store->records; other; other = other->next) {
-        if (found >= other->keys && found < other->keys + other->nkeys) {
+        if (other->nkeys && found >= other->keys
+            && found < other->keys + other->nkeys)
+        {
             break;
         }
     }
