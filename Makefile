@@ -14,7 +14,7 @@ endif
 programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
 
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
-fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
@@ -111,3 +111,13 @@ build/fuzz/%: t/fuzz/%.c $(needs) $(wildcard t/fuzz/*.h) $(secret) | build \
 	@clang -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all $(flags) -I t/unit -o $@ $< $(core) \
 	    -lcrypto -ljansson
+
+# The parser of uploads for t/fuzz/readers/run, which other readers hold against
+# it; what it runs by is but a name.
+
+build/fuzz/readers: build/fuzz/readers.so
+	@touch $@
+
+build/fuzz/readers.so: t/fuzz/readers/ours.c $(needs) | build test-deps
+	@mkdir -p $(@D)
+	@gcc -O2 -shared -fPIC $(flags) -o $@ $< $(core) -lcrypto -ljansson

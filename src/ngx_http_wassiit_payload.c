@@ -128,8 +128,8 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     if (rc == NGX_ERROR) {
         errors = NULL;
 
-        if (ngx_wassiit_rules_fault(&errors, "#", "the Content-Type has no "
-                                    "valid boundary", NULL, 0)
+        if (ngx_wassiit_rules_fault(&errors, "#", body->multipart->error,
+                                    NULL, 0)
             != NGX_OK)
         {
             json_decref(errors);

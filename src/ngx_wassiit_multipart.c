@@ -1,4 +1,5 @@
 
+#include "ngx_wassiit_hmac.h"
 #include "ngx_wassiit_multipart.h"
 #include "ngx_wassiit_rules.h"
 
@@ -7,7 +8,6 @@ enum {
     STATE_DATA = 0,         /* of a part, or what precedes the first */
     STATE_DELIMITER,        /* behind a whole delimiter */
     STATE_DASH,             /* behind it and "-" */
-    STATE_PADDING,          /* blanks behind it */
     STATE_CR,
     STATE_HEADER,
     STATE_HEADER_CR,
@@ -26,21 +26,42 @@ static const u_char *ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp,
     const u_char *p, const u_char *last);
 static void ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp,
     const u_char *p, size_t len);
+static void ngx_wassiit_multipart_bare_cr(ngx_wassiit_multipart_t *mp,
+    const u_char *p, size_t len);
 static const u_char *ngx_wassiit_multipart_blank(const u_char *p,
     const u_char *last);
 static void ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp,
     u_char c);
+static ngx_int_t ngx_wassiit_multipart_fold(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp);
+static ngx_int_t ngx_wassiit_multipart_begin(ngx_wassiit_multipart_t *mp);
 static ngx_int_t ngx_wassiit_multipart_disposition(
     ngx_wassiit_multipart_t *mp, u_char *p, u_char *last);
+static ngx_int_t ngx_wassiit_multipart_field(ngx_wassiit_multipart_t *mp,
+    ngx_str_t *field);
+static ngx_int_t ngx_wassiit_multipart_file(ngx_wassiit_multipart_t *mp,
+    ngx_str_t *file, ngx_str_t *extended);
+static ngx_uint_t ngx_wassiit_multipart_same(ngx_str_t *file,
+    ngx_str_t *extended);
+static ngx_int_t ngx_wassiit_multipart_type(ngx_wassiit_multipart_t *mp,
+    u_char *p, u_char *last);
+static ngx_uint_t ngx_wassiit_multipart_ascii(const ngx_str_t *charset);
+static ngx_int_t ngx_wassiit_multipart_length(ngx_wassiit_multipart_t *mp,
+    u_char *p, u_char *last);
 static u_char *ngx_wassiit_multipart_parameter(u_char *p, u_char *last,
     ngx_str_t *name, ngx_str_t *value);
+static u_char *ngx_wassiit_multipart_quoted(u_char *p, u_char *last,
+    ngx_str_t *value);
 static ngx_int_t ngx_wassiit_multipart_extended(ngx_str_t *value);
 static ngx_uint_t ngx_wassiit_multipart_plain(ngx_str_t *name);
+static ngx_uint_t ngx_wassiit_multipart_utf8(const u_char *p, size_t len);
+static void ngx_wassiit_multipart_base(ngx_str_t *name);
 static ngx_uint_t ngx_wassiit_multipart_sound(ngx_str_t *name);
 static ngx_uint_t ngx_wassiit_multipart_is(const ngx_str_t *s,
+    const char *lowcase);
+static ngx_uint_t ngx_wassiit_multipart_has(const ngx_str_t *s,
     const char *lowcase);
 static ngx_uint_t ngx_wassiit_multipart_token(const ngx_str_t *s);
 static u_char *ngx_wassiit_multipart_blanks(u_char *p, u_char *last);
@@ -67,35 +88,40 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 {
     size_t      i;
     u_char     *p, *last;
-    ngx_str_t   name, value, within, boundary;
+    ngx_str_t   name, value, boundary;
 
     ngx_memzero(mp, offsetof(ngx_wassiit_multipart_t, header));
 
-    if (len > NGX_WASSIIT_HEADER_MAX) {
-        return NGX_ERROR;
-    }
-
     /* parsed in the room for headers, as quoted values change in place */
 
-    ngx_memcpy(mp->header, type, len);
+    last = mp->header + ngx_min(len, NGX_WASSIIT_HEADER_MAX);
+    ngx_memcpy(mp->header, type, last - mp->header);
 
-    p = mp->header;
-    last = p + len;
-
-    for (i = 0; i < len && p[i] != ';' && p[i] != ' ' && p[i] != '\t'; i++) {
-        /* void */
+    for (p = mp->header; p < last; p++) {
+        if (*p == ';' || *p == ' ' || *p == '\t') {
+            break;
+        }
     }
 
-    name.data = p;
-    name.len = i;
+    name.data = mp->header;
+    name.len = p - mp->header;
 
     if (!ngx_wassiit_multipart_is(&name, "multipart/form-data")) {
         return NGX_DECLINED;
     }
 
-    p += i;
+    mp->error = "the Content-Type has no valid boundary";
 
-    if (memchr(mp->header, '\\', len)) {
+    if (len > NGX_WASSIIT_HEADER_MAX || memchr(mp->header, '\\', len)) {
+        return NGX_ERROR;
+    }
+
+    /* others find it by the word, wherever that stands first or last */
+
+    name.data = p;
+    name.len = last - p;
+
+    if (ngx_wassiit_multipart_has(&name, "boundary") > 1) {
         return NGX_ERROR;
     }
 
@@ -112,22 +138,15 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
             break;
         }
 
-        /* others might go by "xboundary", by "boundary*0", or by the second */
-
-        within.len = sizeof("boundary") - 1;
-
-        for (i = 0; i + within.len <= name.len; i++) {
-            within.data = name.data + i;
-
-            if (!ngx_wassiit_multipart_is(&within, "boundary")) {
-                continue;
-            }
-
-            if (boundary.data || name.len != within.len) {
-                return NGX_ERROR;
-            }
-
+        if (ngx_wassiit_multipart_is(&name, "boundary")) {
             boundary = value;
+
+        } else if (ngx_wassiit_multipart_has(&name, "charset")
+                   && !(ngx_wassiit_multipart_is(&name, "charset")
+                        && ngx_wassiit_multipart_ascii(&value)))
+        {
+            mp->error = "the Content-Type names a charset that is not UTF-8";
+            return NGX_ERROR;
         }
     }
 
@@ -154,6 +173,7 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
 
     mp->matched = 2;
     mp->edge = 1;
+    mp->error = NULL;
 
     return NGX_OK;
 }
@@ -187,22 +207,18 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
         case STATE_DELIMITER:
             if (*p == '-') {
                 mp->state = STATE_DASH;
-                p++;
-                break;
-            }
-
-            /* fall through */
-
-        case STATE_PADDING:
-            if (*p == ' ' || *p == '\t') {
-                mp->state = STATE_PADDING;
 
             } else if (*p == '\r') {
                 mp->state = STATE_CR;
 
             } else {
+                /* RFC 2046 lets blanks pass, few readers do */
                 return ngx_wassiit_multipart_fail(mp,
-                                                "has text behind a boundary");
+                                                (*p == ' ' || *p == '\t')
+                                                ? "has a blank behind a "
+                                                  "boundary"
+                                                : "has text behind a "
+                                                  "boundary");
             }
 
             p++;
@@ -313,7 +329,14 @@ ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
         return p;
     }
 
+    if (mp->measured && mp->length != mp->data_len) {
+        (void) ngx_wassiit_multipart_fail(mp, "a part has a Content-Length "
+                                          "that is not its length");
+        return p;
+    }
+
     mp->begun = 1;
+    mp->measured = 0;
     mp->state = STATE_DELIMITER;
 
     return p;
@@ -356,6 +379,10 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
         return;
     }
 
+    ngx_wassiit_multipart_bare_cr(mp, p, len);
+
+    mp->data_len += len;
+
     switch (mp->role) {
 
     case ROLE_TO:
@@ -369,6 +396,48 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
 
     case ROLE_FILE:
         mp->file_len += len;
+    }
+}
+
+
+/* Some take a CR alone for a line end, also the one before a boundary. */
+
+static void
+ngx_wassiit_multipart_bare_cr(ngx_wassiit_multipart_t *mp, const u_char *p,
+    size_t len)
+{
+    const u_char  *last;
+
+    last = p + len;
+
+    while (p < last) {
+
+        if (mp->cr == 0) {
+            p = memchr(p, '\r', last - p);
+
+            if (p == NULL) {
+                return;
+            }
+
+            mp->cr = 1;
+            p++;
+            continue;
+        }
+
+        /* of the delimiter all but its LF */
+
+        if (*p != mp->delimiter[mp->cr + 1]) {
+            mp->cr = 0;
+            continue;
+        }
+
+        p++;
+
+        if (++mp->cr + 1 == mp->delimiter_len) {
+            (void) ngx_wassiit_multipart_fail(mp, "has a boundary that no "
+                                              "CRLF of its own precedes");
+            return;
+        }
     }
 }
 
@@ -399,9 +468,17 @@ ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp)
     mp->state = STATE_HEADER;
     mp->role = ROLE_NONE;
     mp->disposition = 0;
+    mp->typed = 0;
+    mp->encoded = 0;
+    mp->filed = 0;
     mp->sound = 0;
+    mp->bytes = 0;
+    mp->mistyped = 0;
+    mp->headers_len = 0;
     mp->header_len = 0;
     mp->line = 0;
+    mp->data_len = 0;
+    mp->cr = 0;
 
     return NGX_OK;
 }
@@ -415,6 +492,11 @@ ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp)
 static ngx_int_t
 ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp, u_char c)
 {
+    if (mp->headers_len++ == NGX_WASSIIT_HEADERS_MAX) {
+        return ngx_wassiit_multipart_fail(mp, "the header of a part has more "
+                                          "than 8192 bytes");
+    }
+
     if (mp->state == STATE_HEADER_CR) {
 
         if (c != '\n') {
@@ -435,12 +517,8 @@ ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp, u_char c)
             return NGX_ERROR;
         }
 
-        if (!mp->disposition) {
-            return ngx_wassiit_multipart_fail(mp, "a part has no name");
-        }
-
-        if (mp->role == ROLE_FILE && mp->sound) {
-            mp->audio = 1;
+        if (ngx_wassiit_multipart_begin(mp) != NGX_OK) {
+            return NGX_ERROR;
         }
 
         /* the line end that is matched belongs to the header */
@@ -463,15 +541,21 @@ ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp, u_char c)
                                           "line that ends in LF, not CRLF");
     }
 
-    if (mp->header_len && mp->header_len == mp->line
-        && c != ' ' && c != '\t')
-    {
-        if (ngx_wassiit_multipart_line(mp) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (mp->header_len && mp->header_len == mp->line) {
 
-        mp->header_len = 0;
-        mp->line = 0;
+        if (c == ' ' || c == '\t') {
+            if (ngx_wassiit_multipart_fold(mp) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else {
+            if (ngx_wassiit_multipart_line(mp) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            mp->header_len = 0;
+            mp->line = 0;
+        }
     }
 
     if (mp->header_len == NGX_WASSIIT_HEADER_MAX) {
@@ -484,13 +568,28 @@ ngx_wassiit_multipart_header(ngx_wassiit_multipart_t *mp, u_char c)
 }
 
 
+/* A line may be continued where a blank may stand, before a parameter. */
+
+static ngx_int_t
+ngx_wassiit_multipart_fold(ngx_wassiit_multipart_t *mp)
+{
+    if (mp->header[mp->header_len - 1] != ';') {
+        return ngx_wassiit_multipart_fail(mp, "the header of a part has a "
+                                          "line that is continued elsewhere "
+                                          "than behind \";\"");
+    }
+
+    return NGX_OK;
+}
+
+
 /* A whole line: name, colon, value. */
 
 static ngx_int_t
 ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp)
 {
     u_char     *p, *last, *colon;
-    ngx_str_t   name, type, value;
+    ngx_str_t   name, value;
 
     p = mp->header;
     last = p + mp->header_len;
@@ -514,13 +613,41 @@ ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp)
                                           "malformed name");
     }
 
+    for (p = colon; p < last; p++) {
+        if ((*p < 0x20 && *p != '\t') || *p == 0x7f) {
+            return ngx_wassiit_multipart_fail(mp, "the header of a part has a "
+                                              "control character");
+        }
+    }
+
+    if (!ngx_wassiit_multipart_utf8(colon, last - colon)) {
+        return ngx_wassiit_multipart_fail(mp, "the header of a part is not "
+                                          "UTF-8");
+    }
+
     p = ngx_wassiit_multipart_blanks(colon + 1, last);
 
     if (ngx_wassiit_multipart_is(&name, "content-disposition")) {
         return ngx_wassiit_multipart_disposition(mp, p, last);
     }
 
+    if (ngx_wassiit_multipart_is(&name, "content-type")) {
+        return ngx_wassiit_multipart_type(mp, p, last);
+    }
+
+    if (ngx_wassiit_multipart_is(&name, "content-length")) {
+        return ngx_wassiit_multipart_length(mp, p, last);
+    }
+
     if (ngx_wassiit_multipart_is(&name, "content-transfer-encoding")) {
+
+        if (mp->encoded) {
+            return ngx_wassiit_multipart_fail(mp, "a part has two Content-"
+                                              "Transfer-Encoding headers");
+        }
+
+        mp->encoded = 1;
+
         value.data = p;
         value.len = last - p;
 
@@ -533,16 +660,37 @@ ngx_wassiit_multipart_line(ngx_wassiit_multipart_t *mp)
         }
     }
 
-    if (ngx_wassiit_multipart_is(&name, "content-type")) {
-        type.data = p;
-        type.len = sizeof("audio/") - 1;
+    return NGX_OK;
+}
 
-        if (last - p > (ssize_t) type.len
-            && ngx_wassiit_multipart_is(&type, "audio/"))
-        {
-            /* of which part, the disposition may yet tell */
-            mp->sound = 1;
+
+/* The header is over: what its lines say together. */
+
+static ngx_int_t
+ngx_wassiit_multipart_begin(ngx_wassiit_multipart_t *mp)
+{
+    if (!mp->disposition) {
+        return ngx_wassiit_multipart_fail(mp, "a part has no name");
+    }
+
+    if (mp->filed) {
+        if (mp->filed_parts++ == NGX_WASSIIT_FILES_MAX) {
+            return ngx_wassiit_multipart_fail(mp, "has more than 20 files");
         }
+
+    } else if (mp->mistyped) {
+        return ngx_wassiit_multipart_fail(mp, "a part has a Content-Type that "
+                                          "is malformed, or of a charset that "
+                                          "is not UTF-8");
+    }
+
+    if (mp->role == ROLE_TO && mp->bytes) {
+        return ngx_wassiit_multipart_fail(mp, "\"to\" has a Content-Type that "
+                                          "some take for a file's");
+    }
+
+    if (mp->role == ROLE_FILE && mp->sound) {
+        mp->audio = 1;
     }
 
     return NGX_OK;
@@ -623,28 +771,60 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
             }
 
             extended = value;
+
+        } else if (memchr(name.data, '*', name.len)) {
+            /* RFC 2231, section 3: some put such pieces together */
+            return ngx_wassiit_multipart_fail(mp, "a part has a parameter "
+                                              "with \"*\" in its name");
         }
     }
 
-    if (field.len == 0) {
-        return ngx_wassiit_multipart_fail(mp, "a part has no name");
-    }
+    mp->disposition = 1;
+    mp->filed = (file.data || extended.data);
 
     if (!ngx_wassiit_multipart_plain(&field)
         || !ngx_wassiit_multipart_plain(&file)
-        || !ngx_wassiit_multipart_plain(&extended)
-        || ngx_strchr(" '", field.data[0]) || field.data[field.len - 1] == ' '
-        || (field.len >= 3 && ngx_memcmp(field.data, "to[", 3) == 0)
-        || (field.len >= 5 && ngx_memcmp(field.data, "file[", 5) == 0))
+        || !ngx_wassiit_multipart_plain(&extended))
     {
         return ngx_wassiit_multipart_fail(mp, "a part has a name that some "
                                           "take for another");
     }
 
-    mp->disposition = 1;
+    if (ngx_wassiit_multipart_field(mp, &field) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    if (field.len == 2 && ngx_memcmp(field.data, "to", 2) == 0) {
-        if (file.data || extended.data) {
+    return mp->filed ? ngx_wassiit_multipart_file(mp, &file, &extended)
+                     : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_wassiit_multipart_field(ngx_wassiit_multipart_t *mp, ngx_str_t *field)
+{
+    if (field->len == 0) {
+        return ngx_wassiit_multipart_fail(mp, "a part has no name");
+    }
+
+    if (field->data[0] == '\'' || memchr(field->data, '\\', field->len)
+        || (field->len >= 2 && ngx_memcmp(field->data, "=?", 2) == 0)
+        || (field->len >= 3 && ngx_memcmp(field->data, "to[", 3) == 0)
+        || (field->len >= 5 && ngx_memcmp(field->data, "file[", 5) == 0))
+    {
+        return ngx_wassiit_multipart_fail(mp, "a part has a name that some "
+                                          "take for another");
+    }
+
+    if (ngx_wassiit_multipart_is(field, "_charset_")
+        || ngx_wassiit_multipart_is(field, "max_file_size"))
+    {
+        return ngx_wassiit_multipart_fail(mp, "a part has a name by which "
+                                          "some read the others in another "
+                                          "way");
+    }
+
+    if (field->len == 2 && ngx_memcmp(field->data, "to", 2) == 0) {
+        if (mp->filed) {
             return ngx_wassiit_multipart_fail(mp, "\"to\" has a file name");
         }
 
@@ -652,18 +832,53 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
         mp->to_len = 0;
         mp->tos++;
 
-    } else if (field.len == 4 && ngx_memcmp(field.data, "file", 4) == 0) {
+    } else if (field->len == 4 && ngx_memcmp(field->data, "file", 4) == 0) {
         mp->role = ROLE_FILE;
         mp->files++;
+        mp->named = 0;
+        mp->audio = 0;
+    }
 
-        mp->named = (file.len != 0 || extended.len != 0);
+    return NGX_OK;
+}
 
-        /* of two names nobody knows which a backend goes by */
 
-        mp->audio = ((file.data == NULL || ngx_wassiit_multipart_sound(&file))
-                     && (extended.data == NULL
-                         || ngx_wassiit_multipart_sound(&extended))
-                     && mp->named);
+/* There is a file name, perhaps an empty one. */
+
+static ngx_int_t
+ngx_wassiit_multipart_file(ngx_wassiit_multipart_t *mp, ngx_str_t *file,
+    ngx_str_t *extended)
+{
+    ngx_str_t  base;
+
+    if (mp->role == ROLE_FILE) {
+        mp->named = (file->len != 0 || extended->len != 0);
+    }
+
+    if (file->data == NULL) {
+        /* who doesn't know RFC 8187 takes it for a field */
+        return ngx_wassiit_multipart_fail(mp, "a part has a filename* without "
+                                          "a filename");
+    }
+
+    if (extended->data && !ngx_wassiit_multipart_same(file, extended)) {
+        return ngx_wassiit_multipart_fail(mp, "a part has two file names");
+    }
+
+    base = *file;
+    ngx_wassiit_multipart_base(&base);
+
+    if (file->len
+        && (base.len == 0 || (base.len == 1 && base.data[0] == '.')
+            || (base.len == 2 && ngx_memcmp(base.data, "..", 2) == 0)))
+    {
+        return ngx_wassiit_multipart_fail(mp, "a part has a file name of which "
+                                          "nothing is left without its "
+                                          "folder");
+    }
+
+    if (mp->role == ROLE_FILE) {
+        mp->audio = ngx_wassiit_multipart_sound(&base);
     }
 
     return NGX_OK;
@@ -671,20 +886,170 @@ ngx_wassiit_multipart_disposition(ngx_wassiit_multipart_t *mp, u_char *p,
 
 
 /*
- * The next parameter behind ";": name = token or quoted string, which is
- * unquoted in place.  Returns what follows, with name->len 0 at the end; NULL:
- * malformed.
+ * .NET sends its name twice, the first time as it is, or, if it isn't ASCII,
+ * as a word of RFC 2047.  That becomes the name that it stands for.
+ */
+
+static ngx_uint_t
+ngx_wassiit_multipart_same(ngx_str_t *file, ngx_str_t *extended)
+{
+    ssize_t    n;
+    ngx_str_t  begin;
+
+    begin.data = file->data;
+    begin.len = sizeof("=?utf-8?B?") - 1;
+
+    if (file->len > begin.len + 2
+        && ngx_wassiit_multipart_is(&begin, "=?utf-8?b?")
+        && ngx_memcmp(file->data + file->len - 2, "?=", 2) == 0)
+    {
+        /* never longer than its text, which it is written over */
+
+        n = ngx_wassiit_hmac_decode(file->data, file->data + begin.len,
+                                    file->len - begin.len - 2);
+        if (n == NGX_ERROR) {
+            return 0;
+        }
+
+        file->len = n;
+    }
+
+    return file->len == extended->len
+           && ngx_memcmp(file->data, extended->data, file->len) == 0;
+}
+
+
+/* The type and subtype, and a charset; what it means depends on the part. */
+
+static ngx_int_t
+ngx_wassiit_multipart_type(ngx_wassiit_multipart_t *mp, u_char *p,
+    u_char *last)
+{
+    u_char      *start;
+    ngx_str_t    type, major, name, value;
+    ngx_uint_t   charset;
+
+    if (mp->typed) {
+        return ngx_wassiit_multipart_fail(mp, "a part has two Content-Type "
+                                          "headers");
+    }
+
+    mp->typed = 1;
+
+    for (start = p; p < last && *p != ';' && *p != ' ' && *p != '\t'; p++) {
+        /* void */
+    }
+
+    type.data = start;
+    type.len = p - start;
+
+    major.data = start;
+    major.len = 0;
+
+    while (major.len < type.len && start[major.len] != '/') {
+        major.len++;
+    }
+
+    name.data = start + major.len + 1;
+    name.len = (major.len < type.len) ? type.len - major.len - 1 : 0;
+
+    if (!ngx_wassiit_multipart_token(&major)
+        || !ngx_wassiit_multipart_token(&name))
+    {
+        mp->mistyped = (start != last);
+        return NGX_OK;
+    }
+
+    if (ngx_wassiit_multipart_is(&major, "multipart")
+        || ngx_wassiit_multipart_is(&major, "message"))
+    {
+        return ngx_wassiit_multipart_fail(mp, "a part has a Content-Type by "
+                                          "which some look for parts in it");
+    }
+
+    /* of which part, the disposition may yet tell */
+
+    mp->sound = ngx_wassiit_multipart_is(&major, "audio");
+    mp->bytes = ngx_wassiit_multipart_is(&type, "application/octet-stream");
+
+    for (charset = 0; /* void */ ; /* void */ ) {
+        p = ngx_wassiit_multipart_parameter(p, last, &name, &value);
+
+        if (p == NULL) {
+            mp->mistyped = 1;
+            break;
+        }
+
+        if (name.len == 0) {
+            break;
+        }
+
+        if (ngx_wassiit_multipart_has(&name, "charset")) {
+            mp->mistyped |= (charset++ != 0
+                             || !ngx_wassiit_multipart_is(&name, "charset")
+                             || !ngx_wassiit_multipart_ascii(&value));
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Charsets that clients name, in which ASCII is what it is in UTF-8. */
+
+static ngx_uint_t
+ngx_wassiit_multipart_ascii(const ngx_str_t *charset)
+{
+    return ngx_wassiit_multipart_is(charset, "utf-8")
+           || ngx_wassiit_multipart_is(charset, "us-ascii")
+           || ngx_wassiit_multipart_is(charset, "iso-8859-1");
+}
+
+
+/* Some read as many bytes as it says. */
+
+static ngx_int_t
+ngx_wassiit_multipart_length(ngx_wassiit_multipart_t *mp, u_char *p,
+    u_char *last)
+{
+    if (mp->measured) {
+        return ngx_wassiit_multipart_fail(mp, "a part has two Content-Length "
+                                          "headers");
+    }
+
+    mp->measured = 1;
+    mp->length = 0;
+
+    if (p == last || last - p > 18) {
+        p = NULL;
+    }
+
+    for ( /* void */ ; p && p < last; p++) {
+        if (*p < '0' || *p > '9') {
+            p = NULL;
+            break;
+        }
+
+        mp->length = mp->length * 10 + (*p - '0');
+    }
+
+    return p ? NGX_OK
+             : ngx_wassiit_multipart_fail(mp, "a part has a Content-Length "
+                                          "that is not its length");
+}
+
+
+/*
+ * The next parameter behind ";": name=token or name="text", which is unquoted
+ * in place.  A blank may follow the semicolon, and stand nowhere else.  Returns
+ * what follows, with name->len 0 at the end; NULL: malformed.
  */
 
 static u_char *
 ngx_wassiit_multipart_parameter(u_char *p, u_char *last, ngx_str_t *name,
     ngx_str_t *value)
 {
-    u_char  *dst;
-
     name->len = 0;
-
-    p = ngx_wassiit_multipart_blanks(p, last);
 
     if (p == last) {
         return p;
@@ -696,87 +1061,123 @@ ngx_wassiit_multipart_parameter(u_char *p, u_char *last, ngx_str_t *name,
 
     p = ngx_wassiit_multipart_blanks(p, last);
 
-    if (p == last) {
-        /* many end with one semicolon too many */
-        return p;
-    }
-
     name->data = p;
 
-    while (p < last && *p != '=' && *p != ';' && *p != ' ' && *p != '\t') {
+    while (p < last && *p != '=') {
         p++;
     }
 
     name->len = p - name->data;
-    p = ngx_wassiit_multipart_blanks(p, last);
 
-    if (!ngx_wassiit_multipart_token(name) || p == last || *p++ != '=') {
+    if (!ngx_wassiit_multipart_token(name) || p == last) {
         return NULL;
     }
 
-    p = ngx_wassiit_multipart_blanks(p, last);
+    p++;
 
     if (p < last && *p == '"') {
-        dst = ++p;
-        value->data = dst;
-
-        while (p < last && *p != '"') {
-
-            if (*p == '\\' && p + 1 < last) {
-                p++;
-            }
-
-            *dst++ = *p++;
-        }
-
-        value->len = dst - value->data;
-
-        return (p < last) ? p + 1 : NULL;
+        return ngx_wassiit_multipart_quoted(p + 1, last, value);
     }
 
     value->data = p;
 
-    while (p < last && *p != ';' && *p != ' ' && *p != '\t') {
-
-        if (*p == ',' || *p == '"') {
-            return NULL;
-        }
-
+    while (p < last && *p != ';') {
         p++;
     }
 
     value->len = p - value->data;
 
+    /* single quotes are those of RFC 8187, or some quote by them */
+
+    if (!ngx_wassiit_multipart_token(value)
+        || (memchr(value->data, '\'', value->len)
+            && name->data[name->len - 1] != '*'))
+    {
+        return NULL;
+    }
+
     return p;
 }
 
 
-/* RFC 8187: charset'language'text, percent-encoded; the text takes its place */
+/*
+ * A backslash escapes a quote or a backslash, and is else a character, as in
+ * names with folders of Windows; but not before the others that RFC 2045 has
+ * quoted, where it escapes to some.
+ */
+
+static u_char *
+ngx_wassiit_multipart_quoted(u_char *p, u_char *last, ngx_str_t *value)
+{
+    u_char  *dst;
+
+    dst = p;
+    value->data = p;
+
+    while (p < last && *p != '"') {
+
+        if (*p == '\\') {
+
+            if (last - p < 2 || ngx_strchr("()<>@,;:/[]?=", p[1])) {
+                return NULL;
+            }
+
+            if (p[1] == '"') {
+                p++;
+
+            } else if (p[1] == '\\') {
+
+                if (last - p > 2 && p[2] == '"') {
+                    /* to some this quote is escaped */
+                    return NULL;
+                }
+
+                p++;
+            }
+        }
+
+        *dst++ = *p++;
+    }
+
+    value->len = dst - value->data;
+
+    return (p < last) ? p + 1 : NULL;
+}
+
+
+/*
+ * RFC 8187: utf-8''text, percent-encoded and without a language, as clients
+ * send it that send it at all; the text takes its place.
+ */
 
 static ngx_int_t
 ngx_wassiit_multipart_extended(ngx_str_t *value)
 {
     u_char      c, *p, *dst, *last;
+    ngx_str_t   charset;
     ngx_uint_t  i, digit;
 
-    p = value->data;
-    last = p + value->len;
+    charset.data = value->data;
+    charset.len = sizeof("utf-8''") - 1;
 
-    for (i = 0; i < 2; i++) {
-        p = memchr(p, '\'', last - p);
-
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        p++;
+    if (value->data[-1] == '"' || value->len < charset.len
+        || !ngx_wassiit_multipart_is(&charset, "utf-8''"))
+    {
+        return NGX_ERROR;
     }
+
+    p = value->data + charset.len;
+    last = value->data + value->len;
 
     dst = p;
     value->data = dst;
 
     while (p < last) {
         c = *p++;
+
+        if (c == '\'' || c == '*') {
+            return NGX_ERROR;
+        }
 
         if (c == '%') {
 
@@ -805,16 +1206,23 @@ ngx_wassiit_multipart_extended(ngx_str_t *value)
 
     value->len = dst - value->data;
 
-    return NGX_OK;
+    return ngx_wassiit_multipart_utf8(value->data, value->len) ? NGX_OK
+                                                               : NGX_ERROR;
 }
 
 
-/* without control characters */
+/* without control characters, and blanks that some strip */
 
 static ngx_uint_t
 ngx_wassiit_multipart_plain(ngx_str_t *name)
 {
     size_t  i;
+
+    if (name->data && name->len
+        && (name->data[0] == ' ' || name->data[name->len - 1] == ' '))
+    {
+        return 0;
+    }
 
     for (i = 0; i < name->len; i++) {
         if (name->data[i] < 0x20 || name->data[i] == 0x7f) {
@@ -823,6 +1231,74 @@ ngx_wassiit_multipart_plain(ngx_str_t *name)
     }
 
     return 1;
+}
+
+
+/* RFC 3629, section 4 */
+
+static ngx_uint_t
+ngx_wassiit_multipart_utf8(const u_char *p, size_t len)
+{
+    u_char      low, high;
+    ngx_uint_t  more;
+
+    while (len) {
+        low = 0x80;
+        high = 0xbf;
+
+        if (*p < 0x80) {
+            more = 0;
+
+        } else if (*p >= 0xc2 && *p <= 0xdf) {
+            more = 1;
+
+        } else if (*p >= 0xe0 && *p <= 0xef) {
+            more = 2;
+            low = (*p == 0xe0) ? 0xa0 : low;
+            high = (*p == 0xed) ? 0x9f : high;
+
+        } else if (*p >= 0xf0 && *p <= 0xf4) {
+            more = 3;
+            low = (*p == 0xf0) ? 0x90 : low;
+            high = (*p == 0xf4) ? 0x8f : high;
+
+        } else {
+            return 0;
+        }
+
+        if (len <= more) {
+            return 0;
+        }
+
+        for (p++, len--; more; p++, len--, more--) {
+            if (*p < low || *p > high) {
+                return 0;
+            }
+
+            low = 0x80;
+            high = 0xbf;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Takes the folder off, of Unix and of Windows. */
+
+static void
+ngx_wassiit_multipart_base(ngx_str_t *name)
+{
+    size_t  i;
+
+    for (i = name->len; i; i--) {
+        if (name->data[i - 1] == '/' || name->data[i - 1] == '\\') {
+            break;
+        }
+    }
+
+    name->data += i;
+    name->len -= i;
 }
 
 
@@ -868,6 +1344,27 @@ ngx_wassiit_multipart_is(const ngx_str_t *s, const char *lowcase)
     }
 
     return 1;
+}
+
+
+/* how often the word stands in it */
+
+static ngx_uint_t
+ngx_wassiit_multipart_has(const ngx_str_t *s, const char *lowcase)
+{
+    size_t      i;
+    ngx_str_t   within;
+    ngx_uint_t  n;
+
+    n = 0;
+    within.len = ngx_strlen(lowcase);
+
+    for (i = 0; i + within.len <= s->len; i++) {
+        within.data = s->data + i;
+        n += ngx_wassiit_multipart_is(&within, lowcase);
+    }
+
+    return n;
 }
 
 

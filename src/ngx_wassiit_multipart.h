@@ -6,8 +6,10 @@
  *
  * What a backend's parser might read in another way than this one is refused,
  * though RFC 2046 would let some of it pass: text before the first boundary or
- * behind the last, a boundary behind a bare LF or with text behind it, names
- * that some take for others, encodings.  No client sends that by itself.
+ * behind the last, a boundary with a blank behind it or behind a line end that
+ * is no CRLF, a parameter of several pieces or with blanks around "=", names
+ * that some take for others, encodings, charsets.  No client sends that by
+ * itself.  t/fuzz/readers holds it against such parsers.
  */
 
 
@@ -23,7 +25,9 @@
 
 #define NGX_WASSIIT_BOUNDARY_MAX    70      /* RFC 2046, section 5.1.1 */
 #define NGX_WASSIIT_PARTS_MAX       1000    /* of a body */
+#define NGX_WASSIIT_FILES_MAX       20      /* parts that have a file name */
 #define NGX_WASSIIT_HEADER_MAX      4096    /* bytes of a line of a header */
+#define NGX_WASSIIT_HEADERS_MAX     8192    /* bytes of a header */
 #define NGX_WASSIIT_TO_MAX          257     /* more than is quoted of it */
 #define NGX_WASSIIT_EXTENSION_MAX   5       /* of an audio file's name */
 
@@ -39,21 +43,32 @@ typedef struct {
     u_char              delimiter[4 + NGX_WASSIIT_BOUNDARY_MAX];
     size_t              delimiter_len;
     size_t              matched;    /* bytes of it */
+    size_t              cr;         /* bytes of it, had it no LF */
 
     size_t              to_len;     /* bytes seen, maybe more than kept */
     uint64_t            file_len;   /* bytes */
     ngx_uint_t          tos;        /* parts with this name */
     ngx_uint_t          files;
+    ngx_uint_t          filed_parts;    /* parts with a file name */
+    uint64_t            data_len;   /* bytes of the part at hand */
+    uint64_t            length;     /* that it says to have, if measured */
     u_char              to[NGX_WASSIIT_TO_MAX];
 
     unsigned            begun:1;        /* a boundary has come */
     unsigned            bare:1;         /* what has matched has no CR */
     unsigned            edge:1;         /* or no line end of its own */
     unsigned            disposition:1;  /* the part at hand has one */
+    unsigned            typed:1;        /* and a Content-Type */
+    unsigned            encoded:1;      /* and a Content-Transfer-Encoding */
+    unsigned            measured:1;     /* and a Content-Length */
+    unsigned            filed:1;        /* and a file name */
     unsigned            sound:1;        /* its type is audio/something */
+    unsigned            bytes:1;        /* or one of no field */
+    unsigned            mistyped:1;     /* or malformed, or of a charset */
     unsigned            named:1;        /* the file has a name */
     unsigned            audio:1;        /* it is sound, by type or by name */
 
+    size_t              headers_len;    /* bytes, all lines together */
     size_t              header_len;
     size_t              line;       /* where its last line begins */
     u_char              header[NGX_WASSIIT_HEADER_MAX];
@@ -63,7 +78,7 @@ typedef struct {
 /*
  * Begins, with the value of the header Content-Type.  Returns NGX_OK;
  * NGX_DECLINED: it isn't multipart/form-data; NGX_ERROR: it is, but has no
- * valid boundary.
+ * valid boundary, or says something in two ways: mp->error tells.
  */
 ngx_int_t ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp,
     const u_char *type, size_t len);

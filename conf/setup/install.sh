@@ -10,7 +10,8 @@ set -euo pipefail
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
 test='procps iproute2 util-linux valgrind clang libclang-rt-dev llvm cppcheck
       clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl nodejs
-      python3 tzdata libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev'
+      node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
+      libngtcp2-crypto-gnutls-dev libgnutls28-dev'
 
 case ${1:-run} in
     run) wanted=$run ;;

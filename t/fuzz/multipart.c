@@ -57,11 +57,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           audio, again)
                        == rc);
             fuzz_check(strcmp(whole, again) == 0);
-            fuzz_check(one->tos == other->tos && one->files == other->files
-                       && one->to_len == other->to_len
-                       && one->file_len == other->file_len
-                       && one->named == other->named
-                       && one->audio == other->audio);
+            fuzz_check(one->error == other->error);
+            fuzz_check(one->error
+                       || (one->tos == other->tos
+                           && one->files == other->files
+                           && one->to_len == other->to_len
+                           && one->file_len == other->file_len
+                           && one->named == other->named
+                           && one->audio == other->audio));
         }
 
         if (rc == NGX_OK && whole[0] == '\0') {

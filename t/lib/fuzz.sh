@@ -10,6 +10,11 @@ name=$2
 corpus=t/fuzz/corpus/$name
 options=(-timeout=20 -rss_limit_mb=1024 "-artifact_prefix=build/fuzz/$name-")
 
+# Not a harness of libFuzzer.
+if [ "$name" = readers ]; then
+    [ "$1" = replay ] && exec t/fuzz/readers/run || exec t/fuzz/readers/run "$3"
+fi
+
 case $1 in
     replay)
         inputs=$(find "$corpus" -type f | wc -l)

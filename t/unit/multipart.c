@@ -22,6 +22,10 @@
 #define SONG        FILE_PART("filename=\"a.mp3\"")
 #define LAST        "--b--\r\n"
 
+#define TO_TYPED(lines)                                                       \
+    "--b\r\n" DISPOSITION "name=to\r\n" lines "\r\n\r\n+237671234567\r\n"
+#define SONG_NAMED(name)    FILE_PART("filename=" name)
+
 /* a file without a sound file's name, with header lines more */
 #define TYPED(lines)                                                          \
     "--b\r\n" DISPOSITION "name=file; filename=x\r\n" lines "\r\n\r\ndata\r\n"
@@ -56,12 +60,35 @@
 #define BEFORE      "#: has text before the first boundary\n"
 #define AFTER       "#: has text behind the last boundary\n"
 #define BEHIND      "#: has text behind a boundary\n"
+#define BLANK       "#: has a blank behind a boundary\n"
 #define BARE        "#: has a boundary that no CRLF of its own precedes\n"
 #define STARRED     "#: a part has a name*\n"
 #define TWO_FILE_NAMES  "#: a part has two file names\n"
 #define TO_FILE     "#: \"to\" has a file name\n"
 #define ALIKE       "#: a part has a name that some take for another\n"
 #define BAD_NAME    "#: the header of a part has a malformed name\n"
+#define FOLDED      "#: the header of a part has a line that is continued "    \
+                    "elsewhere than behind \";\"\n"
+#define CONTROL     "#: the header of a part has a control character\n"
+#define NOT_UTF8    "#: the header of a part is not UTF-8\n"
+#define NO_PLAIN    "#: a part has a filename* without a filename\n"
+#define PIECES      "#: a part has a parameter with \"*\" in its name\n"
+#define NO_BASE     "#: a part has a file name of which nothing is left "      \
+                    "without its folder\n"
+#define TWO_TYPES   "#: a part has two Content-Type headers\n"
+#define BAD_CHARSET "#: a part has a Content-Type that is malformed, or of a " \
+                    "charset that is not UTF-8\n"
+#define TO_BYTES    "#: \"to\" has a Content-Type that some take for a "     \
+                    "file's\n"
+#define NESTED      "#: a part has a Content-Type by which some look for "    \
+                    "parts in it\n"
+#define TWO_CODINGS "#: a part has two Content-Transfer-Encoding headers\n"
+#define BAD_LENGTH  "#: a part has a Content-Length that is not its length\n"
+#define TWO_LENGTHS "#: a part has two Content-Length headers\n"
+#define SPECIAL     "#: a part has a name by which some read the others in "   \
+                    "another way\n"
+#define MANY_FILES  "#: has more than 20 files\n"
+#define LONG_HEADER "#: the header of a part has more than 8192 bytes\n"
 #define ENCODED     "#: a part has a Content-Transfer-Encoding\n"
 
 #define NOT_MULTIPART   "not multipart\n"
@@ -111,6 +138,8 @@ typedef struct {
     unit_line_e         role;
     ngx_uint_t          disposition;
     ngx_uint_t          sound;
+    ngx_uint_t          typed;
+    ngx_uint_t          encoded;
     ngx_uint_t          named;
     ngx_uint_t          audio;
     const u_char       *to;
@@ -179,8 +208,10 @@ static const unit_line_t  unit_lines[] = {
     { DISPOSITION "name=to; filename=x", UNIT_LINE_BAD, 0, 0, TO_FILE },
     { DISPOSITION "name=x; name*=''to", UNIT_LINE_BAD, 0, 0, STARRED },
     { DISPOSITION "name=\"to[]\"", UNIT_LINE_BAD, 0, 0, ALIKE },
-    { DISPOSITION "name=file; filename=x; filename*=''a.ogg", UNIT_LINE_FILE,
-      1, 0, NULL }
+    { DISPOSITION "name=file; filename=x; filename*=utf-8''x", UNIT_LINE_FILE,
+      1, 0, NULL },
+    { DISPOSITION "name=t; name*1=o", UNIT_LINE_BAD, 0, 0, PIECES },
+    { DISPOSITION "name = to", UNIT_LINE_BAD, 0, 0, MALFORMED }
 };
 
 
@@ -254,7 +285,9 @@ unit_multipart_bodies(void)
         { "blanks behind delimiters",
           "--b \t \r\n" DISPOSITION "name=to\r\n\r\n+237671234567\r\n"
           "--b\t\r\n" DISPOSITION "name=file; filename=a.mp3\r\n\r\ndata\r\n"
-          "--b-- \t\r\n", "", NULL },
+          "--b-- \t\r\n", BLANK, NULL },
+        { "blanks behind the last delimiter", TO SONG "--b-- \t\r\n", "",
+          NULL },
 
         /* to */
 
@@ -292,10 +325,10 @@ unit_multipart_bodies(void)
         { "to has an empty file name", PART("name=to; filename=\"\"")
           "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
         { "to has a file name of nothing", PART("name=to; filename=")
-          "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
+          "+237671234567\r\n" SONG LAST, MALFORMED, NULL },
         { "to has a filename*", PART("name=to; filename*=UTF-8''x")
           "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
-        { "to has an empty filename*", PART("name=to; filename*=''")
+        { "to has an empty filename*", PART("name=to; filename*=utf-8''")
           "+237671234567\r\n" SONG LAST, TO_FILE, NULL },
         { "others may have a file name", TO SONG
           PART("name=x; filename=\"\"") "\r\n" LAST, "", NULL },
@@ -316,7 +349,7 @@ unit_multipart_bodies(void)
         { "its name is empty", TO PART("name=file; filename=\"\"")
           "data\r\n" LAST, NO_NAME, NULL },
         { "its name is nothing", TO PART("name=file; filename=")
-          "data\r\n" LAST, NO_NAME, NULL },
+          "data\r\n" LAST, MALFORMED, NULL },
         { "without name and empty", TO PART("name=file") "\r\n" LAST, NO_NAME,
           NULL },
         { "file is empty", TO PART("name=file; filename=a.mp3") "\r\n" LAST,
@@ -376,27 +409,44 @@ unit_multipart_bodies(void)
 
         /* headers */
 
-        { "folded lines", TO "--b\r\nContent-Disposition:\r\n form-data;\r\n"
-          "\tname=file;\r\n  filename=\"a\r\n .mp3\"\r\nX: y\r\n\tz\r\n\r\n"
+        { "folded lines", TO "--b\r\nContent-Disposition: form-data;\r\n"
+          "\tname=file;\r\n  filename=\"a .mp3\"\r\nX: y;\r\n\tz\r\n\r\n"
           "data\r\n" LAST, "", NULL },
-        { "a folded type", TO TYPED("Content-Type:\r\n audio/ogg") LAST, "",
+        { "folded before a value", TO "--b\r\nContent-Disposition:\r\n "
+          "form-data; name=file; filename=a.mp3\r\n\r\ndata\r\n" LAST, FOLDED,
           NULL },
-        { "a line folded of blanks", TO TYPED("X: y\r\n \t") LAST, "",
-          NO_SOUND },
+        { "folded before a semicolon", TO "--b\r\nContent-Disposition: "
+          "form-data\r\n ; name=file; filename=a.mp3\r\n\r\ndata\r\n" LAST,
+          FOLDED, NULL },
+        { "folded in quotes", TO "--b\r\n" DISPOSITION "name=file; "
+          "filename=\"a\r\n .mp3\"\r\n\r\ndata\r\n" LAST, FOLDED, NULL },
+        { "a folded type", TO TYPED("Content-Type:\r\n audio/ogg") LAST,
+          FOLDED, NULL },
+        { "a type folded behind a semicolon", TO
+          TYPED("Content-Type: audio/ogg;\r\n x=y") LAST, "", NULL },
+        { "a line folded of blanks", TO TYPED("X: y\r\n \t") LAST, FOLDED,
+          NULL },
         { "a folded line is no line of its own", TO
-          TYPED("X: y\r\n Content-Type: audio/ogg") LAST, "", NO_SOUND },
+          TYPED("X: y;\r\n Content-Type: audio/ogg") LAST, "", NO_SOUND },
         { "the first line folded", "--b\r\n " DISPOSITION "name=x\r\n\r\n"
           "\r\n" LAST, BAD_NAME, NULL },
         { "a file name folded at a tab", TO "--b\r\n" DISPOSITION
-          "name=file; filename=\"a\r\n\t.mp3\"\r\n\r\ndata\r\n" LAST, ALIKE,
+          "name=file; filename=\"a\r\n\t.mp3\"\r\n\r\ndata\r\n" LAST, FOLDED,
           NULL },
         { "names of headers in capitals", "--b\r\nCONTENT-DISPOSITION:"
           "FORM-DATA;NAME=to\r\n\r\n+237671234567\r\n" SONG LAST, "", NULL },
         { "blanks around parameters", "--b\r\nContent-Disposition: \t"
           "form-data ;\tname = \"to\" ; \r\n\r\n+237671234567\r\n" SONG LAST,
+          MALFORMED, NULL },
+        { "blanks behind semicolons", "--b\r\nContent-Disposition:\t"
+          "form-data; \tx=y;name=\"to\"\r\n\r\n+237671234567\r\n" SONG LAST,
           "", NULL },
         { "a semicolon at the end", PART("name=to;") "+237671234567\r\n" SONG
-          LAST, "", NULL },
+          LAST, MALFORMED, NULL },
+        { "a semicolon and a blank at the end", PART("name=to; ")
+          "+237671234567\r\n" SONG LAST, MALFORMED, NULL },
+        { "a blank at the end", PART("name=to ") "+237671234567\r\n" SONG
+          LAST, MALFORMED, NULL },
         { "a line without a colon", "--b\r\nhello\r\n" DISPOSITION
           "name=x\r\n\r\n\r\n" LAST, COLON, NULL },
         { "the last line without a colon", TO "--b\r\n" DISPOSITION
@@ -407,7 +457,7 @@ unit_multipart_bodies(void)
         { "a name is missing", PART("filename=x") "1\r\n" LAST, NAMELESS,
           NULL },
         { "a name is empty", PART("name=\"\"") "1\r\n" LAST, NAMELESS, NULL },
-        { "a name is nothing", PART("name=; x=y") "1\r\n" LAST, NAMELESS,
+        { "a name is nothing", PART("name=; x=y") "1\r\n" LAST, MALFORMED,
           NULL },
         { "no parameters", "--b\r\nContent-Disposition: form-data\r\n\r\n"
           LAST, NAMELESS, NULL },
@@ -439,7 +489,7 @@ unit_multipart_bodies(void)
           MALFORMED, NULL },
         { "a quote of a backslash", PART("name=\"\\") LAST, MALFORMED, NULL },
         { "an escaped name", PART("name=\"\\t\\o\"") "+237671234567\r\n" SONG
-          LAST, "", NULL },
+          LAST, ALIKE, NULL },
 
         /* what some take for another */
 
@@ -452,10 +502,12 @@ unit_multipart_bodies(void)
           PART("filename=\"\"; name=file; FILENAME=b") LAST, TWO_FILE_NAMES,
           NULL },
         { "two filename*", TO
-          PART("name=file; filename*=''a; filename*=''b") LAST,
+          PART("name=file; filename=a; filename*=utf-8''a; "
+               "filename*=utf-8''a") LAST,
           TWO_FILE_NAMES, NULL },
         { "two empty filename*", TO
-          PART("name=file; filename*=''; filename*=''") LAST, TWO_FILE_NAMES,
+          PART("name=file; filename=\"\"; filename*=utf-8''; "
+               "filename*=utf-8''") LAST, TWO_FILE_NAMES,
           NULL },
         { "two file names of another part", PART("name=x; filename=a; "
           "filename=a") LAST, TWO_FILE_NAMES, NULL },
@@ -464,31 +516,36 @@ unit_multipart_bodies(void)
         { "a name that ends with a blank", PART("name=\"to \"") LAST, ALIKE,
           NULL },
         { "a name of a blank", PART("name=\" \"") LAST, ALIKE, NULL },
-        { "a name in single quotes", PART("name='to'") LAST, ALIKE, NULL },
-        { "a name of a single quote", PART("name='") LAST, ALIKE, NULL },
-        { "a name with single quotes", PART("name=t'o'") "\r\n" TO SONG LAST,
-          "", NULL },
+        { "a name in single quotes", PART("name='to'") LAST, MALFORMED,
+          NULL },
+        { "a quoted name in single quotes", PART("name=\"'to'\"") LAST, ALIKE,
+          NULL },
+        { "a name of a single quote", PART("name='") LAST, MALFORMED, NULL },
+        { "a name with single quotes", PART("name=\"t'o'\"") "\r\n" TO SONG
+          LAST, "", NULL },
         { "a name with a tab", PART("name=\"to\t\"") LAST, ALIKE, NULL },
-        { "a name with DEL", PART("name=to\x7f") LAST, ALIKE, NULL },
-        { "a name of other letters", PART("name=t\xc3\xb6") "\r\n" TO SONG
+        { "a name with DEL", PART("name=to\x7f") LAST, CONTROL, NULL },
+        { "a name of other letters", PART("name=\"t\xc3\xb6\"") "\r\n" TO SONG
           LAST, "", NULL },
         { "a file name with a tab", TO
           PART("name=file; filename=\"a\t.mp3\"") LAST, ALIKE, NULL },
         { "a file name with a coded LF", TO
-          PART("name=file; filename*=''a%0a.mp3") LAST, ALIKE, NULL },
+          PART("name=file; filename=x; filename*=utf-8''a%0a.mp3") LAST, ALIKE,
+          NULL },
         { "a file name with a coded NUL", TO
-          PART("name=file; filename=x; filename*=''a%00.mp3") LAST, ALIKE,
+          PART("name=file; filename=x; filename*=utf-8''a%00.mp3") LAST, ALIKE,
           NULL },
         { "another part's file name with DEL", PART("name=x; filename=\x7f")
-          LAST, ALIKE, NULL },
+          LAST, CONTROL, NULL },
         { "to[]", PART("name=\"to[]\"") LAST, ALIKE, NULL },
-        { "to[x", PART("name=to[x") LAST, ALIKE, NULL },
-        { "to[", PART("name=to[") LAST, ALIKE, NULL },
-        { "file[]", PART("name=file[]; filename=a.mp3") LAST, ALIKE, NULL },
-        { "file[0][1]", PART("name=file[0][1]") LAST, ALIKE, NULL },
-        { "file[", PART("name=file[") LAST, ALIKE, NULL },
-        { "names that only resemble these", PART("name=to]") "\r\n"
-          PART("name=files[]") "\r\n" PART("name=x[to]") "\r\n" TO SONG LAST,
+        { "to[x", PART("name=\"to[x\"") LAST, ALIKE, NULL },
+        { "to[", PART("name=\"to[\"") LAST, ALIKE, NULL },
+        { "file[]", PART("name=\"file[]\"; filename=a.mp3") LAST, ALIKE, NULL },
+        { "file[0][1]", PART("name=\"file[0][1]\"") LAST, ALIKE, NULL },
+        { "file[", PART("name=\"file[\"") LAST, ALIKE, NULL },
+        { "names that only resemble these", PART("name=\"to]\"") "\r\n"
+          PART("name=\"files[]\"") "\r\n" PART("name=\"x[to]\"") "\r\n"
+          TO SONG LAST,
           "", NULL },
         { "a comma in a value", PART("name=to,x") LAST, MALFORMED, NULL },
         { "a comma behind a value", PART("name=to, x=y") LAST, MALFORMED,
@@ -507,7 +564,7 @@ unit_multipart_bodies(void)
         { "a tab before the colon", TO TYPED("X\t: y") LAST, BAD_NAME, NULL },
         { "a blank in a header's name", TO TYPED("X Y: z") LAST, BAD_NAME,
           NULL },
-        { "a folded name", TO TYPED("X\r\n : y") LAST, BAD_NAME, NULL },
+        { "a folded name", TO TYPED("X\r\n : y") LAST, FOLDED, NULL },
         { "a control character in a name", TO TYPED("X\x01: y") LAST,
           BAD_NAME, NULL },
         { "a name that isn't ASCII", TO TYPED("\xc3\x89: y") LAST, BAD_NAME,
@@ -529,6 +586,124 @@ unit_multipart_bodies(void)
           NULL },
         { "two encodings", TO TYPED("Content-Transfer-Encoding: 8bit, base64")
           LAST, ENCODED, NULL },
+
+        { "an encoding twice", TO TYPED("Content-Transfer-Encoding: 8bit\r\n"
+          "Content-Transfer-Encoding: 8bit") LAST, TWO_CODINGS, NULL },
+
+        /* what others read in another way: see t/fuzz/readers */
+
+        { "a name in pieces", PART("name=\"t\"; name*1=\"o\"") "x\r\n" TO SONG
+          LAST, PIECES, NULL },
+        { "a coded name in pieces", PART("name*0*=utf-8''to") "x\r\n" TO SONG
+          LAST, PIECES, NULL },
+        { "a file name in pieces", PART("name=\"to\"; filename*0=\"x\"")
+          "+237671234567\r\n" SONG LAST, PIECES, NULL },
+        { "a file name that goes on", TO PART("name=file; filename=\"a.ogg\"; "
+          "filename*1=\".exe\"") "data\r\n" LAST, PIECES, NULL },
+        { "another parameter in pieces", PART("name=x; y*0=z") "\r\n" TO SONG
+          LAST, PIECES, NULL },
+        { "blanks around =", PART("name = \"to\"") "+237671234567\r\n" SONG
+          LAST, MALFORMED, NULL },
+        { "a blank before =", PART("name =to") "+237671234567\r\n" SONG LAST,
+          MALFORMED, NULL },
+        { "a tab behind =", PART("name=\t\"to\"") "+237671234567\r\n" SONG LAST,
+          MALFORMED, NULL },
+        { "a blank before a semicolon", PART("name=to ; x=y")
+          "+237671234567\r\n" SONG LAST, MALFORMED, NULL },
+        { "a blank behind a boundary", "--b \r\n" DISPOSITION
+          "name=to\r\n\r\n+237671234567\r\n" SONG LAST, BLANK, NULL },
+        { "a tab behind a boundary", TO "--b\t\r\n" DISPOSITION "name=x\r\n\r\n"
+          "\r\n" SONG LAST, BLANK, NULL },
+        { "to in UTF-16", TO_TYPED("Content-Type: text/plain; "
+          "charset=utf-16") SONG LAST, BAD_CHARSET, NULL },
+        { "to in UTF-7", TO_TYPED("Content-Type: text/plain;charset=\"utf-7\"")
+          SONG LAST, BAD_CHARSET, NULL },
+        { "to in two charsets", TO_TYPED("Content-Type: text/plain; "
+          "charset=utf-8; charset=utf-8") SONG LAST, BAD_CHARSET, NULL },
+        { "to in a charset*", TO_TYPED("Content-Type: text/plain; "
+          "charset*=utf-16''x") SONG LAST, BAD_CHARSET, NULL },
+        { "to of a malformed type", TO_TYPED("Content-Type: text; x=y") SONG
+          LAST, BAD_CHARSET, NULL },
+        { "to of a type with a comma", TO_TYPED("Content-Type: text/plain, "
+          "charset=utf-16") SONG LAST, BAD_CHARSET, NULL },
+        { "to in US-ASCII", TO_TYPED("Content-Type: text/plain; "
+          "charset=US-ASCII") SONG LAST, "", NULL },
+        { "to in ISO-8859-1", TO_TYPED("Content-Type: text/plain; "
+          "charset=ISO-8859-1") SONG LAST, "", NULL },
+        { "to of an empty type", TO_TYPED("Content-Type:") SONG LAST, "",
+          NULL },
+        { "another field in UTF-16", "--b\r\nContent-Type: text/plain; "
+          "charset=utf-16\r\n" DISPOSITION "name=x\r\n\r\n\r\n" TO SONG LAST,
+          BAD_CHARSET, NULL },
+        { "a file in UTF-16", TO "--b\r\n" DISPOSITION "name=file; "
+          "filename=a.mp3\r\nContent-Type: text/plain; charset=utf-16\r\n\r\n"
+          "data\r\n" LAST, "", NULL },
+        { "a file of no type", TO "--b\r\n" DISPOSITION "name=file; "
+          "filename=a.mp3\r\nContent-Type: null\r\n\r\ndata\r\n" LAST, "",
+          NULL },
+        { "to as bytes", TO_TYPED("Content-Type: application/octet-stream")
+          SONG LAST, TO_BYTES, NULL },
+        { "two types", TO_TYPED("Content-Type: text/plain\r\n"
+          "Content-Type: text/plain") SONG LAST, TWO_TYPES, NULL },
+        { "a file of parts", TO TYPED("Content-Type: multipart/mixed; "
+          "boundary=c") LAST, NESTED, NULL },
+        { "a message", TO TYPED("Content-Type: Message/RFC822") LAST, NESTED,
+          NULL },
+        { "another field of parts", "--b\r\nContent-Type: multipart/mixed; "
+          "boundary=c\r\n" DISPOSITION "name=x\r\n\r\n\r\n" TO SONG LAST,
+          NESTED, NULL },
+        { "a length", TO_TYPED("Content-Length: 13") SONG LAST, "", NULL },
+        { "a length with zeros", TO_TYPED("Content-Length: 0013") SONG LAST, "",
+          NULL },
+        { "a length that is short", TO_TYPED("Content-Length: 12") SONG LAST,
+          BAD_LENGTH, NULL },
+        { "a length that is long", TO_TYPED("Content-Length: 14") SONG LAST,
+          BAD_LENGTH, NULL },
+        { "a length of nothing", TO_TYPED("Content-Length:") SONG LAST,
+          BAD_LENGTH, NULL },
+        { "a length in hex", TO_TYPED("Content-Length: 0xd") SONG LAST,
+          BAD_LENGTH, NULL },
+        { "a length of 19 digits", TO_TYPED("Content-Length: "
+          "0000000000000000013") SONG LAST, BAD_LENGTH, NULL },
+        { "two lengths", TO_TYPED("Content-Length: 13\r\nContent-Length: 13")
+          SONG LAST, TWO_LENGTHS, NULL },
+        { "the length of another part", PART("name=x") "1\r\n"
+          TO_TYPED("Content-Length: 13") SONG LAST, "", NULL },
+        { "a charset for all", PART("name=_charset_") "utf-16\r\n" TO SONG
+          LAST, SPECIAL, NULL },
+        { "PHP's largest size", PART("name=MAX_FILE_SIZE") "1\r\n" TO SONG
+          LAST, SPECIAL, NULL },
+        { "a name of RFC 2047", PART("name=\"=?utf-8?B?dG8=?=\"") "x\r\n" TO
+          SONG LAST, ALIKE, NULL },
+        { "a backslash in a name", PART("name=\"to\\\\\"") LAST, MALFORMED,
+          NULL },
+        { "a quote in another name", PART("name=\"x\\\"y\"") "\r\n" TO SONG
+          LAST, "", NULL },
+        { "CR before a boundary", TO PART("name=file; filename=a.mp3")
+          "data\r--b\r\n" LAST, BARE, NULL },
+        { "CR before the last boundary", TO PART("name=file; filename=a.mp3")
+          "data\r--b--\r\n" LAST, BARE, NULL },
+        { "CR before nearly a boundary", TO PART("name=file; filename=a.mp3")
+          "data\r--c\r-\r--\r\r--a\r\n" LAST, "", NULL },
+        { "a header that isn't UTF-8", TO TYPED("X: \xe9") LAST, NOT_UTF8,
+          NULL },
+        { "a header with a control character", TO TYPED("X: \x0b") LAST,
+          CONTROL, NULL },
+
+        /* what clients send: see also t/fuzz/corpus/multipart/client-* */
+
+        { ".NET", "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+          DISPOSITION "name=to\r\n\r\n+237671234567\r\n--b\r\n" DISPOSITION
+          "name=file; filename=a.ogg; filename*=utf-8''a.ogg\r\n\r\ndata\r\n"
+          LAST, "", NULL },
+        { ".NET, of a name that isn't ASCII", TO "--b\r\n" DISPOSITION
+          "name=file; filename=\"=?utf-8?B?w6kub2dn?=\"; "
+          "filename*=utf-8''%C3%A9.ogg\r\n\r\ndata\r\n" LAST, "", NULL },
+        { "Retrofit", "--b\r\n" DISPOSITION "name=\"to\"\r\n"
+          "Content-Transfer-Encoding: binary\r\nContent-Type: text/plain; "
+          "charset=UTF-8\r\nContent-Length: 13\r\n\r\n+237671234567\r\n" SONG
+          LAST, "", NULL },
+        { "a browser", TO SONG_NAMED("\"a%22b.ogg\"") LAST, "", NULL },
 
         /* line ends */
 
@@ -662,65 +837,93 @@ unit_multipart_file_names(void)
         { "filename=\"a.mp3;b\"", NO_SOUND },
         { "filename=\"a\\\"b.mp3\"", "" },
         { "filename=\"a.mp3\\\"\"", NO_SOUND },
-        { "filename=\"a\\\\\"", NO_SOUND },
+        { "filename=\"a\\\\\"", MALFORMED },
+        { "filename=\"a\\\\\\\\\"", MALFORMED },
+        { "filename=\"a\\\\b.mp3\"", "" },
         { "filename=\"\\\\\\\"; x.mp3\"", "" },
-        { "filename=\"a.\\m\\p\\3\"", "" },
+        { "filename=\"\\\\\"; x.mp3\"", MALFORMED },
+        { "filename=\"a.\\m\\p\\3\"", NO_SOUND },
         { "filename=\"; name=\\\"to\\\"; .ogg\"", "" },
-        { "filename=\" a.mp3\"", "" },
-        { "filename=\"a.mp3 \"", NO_SOUND },
+        { "filename=\" a.mp3\"", ALIKE },
+        { "filename=\"a.mp3 \"", ALIKE },
+        { "filename=\" \"", ALIKE },
         { "filename=\"\xc3\xa9.mp3\"", "" },
+        { "filename=\"\xe9.mp3\"", NOT_UTF8 },
+        { "filename=\"\xed\xa0\x80.mp3\"", NOT_UTF8 },
+        { "filename=\"\xf4\x90\x80\x80.mp3\"", NOT_UTF8 },
+        { "filename=\"\xc0\xae.mp3\"", NOT_UTF8 },
+        { "filename=\"\xf0\x9f\x98\x80.mp3\"", "" },
         { "filename=\"a.mp3", MALFORMED },
         { "filename=\"a.mp3\\\"", MALFORMED },
         { "filename=\"a\"b.mp3\"", MALFORMED },
         { "filename=a b.mp3", MALFORMED },
+        { "filename=\xc3\xa9.mp3", MALFORMED },
+        { "filename=a'b.mp3", MALFORMED },
+        { "filename=\"a'b.mp3\"", "" },
+        { "filename=a/b.mp3", MALFORMED },
 
-        /* RFC 8187; with a plain one besides, both have to be sound */
-        { "filename*=UTF-8''a.mp3", "" },
-        { "filename*=utf-8'en'a.mp3", "" },
-        { "filename*=''a.mp3", "" },
-        { "FILENAME*=ISO-8859-1''%e9.mp3", "" },
-        { "filename*=UTF-8''%c3%A9%2Emp3", "" },
-        { "filename*=UTF-8''a.%6D%70%33", "" },
-        { "filename*=UTF-8''a.%6d%70%333", NO_SOUND },
-        { "filename*=UTF-8''a.%4D%50%33", "" },
-        { "filename*=UTF-8''a.mp%30", NO_SOUND },
-        { "filename*=UTF-8''a'.mp3", "" },
-        { "filename*=\"UTF-8''a.mp3\"", "" },
-        { "filename*=UTF-8''a.mp3; filename=a.txt", NO_SOUND },
-        { "filename=a.txt; filename*=UTF-8''a.mp3", NO_SOUND },
-        { "filename=a.ogg; filename*=UTF-8''b.mp3", "" },
-        { "filename*=UTF-8''b.mp3; filename=\"a.ogg\"", "" },
-        { "filename=\"\"; filename*=UTF-8''a.mp3", NO_SOUND },
+        /* folders, which some take off */
+        { "filename=\"/tmp/a.mp3\"", "" },
+        { "filename=\"C:\\x\\a.mp3\"", "" },
+        { "filename=\"a.mp3/b\"", NO_SOUND },
+        { "filename=\"a.mp3\\b\"", NO_SOUND },
+        { "filename=\"a.mp3/\"", NO_BASE },
+        { "filename=\"/\"", NO_BASE },
+        { "filename=\"a\\\\\\..\"", NO_BASE },
+        { "filename=.", NO_BASE },
+        { "filename=..", NO_BASE },
+        { "filename=\"a.mp3/..\"", NO_BASE },
+        { "filename=\"a\\/b.mp3\"", MALFORMED },
+        { "filename=\"a\\;b.mp3\"", MALFORMED },
+
+        /* RFC 8187, with the plain one that it repeats */
+        { "filename=a.mp3; filename*=UTF-8''a.mp3", "" },
+        { "filename*=utf-8''a.mp3; filename=\"a.mp3\"", "" },
+        { "filename=\"\xc3\xa9.mp3\"; FILENAME*=utf-8''%c3%A9%2Emp3", "" },
+        { "filename=a.mp3; filename*=UTF-8''a.%6D%70%33", "" },
+        { "filename=a.txt; filename*=UTF-8''a.txt", NO_SOUND },
+        { "filename=\"=?utf-8?B?w6kub2dn?=\"; filename*=utf-8''%C3%A9.ogg",
+          "" },
+        { "filename=\"=?UTF-8?b?w6kub2dn?=\"; filename*=utf-8''%C3%A9.txt",
+          TWO_FILE_NAMES },
+        { "filename=\"=?utf-8?B?!?=\"; filename*=utf-8''a.ogg",
+          TWO_FILE_NAMES },
+        { "filename=\"=?utf-8?B?w6kub2dn?=\"", NO_SOUND },
+        { "filename*=UTF-8''a.mp3", NO_PLAIN },
+        { "filename=a.mp3; filename*=utf-8'en'a.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=''a.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=ISO-8859-1''a.mp3", EXTENDED },
+        { "filename=\"a'.mp3\"; filename*=UTF-8''a'.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=\"UTF-8''a.mp3\"", EXTENDED },
+        { "filename*=UTF-8''a.mp3; filename=a.txt", TWO_FILE_NAMES },
+        { "filename=a.txt; filename*=UTF-8''a.mp3", TWO_FILE_NAMES },
+        { "filename=a.ogg; filename*=UTF-8''b.ogg", TWO_FILE_NAMES },
+        { "filename=\"\"; filename*=UTF-8''a.mp3", TWO_FILE_NAMES },
         { "filename=\"\"; filename*=UTF-8''", NO_NAME },
         { "filename=a.mp3; filename=a.mp3", TWO_FILE_NAMES },
-        { "filename*=''a.mp3; filename*=''a.mp3", TWO_FILE_NAMES },
-        { "filename*=''a.mp3; filename*=a.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=utf-8''a.mp3; filename*=utf-8''a.mp3",
+          TWO_FILE_NAMES },
         { "filename=a,b.mp3", MALFORMED },
         { "filename=a\"b.mp3", MALFORMED },
-        { "filename=\"a\x01.mp3\"", ALIKE },
+        { "filename=\"a\x01.mp3\"", CONTROL },
         { "filename=\"a\\\t.mp3\"", ALIKE },
-        { "filename*=UTF-8''a%09.mp3", ALIKE },
-        { "filename*=UTF-8''a%7F.mp3", ALIKE },
-        { "filename*=UTF-8''a%80%20.mp3", "" },
-        { "filename=a.mp3; filename*=UTF-8''a.txt", NO_SOUND },
-        { "filename*=UTF-8''; filename=a.mp3", NO_SOUND },
-        { "filename*=UTF-8''", NO_NAME },
-        { "filename*=''", NO_NAME },
-        { "filename*=UTF-8''a.mp3%", EXTENDED },
-        { "filename*=UTF-8''a.mp3%4", EXTENDED },
-        { "filename*=UTF-8''a%4x.mp3", EXTENDED },
-        /* unquoted in place, so that another digit lies behind its end */
-        { "filename*=\"UTF-8''\\a.mp3%4\"", EXTENDED },
-        { "filename*=UTF-8''a%x4.mp3", EXTENDED },
-        { "filename*=UTF-8''a%4g.mp3", EXTENDED },
-        { "filename*=UTF-8''a%G4.mp3", EXTENDED },
-        { "filename*=UTF-8''%%41.mp3", EXTENDED },
-        { "filename*=UTF-8'a.mp3", EXTENDED },
-        { "filename*=a.mp3", EXTENDED },
-        { "filename*=", EXTENDED },
-        { "filename*=\"\"", EXTENDED },
-        { "filename*='", EXTENDED },
-        { "filename**=UTF-8''a.mp3", NO_NAME }
+        { "filename=a.mp3; filename*=UTF-8''a%09.mp3", ALIKE },
+        { "filename=a.mp3; filename*=UTF-8''a%7F.mp3", ALIKE },
+        { "filename=a.mp3; filename*=UTF-8''a%80%20.mp3", EXTENDED },
+        { "filename*=UTF-8''; filename=a.mp3", TWO_FILE_NAMES },
+        { "filename=a.mp3; filename*=UTF-8''a.mp3%", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''a.mp3%4", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''a%4x.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''a%x4.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''a%4g.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''a%G4.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8''%%41.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=UTF-8'a.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=a.mp3", EXTENDED },
+        { "filename=a.mp3; filename*=", MALFORMED },
+        { "filename=a.mp3; filename*=\"\"", EXTENDED },
+        { "filename=a.mp3; filename*='", EXTENDED },
+        { "filename=a.mp3; filename**=UTF-8''a.mp3", PIECES }
     };
 
     for (i = 0; i < unit_count_of(names); i++) {
@@ -730,7 +933,7 @@ unit_multipart_file_names(void)
         unit_multipart_is(TYPE, body, len, 1, names[i].faults,
                           names[i].parameter);
 
-        len = sprintf(body, TO "--b\r\n" DISPOSITION "%s ; name=\"file\"\r\n"
+        len = sprintf(body, TO "--b\r\n" DISPOSITION "%s; name=\"file\"\r\n"
                       "\r\ndata\r\n" LAST, names[i].parameter);
 
         unit_multipart_is(TYPE, body, len, 0,
@@ -752,9 +955,18 @@ unit_multipart_types(void)
         { "multipart/form-data; boundary=b", "" },
         { "multipart/form-data; boundary=\"b\"", "" },
         { "Multipart/Form-Data;BOUNDARY=b", "" },
-        { "multipart/form-data ;\tboundary = b ; charset=utf-8", "" },
-        { "multipart/form-data; charset=\"a;boundary=c\"; boundary=b", "" },
-        { "multipart/form-data; boundary=b;", "" },
+        { "multipart/form-data;\tboundary=b;charset=UTF-8", "" },
+        { "multipart/form-data; charset=us-ascii; boundary=b", "" },
+        { "multipart/form-data ; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary =b", BAD_TYPE },
+        { "multipart/form-data; boundary= b", BAD_TYPE },
+        { "multipart/form-data; boundary=b ; x=y", BAD_TYPE },
+        { "multipart/form-data; charset=utf-16; boundary=b", BAD_TYPE },
+        { "multipart/form-data; charset*=utf-8''x; boundary=b", BAD_TYPE },
+        { "multipart/form-data; x=\"boundary=c\"; boundary=b", BAD_TYPE },
+        { "multipart/form-data; boundary=b; x=\"a;boundary=c\"", BAD_TYPE },
+        { "multipart/form-data; boundary=b;", BAD_TYPE },
+        { "multipart/form-data; boundary=b; ", BAD_TYPE },
         { "multipart/form-data; boundary=b; x=y; z=\"a, b\"", "" },
         { "multipart/form-data; boundaryx=c; boundary=b", BAD_TYPE },
         { "multipart/form-data; boundary*0=c; boundary=b", BAD_TYPE },
@@ -909,15 +1121,15 @@ unit_multipart_data(void)
         { "\r\n--b-x", BEHIND },
         { "\r\n--b-\n", BEHIND },
         { "\r\n--b-\r\n", BEHIND },
-        { "\r\n--b x", BEHIND },
-        { "\r\n--b \tx", BEHIND },
-        { "\r\n--b\t-", BEHIND },
-        { "\r\n--b --", BEHIND },
+        { "\r\n--b x", BLANK },
+        { "\r\n--b \tx", BLANK },
+        { "\r\n--b\t-", BLANK },
+        { "\r\n--b --", BLANK },
         { "\r\n--b\n", BEHIND },
-        { "\r\n--b \n", BEHIND },
+        { "\r\n--b \n", BLANK },
         { "\r\n--b\rx", BEHIND },
         { "\r\n--b\r\r\n", BEHIND },
-        { "\r\n--b\t\rx", BEHIND },
+        { "\r\n--b\t\rx", BLANK },
         { "x\r\r\n--b:", BEHIND },
         { "\r\n--b--x", AFTER },
         { "\r\n--b--", AFTER },
@@ -986,7 +1198,7 @@ unit_multipart_data(void)
         len = sprintf(body, TO PART("name=file; filename=a.mp3")
                       "x\r\n--b %.*s\r\n--b--", (int) i, "\r\r\r\r\r\r\r");
 
-        unit_multipart_is(TYPE, body, len, 1, BEHIND, "and behind blanks");
+        unit_multipart_is(TYPE, body, len, 1, BLANK, "and behind blanks");
     }
 }
 
@@ -1000,7 +1212,7 @@ unit_multipart_bytes(void)
     size_t                    len;
     u_char                    c;
     ngx_uint_t                wrong, blank, control, token;
-    const char               *got, *line;
+    const char               *got, *line, *other;
     ngx_wassiit_multipart_t  *mp;
 
     static const char  boundary[] =
@@ -1024,7 +1236,7 @@ unit_multipart_bytes(void)
                        LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, blank ? EMPTY : BEHIND) != 0;
+        wrong += strcmp(got, blank ? BLANK : BEHIND) != 0;
 
         /* before the first, and behind the last */
 
@@ -1050,6 +1262,9 @@ unit_multipart_bytes(void)
                        "filename=x\r\n\r\nz\r\n" LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
+        other = line ? NULL : (control && c != '\t') ? CONTROL
+                : (c >= 0x80) ? NOT_UTF8 : NULL;
+        line = line ? line : other;
         wrong += strcmp(got, line ? line : "") != 0;
 
         /* in a header's name it has to be of a token's */
@@ -1061,7 +1276,7 @@ unit_multipart_bytes(void)
         len += sprintf(body + len, "Y: z\r\n\r\n\r\n" LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, line ? line
+        wrong += strcmp(got, line && !other ? line
                              : c < 0x80 && (isalnum(c) || c == ':' || token)
                              ? "" : BAD_NAME)
                  != 0;
@@ -1074,7 +1289,7 @@ unit_multipart_bytes(void)
         len += sprintf(body + len, "y\"\r\n\r\n\r\n" LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, line ? line : control ? ALIKE
+        wrong += strcmp(got, line ? line : control || c == '\\' ? ALIKE
                              : c == '"' ? MALFORMED : "")
                  != 0;
 
@@ -1084,13 +1299,18 @@ unit_multipart_bytes(void)
         len += sprintf(body + len, "\"\r\n\r\nz\r\n" LAST);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, line ? line : control ? ALIKE : "") != 0;
+        wrong += strcmp(got, line ? line : control || c == ' ' ? ALIKE
+                             : c == '/' ? NO_BASE : "")
+                 != 0;
 
-        len = sprintf(body, TO PART("name=file; filename*=''%%%02x") "z\r\n"
-                      LAST, c);
+        len = sprintf(body, TO PART("name=file; filename=x; "
+                      "filename*=utf-8''%%%02x") "z\r\n" LAST, c);
 
         got = unit_multipart_says(TYPE, body, len, 0, len, len);
-        wrong += strcmp(got, control ? ALIKE : "") != 0;
+        wrong += strcmp(got, control || c == ' ' ? ALIKE
+                             : c >= 0x80 ? EXTENDED
+                             : c != 'x' ? TWO_FILE_NAMES : "")
+                 != 0;
 
         /* and in the data it counts, whatever it is */
 
@@ -1151,7 +1371,7 @@ unit_multipart_header_sizes(void)
 
                 if (folded) {
                     /* the line end itself isn't kept */
-                    memcpy(p + 2000, "\r\n ", 3);
+                    memcpy(p + 1999, ";\r\n ", 4);
                     memset(p + n, 'x', 2);
                     p += 2;
                 }
@@ -1186,14 +1406,33 @@ unit_multipart_header_sizes(void)
         }
     }
 
+    /* all lines together, with the one that ends the header */
+
+    for (n = 8192; n <= 8193; n++) {
+        p = body + sprintf(body, TO "--b\r\n");
+        last = (p - body) + n;
+        p += sprintf(p, DISPOSITION "name=file; filename=a.mp3\r\n");
+
+        while ((size_t) (p - body) + 1000 < last) {
+            p += sprintf(p, "X: %0900d\r\n", 0);
+        }
+
+        p += sprintf(p, "X: %0*d\r\n\r\n", (int) (last - (p - body) - 7), 0);
+        p += sprintf(p, "data\r\n" LAST);
+
+        unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 7),
+                       n == 8192 ? "" : LONG_HEADER)
+                == 0, "a header of %u bytes", (unsigned) n);
+    }
+
     /* a name of 4096 bytes with its header, escapes in it */
 
     p = body + sprintf(body, TO "--b\r\n");
     n = sprintf(p, DISPOSITION "name=file; filename=\"");
     memset(p + n, '\\', 4096 - n);
-    memcpy(p + 4096 - 5, ".mp3\"", 5);
+    memcpy(p + 4096 - 6, "x.mp3\"", 6);
 
-    if ((4096 - 5 - n) % 2) {
+    if ((4096 - 6 - n) % 2) {
         p[n] = 'x';
     }
 
@@ -1279,6 +1518,22 @@ unit_multipart_parts(void)
         json_decref(errors);
     }
 
+    /* PHP leaves out what is behind 20 files */
+
+    for (n = 20; n <= 21; n++) {
+        p = body + sprintf(body, TO SONG);
+
+        for (i = 1; i < n; i++) {
+            p += sprintf(p, PART("name=x; filename=\"\"") "\r\n");
+        }
+
+        p += sprintf(p, LAST);
+
+        unit_ok(strcmp(unit_multipart_says(TYPE, body, p - body, 1, 0, 9),
+                       n > 20 ? MANY_FILES : "")
+                == 0, "%u files", (unsigned) n);
+    }
+
     free(mp);
     free(body);
 }
@@ -1295,7 +1550,7 @@ unit_multipart_large(void)
 
     static const char  *pieces[] = {
         "\r\n--", "\r\n-", "\r", "\n", "-", "data", "--b--", "\r\n--a\r\n",
-        "\r\n\r\n", " ", "\n--", "\r--b"
+        "\r\n\r\n", " ", "\n--", "\r--"
     };
 
     body = malloc(UNIT_MULTIPART_BODY);
@@ -1319,19 +1574,17 @@ unit_multipart_large(void)
 
     unit_is(wrong, 0, "files of 64 KB");
 
-    /* blanks behind a delimiter, more than there is room for */
+    /* blanks behind the last delimiter, more than there is room for */
 
     for (k = 0; k < 2; k++) {
-        len = sprintf(body, TO PART("name=file; filename=x") "\r\n--b");
+        len = sprintf(body, TO SONG "--b--");
         memset(body + len, ' ', 5000);
         len += 5000;
-        len += sprintf(body + len, "%s\r\n" DISPOSITION "name=x\r\n\r\n\r\n"
-                       LAST, k ? "x" : "");
+        len += sprintf(body + len, "%s\r\n", k ? "x" : "");
 
         got = unit_multipart_says(TYPE, body, len, 0, 0, 0);
-        unit_ok(strcmp(got, k ? BEHIND : EMPTY) == 0,
-                "5000 blanks are padding, %s", k ? "unless text follows"
-                                                 : "and no data");
+        unit_ok(strcmp(got, k ? AFTER : "") == 0,
+                "5000 blanks are padding%s", k ? ", unless text follows" : "");
     }
 
     len = sprintf(body, SONG PART("name=to"));
@@ -1471,8 +1724,8 @@ unit_multipart_garbage(void)
 
     static const char  text[] =
         " \r\n" TO "--b\r\nContent-Type: audio/x\r\n" DISPOSITION
-        "name=\"file\"; filename=\"a\\\"b\"; filename*=UTF-8''%41%c3;\r\n"
-        " x=y\r\nX-Folded: a\r\n\tb\r\n\r\ndata\r\n--ax\r\n" LAST;
+        "name=\"file\"; filename=\"a\\\"b\"; filename*=UTF-8''a%22b;\r\n"
+        " x=y\r\nX-Folded: a;\r\n\tb\r\n\r\ndata\r\n--ax\r\n" LAST;
     static const char  bytes[] = "\r\n\r\n-b\"\\;=:%' \t*\0\xff";
 
     wrong = 0;
@@ -1482,7 +1735,7 @@ unit_multipart_garbage(void)
     for (i = 0; i < UNIT_MULTIPART_TRIES; i++) {
         len = sizeof(text) - 1;
         memcpy(body, text, len);
-        strcpy(type, "multipart/form-data; x=\"y;z\" ; boundary=\"b\"; z=y");
+        strcpy(type, "multipart/form-data; x=\"y;z\"; boundary=\"b\"; z=y");
 
         for (k = unit_random(4); k; k--) {
             body[unit_random(len)] = bytes[unit_random(sizeof(bytes) - 1)];
@@ -1700,7 +1953,7 @@ unit_multipart_make(char *body)
 
     for (part = 0; part < parts; part++) {
         len = unit_multipart_put(body, len, len ? "\r\n--b" : "--b");
-        len = unit_multipart_put(body, len, unit_random(8) ? "" : " \t");
+        len = unit_multipart_put(body, len, unit_random(64) ? "" : " \t");
         len = unit_multipart_put(body, len, "\r\n");
 
         kind = (part < 2 && unit_random(8)) ? 2 * part : unit_random(6);
@@ -1886,11 +2139,18 @@ static const u_char *
 unit_multipart_boundary(unit_reference_t *ref, const u_char *p,
     const u_char *last)
 {
-    const u_char  *lf;
+    const u_char  *lf, *data;
 
     ref->data_len = 0;
 
     lf = memmem(p - 1, last - p + 1, "\n--b", 4);
+
+    data = (lf ? lf : last);
+
+    if (ref->begun && data > p && memmem(p, data - p, "\r--b", 4)) {
+        ref->error = BARE;
+        return NULL;
+    }
 
     if (lf == NULL) {
         return NULL;
@@ -1908,7 +2168,7 @@ unit_multipart_boundary(unit_reference_t *ref, const u_char *p,
 }
 
 
-/* Behind a boundary: two dashes and blank lines, or blanks and a line end. */
+/* Behind a boundary: two dashes and blank lines, or a line end. */
 
 static const u_char *
 unit_multipart_behind(unit_reference_t *ref, const u_char *p,
@@ -1930,8 +2190,9 @@ unit_multipart_behind(unit_reference_t *ref, const u_char *p,
         return NULL;
     }
 
-    while (p < last && (*p == ' ' || *p == '\t')) {
-        p++;
+    if (p < last && (*p == ' ' || *p == '\t')) {
+        ref->error = BLANK;
+        return NULL;
     }
 
     n = ngx_min(last - p, 2);
@@ -1971,6 +2232,8 @@ unit_multipart_header(unit_reference_t *ref, const u_char *p,
     ref->role = UNIT_LINE_OTHER;
     ref->disposition = 0;
     ref->sound = 0;
+    ref->typed = 0;
+    ref->encoded = 0;
 
     /* the line at hand, with those that continue it */
     line = malloc(last - p + 1);
@@ -1987,6 +2250,13 @@ unit_multipart_header(unit_reference_t *ref, const u_char *p,
             }
 
             len = 0;
+        }
+
+        if (eol > p && len && line[len - 1] != ';'
+            && (*p == ' ' || *p == '\t'))
+        {
+            ref->error = FOLDED;
+            break;
         }
 
         memcpy(line + len, p, eol - p);
@@ -2076,6 +2346,16 @@ unit_multipart_line(unit_reference_t *ref, const u_char *p, size_t len)
         ref->unknown |= (len > 8 && strncasecmp((char *) p, "content-", 8)
                                     == 0);
         return 0;
+    }
+
+    if (strncmp(line->text, "Content-Type:", 13) == 0 && ref->typed++) {
+        ref->error = TWO_TYPES;
+        return 1;
+    }
+
+    if (strncmp(line->text, "Content-Transfer-", 17) == 0 && ref->encoded++) {
+        ref->error = TWO_CODINGS;
+        return 1;
     }
 
     if (line->meaning == UNIT_LINE_SOUND) {
