@@ -28,7 +28,7 @@ if [ ! -e "$dir/nginx" ]; then
 #!/bin/sh
 here=\$(dirname "\$(readlink -f "\$0")")
 exec "\$here/$loader" --library-path "\$here/$(dirname "$libc")" \\
-    --argv0 "\$0" "\$here/root/usr/sbin/nginx" "\$@"
+    "\$here/root/usr/sbin/nginx" "\$@"
 END
     chmod 755 nginx.new
     ln -s root/usr/share/nginx/src unstable

@@ -962,8 +962,9 @@ sub wait_log {
 
 sub worker_pids {
     my ($self) = @_;
+    # by another C library's loader, its own arguments come first
     return grep { Wassiit::_read("/proc/$_/cmdline")
-                  =~ /\Anginx: worker process[ \0]*\z/ } $self->_children;
+                  =~ /(?:\A|\0)nginx: worker process[ \0]*\z/ } $self->_children;
 }
 
 sub _children {

@@ -3,6 +3,7 @@
 #   deb:t/x.t         on the distribution's nginx
 #   asan:t/x.t        on the nginx with ASan and UBSan, module linked in
 #   next:t/x.t        on a newer nginx (make matrix)
+#   unstable:t/x.t    on the newest nginx of Debian (make matrix)
 #   user:t/x.t        as deb, by a user without rights, from a copy of the tree
 #   unit:x            a program of t/unit; unit-asan:x the same with ASan and UBSan
 #   fuzz:x            the harness t/fuzz/x.c goes through its corpus
@@ -37,6 +38,9 @@ case $variant in
     next)
         export TEST_NGINX_BINARY=$PWD/build/full-trixie/nginx
         export TEST_NGINX_LOAD_MODULES=$PWD/build/full-trixie/$module ;;
+    unstable)
+        export TEST_NGINX_BINARY=$PWD/build/unstable/nginx
+        export TEST_NGINX_LOAD_MODULES=$PWD/build/deb-unstable/$module ;;
     user)
         # Who isn't root already is a user without rights.
         [ "$(id -u)" = 0 ] || exec "${limit[@]}" perl "$file"
