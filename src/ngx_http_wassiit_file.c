@@ -27,7 +27,9 @@ static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
 static ngx_int_t ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len);
+static ngx_uint_t ngx_http_wassiit_file_syncs(ngx_err_t err);
 static ngx_int_t ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file);
+static int ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len, off_t offset);
 static void ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
@@ -633,6 +635,39 @@ ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file,
 }
 
 
+ngx_int_t
+ngx_http_wassiit_file_sync_read(ngx_http_wassiit_file_t *file)
+{
+    if (fsync(file->fd) == -1 && ngx_http_wassiit_file_syncs(ngx_errno)) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "fsync() \"%V\" failed, so what was read may be gone "
+                      "after a power cut", &file->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_wassiit_file_sync_folder(file) == -1
+        && ngx_http_wassiit_file_syncs(ngx_errno))
+    {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "fsync() of the folder of \"%V\" failed, so the file "
+                      "may be another one after a power cut", &file->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Is it an error of a file system that can be waited for at all? */
+
+static ngx_uint_t
+ngx_http_wassiit_file_syncs(ngx_err_t err)
+{
+    return err != EROFS && err != NGX_EINVAL && err != NGX_ENOSYS
+           && err != NGX_EOPNOTSUPP;
+}
+
+
 /*
  * The file is found by its name after a crash.  Whoever changes a file by hand
  * may put another in its place, each time.
@@ -799,31 +834,36 @@ ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
 static ngx_int_t
 ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file)
 {
+    if (ngx_http_wassiit_file_sync_folder(file) == -1) {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "fsync() of the folder of \"%V\" failed", &file->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static int
+ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file)
+{
     int        rc;
     ngx_fd_t   fd;
+    ngx_err_t  err;
 
     fd = openat(file->path.folder, ".", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
-    if (fd != NGX_INVALID_FILE) {
-        rc = fsync(fd);
-
-    } else if (ngx_errno == NGX_EACCES) {
-        rc = syncfs(file->fd);
-
-    } else {
-        rc = -1;
+    if (fd == NGX_INVALID_FILE) {
+        return (ngx_errno == NGX_EACCES) ? syncfs(file->fd) : -1;
     }
 
-    if (rc == -1) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "fsync() of the folder of \"%V\" failed", &file->name);
-    }
+    rc = fsync(fd);
 
-    if (fd != NGX_INVALID_FILE) {
-        (void) ngx_close_file(fd);
-    }
+    err = ngx_errno;
+    (void) ngx_close_file(fd);
+    ngx_set_errno(err);
 
-    return (rc == 0) ? NGX_OK : NGX_ERROR;
+    return rc;
 }
 
 

@@ -162,6 +162,12 @@ ngx_int_t ngx_http_wassiit_file_sync(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
 
 /*
+ * The same for what was only read.  A file system that is read-only, or knows
+ * nothing of this, has nothing to wait for.
+ */
+ngx_int_t ngx_http_wassiit_file_sync_read(ngx_http_wassiit_file_t *file);
+
+/*
  * Adds a line of len bytes, its LF included, and waits until it is on the
  * disk.  Returns NGX_OK and sets span to where it lies; NGX_ERROR, which is
  * logged, and the file is what it was, or the journal tells what of it is dead;

@@ -135,14 +135,18 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
     ngx_explicit_memzero(data, size);
     ngx_free(data);
 
-    if (rc != NGX_OK) {
-        ngx_http_wassiit_store_destroy(store);
-        return NULL;
-    }
-
     if (ngx_test_config || ngx_process == NGX_PROCESS_SIGNALLER) {
         /* it is left as it is */
         ngx_http_wassiit_file_close(&store->file);
+
+    } else if (rc == NGX_OK) {
+        /* its writer may have been killed before he waited for the disk */
+        rc = ngx_http_wassiit_file_sync_read(&store->file);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_wassiit_store_destroy(store);
+        return NULL;
     }
 
     return store;

@@ -44,7 +44,8 @@ typedef struct {
  * "emerg" as "file:line: field: reason".  No secret and no part of one is ever
  * logged.  With load->write set, the file is opened for settle() if it may be.
  * A last line that was never written to its end is left out, with a warning;
- * so is what load->former tells of the file as dead.
+ * so is what load->former tells of the file as dead.  All of it is on the disk
+ * then, unless this is a test of the configuration.
  */
 ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
     ngx_http_wassiit_load_t *load, ngx_log_t *log);

@@ -980,7 +980,7 @@ subtest 'by hand: the folder is not on the disk' => sub {
 };
 
 subtest 'compaction at a start: the folder is not on the disk' => sub {
-    faults('fsync folder ' . EIO);
+    faults('fsync folder ' . EIO . ' ' . length($ATLAS . $ATLAS));
     my $server = start($ATLAS . $ATLAS);
     is(file($server), $ATLAS, 'the file is a new one');
     no_storage(patch($server, 'atlas', name => 'Not yet'), 'no change');
@@ -990,6 +990,35 @@ subtest 'compaction at a start: the folder is not on the disk' => sub {
     loads($server);
     $server->stop;
 };
+
+
+# ---- what is loaded is on the disk, whoever wrote it, and however he ended
+
+for my $row ([ 'the file', 'fsync file ' . EIO,
+               qr/\[emerg\] .*fsync\(\) ".*partners\.jsonl" failed/ ],
+             [ 'its folder', 'fsync folder ' . EIO,
+               qr/\[emerg\] .*fsync\(\) of the folder of ".*\.jsonl" failed/ ])
+{
+    my ($what, $fault, $says) = @$row;
+
+    subtest "a reload that can't wait for $what" => sub {
+        my $server = start($ATLAS);
+        append($server, line(partner('left', 'left-key')));
+
+        faults($fault);
+        like($server->reload, $says, 'it is refused and says why');
+        refused($server, 'left-key', 'nothing that may go again is in force');
+        works($server, 'atlas-key', 'what was before is');
+        my ($exit, undef, $error) =
+            Wassiit::_run(Wassiit::_command($server->dir), '-t');
+        is($exit, 0, 'nginx -t waits for nothing') or diag($error);
+
+        faults();
+        is($server->reload, '', 'when it can, it is accepted');
+        works($server, 'left-key', 'and all of it in force');
+        $server->stop;
+    };
+}
 
 
 # ---- a torn last line

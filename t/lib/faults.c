@@ -10,6 +10,10 @@
  * is any folder. FROM is for write: a disk that is full, no byte from this one
  * on gets written, those before it do. What isn't named is made as always.
  *
+ *     fsync folder ERRNO FROM
+ *
+ * It fails in a folder whose partners.jsonl has less than FROM bytes.
+ *
  *     fsync KIND -1 FROM
  *
  * Who makes the call for what has FROM bytes or more is killed after it.
@@ -368,8 +372,16 @@ fsync(int fd)
 
     code = faults_fail("fsync", faults_kind_fd(fd), &from);
 
-    if (code > 0) {
+    if (code > 0 && (from == -1
+                     || (fstatat(fd, "partners.jsonl", &st, 0) == 0
+                         && st.st_size < from)))
+    {
+        errno = code;
         return -1;
+    }
+
+    if (code > 0) {
+        code = 0;
     }
 
     if (syscall(SYS_fsync, fd) == -1) {
