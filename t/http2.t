@@ -412,6 +412,8 @@ sub at_random {
     } @answered ];
 }
 
+$uploads->server->stop;
+
 
 # ---- TLS
 

@@ -16,6 +16,8 @@ H3 - HTTP/3 as far as uploads and malformed requests need it
     $h3->data($a, $bytes, $last);           # frames of 16 KB
     $h3->frame($a, $bytes, $last);          # one DATA frame
     $h3->raw($a, $bytes, $last);            # what isn't one
+    H3->frame_bytes($bytes);                # what frame() sends
+    $h3->cancel($a, $code);
     $h3->until_closed($a);
     $h3->status($a); $h3->body($a); $h3->reset($a); $h3->ended($a);
     $h3->gone;                              # why the connection is, or undef
@@ -144,7 +146,12 @@ sub data {
 
 sub frame {
     my ($self, $id, $bytes, $last) = @_;
-    $self->raw($id, "\0" . _varint(length $bytes) . $bytes, $last);
+    $self->raw($id, $self->frame_bytes($bytes), $last);
+}
+
+sub frame_bytes {
+    my ($class, $bytes) = @_;
+    return "\0" . _varint(length $bytes) . $bytes;
 }
 
 sub raw {
