@@ -75,9 +75,9 @@ subtest 'tiny and odd frames' => sub {
         [ 'cut across their borders', 70_000, 500, 333 ])
     {
         my ($name, $size, $frame, $cut) = @$row;
+        my $h3 = H3->new($uploads->port);
 
         for my $kind ($uploads->kinds) {
-            my $h3 = H3->new($uploads->port);
             my $body = $uploads->body($kind, $size);
 
             for my $place ($uploads->places) {

@@ -88,7 +88,8 @@ sub body {
 
     $size = $JSON_MAX if $kind eq 'message' && $size > $JSON_MAX;
     $size -= length "$head$tail";
-    return $head . substr('all sorts of bytes ' x (1 + $size / 19), 0, $size < 0 ? 0 : $size) . $tail;
+    $size = 0 if $size < 0;
+    return $head . substr('all sorts of bytes ' x (1 + $size / 19), 0, $size) . $tail;
 }
 
 sub headers {
