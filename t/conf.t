@@ -558,17 +558,18 @@ subtest 'what looks at bodies takes no gRPC' => sub {
 
         for my $pass ('grpc_pass grpc://127.0.0.1:9;', 'grpc_pass $host;') {
             refused(in_http($ZONE, location => "$line $pass"), $expected, "$directive, $pass");
-            refused(in_http($ZONE, server => $line, location => $pass), $expected, '... from the server');
-            refused(in_http("$ZONE $line", location => $pass), $expected, '... from http');
-            refused(in_http("$ZONE $line", location => "if (\$args) { $pass }"), $expected, '... in an "if"');
-            refused(in_http($ZONE, location => "$line $pass limit_except GET { deny all; }"),
-                    $expected, '... with a "limit_except"');
-            refused(in_http($ZONE, server => "location / { $line location /x { $pass } }",
-                            location => '') =~ s/location .x \{\s*\}//r, $expected, '... in a location within');
-            accepted(in_http("$ZONE $line", location => "$directive off; $pass"), "$directive off, $pass");
-            accepted(in_http($ZONE, server => "location /y { $pass }", location => "$line proxy_pass http://127.0.0.1:9;"),
-                     '... beside it');
+            refused(in_http("$ZONE $line", location => "if (\$args) { $pass }"), $expected, '... from http, in an "if"');
         }
+
+        my $pass = 'grpc_pass $host;';
+        refused(in_http($ZONE, server => $line, location => $pass), $expected, "$directive, from the server");
+        refused(in_http($ZONE, location => "$line $pass limit_except GET { deny all; }"),
+                $expected, '... with a "limit_except"');
+        refused(in_http($ZONE, server => "location / { $line location /x { $pass } }",
+                        location => '') =~ s/location .x \{\s*\}//r, $expected, '... in a location within');
+        accepted(in_http("$ZONE $line", location => "$directive off; $pass"), "$directive off");
+        accepted(in_http($ZONE, server => "location /y { $pass }", location => "$line proxy_pass http://127.0.0.1:9;"),
+                 '... beside it');
     }
 };
 
