@@ -339,6 +339,26 @@ subtest 'what waits for its turn' => sub {
     }
 };
 
+subtest 'what is refused half-way' => sub {
+    for my $place ($uploads->places) {
+        for my $row ([ audio => "--edge\r\nnonsense\r\n\r\n", 400 ], [ message => ' ' x 70_000, 413 ]) {
+            my ($kind, $begin, $status) = @$row;
+            my $h2 = H2->new($uploads->port);
+            my $id = $h2->request(method => 'POST', path => "/$place/$kind", body => 0,
+                                  headers => [ $uploads->headers($kind, '') ]);
+            while (length $begin) {
+                $h2->frame($id, substr($begin, 0, 1000, ''), 0, pad => 255) or last;
+            }
+            $h2->until_closed($id);
+            is($h2->status($id), $status, "$place, $kind: $status before its end");
+
+            $id = $h2->request(path => '/');
+            $h2->until_closed($id);
+            is($h2->status($id), 204, '... and the connection serves on');
+        }
+    }
+};
+
 # Whatever a client does within the protocol, a location that looks at the body
 # answers as a mere proxy_pass does. Several streams take turns on a connection,
 # frames come in two parts, some clients think better of it.
