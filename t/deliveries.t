@@ -169,7 +169,7 @@ for my $where ("127.0.0.1:$at", "127.9.9.9:$at", "0.0.0.0:$at", "[::1]:$at", "[:
                "[0:0::1]:$at", '10.0.0.1', '192.168.1.1:8080', '169.254.169.254', '[fd00::1]', '[::]')
 {
     my $r = deliver('atlas', $file{'1 byte'}, "http://$where/hook");
-    is($r->status . ' ' . $r->json->{code}, '502 bad_gateway', "not to $where");
+    is($r->status . ' ' . (eval { $r->json->{code} } // ''), '502 bad_gateway', "not to $where");
 }
 is(deliver('atlas', $file{'1 byte'}, "$_/")->status, 400, "not to $_")
     for "http://localhost:$at", 'http://messaging', 'http://unix:' . $inside->unix . ':';

@@ -54,20 +54,21 @@ sub came {
 
     # all listeners are looked at in turn: who comes last is noted last
     my $mark = IO::Socket::UNIX->new($self->{unix}) or die "$self->{unix}: $!";
-    print {$mark} "MARK\r\n\r\n";
+    my $name = 'MARK ' . ++$self->{marks};
+    print {$mark} "$name\r\n\r\n";
     $mark->flush;
 
-    my @lines;
+    my ($last, @lines);
     wait_for {
         open my $in, '<', $self->{log} or die "$self->{log}: $!";
-        @lines = <$in>;
-        splice @lines, 0, $self->{seen};
-        @lines && $lines[-1] eq "mark\n";
+        chomp(@lines = <$in>);
+        ($last) = grep { $lines[$_] eq $name } 0 .. $#lines;
+        defined $last;
     } or die 'the listener notes nothing';
 
-    $self->{seen} += @lines;
-    chomp @lines;
-    return grep { $_ ne 'mark' } @lines;
+    my @came = @lines[ $self->{seen} .. $last - 1 ];
+    $self->{seen} = $last + 1;
+    return @came;
 }
 
 sub DESTROY {
@@ -114,8 +115,8 @@ sub _serve {
             next if $n && !$whole;
 
             $select->remove($socket);
-            if ($got{$socket} =~ /\AMARK/) {
-                push @marks, $socket;
+            if ($got{$socket} =~ /\A(MARK \d+)\r/) {
+                push @marks, $1;
                 next;
             }
             print {$log} "unix\n" if $from{$socket} eq 'unix';
@@ -124,7 +125,7 @@ sub _serve {
         }
 
         # what has come before the mark has been seen in this turn
-        print {$log} "mark\n" for splice @marks;
+        print {$log} "$_\n" for splice @marks;
     }
 }
 
