@@ -23,11 +23,12 @@ enum {
 
 
 static const u_char *ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp,
-    const u_char *p, const u_char *last);
+    const u_char *p, const u_char *last, const u_char *dashes);
 static void ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp,
     const u_char *p, size_t len);
-static void ngx_wassiit_multipart_bare_cr(ngx_wassiit_multipart_t *mp,
-    const u_char *p, size_t len);
+static const u_char *ngx_wassiit_multipart_bare_cr(
+    ngx_wassiit_multipart_t *mp, const u_char *p, const u_char *last,
+    const u_char *dashes);
 static const u_char *ngx_wassiit_multipart_blank(const u_char *p,
     const u_char *last);
 static void ngx_wassiit_multipart_mismatch(ngx_wassiit_multipart_t *mp);
@@ -68,6 +69,9 @@ static u_char *ngx_wassiit_multipart_blanks(u_char *p, u_char *last);
 static ngx_int_t ngx_wassiit_multipart_fail(ngx_wassiit_multipart_t *mp,
     const char *error);
 
+
+static const char  ngx_wassiit_multipart_bare[] =
+    "has a boundary that no CRLF of its own precedes";
 
 static const char  ngx_wassiit_multipart_too_long[] =
     "the header of a part has a line of more than 4096 bytes";
@@ -169,6 +173,9 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
     ngx_memcpy(mp->delimiter + 4, boundary.data, boundary.len);
     mp->delimiter_len = 4 + boundary.len;
 
+    mp->bare_cr[0] = '\r';
+    ngx_memcpy(mp->bare_cr + 1, mp->delimiter + 2, mp->delimiter_len - 2);
+
     /* the first stands where the body begins, without a line end before */
 
     mp->matched = 2;
@@ -183,20 +190,27 @@ ngx_int_t
 ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
     size_t len)
 {
-    const u_char  *last;
+    const u_char  *last, *bare, *dashes;
 
     if (mp->error) {
         return NGX_ERROR;
     }
 
+    /* the first "--" and boundary, of a delimiter or not */
+
     last = p + len;
+    dashes = memmem(p, len, mp->bare_cr + 1, mp->delimiter_len - 2);
+    dashes = dashes ? dashes : last;
+
+    bare = ngx_wassiit_multipart_bare_cr(mp, p, last, dashes);
+    last = bare ? bare : last;
 
     while (p < last) {
 
         switch (mp->state) {
 
         case STATE_DATA:
-            p = ngx_wassiit_multipart_data(mp, p, last);
+            p = ngx_wassiit_multipart_data(mp, p, last, dashes);
 
             if (mp->error) {
                 return NGX_ERROR;
@@ -266,7 +280,60 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
         }
     }
 
-    return NGX_OK;
+    return bare ? ngx_wassiit_multipart_fail(mp, ngx_wassiit_multipart_bare)
+                : NGX_OK;
+}
+
+
+/*
+ * Some take a CR alone for a line end, also the one before a boundary.  Returns
+ * what follows such a boundary; NULL: there is none.  The pieces before are
+ * known by the bytes of it that they end with.
+ */
+
+static const u_char *
+ngx_wassiit_multipart_bare_cr(ngx_wassiit_multipart_t *mp, const u_char *p,
+    const u_char *last, const u_char *dashes)
+{
+    size_t         len;
+    const u_char  *found;
+
+    len = mp->delimiter_len - 1;
+
+    for ( /* void */ ; mp->cr && p < last; p++) {
+
+        if (*p != mp->bare_cr[mp->cr]) {
+            /* CR doesn't come again in it */
+            mp->cr = 0;
+            break;
+        }
+
+        if (++mp->cr == len) {
+            mp->cr = 0;
+            return p + 1;
+        }
+    }
+
+    if (dashes != last) {
+        found = memmem(p, last - p, mp->bare_cr, len);
+
+        if (found) {
+            return found + len;
+        }
+    }
+
+    for (found = last; found > p && (size_t) (last - found) < len - 1; ) {
+
+        if (*--found == '\r') {
+            if (ngx_memcmp(found, mp->bare_cr, last - found) == 0) {
+                mp->cr = last - found;
+            }
+
+            break;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -278,10 +345,20 @@ ngx_wassiit_multipart_parse(ngx_wassiit_multipart_t *mp, const u_char *p,
 
 static const u_char *
 ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
-    const u_char *last)
+    const u_char *last, const u_char *dashes)
 {
-    size_t         cr;
+    size_t         cr, len;
     const u_char  *lf;
+
+    /* none begins earlier than with the line end before the dashes */
+
+    len = ngx_min(last - p, ngx_max(dashes - p, 0));
+
+    if (mp->matched == 0 && len > mp->delimiter_len) {
+        len -= mp->delimiter_len;
+        ngx_wassiit_multipart_keep(mp, p, len);
+        p += len;
+    }
 
     if (mp->matched < 2) {
         lf = memchr(p, '\n', last - p);
@@ -324,8 +401,7 @@ ngx_wassiit_multipart_data(ngx_wassiit_multipart_t *mp, const u_char *p,
     }
 
     if (mp->bare) {
-        (void) ngx_wassiit_multipart_fail(mp, "has a boundary that no CRLF of "
-                                          "its own precedes");
+        (void) ngx_wassiit_multipart_fail(mp, ngx_wassiit_multipart_bare);
         return p;
     }
 
@@ -379,8 +455,6 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
         return;
     }
 
-    ngx_wassiit_multipart_bare_cr(mp, p, len);
-
     mp->data_len += len;
 
     switch (mp->role) {
@@ -396,48 +470,6 @@ ngx_wassiit_multipart_keep(ngx_wassiit_multipart_t *mp, const u_char *p,
 
     case ROLE_FILE:
         mp->file_len += len;
-    }
-}
-
-
-/* Some take a CR alone for a line end, also the one before a boundary. */
-
-static void
-ngx_wassiit_multipart_bare_cr(ngx_wassiit_multipart_t *mp, const u_char *p,
-    size_t len)
-{
-    const u_char  *last;
-
-    last = p + len;
-
-    while (p < last) {
-
-        if (mp->cr == 0) {
-            p = memchr(p, '\r', last - p);
-
-            if (p == NULL) {
-                return;
-            }
-
-            mp->cr = 1;
-            p++;
-            continue;
-        }
-
-        /* of the delimiter all but its LF */
-
-        if (*p != mp->delimiter[mp->cr + 1]) {
-            mp->cr = 0;
-            continue;
-        }
-
-        p++;
-
-        if (++mp->cr + 1 == mp->delimiter_len) {
-            (void) ngx_wassiit_multipart_fail(mp, "has a boundary that no "
-                                              "CRLF of its own precedes");
-            return;
-        }
     }
 }
 
@@ -478,7 +510,6 @@ ngx_wassiit_multipart_part(ngx_wassiit_multipart_t *mp)
     mp->header_len = 0;
     mp->line = 0;
     mp->data_len = 0;
-    mp->cr = 0;
 
     return NGX_OK;
 }

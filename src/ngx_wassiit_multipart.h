@@ -43,7 +43,9 @@ typedef struct {
     u_char              delimiter[4 + NGX_WASSIIT_BOUNDARY_MAX];
     size_t              delimiter_len;
     size_t              matched;    /* bytes of it */
-    size_t              cr;         /* bytes of it, had it no LF */
+
+    u_char              bare_cr[3 + NGX_WASSIIT_BOUNDARY_MAX];
+    size_t              cr;         /* bytes of it that the body ends with */
 
     size_t              to_len;     /* bytes seen, maybe more than kept */
     uint64_t            file_len;   /* bytes */
