@@ -805,7 +805,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_uint_t                     i;
     ngx_pool_cleanup_t            *cln;
     ngx_http_wassiit_zone_t      **zones;
-    ngx_http_wassiit_journal_t    *former;
+    ngx_http_wassiit_journals_t   *former;
     ngx_http_wassiit_main_conf_t  *owmcf;
 
     owmcf = ngx_http_wassiit_former(cf->cycle);
@@ -818,7 +818,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     for (i = 0; owmcf && i < owmcf->zones.nelts; i++) {
         if (zones[i]->sh && ngx_http_wassiit_same(&zones[i]->file, &zone->file))
         {
-            former = ngx_http_wassiit_zone_journal(zones[i]);
+            former = ngx_http_wassiit_zone_journals(zones[i]);
         }
     }
 

@@ -16,6 +16,7 @@
 /* what a change takes beside: one block of memory, wiped in the end */
 
 typedef struct {
+    ngx_http_wassiit_zone_t      *zone;
     ngx_http_wassiit_file_t       file;
     ngx_http_wassiit_journal_t    known;    /* what journal points to */
     ngx_http_wassiit_journal_t   *journal;
@@ -38,6 +39,13 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_locked(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_known(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_bury(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_seen(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_uint_t moved);
+static ngx_int_t ngx_http_wassiit_change_moved(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_tail(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_end(ngx_http_wassiit_work_t *work);
@@ -55,6 +63,7 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_agree(
     ngx_http_wassiit_changed_e answer);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static void ngx_http_wassiit_change_place(ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_room(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_http_wassiit_record_t *rec);
@@ -82,6 +91,7 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_secret(
 static json_t *ngx_http_wassiit_change_time(int64_t seconds);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_compact(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_int_t ngx_http_wassiit_change_moves(ngx_http_wassiit_file_t *file);
 static ngx_uint_t ngx_http_wassiit_change_due(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 
@@ -102,6 +112,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->file.user = geteuid();
     work->file.log = log;
     work->file.level = NGX_LOG_CRIT;
+    work->file.moves = NULL;
 
     rc = ngx_http_wassiit_file_open(&work->file,
                                     NGX_HTTP_WASSIIT_FILE_WRITE);
@@ -112,6 +123,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
                                  : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
     }
 
+    work->zone = change->zone;
     work->journal = &work->known;
     work->parse.scopes = change->scopes;
     work->parse.pos = work->parsed;
@@ -139,11 +151,12 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 ngx_uint_t
 ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 {
-    ngx_http_wassiit_journal_t  *journal;
+    ngx_http_wassiit_journal_t  journal;
 
-    journal = ngx_http_wassiit_zone_journal(zone);
+    ngx_http_wassiit_file_journal(ngx_http_wassiit_zone_journals(zone),
+                                  &journal);
 
-    return journal->writing && !journal->foreign;
+    return journal.writing || journal.moving;
 }
 
 
@@ -173,6 +186,9 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     if (known == NGX_ERROR) {
         changed = NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
 
+    } else if (known == NGX_AGAIN) {
+        changed = NGX_HTTP_WASSIIT_CHANGE_BUSY;
+
     } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
         changed = ngx_http_wassiit_change_compact(change, work);
 
@@ -188,12 +204,79 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
 
 
 /*
- * Returns NGX_OK if the zone knows what stands in the file, and where;
- * NGX_DECLINED if it doesn't; NGX_ERROR.
+ * Brings to its end what a writer that died has left.  Returns NGX_OK if the
+ * zone knows what stands in the file, and where; NGX_DECLINED if it doesn't;
+ * NGX_AGAIN: the zone has no room yet for what he left; NGX_ERROR.
  */
 
 static ngx_int_t
 ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   foreign, moved;
+    ngx_http_wassiit_file_t     *file;
+    ngx_http_wassiit_journal_t  *journal, former;
+
+    file = &work->file;
+    journal = work->journal;
+
+    if (journal->dead && ngx_http_wassiit_change_bury(change, work) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    former = *journal;
+    foreign = journal->foreign;
+
+    moved = (journal->moving && file->dev == journal->next_dev
+             && file->ino == journal->next_ino);
+
+    if (journal->moving) {
+        journal->moving = 0;
+        journal->due = 0;
+    }
+
+    if (moved) {
+        journal->dev = journal->next_dev;
+        journal->ino = journal->next_ino;
+        journal->size = journal->next_size;
+        journal->mtime = journal->next_mtime;
+        journal->crc = journal->next_crc;
+        journal->lines = journal->next_lines;
+        journal->folder = 1;
+    }
+
+    if (journal->writing) {
+        /* in any file: it was known where the line would begin */
+        journal->foreign = 0;
+    }
+
+    rc = ngx_http_wassiit_change_seen(change, work, moved);
+
+    if (rc == NGX_ERROR || rc == NGX_AGAIN) {
+        /* it is left for the next one */
+        former.mtime = journal->mtime;
+        *journal = former;
+        return rc;
+    }
+
+    if (rc == NGX_DECLINED || foreign) {
+        journal->foreign = 1;
+        journal->writing = 0;
+        return ngx_http_wassiit_change_end(work);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Takes out what is dead.  A writer that dies in this has changed the file's
+ * time, of which the zone is told beforehand.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_bury(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
     ngx_int_t                    rc;
@@ -203,40 +286,86 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
 
     file = &work->file;
     journal = work->journal;
+
     writing = journal->writing;
+    ours = (writing || file->mtime == journal->mtime);
 
-    if (journal->dead) {
-        ours = (file->mtime == journal->mtime);
-
-        rc = ngx_http_wassiit_file_bury(file, journal);
-
-        if (ours) {
-            ngx_http_wassiit_file_stamp(file, journal);
-        }
-
-        /* what will stand there is not to be taken out after our death */
+    if (ours) {
+        journal->writing = 1;
         (void) ngx_http_wassiit_zone_tell(change->zone, journal, NULL, 0);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
     }
 
-    rc = ngx_http_wassiit_file_check(file, journal);
+    rc = ngx_http_wassiit_file_bury(file, journal);
 
-    if (rc == NGX_OK && file->size > journal->size) {
+    if (ours) {
+        ngx_http_wassiit_file_stamp(file, journal);
+    }
+
+    journal->writing = writing;
+
+    /* what will stand there is not to be taken out after our death */
+    (void) ngx_http_wassiit_zone_tell(change->zone, journal, NULL, 0);
+
+    return rc;
+}
+
+
+/*
+ * Compares the file with what is known of it, and takes over what was done to
+ * it but not told.  Returns as ngx_http_wassiit_change_known() does.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_seen(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_uint_t moved)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_wassiit_file_check(&work->file, work->journal);
+
+    if (rc == NGX_OK && moved) {
+        rc = ngx_http_wassiit_change_moved(change, work);
+    }
+
+    if (rc == NGX_OK && work->file.size > work->journal->size) {
         rc = ngx_http_wassiit_change_tail(change, work);
-
-        if (rc == NGX_DECLINED) {
-            journal->foreign = 1;
-
-        } else if (rc == NGX_ERROR) {
-            /* it is left for the next one */
-            journal->writing = writing;
-        }
     }
 
-    return (rc == NGX_DECLINED) ? ngx_http_wassiit_change_end(work) : rc;
+    return rc;
+}
+
+
+/*
+ * A file has been put in place of another by one who died before all lines'
+ * places were told.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_change_moved(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                n;
+    ngx_http_wassiit_span_t  *spans;
+
+    spans = ngx_http_wassiit_zone_spans(change->zone, &n, work->file.log);
+    if (spans == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_wassiit_file_moved(&work->file, work->journal->size, spans,
+                                     n);
+
+    if (rc == NGX_OK
+        && ngx_http_wassiit_zone_tell(change->zone, work->journal, spans, n)
+           != NGX_OK)
+    {
+        rc = NGX_ERROR;
+    }
+
+    ngx_free(spans);
+
+    return rc;
 }
 
 
@@ -377,8 +506,10 @@ ngx_http_wassiit_change_tail(ngx_http_wassiit_change_t *change,
         rec->offset = offset;
         rec->len = len;
 
-        if (ngx_http_wassiit_zone_room(change->zone, rec) != NGX_OK) {
-            return NGX_DECLINED;
+        rc = ngx_http_wassiit_zone_room(change->zone, rec);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
 
         /* its writer didn't come to that, or didn't tell */
@@ -413,6 +544,10 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
 
     if (rc == NGX_ABORT) {
         return ngx_http_wassiit_change_bad_line(change, work);
+    }
+
+    if (rc == NGX_AGAIN) {
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
     }
 
     if (rc == NGX_DECLINED) {
@@ -473,7 +608,10 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
 }
 
 
-/* Reads the partner's line.  NGX_DECLINED: there is none that counts. */
+/*
+ * Reads the partner's line.  NGX_DECLINED: there is none that counts;
+ * NGX_ABORT: it is a bad one; NGX_AGAIN: the zone isn't current any more.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
@@ -487,9 +625,9 @@ ngx_http_wassiit_change_find(ngx_http_wassiit_change_t *change,
     if (known == NGX_OK) {
         rc = ngx_http_wassiit_zone_span(change->zone, &change->id, span);
 
-        if (rc == NGX_DECLINED) {
+        if (rc != NGX_OK) {
             span->len = 0;
-            return NGX_DECLINED;
+            return (rc == NGX_ABORT) ? NGX_AGAIN : rc;
         }
 
         if (span->len && span->offset + (off_t) span->len <= work->file.size
@@ -634,7 +772,11 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 
     work->text[work->len++] = LF;
 
-    /* who follows, if we die, is to know how far the file was known */
+    /* if we die, the next one is to know where our line begins */
+
+    if (work->journal->foreign) {
+        ngx_http_wassiit_change_place(work);
+    }
 
     work->journal->writing = 1;
 
@@ -666,6 +808,24 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     }
 
     return changed;
+}
+
+
+/* Tells the journal where a foreign file ends. */
+
+static void
+ngx_http_wassiit_change_place(ngx_http_wassiit_work_t *work)
+{
+    ngx_http_wassiit_journal_t  *journal;
+
+    journal = work->journal;
+
+    journal->dev = work->file.dev;
+    journal->ino = work->file.ino;
+    journal->folder = 1;
+
+    /* if it doesn't end there any more, nothing is written */
+    (void) ngx_http_wassiit_file_known(&work->file, journal, 0);
 }
 
 
@@ -1098,16 +1258,9 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
 
-    if (ngx_http_wassiit_zone_tell(change->zone, work->journal, NULL, 0)
-        != NGX_OK)
-    {
-        ngx_free(spans);
-        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
-    }
-
     work->file.level = NGX_LOG_WARN;
-
-    /* who dies on the way leaves the file as it is known, or another one */
+    work->file.moves = ngx_http_wassiit_change_moves;
+    work->file.data = work;
 
     rc = ngx_http_wassiit_file_compact(&work->file, work->journal, spans, n);
 
@@ -1130,4 +1283,15 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     ngx_free(spans);
 
     return NGX_HTTP_WASSIIT_CHANGED;
+}
+
+
+/* Has the zone know the file that is about to be put in place of this one. */
+
+static ngx_int_t
+ngx_http_wassiit_change_moves(ngx_http_wassiit_file_t *file)
+{
+    ngx_http_wassiit_work_t  *work = file->data;
+
+    return ngx_http_wassiit_zone_tell(work->zone, work->journal, NULL, 0);
 }

@@ -85,8 +85,9 @@ ngx_http_wassiit_changed_e ngx_http_wassiit_change(
     ngx_http_wassiit_change_t *change, ngx_log_t *log);
 
 /*
- * Is someone writing a line to the file, or has died in it?  If so, any change
- * brings into force what he left.
+ * Is a writer adding a line to the file or putting another file in its place,
+ * or has died in it?  Then the next change, or a CHANGE_COMPACT, brings to its
+ * end what is left.  Takes no lock.
  */
 ngx_uint_t ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone);
 

@@ -22,6 +22,9 @@ static ngx_uint_t ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file);
 static ngx_uint_t ngx_http_wassiit_file_names(u_char *p, u_char *last,
     u_char *quoted, size_t len);
 static void ngx_http_wassiit_file_blank(u_char *p, size_t len);
+static ngx_int_t ngx_http_wassiit_file_moves(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
+    ngx_uint_t lines);
 static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
 static ngx_int_t ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file);
@@ -35,7 +38,8 @@ static ngx_int_t ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file,
 static void ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
     char *name);
 static ngx_int_t ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_file_t *next);
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
+    ngx_uint_t lines);
 static int ngx_libc_cdecl ngx_http_wassiit_file_span_order(const void *one,
     const void *two);
 static ngx_int_t ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
@@ -43,7 +47,7 @@ static ngx_int_t ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
     u_char *buffer);
 static ngx_int_t ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_span_t *span, u_char *p);
-static void ngx_http_wassiit_file_moved(ngx_http_wassiit_span_t *spans,
+static void ngx_http_wassiit_file_packed(ngx_http_wassiit_span_t *spans,
     ngx_uint_t n);
 
 
@@ -277,6 +281,38 @@ ngx_http_wassiit_file_crc(u_char *data, off_t size)
 }
 
 
+void
+ngx_http_wassiit_file_journal(ngx_http_wassiit_journals_t *journals,
+    ngx_http_wassiit_journal_t *journal)
+{
+    uint64_t  version;
+
+    do {
+        version = __atomic_load_n(&journals->version, __ATOMIC_ACQUIRE);
+        *journal = journals->copies[version & 1];
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (__atomic_load_n(&journals->version, __ATOMIC_RELAXED) != version);
+}
+
+
+void
+ngx_http_wassiit_file_journal_set(ngx_http_wassiit_journals_t *journals,
+    ngx_http_wassiit_journal_t *journal)
+{
+    uint64_t  version;
+
+    version = journals->version + 1;
+
+    /* whoever still copies this one, the last but one, sees the last version */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    journals->copies[version & 1] = *journal;
+    __atomic_store_n(&journals->version, version, __ATOMIC_RELEASE);
+}
+
+
 static ngx_int_t
 ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file, off_t size,
     uint32_t *crc)
@@ -463,27 +499,31 @@ ngx_http_wassiit_file_names(u_char *p, u_char *last, u_char *quoted,
 
 size_t
 ngx_http_wassiit_file_alive(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_journal_t *former,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_journals_t *former,
     u_char *data, size_t size)
 {
-    if (!former->dead || former->dead_dev != file->dev
-        || former->dead_ino != file->ino || former->dead_to > (off_t) size)
+    ngx_http_wassiit_journal_t  known;
+
+    ngx_http_wassiit_file_journal(former, &known);
+
+    if (!known.dead || known.dead_dev != file->dev
+        || known.dead_ino != file->ino || known.dead_to > (off_t) size)
     {
         return size;
     }
 
     journal->dead = 1;
-    journal->dead_dev = former->dead_dev;
-    journal->dead_ino = former->dead_ino;
-    journal->dead_from = former->dead_from;
-    journal->dead_to = former->dead_to;
+    journal->dead_dev = known.dead_dev;
+    journal->dead_ino = known.dead_ino;
+    journal->dead_from = known.dead_from;
+    journal->dead_to = known.dead_to;
 
-    if (former->dead_to == (off_t) size) {
-        return former->dead_from;
+    if (known.dead_to == (off_t) size) {
+        return known.dead_from;
     }
 
-    ngx_http_wassiit_file_blank(data + former->dead_from,
-                                former->dead_to - former->dead_from);
+    ngx_http_wassiit_file_blank(data + known.dead_from,
+                                known.dead_to - known.dead_from);
 
     return size;
 }
@@ -935,8 +975,10 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
     ngx_free(buffer);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_file_replace(file, &next);
+        rc = ngx_http_wassiit_file_replace(file, journal, &next, n);
     }
+
+    journal->moving = 0;
 
     if (rc != NGX_OK) {
         (void) unlinkat(file->path.folder, name, 0);
@@ -944,7 +986,7 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
         return rc;
     }
 
-    ngx_http_wassiit_file_moved(spans, n);
+    ngx_http_wassiit_file_packed(spans, n);
 
     (void) ngx_close_file(file->fd);
 
@@ -970,7 +1012,8 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
 
 static ngx_int_t
 ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_file_t *next)
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
+    ngx_uint_t lines)
 {
     ngx_file_info_t  fi;
     char             name[FILE_COMPACT];
@@ -984,6 +1027,7 @@ ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
         && fsync(next->fd) == 0
         && ngx_fd_info(next->fd, &fi) != NGX_FILE_ERROR
         && ngx_http_wassiit_file_same(file)
+        && ngx_http_wassiit_file_moves(file, journal, next, lines) == NGX_OK
         && renameat(file->path.folder, name, file->path.folder,
                     file->path.name)
            == 0)
@@ -1002,6 +1046,81 @@ ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
 }
 
 
+static ngx_int_t
+ngx_http_wassiit_file_moves(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
+    ngx_uint_t lines)
+{
+    ngx_file_info_t  fi;
+
+    if (file->moves == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_fd_info(next->fd, &fi) == NGX_FILE_ERROR
+        || ngx_http_wassiit_file_anchor(next, next->size, &journal->next_crc)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    journal->next_dev = fi.st_dev;
+    journal->next_ino = fi.st_ino;
+    journal->next_size = next->size;
+    journal->next_mtime = ngx_http_wassiit_file_mtime(&fi);
+    journal->next_lines = lines;
+    journal->moving = 1;
+
+    if (file->moves(file) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_set_errno(ECANCELED);
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file, off_t size,
+    ngx_http_wassiit_span_t *spans, ngx_uint_t n)
+{
+    off_t      end;
+    u_char    *buffer;
+    ngx_int_t  rc;
+
+    /* no line has moved behind the place of the next one, set or not */
+
+    ngx_qsort(spans, n, sizeof(ngx_http_wassiit_span_t),
+              ngx_http_wassiit_file_span_order);
+    ngx_http_wassiit_file_packed(spans, n);
+
+    end = n ? spans[n - 1].offset + (off_t) spans[n - 1].len : 0;
+
+    if (n && end + 1 == size) {
+        /* the last one had no LF */
+        spans[n - 1].len++;
+        end++;
+    }
+
+    if (end != size) {
+        return NGX_DECLINED;
+    }
+
+    buffer = ngx_alloc(FILE_BUFFER, file->log);
+    if (buffer == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_wassiit_file_copy(file, NULL, spans, n, buffer);
+
+    ngx_explicit_memzero(buffer, FILE_BUFFER);
+    ngx_free(buffer);
+
+    return rc;
+}
+
+
 static int ngx_libc_cdecl
 ngx_http_wassiit_file_span_order(const void *one, const void *two)
 {
@@ -1013,7 +1132,8 @@ ngx_http_wassiit_file_span_order(const void *one, const void *two)
 
 
 /*
- * Copies the lines one after another, as many at once as lie together.
+ * Copies the lines one after another, as many at once as lie together; just
+ * looks for them if "to" is NULL.
  * NGX_DECLINED: there is no line of this partner where it should be.
  */
 
@@ -1062,6 +1182,10 @@ ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
             if (ngx_http_wassiit_file_line(from, &spans[i], p) != NGX_OK) {
                 return NGX_DECLINED;
             }
+        }
+
+        if (to == NULL) {
+            continue;
         }
 
         if (ngx_http_wassiit_file_write(to, buffer + before, len - before)
@@ -1119,7 +1243,7 @@ ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
 
 
 static void
-ngx_http_wassiit_file_moved(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
+ngx_http_wassiit_file_packed(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
 {
     off_t       offset;
     ngx_uint_t  i;

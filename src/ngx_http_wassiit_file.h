@@ -21,7 +21,9 @@
 
 /* a file that is open and locked */
 
-typedef struct {
+typedef struct ngx_http_wassiit_file_s  ngx_http_wassiit_file_t;
+
+struct ngx_http_wassiit_file_s {
     ngx_str_t                         name;     /* ends with a zero */
     uid_t                             user;     /* the workers', if not ours */
     ngx_http_wassiit_path_t           path;     /* open as fd is */
@@ -33,7 +35,14 @@ typedef struct {
     off_t                             size;
     int64_t                           mtime;    /* nanoseconds */
     unsigned                          writable:1;
-} ngx_http_wassiit_file_t;
+
+    /*
+     * Called, if set, right before a new file, of which the journal tells, is
+     * put in place of this one.  Unless it returns NGX_OK, that isn't done.
+     */
+    ngx_int_t                       (*moves)(ngx_http_wassiit_file_t *file);
+    void                             *data;     /* the caller's */
+};
 
 
 typedef enum {
@@ -67,7 +76,28 @@ typedef struct {
     u_char                            writing;  /* a line, or died in it */
     u_char                            foreign;  /* changed by someone else */
     u_char                            folder;   /* isn't on the disk yet */
+
+    /* what is put in the file's place: if moving is set */
+    uint64_t                          next_dev;
+    uint64_t                          next_ino;
+    off_t                             next_size;
+    int64_t                           next_mtime;
+    uint32_t                          next_crc;
+    uint32_t                          next_lines;
+
+    u_char                            moving;   /* lines, or died in it */
 } ngx_http_wassiit_journal_t;
+
+
+/*
+ * A journal as it lies in shared memory: a writer that dies leaves the former
+ * one or the new one.
+ */
+
+typedef struct {
+    uint64_t                          version;  /* the lowest bit: which copy */
+    ngx_http_wassiit_journal_t        copies[2];
+} ngx_http_wassiit_journals_t;
 
 
 /* a line that counts, and what it is of */
@@ -90,6 +120,14 @@ typedef struct {
 ngx_int_t ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
 void ngx_http_wassiit_file_close(ngx_http_wassiit_file_t *file);
+
+/* Copies the journal that holds.  Takes no lock, and waits for none. */
+void ngx_http_wassiit_file_journal(ngx_http_wassiit_journals_t *journals,
+    ngx_http_wassiit_journal_t *journal);
+
+/* Has a journal take the place of the one that holds; by one at a time. */
+void ngx_http_wassiit_file_journal_set(ngx_http_wassiit_journals_t *journals,
+    ngx_http_wassiit_journal_t *journal);
 
 /*
  * Reads all of the file fd, from where it stands.  Returns its *size bytes,
@@ -136,7 +174,7 @@ ngx_int_t ngx_http_wassiit_file_search(ngx_http_wassiit_file_t *file,
  * end, and the journal told.  Returns the bytes that are left.
  */
 size_t ngx_http_wassiit_file_alive(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_journal_t *former,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_journals_t *former,
     u_char *data, size_t size);
 
 /*
@@ -198,6 +236,15 @@ void ngx_http_wassiit_file_clean(ngx_http_wassiit_file_t *file);
 ngx_int_t ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
     ngx_uint_t n);
+
+/*
+ * Sets spans to where the n lines lie in a file of size bytes that
+ * ngx_http_wassiit_file_compact() has made of them, and sorts them.  The first
+ * of them, in the order of the former file, may be set already.  Returns
+ * NGX_OK; NGX_DECLINED: the lines don't lie there; NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file,
+    off_t size, ngx_http_wassiit_span_t *spans, ngx_uint_t n);
 
 
 #endif /* _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_ */

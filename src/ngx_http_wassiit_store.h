@@ -32,7 +32,7 @@ typedef struct {
     const ngx_wassiit_scopes_t       *scopes;
     uid_t                             user;     /* the workers' */
     ngx_msec_t                        waited;   /* for locks, all together */
-    ngx_http_wassiit_journal_t       *former;   /* or NULL */
+    ngx_http_wassiit_journals_t      *former;   /* or NULL */
     ngx_uint_t                        write;    /* open it for settle() */
 } ngx_http_wassiit_load_t;
 

@@ -62,8 +62,6 @@ static ngx_uint_t ngx_http_wassiit_zone_new_window(
     ngx_http_wassiit_zone_t *zone, const ngx_wassiit_rate_t *rate,
     uint32_t window, ngx_uint_t *most, ngx_uint_t *smaller);
 static size_t ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone);
-static void ngx_http_wassiit_zone_journal_set(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_journal_t *journal);
 static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_sweep(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone,
@@ -135,6 +133,15 @@ static ngx_inline uint64_t
 ngx_http_wassiit_zone_line(ngx_http_wassiit_record_t *rec)
 {
     return (uint64_t) rec->offset << LINE_BITS | rec->len;
+}
+
+
+static ngx_inline void
+ngx_http_wassiit_zone_set_span(ngx_http_wassiit_span_t *span,
+    ngx_http_wassiit_entry_t *p)
+{
+    span->offset = p->span >> LINE_BITS;
+    span->len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
 }
 
 
@@ -644,6 +651,7 @@ ngx_http_wassiit_zone_free_units(ngx_http_wassiit_zone_t *zone)
 void
 ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
+    ngx_http_wassiit_journal_t   journal;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
@@ -651,7 +659,13 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     ngx_http_wassiit_zone_lock(zone);
 
     /* workers that outlive us are not to take a part of it for the whole */
-    store(&sh->journal.foreign, 1);
+
+    ngx_http_wassiit_file_journal(&sh->journals, &journal);
+    journal.foreign = 1;
+    ngx_http_wassiit_file_journal_set(&sh->journals, &journal);
+
+    /* nor is a change that was begun before to go on */
+    sh->loads++;
 
     sh->hurry = 0;
     sh->left = 0;
@@ -673,39 +687,9 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_zone_sweep(zone);
     }
 
-    ngx_http_wassiit_zone_journal_set(sh, &zone->store->journal);
+    ngx_http_wassiit_file_journal_set(&sh->journals, &zone->store->journal);
 
     ngx_http_wassiit_zone_unlock(zone);
-}
-
-
-/*
- * Who dies in this leaves a file that is looked through, and of a change that
- * failed what was known before, or all.
- */
-
-static void
-ngx_http_wassiit_zone_journal_set(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_journal_t *journal)
-{
-    ngx_http_wassiit_journal_t  to;
-
-    store(&sh->journal.foreign, 1);
-
-    if (!journal->dead) {
-        store(&sh->journal.dead, 0);
-    }
-
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-
-    to = *journal;
-    to.foreign = 1;
-    to.dead = sh->journal.dead;
-
-    sh->journal = to;
-
-    store(&sh->journal.dead, journal->dead);
-    store(&sh->journal.foreign, journal->foreign);
 }
 
 
@@ -1687,7 +1671,7 @@ ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
 static ngx_int_t
 ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 {
-    if (load(&zone->sh->left)
+    if (load(&zone->sh->left) || zone->sh->loads != zone->loads
         || ngx_memcmp(zone->sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN)
            != 0)
     {
@@ -1707,10 +1691,12 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
 
     ngx_http_wassiit_zone_lock(zone);
 
+    zone->loads = zone->sh->loads;
+
     rc = ngx_http_wassiit_zone_current(zone);
 
     if (rc == NGX_OK) {
-        *journal = zone->sh->journal;
+        ngx_http_wassiit_file_journal(&zone->sh->journals, journal);
     }
 
     ngx_http_wassiit_zone_unlock(zone);
@@ -1719,10 +1705,10 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
 }
 
 
-ngx_http_wassiit_journal_t *
-ngx_http_wassiit_zone_journal(ngx_http_wassiit_zone_t *zone)
+ngx_http_wassiit_journals_t *
+ngx_http_wassiit_zone_journals(ngx_http_wassiit_zone_t *zone)
 {
-    return &zone->sh->journal;
+    return &zone->sh->journals;
 }
 
 
@@ -1731,20 +1717,28 @@ ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_span_t *span)
 {
     uint32_t                  *entry;
+    ngx_int_t                  rc;
     ngx_http_wassiit_entry_t  *p;
 
-    entry = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len);
+    rc = NGX_ABORT;
 
-    if (entry == NULL) {
-        return NGX_DECLINED;
+    ngx_http_wassiit_zone_lock(zone);
+
+    if (ngx_http_wassiit_zone_current(zone) == NGX_OK) {
+        entry = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len);
+        rc = NGX_DECLINED;
+
+        if (entry) {
+            p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*entry));
+
+            ngx_http_wassiit_zone_set_span(span, p);
+            rc = NGX_OK;
+        }
     }
 
-    p = ngx_http_wassiit_zone_at(zone->sh, ENTRY_UNIT(*entry));
+    ngx_http_wassiit_zone_unlock(zone);
 
-    span->offset = p->span >> LINE_BITS;
-    span->len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
-
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -1915,10 +1909,27 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
-    most = ngx_http_wassiit_zone_length(sh);
+
+    ngx_http_wassiit_zone_lock(zone);
+
+    most = 0;
+
+    if (ngx_http_wassiit_zone_current(zone) == NGX_OK) {
+        most = ngx_http_wassiit_zone_length(sh);
+    }
+
+    ngx_http_wassiit_zone_unlock(zone);
 
     spans = ngx_alloc((most + 1) * sizeof(ngx_http_wassiit_span_t), log);
     if (spans == NULL) {
+        return NULL;
+    }
+
+    ngx_http_wassiit_zone_lock(zone);
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        ngx_http_wassiit_zone_unlock(zone);
+        ngx_free(spans);
         return NULL;
     }
 
@@ -1927,14 +1938,15 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     for (i = 0; unit && i < most; i++) {
         p = ngx_http_wassiit_zone_at(sh, unit);
 
-        spans[i].offset = p->span >> LINE_BITS;
-        spans[i].len = p->span & (((uint64_t) 1 << LINE_BITS) - 1);
+        ngx_http_wassiit_zone_set_span(&spans[i], p);
         spans[i].id.len = p->id_len;
         spans[i].id.data = p->id;
         spans[i].owner = p;
 
         unit = p->next[0];
     }
+
+    ngx_http_wassiit_zone_unlock(zone);
 
     *n = i;
 
@@ -1963,7 +1975,7 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
                         | spans[i].len);
     }
 
-    ngx_http_wassiit_zone_journal_set(zone->sh, journal);
+    ngx_http_wassiit_file_journal_set(&zone->sh->journals, journal);
 
     ngx_http_wassiit_zone_unlock(zone);
 

@@ -31,6 +31,7 @@ typedef struct {
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
     size_t                        spare;    /* units that no load needs */
+    uint32_t                      loads;    /* as many as a change knows of */
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */
     unsigned                      admin:1;  /* wassiit_admin may change it */
@@ -130,10 +131,10 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
 
 /*
- * What is known of the partners' file: it lies in the zone, and stays as it is
- * as long as the caller holds the file's lock.
+ * What is known of the partners' file, as it lies in the zone: others may
+ * change it at any time, see ngx_http_wassiit_file_journal().
  */
-ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
+ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_journals(
     ngx_http_wassiit_zone_t *zone);
 
 /*
@@ -144,15 +145,17 @@ ngx_http_wassiit_journal_t *ngx_http_wassiit_zone_journal(
 
 /*
  * Is the zone still as this process's configuration says?  Then journal is set
- * to what is known of the partners' file.  Returns NGX_OK; NGX_AGAIN: it is not
- * open to changes yet; NGX_DECLINED: no.
+ * to what is known of the partners' file, and the zone is current until it is
+ * loaded again.  Returns NGX_OK; NGX_AGAIN: it is not open to changes yet;
+ * NGX_DECLINED: no.
  */
 ngx_int_t ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_journal_t *journal);
 
 /*
- * Where the partner's line lies in the file.  Returns NGX_OK, or NGX_DECLINED:
- * there is no such partner in the zone.
+ * Where the partner's line lies in the file.  Returns NGX_OK; NGX_DECLINED:
+ * there is no such partner in the zone; NGX_ABORT: the zone isn't current any
+ * more.
  */
 ngx_int_t ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_span_t *span);
@@ -176,7 +179,7 @@ ngx_int_t ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
 
 /*
  * The lines of all partners: an array of n spans, which the caller frees, or
- * NULL: memory is short.
+ * NULL: memory is short, or the zone isn't current any more.
  */
 ngx_http_wassiit_span_t *ngx_http_wassiit_zone_spans(
     ngx_http_wassiit_zone_t *zone, ngx_uint_t *n, ngx_log_t *log);

@@ -131,7 +131,8 @@ struct ngx_http_wassiit_zone_sh_s {
     /* writers only */
     pthread_mutex_t               mutex;
     uint64_t                      serial;
-    uint32_t                      load;     /* the number of loads */
+    uint32_t                      load;     /* of loads, and tries to */
+    uint32_t                      loads;    /* changes whenever one begins */
     uint32_t                      units;    /* all of them, with number 0 */
     uint32_t                      fresh;    /* the first never used */
     uint32_t                      free;     /* the longest at rest, or 0 */
@@ -142,7 +143,7 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      hurry;    /* no waiting for what rests */
     uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
-    ngx_http_wassiit_journal_t    journal;
+    ngx_http_wassiit_journals_t   journals;
 };
 
 

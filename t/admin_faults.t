@@ -514,6 +514,23 @@ subtest 'a change that is killed where one was refused' => sub {
     $server->stop;
 };
 
+subtest 'a worker that is killed where it takes out what was refused' => sub {
+    my $server = start_to_kill(atlas_and_rif());
+    my $file = file($server);
+    dead($server, [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ],
+         PATCH => 'partners/atlas', { name => 'No' });
+
+    faults('fsync file -1 0');
+    is(patch($server, 'rif', name => 'Killed'), undef, 'killed');
+    ok(file($server) eq $file, 'the file is as it was, but for its time');
+    faults();
+    is(patch($server, 'rif', name => 'After')->status, 200, 'the next change');
+    is(get($server, 'atlas')->json->{name}, 'Atlas', 'what was refused is not there');
+    not_edited($server);
+    loads($server);
+    $server->stop;
+};
+
 sub start_to_kill {
     return start($_[0], allow_log => qr/$CRIT|exited on signal 9/);
 }

@@ -93,7 +93,8 @@ static char                    unit_store_made[STORE_TEXT];
 
 static ngx_http_wassiit_store_t    *unit_store;     /* the one loaded last */
 static ngx_http_wassiit_journal_t   unit_store_journal;
-static ngx_http_wassiit_journal_t  *unit_store_former;
+static ngx_http_wassiit_journals_t  unit_store_told;
+static ngx_http_wassiit_journals_t *unit_store_former;
 static ngx_http_wassiit_load_t      unit_store_how;
 static ngx_http_wassiit_file_t      unit_store_file;
 
@@ -1509,7 +1510,9 @@ unit_store_append_fails(void)
                 && unit_store_journal.size == (off_t) base,
                 "but is known not to count");
 
-        unit_store_former = &unit_store_journal;
+        ngx_http_wassiit_file_journal_set(&unit_store_told,
+                                          &unit_store_journal);
+        unit_store_former = &unit_store_told;
         unit_ok(unit_store_load(0) && unit_store->partners == 2,
                 "nor does it for who loads the file now");
         unit_store_leave();

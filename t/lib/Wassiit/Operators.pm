@@ -46,6 +46,10 @@ wrong; dies if either fails.
 The partners as the file has them: the last line of an id counts. Dies if a
 line is no JSON.
 
+=item edit($server)
+
+As an editor, puts a new file with the same partners in place of theirs.
+
 =item settle($server, $state, %how)
 
 Finds out what became of the changes that weren't answered. Each of them is
@@ -101,7 +105,7 @@ use Digest::SHA ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(operators_conf start_operators admin kill_all revive in_file settle
+our @EXPORT = qw(operators_conf start_operators admin kill_all revive in_file edit settle
                  faults test_seed $Operator);
 
 our $Operator = make_key('an operator');
@@ -249,6 +253,17 @@ sub in_file {
     }
 
     return \%partners;
+}
+
+
+sub edit {
+    my ($server) = @_;
+    my $path = $server->dir . "/conf/$File";
+    my ($uid, $gid) = (stat $path)[4, 5];
+
+    Wassiit::_write("$path.edited", Wassiit::_read($path), 0600);
+    chown $uid, $gid, "$path.edited";
+    rename "$path.edited", $path or die "$path: $!";
 }
 
 
