@@ -1322,6 +1322,13 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
                                             "written, see the error log. "
                                             "Nothing was changed.");
 
+    case NGX_HTTP_WASSIIT_CHANGE_NO_FD:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "All file descriptors are in use, "
+                                            "see the error log. Nothing was "
+                                            "changed. Try again, and raise "
+                                            "worker_rlimit_nofile.");
+
     case NGX_HTTP_WASSIIT_CHANGE_BUSY:
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                                             "The partners' file is locked by "

@@ -35,6 +35,8 @@ typedef struct {
 } ngx_http_wassiit_work_t;
 
 
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_no_file(
+    ngx_http_wassiit_file_t *file);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_locked(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_known(
@@ -113,14 +115,18 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->file.log = log;
     work->file.level = NGX_LOG_CRIT;
     work->file.moves = NULL;
+    work->file.unopened = 0;
 
     rc = ngx_http_wassiit_file_open(&work->file,
                                     NGX_HTTP_WASSIIT_FILE_WRITE);
 
     if (rc != NGX_OK) {
+        changed = (rc == NGX_AGAIN)
+                  ? NGX_HTTP_WASSIIT_CHANGE_BUSY
+                  : ngx_http_wassiit_change_no_file(&work->file);
         ngx_free(work);
-        return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_BUSY
-                                 : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+
+        return changed;
     }
 
     work->zone = change->zone;
@@ -135,6 +141,10 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 
     changed = ngx_http_wassiit_change_locked(change, work);
 
+    if (changed == NGX_HTTP_WASSIIT_CHANGE_NO_DISK) {
+        changed = ngx_http_wassiit_change_no_file(&work->file);
+    }
+
     ngx_http_wassiit_file_close(&work->file);
 
     /* the arena is wiped whenever it is left */
@@ -145,6 +155,16 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     ngx_free(work);
 
     return changed;
+}
+
+
+/* A file that can't be opened needn't be at fault. */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_no_file(ngx_http_wassiit_file_t *file)
+{
+    return (file->unopened == EMFILE || file->unopened == ENFILE)
+           ? NGX_HTTP_WASSIIT_CHANGE_NO_FD : NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
 }
 
 

@@ -16,6 +16,8 @@
 static ngx_int_t ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
 static int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
+static void ngx_http_wassiit_file_unopened(ngx_http_wassiit_file_t *file,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file,
     off_t size, uint32_t *crc);
 static ngx_uint_t ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file);
@@ -93,6 +95,8 @@ ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
         }
 
         err = ngx_errno;
+        file->unopened = (rc == NGX_ERROR) ? err : 0;
+
         ngx_http_wassiit_path_log(&file->path, rc, &file->name, file->level,
                                   file->log);
         ngx_set_errno(err);
@@ -146,6 +150,16 @@ failed:
     ngx_set_errno(err);
 
     return rc;
+}
+
+
+static void
+ngx_http_wassiit_file_unopened(ngx_http_wassiit_file_t *file, ngx_str_t *name)
+{
+    file->unopened = ngx_errno;
+
+    ngx_http_wassiit_path_log(&file->path, NGX_ERROR, name, file->level,
+                              file->log);
 }
 
 
@@ -874,13 +888,19 @@ ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
 static ngx_int_t
 ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file)
 {
-    if (ngx_http_wassiit_file_sync_folder(file) == -1) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      "fsync() of the folder of \"%V\" failed", &file->name);
-        return NGX_ERROR;
+    if (ngx_http_wassiit_file_sync_folder(file) == 0) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    if (ngx_errno == EMFILE || ngx_errno == ENFILE) {
+        ngx_http_wassiit_file_unopened(file, &file->name);
+
+    } else {
+        ngx_log_error(file->level, file->log, ngx_errno,
+                      "fsync() of the folder of \"%V\" failed", &file->name);
+    }
+
+    return NGX_ERROR;
 }
 
 
@@ -960,8 +980,7 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
                      O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
 
     if (next.fd == NGX_INVALID_FILE) {
-        ngx_log_error(file->level, file->log, ngx_errno,
-                      ngx_open_file_n " \"%V\" failed", &next.name);
+        ngx_http_wassiit_file_unopened(file, &next.name);
         ngx_free(buffer);
         return NGX_ERROR;
     }

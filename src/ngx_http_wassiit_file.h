@@ -34,6 +34,7 @@ struct ngx_http_wassiit_file_s {
     uint64_t                          ino;
     off_t                             size;
     int64_t                           mtime;    /* nanoseconds */
+    ngx_err_t                         unopened; /* why the last one wasn't */
     unsigned                          writable:1;
 
     /*

@@ -421,9 +421,36 @@ void
 ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log)
 {
+    ngx_err_t    err;
+    const char  *advice;
+
+    err = ngx_errno;
+
     if (rc != NGX_DECLINED) {
-        ngx_log_error(level, log, ngx_errno, ngx_open_file_n " \"%V\" failed",
-                      file);
+
+        /* neither the file nor its disk is at fault */
+
+        switch (err) {
+
+        case EMFILE:
+            advice = (ngx_process == NGX_PROCESS_WORKER)
+                     ? ": all descriptors are in use, raise "
+                       "worker_rlimit_nofile"
+                     : ": all descriptors are in use, raise the limit of open "
+                       "files (\"ulimit -n\")";
+            break;
+
+        case ENFILE:
+            advice = ": all descriptors of the system are in use, raise "
+                     "fs.file-max";
+            break;
+
+        default:
+            advice = "";
+        }
+
+        ngx_log_error(level, log, err, ngx_open_file_n " \"%V\" failed%s",
+                      file, advice);
 
     } else if (path->fault == ngx_http_wassiit_path_is_odd) {
         ngx_log_error(level, log, 0, "file \"%V\" %s", file, path->fault);

@@ -31,7 +31,7 @@ BEGIN {
 use lib 't/lib';
 use Fcntl qw(F_SETLEASE F_WRLCK);
 use JSON::PP ();
-use POSIX qw(EACCES EIO ENOSPC EROFS SIGCHLD);
+use POSIX qw(EACCES EIO EMFILE ENFILE ENOSPC EROFS SIGCHLD);
 use Test::More;
 use Front;
 use Wassiit;
@@ -78,10 +78,11 @@ sub slurp {
 
 sub conf {
     my (%with) = (file => 'state/partners.jsonl', zone => '1m', workers => 2,
-                  rate => '100r/m', @_);
+                  rate => '100r/m', main => '', @_);
 
     return <<"END";
 worker_processes $with{workers};
+$with{main}
 http {
     wassiit_scopes partners.manage;
     wassiit_zone zone=partners:$with{zone} file=$with{file} rate=$with{rate};
@@ -421,6 +422,62 @@ if (!defined $ENV{WASSIIT_SMALL}) {
             loads($server);
         };
 
+        $server->stop;
+    };
+}
+
+
+# ---- descriptors
+
+sub no_descriptor {
+    my ($r, $what) = @_;
+    is(verdict($r), '503 unavailable', $what);
+    like($r->body, qr/worker_rlimit_nofile/, 'and the answer names the remedy');
+}
+
+subtest 'descriptors are used up' => sub {
+    my $server = start(atlas_and_rif(), workers => 1,
+        main => 'worker_rlimit_nofile 50; events { worker_connections 500; }',
+        allow_log => qr/\[crit\] .*(?:accept4\(\)|partners\.jsonl").* \(24: /);
+    my $file = file($server);
+    my $client = Wassiit::Client->new($server->port(2));
+    my @patch = request('PATCH', 'partners/atlas', { name => 'After' });
+    is($client->request(request('GET', 'partners/atlas'))->status, 200, 'a connection');
+
+    my @idle = map { Wassiit::Client->new($server->port) } 1 .. 60;
+    ok($server->wait_log(qr/accept4\(\) failed \(24: /), 'no more are accepted');
+    no_descriptor($client->request(@patch), 'a change is refused');
+    like($server->error_log, qr/open\(\) ".*partners\.jsonl" failed: all descriptors are in use, raise worker_rlimit_nofile \(24: /,
+         'and the log tells why');
+    ok(file($server) eq $file, 'the file is as it was');
+
+    $_->close for @idle;
+    ok(wait_for { $client->request(@patch)->status == 200 }, 'later on it is made');
+    loads($server);
+    $server->stop;
+};
+
+for my $row ([ 'the system', 'open file ' . ENFILE, qr/raise fs\.file-max \(23: / ],
+             [ 'the folder', 'open folder ' . EMFILE, qr/raise worker_rlimit_nofile \(24: / ])
+{
+    my ($what, $fault, $log) = @$row;
+
+    subtest "no descriptor is left: $what" => sub {
+        my $server = start(atlas_and_rif(), allow_log => qr/all descriptors/);
+        my ($file, $zone) = (file($server), zone($server));
+        faults($fault);
+        no_descriptor(patch($server, 'atlas', name => 'No'), 'a change is refused');
+        like($server->error_log, $log, 'and the log tells why');
+        faults();
+        ok(file($server) eq $file, 'the file is as it was');
+        is_deeply(zone($server), $zone, 'so is the zone');
+        is(patch($server, 'atlas', name => 'After')->status, 200, 'then it is made');
+
+        faults('open file ' . EMFILE);
+        like($server->reload, qr/emerg.*all descriptors are in use, .*ulimit -n/,
+             'a reload tells the same');
+        faults();
+        loads($server);
         $server->stop;
     };
 }

@@ -7,7 +7,7 @@
  *
  * CALL is open, write (pwrite too), ftruncate, fsync or rename. KIND is what
  * it is made on: "file" ends in .jsonl, "compact" in .jsonl.compact, "folder"
- * is any folder. FROM is for write: a disk that is full, no byte from this one
+ * is any folder that is opened as such. FROM is for write: a disk that is full, no byte from this one
  * on gets written, those before it do. What isn't named is made as always.
  *
  *     fsync folder ERRNO FROM
@@ -182,9 +182,12 @@ faults_fail(const char *call, const char *kind, off_t *from)
 static int
 faults_openat(int fd, const char *path, int flags, mode_t mode)
 {
-    off_t  from;
+    off_t        from;
+    const char  *kind;
 
-    if (faults_fail("open", faults_kind(path), &from)) {
+    kind = (flags & O_DIRECTORY) ? "folder" : faults_kind(path);
+
+    if (faults_fail("open", kind, &from)) {
         return -1;
     }
 
