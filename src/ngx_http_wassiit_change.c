@@ -65,6 +65,8 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_agree(
     ngx_http_wassiit_changed_e answer);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static void ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_record_t *rec);
 static void ngx_http_wassiit_change_place(ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_room(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
@@ -784,6 +786,8 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
         return ngx_http_wassiit_change_bad_line(change, work);
     }
 
+    ngx_http_wassiit_change_made(change, rec);
+
     changed = ngx_http_wassiit_change_room(change, work, rec);
 
     if (changed != NGX_HTTP_WASSIIT_CHANGED) {
@@ -828,6 +832,26 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
     }
 
     return changed;
+}
+
+
+/* A key that is made now works at once, whatever the wall clock does next. */
+
+static void
+ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_record_t *rec)
+{
+    ngx_uint_t               i;
+    ngx_http_wassiit_key_t  *key;
+
+    for (i = 0; i < rec->nkeys; i++) {
+        key = &rec->keys[i];
+
+        key->made = (change->made.len == NGX_WASSIIT_KEY_LEN
+                     && key->id.len == NGX_HTTP_WASSIIT_MADE_ID
+                     && ngx_memcmp(key->id.data, change->made_id, key->id.len)
+                        == 0);
+    }
 }
 
 
@@ -1059,9 +1083,12 @@ ngx_http_wassiit_change_keys(ngx_http_wassiit_change_t *change, json_t *json)
 
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_ROTATE) {
 
-        /* at once: in every worker, though one's clock may be a bit behind */
+        if (change->grace == 0) {
+            /* an expired key would work again if the clock is stepped back */
+            (void) json_array_clear(keys);
+        }
 
-        expires = change->now + (change->grace ? change->grace : -1);
+        expires = change->now + change->grace;
 
         json_array_foreach(keys, i, key) {
             if (ngx_http_wassiit_change_expires(key) > expires

@@ -435,6 +435,7 @@ ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
 
     key->created = INT64_MIN;
     key->expires = INT64_MAX;
+    key->made = 0;
 
     json_object_foreach(json, field, value) {
 

@@ -34,6 +34,7 @@ typedef struct {
     ngx_str_t                         id;
     int64_t                           created;  /* Unix seconds, inclusive */
     int64_t                           expires;  /* Unix seconds, exclusive */
+    ngx_uint_t                        made;     /* works before created, too */
 } ngx_http_wassiit_key_t;
 
 

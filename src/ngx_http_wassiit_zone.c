@@ -81,6 +81,8 @@ static void ngx_http_wassiit_zone_remove_keys(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t unit);
 static void ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_slot_t *slot, ngx_http_wassiit_key_t *key);
+static void ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_key_t *key, uint32_t unit, ngx_uint_t most);
 static ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_slot(
@@ -1123,7 +1125,12 @@ static void
 ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_slot_t *slot, ngx_http_wassiit_key_t *key)
 {
-    if (slot->created == key->created && slot->expires == key->expires
+    u_char  made;
+
+    made = (key->made || (slot->made && slot->created == key->created));
+
+    if (slot->made == made
+        && slot->created == key->created && slot->expires == key->expires
         && slot->id_len == key->id.len
         && ngx_memcmp(slot->id, key->id.data, key->id.len) == 0)
     {
@@ -1134,6 +1141,7 @@ ngx_http_wassiit_zone_key_change(ngx_http_wassiit_zone_sh_t *sh,
 
     store(&slot->created, ngx_max(slot->created, key->created));
     store(&slot->expires, ngx_min(slot->expires, key->expires));
+    store(&slot->made, made);
 
     slot->id_len = key->id.len;
     ngx_memcpy(slot->id, key->id.data, key->id.len);
@@ -1194,6 +1202,7 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
     slot->created = key->created;
     slot->expires = key->expires;
     slot->last_used = 0;
+    slot->made = (key->made != 0);
     slot->id_len = key->id.len;
     ngx_memcpy(slot->id, key->id.data, key->id.len);
     ngx_memcpy(slot->digest, key->digest, NGX_WASSIIT_DIGEST_LEN);
@@ -1658,11 +1667,56 @@ ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
 {
     uint64_t  time;
 
+    ngx_http_wassiit_zone_inherit(former, zone);
+
     /* by then no worker that uses it accepts connections any more */
     time = ngx_http_wassiit_zone_clock() + ZONE_LEAVE;
 
     store(&zone->sh->opens, time);
     store(&former->sh->left, time);
+}
+
+
+/* The wall clock may have been stepped back since a key was made. */
+
+static void
+ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone)
+{
+    uint32_t                   unit, owner, at;
+    uint32_t                  *entry;
+    ngx_uint_t                 n;
+    ngx_http_wassiit_slot_t   *slot, *ours;
+    ngx_http_wassiit_entry_t  *p;
+
+    ngx_http_wassiit_zone_lock(former);
+    ngx_http_wassiit_zone_lock(zone);
+
+    for (unit = former->sh->first[0]; unit; unit = p->next[0]) {
+        p = ngx_http_wassiit_zone_at(former->sh, unit);
+
+        for (n = 0; /* void */ ; n++) {
+            slot = ngx_http_wassiit_zone_slot(former->sh, unit, n, &at);
+
+            if (slot == NULL) {
+                break;
+            }
+
+            if (!slot->used || !slot->made) {
+                continue;
+            }
+
+            ours = ngx_http_wassiit_zone_lookup_key(zone->sh, slot->digest,
+                                                    &entry, &owner);
+
+            if (ours && ours->created == slot->created) {
+                store(&ours->made, 1);
+            }
+        }
+    }
+
+    ngx_http_wassiit_zone_unlock(zone);
+    ngx_http_wassiit_zone_unlock(former);
 }
 
 

@@ -52,7 +52,8 @@ typedef struct {
 typedef struct {
     uint64_t                      serial;
     uint64_t                      scopes;
-    int64_t                       created;  /* of the key: Unix seconds */
+    int64_t                       created;  /* of the key: Unix seconds, or
+                                               INT64_MIN: it works at once */
     int64_t                       expires;  /* of the key: Unix seconds */
     uint32_t                      unit;
 
@@ -125,7 +126,8 @@ void ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone,
 /*
  * Has a zone, which may be changed, take the place of a former one whose memory
  * is another: who still looks up keys in that is told, after two seconds, that
- * nothing in it holds any more; until then changes of the new one wait.
+ * nothing in it holds any more; until then changes of the new one wait.  A key
+ * that was made in the former zone works before its time in this one, too.
  */
 void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
@@ -170,7 +172,9 @@ ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
 
 /*
  * Adds, changes or removes the partner as the record says; it is in force for
- * every look-up that begins after the return.  There must be room.  Returns
+ * every look-up that begins after the return.  A key that is marked as made
+ * works from then on, whatever the wall clock does, until its created is
+ * changed or the zone's memory goes.  There must be room.  Returns
  * NGX_OK; NGX_DECLINED if the zone isn't current any more: nothing is done;
  * NGX_ERROR if there was no room, which is logged.
  */

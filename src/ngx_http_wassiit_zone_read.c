@@ -149,7 +149,7 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         partner->unit = unit;
         partner->slot = slot;
         partner->serial = p->serial;
-        partner->created = slot->created;
+        partner->created = slot->made ? INT64_MIN : slot->created;
         partner->expires = slot->expires;
         partner->enabled = state->enabled;
         partner->scopes = state->scopes;

@@ -63,6 +63,7 @@ typedef struct {
     int64_t                       expires;
     uint32_t                      last_used;  /* seconds, or 0 */
     u_char                        used;
+    u_char                        made;     /* works before created, too */
     u_char                        id_len;
     u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
 } ngx_http_wassiit_slot_t;

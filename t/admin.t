@@ -740,10 +740,10 @@ subtest 'rotation' => sub {
     }
 
     $new = $rotate->('p7', { grace => '0' });
-    at_door($server, 'key of p7', '401 expired_key', 'at once: the old one is refused');
+    at_door($server, 'key of p7', '401 invalid_key', 'at once: the old one is refused');
     at_door($server, $new, 200, 'the new one works');
     my $newer = $rotate->('p7', { grace => '0' });
-    at_door($server, $new, '401 expired_key', 'again: it is the old one now');
+    at_door($server, $new, '401 invalid_key', 'again: it is the old one now');
     at_door($server, $newer, 200, 'the newer works');
 
     my @before = file_lines($server);
@@ -768,6 +768,72 @@ subtest 'rotation' => sub {
     at_door($server, 'key of p3', '401 expired_key', 'it is, too');
     at_door($server, 'key of p1', 200, 'another is not yet');
     ends_in_secrecy($server);
+};
+
+
+# A key is made, and the clock isn't where it was any more.
+
+subtest 'the wall clock is stepped back' => sub {
+    local @ENV{qw(LD_PRELOAD WASSIIT_CLOCK)};
+    my ($now, $day) = (1_800_000_000, 86400);
+    my $clock = Wassiit::Clock->new($now);
+    my $server = start_with({ id => 'atlas', keys => [ hand_key('k1', 'an old key') ] },
+        { id => 'rif', keys => [ hand_key('k1', 'not yet', created => iso($now)) ] });
+    my %key = (new => answers($server, 201, 'a partner', POST => 'partners', { id => 'new' })
+                      ->json->{key});
+    my $make = sub {
+        my ($path, @body) = @_;
+        return answers($server, 201, $path, POST => "partners/$path", @body)->json->{key};
+    };
+
+    $key{one} = $make->('rif/keys');
+    $key{two} = $make->('atlas/keys/rotate', { grace => '1h' });
+    my $all = sub {
+        my ($what) = @_;
+        is(join(' ', map { verdict(ask($server, $_)) } @key{qw(new one two)}, 'an old key'),
+           '200 200 200 200', $what);
+        at_door($server, 'not yet', '401 invalid_key', 'but one that has time yet');
+    };
+
+    for my $back (30, $day, 400 * $day) {
+        $clock->set($now - $back);
+        $all->("all keys work, $back seconds before");
+    }
+
+    $clock->set($now - $day);
+    is($server->reload, '', 'a reload');
+    $all->('they work');
+    answers($server, 200, 'a change', PATCH => 'partners/rif', { name => 'Rif' });
+    $all->('they work');
+    $server->conf($CONF =~ s/api:4m/api:3m/r);
+    is($server->reload, '', 'a reload with another size');
+    $all->('they work');
+
+    # one is ended: no clock brings it back
+    $key{last} = wait_for {
+        my $r = call($server, POST => 'partners/atlas/keys/rotate', { grace => '0' });
+        $r->status == 201 && $r->json->{key};
+    };
+    for my $time ($now - 2 * $day, $now - $day, $now, $now + $day) {
+        $clock->set($time);
+        at_door($server, $_, '401 invalid_key', 'a key that was ended') for 'an old key', $key{two};
+        at_door($server, $key{last}, 200, 'the one in its place works');
+    }
+    my ($line) = grep { /"atlas"/ } reverse file_lines($server);
+    is(() = $line =~ /"sha256"/g, 1, 'the file has no other');
+
+    # what is written by hand counts, as in any key
+    $clock->set($now - $day);
+    my ($made) = grep { $_->{id} ne 'k1' } @{ state_of($server, 'rif')->{keys} };
+    my $file = join '', map { "$_\n" } file_lines($server);
+    my $later = iso($now - 10);
+    $file =~ s/("id":"$made->{id}",(?:(?!\}).)*"created":")[^"]+/$1$later/g or die $file;
+    partners_file($server->dir . "/conf/$FILE", $file);
+    is($server->reload, '', 'a reload');
+    at_door($server, $key{one}, '401 invalid_key', 'a time that was set by hand');
+    $clock->set($now - 10);
+    at_door($server, $key{one}, 200, 'until it comes');
+    $server->stop;
 };
 
 
@@ -1210,7 +1276,7 @@ subtest 'a body that was looked at before' => sub {
     my $r = $ask->('partners/atlas/keys/rotate', '{"grace":"0"}');
     is(outcome($r), 201, 'a rotation at once');
     shown($r->json->{key});
-    at_door($server, 'key of atlas', '401 expired_key', 'is one at once');
+    at_door($server, 'key of atlas', '401 invalid_key', 'is one at once');
     ends_in_secrecy($server);
 };
 

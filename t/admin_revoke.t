@@ -204,7 +204,7 @@ subtest 'an old worker knows what a new one has changed' => sub {
         } (
             [ revoked => '401 invalid_key', DELETE => '/keys/KEY' ],
             [ deleted => '401 invalid_key', DELETE => '' ],
-            [ rotated => '401 expired_key', POST => '/keys/rotate', { grace => '0' } ],
+            [ rotated => '401 invalid_key', POST => '/keys/rotate', { grace => '0' } ],
             [ disabled => '403 partner_disabled', PATCH => '', { enabled => $OFF } ],
             [ scopeless => '403 insufficient_scope', PATCH => '', { scopes => [] } ],
             [ slow => '429 rate_limited', PATCH => '', { rate => '1r/d' } ],

@@ -7,8 +7,9 @@
  *
  * CALL is open, write (pwrite too), ftruncate, fsync or rename. KIND is what
  * it is made on: "file" ends in .jsonl, "compact" in .jsonl.compact, "folder"
- * is any folder that is opened as such. FROM is for write: a disk that is full, no byte from this one
- * on gets written, those before it do. What isn't named is made as always.
+ * is any folder that is opened as such. FROM is for write: a disk that is full,
+ * no byte from this one on gets written, those before it do. What isn't named
+ * is made as always.
  *
  *     fsync folder ERRNO FROM
  *

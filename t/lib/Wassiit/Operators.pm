@@ -640,7 +640,6 @@ sub _what {
     if ($what eq 'rotate') {
         return ($id, 201, POST => "/$id/keys/rotate", { grace => '0' }, sub {
             my ($new, $answer) = @_;
-            $new->{expired}{$_} = 1 for @keys;
             $new->{keys} = {};
             return $self->_key($id, $new, $answer);
         });
