@@ -634,6 +634,29 @@ subtest 'a change whose worker was killed before it wrote a byte' => sub {
     $server->stop;
 };
 
+# What others bring into force has to be on the disk, too.
+
+for my $edited ('', ', in a file that was edited') {
+    subtest "a change whose worker was killed before it was on the disk$edited" => sub {
+        my $server = start_to_kill(atlas_and_rif());
+        replace($server, file($server)) if $edited;
+
+        faults('fsync file -2 ' . (1 + length file($server)));
+        is(patch($server, 'atlas', name => 'Killed'), undef, 'killed');
+        like(file($server), qr/Killed/, 'its line is in the file');
+
+        faults('fsync file ' . EIO);
+        no_storage(patch($server, 'rif', name => 'No'), 'the next change');
+        is(get($server, 'atlas')->json->{name}, 'Atlas', 'who looks does not find it yet');
+        faults();
+        finds($server, 'atlas', 'Killed', 'but when it is on the disk');
+        is(patch($server, 'rif', name => 'After')->status, 200, 'changes go on');
+        not_edited($server) if !$edited;
+        loads($server);
+        $server->stop;
+    };
+}
+
 subtest 'a worker that was killed while it compacted' => sub {
     my $server = start_to_kill(line(partner('atlas', 'atlas-key')));
     my $n = 0;

@@ -17,7 +17,8 @@
  *
  *     fsync KIND -1 FROM
  *
- * Who makes the call for what has FROM bytes or more is killed after it.
+ * Who makes the call for what has FROM bytes or more is killed after it; with
+ * -2, before it.
  *
  *     write KIND -1
  *
@@ -386,6 +387,10 @@ fsync(int fd)
 
     if (code > 0) {
         code = 0;
+    }
+
+    while (code == -2 && fstat(fd, &st) == 0 && st.st_size >= from) {
+        (void) kill(getpid(), SIGKILL);
     }
 
     if (syscall(SYS_fsync, fd) == -1) {
