@@ -191,7 +191,9 @@ subtest 'scopes and rate change together' => sub {
         my $uri = $_;
         Front::Traffic::start {
             $client //= Wassiit::Client->new($admin);
-            my $answer = admin($client, GET => $uri)->json;
+            my $r = admin($client, GET => $uri);
+            return $r->status . ' ' . $r->body if $r->status != 200;
+            my $answer = $r->json;
             my $partner = $answer->{partners} ? $answer->{partners}[0] : $answer;
             my $window = $partner->{window};
             return 'another limit' if $window && "$window->{limit}r/m" ne $partner->{rate};

@@ -167,7 +167,7 @@ sub start_operators {
         files => {
             $File => $with{partners} // [],
             'operators.jsonl' => [
-                partner('ops', $Operator, scopes => ['partners.manage'], rate => '10000r/s') ],
+                partner('ops', $Operator, scopes => ['partners.manage'], rate => '1000000r/s') ],
         });
 }
 
