@@ -54,8 +54,7 @@ faults();
 # "CALL KIND ERRNO [FROM]", see t/lib/faults.c; without any, all is well again.
 
 sub faults {
-    put($FAULTS, join '', map { "$_\n" } @_);
-    chmod 0644, $FAULTS;
+    put($FAULTS, join('', map { "$_\n" } @_), 0644);
 }
 
 # In one step, as it is read at any time.
