@@ -64,6 +64,13 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_PAYLOAD_AUDIO       4
 #define NGX_HTTP_WASSIIT_PAYLOAD_DOCUMENT    5
 
+/* what is wrong with a Content-Type, or with what stands beside it */
+
+#define NGX_HTTP_WASSIIT_MEDIA_TYPE          0
+#define NGX_HTTP_WASSIIT_MEDIA_TWICE         1
+#define NGX_HTTP_WASSIIT_MEDIA_CHARSET       2
+#define NGX_HTTP_WASSIIT_MEDIA_CODING        3
+
 /* bytes of a body that is checked as JSON */
 #define NGX_HTTP_WASSIIT_JSON_MAX         65536
 
@@ -152,6 +159,8 @@ struct ngx_http_wassiit_body_s {
     ngx_wassiit_hmac_key_t         key;         /* to sign with */
     ngx_str_t                      sent;        /* signature to verify */
     ngx_uint_t                     payload;     /* the rule to check */
+    ngx_uint_t                     media;       /* why its type is refused */
+    ngx_str_t                      media_name;  /* charset or coding, for JSON */
     ngx_wassiit_multipart_t       *multipart;
     off_t                          size;        /* bytes seen */
 

@@ -24,8 +24,12 @@ typedef struct {
 static ngx_int_t ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_uint_t ngx_http_wassiit_payload_is_form(ngx_uint_t payload);
-static ngx_str_t *ngx_http_wassiit_payload_type(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_str_t *type);
+static ngx_str_t *ngx_http_wassiit_payload_type(ngx_http_request_t *r,
+    ngx_http_wassiit_body_t *body);
+static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_str_t *type,
+    ngx_http_wassiit_body_t *body);
+static ngx_int_t ngx_http_wassiit_payload_media(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
 static ngx_int_t ngx_http_wassiit_payload_json(ngx_http_request_t *r,
@@ -91,13 +95,12 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
 
     body->payload = wlcf->payload;
 
-    type = ngx_http_wassiit_payload_type(r);
+    type = ngx_http_wassiit_payload_type(r, body);
 
     if (!ngx_http_wassiit_payload_is_form(wlcf->payload)) {
 
-        if (type == NULL || !ngx_http_wassiit_payload_is_json(type)) {
-            return ngx_http_wassiit_refuse(r, ctx,
-                                     NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
+        if (type == NULL || !ngx_http_wassiit_payload_is_json(type, body)) {
+            return ngx_http_wassiit_payload_media(r, ctx);
         }
 
         if (r->headers_in.content_length_n > NGX_HTTP_WASSIIT_JSON_MAX) {
@@ -120,9 +123,13 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
                                         type->len);
     }
 
-    if (rc == NGX_DECLINED) {
-        return ngx_http_wassiit_refuse(r, ctx,
-                                     NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
+    if (rc == NGX_ABORT) {
+        body->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+        body->media_name = body->multipart->charset;
+    }
+
+    if (rc == NGX_DECLINED || rc == NGX_ABORT) {
+        return ngx_http_wassiit_payload_media(r, ctx);
     }
 
     if (rc == NGX_ERROR) {
@@ -153,11 +160,12 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 /*
  * The Content-Type; NULL if there is none, or two, of which a backend might
  * take the other, or a Content-Encoding, behind which it would find another
- * body than we.
+ * body than we: body->media then tells which.
  */
 
 static ngx_str_t *
-ngx_http_wassiit_payload_type(ngx_http_request_t *r)
+ngx_http_wassiit_payload_type(ngx_http_request_t *r,
+    ngx_http_wassiit_body_t *body)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -174,16 +182,25 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (&h[i] != type
-                && ((h[i].key.len == names[0].len
-                     && ngx_strncmp(h[i].lowcase_key, names[0].data,
-                                    names[0].len)
-                        == 0)
-                    || (h[i].key.len == names[1].len
-                        && ngx_strncmp(h[i].lowcase_key, names[1].data,
-                                       names[1].len)
-                           == 0)))
+
+            if (&h[i] == type) {
+                continue;
+            }
+
+            if (h[i].key.len == names[0].len
+                && ngx_strncmp(h[i].lowcase_key, names[0].data, names[0].len)
+                   == 0)
             {
+                body->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
+                return NULL;
+            }
+
+            if (h[i].key.len == names[1].len
+                && ngx_strncmp(h[i].lowcase_key, names[1].data, names[1].len)
+                   == 0)
+            {
+                body->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
+                body->media_name = h[i].value;
                 return NULL;
             }
         }
@@ -193,12 +210,44 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r)
 }
 
 
+/* A 415, with so much of the client's word as can stand in JSON as it is. */
+
+static ngx_int_t
+ngx_http_wassiit_payload_media(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    u_char     *p;
+    size_t      i;
+    ngx_str_t  *name;
+
+    name = &ctx->body->media_name;
+    name->len = ngx_min(name->len, NGX_WASSIIT_QUOTE);
+
+    p = ngx_pnalloc(r->pool, NGX_WASSIIT_QUOTE);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        p[i] = (isalnum(name->data[i])
+                || ngx_strchr(" ,-._:+", name->data[i]))
+               && name->data[i] ? name->data[i] : '?';
+    }
+
+    name->data = p;
+
+    return ngx_http_wassiit_refuse(r, ctx,
+                                   NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE);
+}
+
+
 /* application/json, of no other charset than UTF-8 */
 
 static ngx_uint_t
-ngx_http_wassiit_payload_is_json(ngx_str_t *type)
+ngx_http_wassiit_payload_is_json(ngx_str_t *type,
+    ngx_http_wassiit_body_t *body)
 {
-    u_char      *p, *last;
+    u_char      *p, *last, *next;
     size_t       len;
     ngx_uint_t   i;
 
@@ -226,13 +275,12 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type)
         return 1;
     }
 
+    body->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+
     p += sizeof("charset") - 1;
+    next = ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1);
 
-    if (ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1)) {
-        return 0;
-    }
-
-    for (i = 0; i < 2; i++) {
+    for (i = 0; next == NULL && i < 2; i++) {
         len = ngx_strlen(utf8[i]);
 
         if ((size_t) (last - p) >= len
@@ -242,6 +290,22 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type)
             return 1;
         }
     }
+
+    /* of two, the second is the one that is too much */
+
+    p = next ? next + sizeof("charset") - 1 : p;
+
+    while (p < last && ngx_strchr("= \t\"", *p)) {
+        p++;
+    }
+
+    body->media_name.data = p;
+
+    while (p < last && !ngx_strchr("; \t\"", *p)) {
+        p++;
+    }
+
+    body->media_name.len = p - body->media_name.data;
 
     return 0;
 }

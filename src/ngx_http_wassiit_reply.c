@@ -71,6 +71,7 @@ enum {
     HEADER_RETRY_AFTER,
     HEADER_WWW_AUTHENTICATE,
     HEADER_CACHE_CONTROL,
+    HEADER_ACCEPT_ENCODING,
     HEADERS
 };
 
@@ -83,7 +84,8 @@ static ngx_str_t  ngx_http_wassiit_headers[] = {
     ngx_string("X-RateLimit-Reset"),
     ngx_string("Retry-After"),
     ngx_string("WWW-Authenticate"),
-    ngx_string("Cache-Control")
+    ngx_string("Cache-Control"),
+    ngx_string("Accept-Encoding")
 };
 
 
@@ -479,6 +481,26 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
                            "our common secret.", &ctx->header);
 
     case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
+        switch (ctx->body->media) {
+
+        case NGX_HTTP_WASSIIT_MEDIA_TWICE:
+            return ngx_sprintf(p, "The header Content-Type stands twice. Send "
+                               "it once.");
+
+        case NGX_HTTP_WASSIIT_MEDIA_CHARSET:
+            return ngx_sprintf(p, "Send the body in UTF-8. Content-Type names "
+                               "the charset %V; it may name utf-8, or none.",
+                               &ctx->body->media_name);
+
+        case NGX_HTTP_WASSIIT_MEDIA_CODING:
+            return ngx_sprintf(p, "Send the body as it is, without the "
+                               "Content-Encoding %V.",
+                               &ctx->body->media_name);
+
+        default:
+            break;
+        }
+
         return ngx_sprintf(p, "Send the body as %s, and say so in "
                            "Content-Type.",
                            ctx->body->payload
@@ -692,6 +714,7 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
 
     if (ctx->refused
         && (r->err_status == NGX_HTTP_UNAUTHORIZED
+            || r->err_status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE
             || r->err_status == NGX_HTTP_TOO_MANY_REQUESTS)
         && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision)
         && ngx_http_wassiit_refusal_header(r, ctx) != NGX_OK)
@@ -719,6 +742,20 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
 {
     u_char     *p, *value;
     ngx_str_t  *what;
+
+    static u_char  identity[] = "identity";
+
+    if (r->err_status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE) {
+
+        if (ctx->body->media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
+            return NGX_OK;
+        }
+
+        /* RFC 9110, section 15.5.16 */
+
+        return ngx_http_wassiit_add_header(r, HEADER_ACCEPT_ENCODING, identity,
+                                           identity + sizeof(identity) - 1);
+    }
 
     what = ctx->webhook ? &ctx->header : &ctx->zone->name;
 

@@ -149,8 +149,8 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
                    && !(ngx_wassiit_multipart_is(&name, "charset")
                         && ngx_wassiit_multipart_ascii(&value)))
         {
-            mp->error = "the Content-Type names a charset that is not UTF-8";
-            return NGX_ERROR;
+            mp->charset = value;
+            return NGX_ABORT;
         }
     }
 

@@ -39,6 +39,7 @@ typedef struct {
     ngx_uint_t          role;       /* of the part at hand */
     ngx_uint_t          parts;
     const char         *error;      /* what broke it, or NULL */
+    ngx_str_t           charset;    /* that a Content-Type names, not UTF-8 */
 
     u_char              delimiter[4 + NGX_WASSIIT_BOUNDARY_MAX];
     size_t              delimiter_len;
@@ -80,7 +81,8 @@ typedef struct {
 /*
  * Begins, with the value of the header Content-Type.  Returns NGX_OK;
  * NGX_DECLINED: it isn't multipart/form-data; NGX_ERROR: it is, but has no
- * valid boundary, or says something in two ways: mp->error tells.
+ * valid boundary, or says something in two ways: mp->error tells; NGX_ABORT:
+ * it names another charset than UTF-8, which mp->charset tells.
  */
 ngx_int_t ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp,
     const u_char *type, size_t len);

@@ -26,6 +26,8 @@ static void ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck,
     json_t *value);
 static void ngx_wassiit_rules_add(ngx_wassiit_check_t *ck,
     const char *pointer, const char *detail, json_t *value);
+static void ngx_wassiit_rules_add_string(ngx_wassiit_check_t *ck,
+    const char *pointer, const char *detail, json_t *value);
 static ngx_uint_t ngx_wassiit_rules_is(ngx_uint_t (*rule)(const u_char *p,
     size_t len), json_t *value);
 static size_t ngx_wassiit_rules_digits(const u_char *p, size_t len);
@@ -193,7 +195,8 @@ ngx_wassiit_rules_to(ngx_wassiit_check_t *ck, json_t *body)
     value = json_object_get(body, "to");
 
     if (!ngx_wassiit_rules_is(ngx_wassiit_e164, value)) {
-        ngx_wassiit_rules_add(ck, "#/to", ngx_wassiit_e164_rule, value);
+        ngx_wassiit_rules_add_string(ck, "#/to", ngx_wassiit_e164_rule,
+                                     value);
     }
 }
 
@@ -255,9 +258,10 @@ ngx_wassiit_rules_automation(ngx_wassiit_check_t *ck, json_t *body)
     value = json_object_get(body, "country");
 
     if (!ngx_wassiit_rules_is(ngx_wassiit_iso3166, value)) {
-        ngx_wassiit_rules_add(ck, "#/country",
-                              "must be an assigned ISO 3166-1 alpha-2 code "
-                              "in capitals, such as \"CM\"", value);
+        ngx_wassiit_rules_add_string(ck, "#/country",
+                                     "must be an assigned ISO 3166-1 alpha-2 "
+                                     "code in capitals, such as \"CM\"",
+                                     value);
     }
 
     value = json_object_get(body, "recipient");
@@ -272,11 +276,11 @@ ngx_wassiit_rules_automation(ngx_wassiit_check_t *ck, json_t *body)
     value = json_object_get(body, "scheduled");
 
     if (!ngx_wassiit_rules_is(ngx_wassiit_iso8601, value)) {
-        ngx_wassiit_rules_add(ck, "#/scheduled",
-                              "must be a time of ISO 8601 with milliseconds "
-                              "and a zone, such as "
-                              "\"2025-09-29T12:40:14.590Z\", of a date that "
-                              "exists", value);
+        ngx_wassiit_rules_add_string(ck, "#/scheduled",
+                                     "must be a time of ISO 8601 with "
+                                     "milliseconds and a zone, such as "
+                                     "\"2025-09-29T12:40:14.590Z\", of a date "
+                                     "that exists", value);
     }
 
     value = json_object_get(body, "variables");
@@ -343,6 +347,11 @@ ngx_wassiit_rules_variables(ngx_wassiit_check_t *ck, json_t *value)
     size_t       len;
     json_t      *variable;
     const char  *name;
+
+    if (json_is_array(value) && json_array_size(value) == 0) {
+        /* PHP's encoder can't tell an empty object from an empty array */
+        return;
+    }
 
     if (!json_is_object(value)) {
         ngx_wassiit_rules_add(ck, "#/variables", "must be an object", value);
@@ -430,6 +439,23 @@ ngx_wassiit_rules_add(ngx_wassiit_check_t *ck, const char *pointer,
     {
         ck->rc = NGX_ERROR;
     }
+}
+
+
+/* The same for a rule of strings that doesn't say so by itself. */
+
+static void
+ngx_wassiit_rules_add_string(ngx_wassiit_check_t *ck, const char *pointer,
+    const char *detail, json_t *value)
+{
+    char  text[256];
+
+    if (value && !json_is_string(value)) {
+        (void) snprintf(text, sizeof(text), "must be a string; it %s", detail);
+        detail = text;
+    }
+
+    ngx_wassiit_rules_add(ck, pointer, detail, value);
 }
 
 

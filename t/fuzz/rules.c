@@ -228,7 +228,7 @@ fuzz_rules_variables(json_t *value)
     }
 
     if (!json_is_object(value)) {
-        return 0;
+        return json_is_array(value) && json_array_size(value) == 0;
     }
 
     json_object_foreach(value, name, variable) {

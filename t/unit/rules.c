@@ -21,6 +21,7 @@
 #define E164 "must be a phone number of E.164: \"+\" and 7 to 15 digits, "    \
              "the first not 0"
 #define MISSING "is missing; it "
+#define NO_STRING   "must be a string; it "
 #define OBJECT "must be a JSON object"
 #define RECIPIENT "must be a string of 4 to 14 digits, without the "          \
                   "country's calling prefix (\"+\" or \"00\")"
@@ -956,9 +957,9 @@ unit_rules_fields(void)
     static const unit_field_t  fields[] = {
         { NGX_WASSIIT_RULE_MESSAGE, "to", "\"+1234567\"", NULL },
         { NGX_WASSIIT_RULE_MESSAGE, "to", NULL, MISSING E164 },
-        { NGX_WASSIIT_RULE_MESSAGE, "to", "237671234567", E164 },
-        { NGX_WASSIIT_RULE_MESSAGE, "to", "null", E164 },
-        { NGX_WASSIIT_RULE_MESSAGE, "to", "[\"+1234567\"]", E164 },
+        { NGX_WASSIIT_RULE_MESSAGE, "to", "237671234567", NO_STRING E164 },
+        { NGX_WASSIIT_RULE_MESSAGE, "to", "null", NO_STRING E164 },
+        { NGX_WASSIIT_RULE_MESSAGE, "to", "[\"+1234567\"]", NO_STRING E164 },
         { NGX_WASSIIT_RULE_MESSAGE, "to", "\"\"", E164 ", not \"\"" },
         { NGX_WASSIIT_RULE_MESSAGE, "to", "\"+0237671234567\"",
           E164 ", not \"+0237671234567\"" },
@@ -1028,7 +1029,7 @@ unit_rules_fields(void)
           COUNTRY ", not \"XX\"" },
         { NGX_WASSIIT_RULE_AUTOMATION, "country", "\"CMR\"",
           COUNTRY ", not \"CMR\"" },
-        { NGX_WASSIIT_RULE_AUTOMATION, "country", "237", COUNTRY },
+        { NGX_WASSIIT_RULE_AUTOMATION, "country", "237", NO_STRING COUNTRY },
 
         { NGX_WASSIIT_RULE_AUTOMATION, "recipient", "\"1234\"", NULL },
         { NGX_WASSIIT_RULE_AUTOMATION, "recipient", "\"12345678901234\"",
@@ -1055,8 +1056,10 @@ unit_rules_fields(void)
         { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", NULL, MISSING SCHEDULED },
         { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", "\"2026-11-01T10:00:00Z\"",
           SCHEDULED ", not \"2026-11-01T10:00:00Z\"" },
-        { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", "1793523600", SCHEDULED },
-        { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", "null", SCHEDULED },
+        { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", "1793523600",
+          NO_STRING SCHEDULED },
+        { NGX_WASSIIT_RULE_AUTOMATION, "scheduled", "null",
+          NO_STRING SCHEDULED },
 
         { NGX_WASSIIT_RULE_AUTOMATION, "variables", NULL, NULL },
         { NGX_WASSIIT_RULE_AUTOMATION, "variables", "{}", NULL },
@@ -1064,7 +1067,9 @@ unit_rules_fields(void)
           "{\"s\":\"\",\"i\":0,\"r\":-1.5e9,\"t\":true,\"f\":false}", NULL },
         { NGX_WASSIIT_RULE_AUTOMATION, "variables", "null",
           "must be an object" },
-        { NGX_WASSIIT_RULE_AUTOMATION, "variables", "[]",
+        { NGX_WASSIIT_RULE_AUTOMATION, "variables", "[]", NULL },
+        { NGX_WASSIIT_RULE_AUTOMATION, "variables", "[ ]", NULL },
+        { NGX_WASSIIT_RULE_AUTOMATION, "variables", "[null]",
           "must be an object" },
         { NGX_WASSIIT_RULE_AUTOMATION, "variables", "\"a=b\"",
           "must be an object, not \"a=b\"" },
@@ -1113,7 +1118,7 @@ unit_rules_bodies(void)
           "#/to: " E164 ", not \"1\"\n"
           "#/text: " TEXT ", not \"\"\n" },
         { NGX_WASSIIT_RULE_CALL, "{\"type\":\"fax\",\"to\":[]}",
-          "#/to: " E164 "\n"
+          "#/to: " NO_STRING E164 "\n"
           "#/type: " TYPE ", not \"fax\"\n" },
         { NGX_WASSIIT_RULE_CALL, "{}",
           "#/to: " MISSING E164 "\n"
