@@ -160,7 +160,7 @@ struct ngx_http_wassiit_body_s {
     ngx_str_t                      sent;        /* signature to verify */
     ngx_uint_t                     payload;     /* the rule to check */
     ngx_uint_t                     media;       /* why its type is refused */
-    ngx_str_t                      media_name;  /* charset or coding, for JSON */
+    ngx_str_t                      media_name;  /* charset or coding */
     ngx_wassiit_multipart_t       *multipart;
     off_t                          size;        /* bytes seen */
 
