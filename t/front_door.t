@@ -104,7 +104,7 @@ my $otp = '{"reference": 1, "country": "CM", "recipient": "670000000",'
 sub payload {
     my ($path, $size) = @_;
 
-    return ($otp, 'application/json') if $path =~ m{^/automation/};
+    return ($otp, 'application/json') if $path =~ m{^/automation\b};
     return ('{"to": "+212600000000", "type": "voice"}', 'application/json') if $path =~ m{/calls};
     return ('{"to": "+212600000000", "text": "Hello from WASSIIT!"}' . ' ' x (($size // 54) - 54),
             'application/json') if $path !~ m{/messages/(audio|document)};
@@ -124,7 +124,7 @@ sub ask {
         unshift @headers, 'X-API-Key' => $key{$who};
         unshift @headers, 'X-API-Timestamp' => time,
             'X-API-Signature' => signature($secret{$who}, $key{$who}, time)
-            if $uri =~ m{^/automation/} && $secret{$who} && !$more{unsigned};
+            if $uri =~ m{^/automation\b} && $secret{$who} && !$more{unsigned};
         delete $more{unsigned};
     }
 
@@ -258,6 +258,23 @@ $r = ask('DELETE', '/automation/x', 'none');
 is_envelope($r, 405, 'method_not_allowed', 'automation, a reference');
 is($r->header('Allow'), 'GET, HEAD', 'automation, a reference: Allow');
 
+# without the slash it is the same
+for my $query ('', '?test=1') {
+    $r = ask('POST', "/automation$query", 'all');
+    is($r->status, 200, "/automation$query");
+    is_deeply($r->json, $Documented, "/automation$query: the documented answer");
+}
+$r = ask('GET', '/automation', 'none');
+is_envelope($r, 405, 'method_not_allowed', '/automation');
+is($r->header('Allow'), 'POST', '/automation: Allow');
+is_envelope(ask('POST', '/automation'), 401, 'missing_key', '/automation');
+is_envelope(ask('POST', '/automation', 'none', unsigned => 1), 401,
+            'missing_signature', '/automation');
+is_envelope(ask('POST', '/automation?x=y', 'none', unsigned => 1, headers => [
+                'X-API-Timestamp' => time,
+                'X-API-Signature' => signature($secret{all}, $key{none}, time) ]),
+            401, 'invalid_signature', '/automation');
+
 
 # ---- the limit is one for both backends
 
@@ -273,14 +290,12 @@ is_envelope(ask('POST', '/automation/', 'once'), 429, 'rate_limited',
 
 for my $path ('/', '/index.html', '/api/partner/v1', "$api/", "$api/message",
               "$api/messagesx", "$api/conversationsx", "$api/webhooksx",
-              "$api/calls/1", '/api/partner/v2/messages', '/automation',
+              "$api/calls/1", '/api/partner/v2/messages', '/automations',
               '/problem', '/@problem')
 {
     is_problem(ask('GET', $path, 'all'), 404, 'not_found', $path);
 }
 is_problem(ask('GET', '/nothing'), 404, 'not_found', 'no key, no path');
-is_problem(ask('POST', '/automation', 'all'), 404, 'not_found',
-           'POST /automation is no redirect');
 
 $r = ask('GET', "$api/messages/", 'all');
 is($r->status . $r->body, '404{"error":"not_found"}',
