@@ -26,10 +26,11 @@ END { my $exit = $?; stop_backend($_) for @backends; $? = $exit }
 
 
 my %key = map { $_ => make_key("front door $_") }
-          qw(all none once disabled), map { ("only-$_", "but-$_") } @scopes;
+          qw(all hourly none once disabled), map { ("only-$_", "but-$_") } @scopes;
 
 my @partners = (
     partner('all', $key{all}, rate => '1000r/s', hmac_secret => $secret{all}),
+    partner('hourly', $key{hourly}, rate => '1000r/h'),
     partner('none', $key{none}, scopes => [], hmac_secret => $secret{none}),
     partner('once', $key{once}, rate => '1r/h', hmac_secret => $secret{once}),
     map({ my $scope = $_;
@@ -297,7 +298,12 @@ for my $path ('/', '/index.html', '/api/partner/v1', "$api/", "$api/message",
 }
 is_problem(ask('GET', '/nothing'), 404, 'not_found', 'no key, no path');
 
-$r = ask('GET', "$api/messages/", 'all');
+for my $list ('messages', 'conversations', 'webhooks') {
+    is_problem(ask($_, "$api/$list/", 'all'), 404, 'not_found',
+               "$_ $list/") for 'GET', 'POST', 'DELETE';
+}
+
+$r = ask('GET', "$api/messages/a/b", 'all');
 is($r->status . $r->body, '404{"error":"not_found"}',
    "a backend's own error passes");
 
@@ -343,7 +349,7 @@ is($r->json->{code}, 'duplicate_header', 'two keys: code');
 
 # ---- payloads that break the rules: refused, told why, and counted
 
-$r = ask('POST', "$api/messages", 'all');
+$r = ask('POST', "$api/messages", 'hourly');
 my $left = $r->header('X-RateLimit-Remaining');
 
 for my $row ([ "$api/messages", '{"to": "0600", "text": ""}', '#/to #/text' ],
@@ -352,7 +358,7 @@ for my $row ([ "$api/messages", '{"to": "0600", "text": ""}', '#/to #/text' ],
              [ "$api/messages/document", "--edge", '#' ])
 {
     my ($path, $body, $pointers) = @$row;
-    $r = ask('POST', $path, 'all', body => $body);
+    $r = ask('POST', $path, 'hourly', body => $body);
     is_problem($r, 400, 'invalid_payload', $path);
     is(join(' ', map { $_->{pointer} } @{ $r->json->{errors} }), $pointers, "$path: what is wrong");
     cmp_ok($r->header('X-RateLimit-Remaining'), '<', $left, "$path: counted");
