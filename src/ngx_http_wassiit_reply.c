@@ -30,9 +30,14 @@ static ngx_chain_t *ngx_http_wassiit_body(ngx_http_request_t *r,
     ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
 static ngx_int_t ngx_http_wassiit_send(ngx_http_request_t *r,
     ngx_chain_t *out, ngx_uint_t form);
-static u_char *ngx_http_wassiit_detail(u_char *p,
+static u_char *ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     ngx_http_wassiit_error_t *error);
+static off_t ngx_http_wassiit_largest(ngx_http_request_t *r);
+static ngx_http_core_loc_conf_t *ngx_http_wassiit_location(ngx_str_t *uri,
+    ngx_http_core_loc_conf_t *clcf);
+static ngx_http_core_loc_conf_t *ngx_http_wassiit_prefix(ngx_str_t *uri,
+    ngx_http_location_tree_node_t *node, ngx_uint_t *exact);
 static u_char *ngx_http_wassiit_scope_list(u_char *p,
     ngx_http_wassiit_ctx_t *ctx, const char *quote, const char *separator);
 static ngx_uint_t ngx_http_wassiit_replaces(ngx_http_request_t *r,
@@ -419,7 +424,7 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
                     &error->title, status, &error->code);
 
     p = detail ? ngx_cpymem(p, detail->data, detail->len)
-               : ngx_http_wassiit_detail(p, ctx, refusal, error);
+               : ngx_http_wassiit_detail(p, r, ctx, refusal, error);
     p = ngx_sprintf(p, "\",\"instance\":\"%v\"", id);
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
@@ -452,10 +457,23 @@ done:
 
 
 static u_char *
-ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_decision_e refusal, ngx_http_wassiit_error_t *error)
+ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    ngx_http_wassiit_error_t *error)
 {
+    off_t       largest;
     ngx_uint_t  retry;
+
+    if (refusal == NGX_HTTP_WASSIIT_UNDECIDED
+        && error->status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+    {
+        largest = ngx_http_wassiit_largest(r);
+
+        if (largest) {
+            return ngx_sprintf(p, "A body of this path may have %O bytes.",
+                               largest);
+        }
+    }
 
     switch (refusal) {
 
@@ -534,6 +552,120 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_wassiit_ctx_t *ctx,
     }
 
     return ngx_cpymem(p, error->detail.data, error->detail.len);
+}
+
+
+/*
+ * The client_max_body_size that the request is beyond; 0: it isn't known.
+ * nginx has left the location by then: for a named one it keeps the URI, by
+ * which the location is found again.
+ */
+
+static off_t
+ngx_http_wassiit_largest(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->upstream || r->uri.len == 0 || !clcf->named) {
+        return 0;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    clcf = ngx_http_wassiit_location(&r->uri,
+                       cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
+
+    if (clcf->client_max_body_size == 0
+        || (r->headers_in.content_length_n != -1 && !r->headers_in.chunked
+            && r->headers_in.content_length_n <= clcf->client_max_body_size))
+    {
+        return 0;
+    }
+
+    return clcf->client_max_body_size;
+}
+
+
+/* The location in clcf that takes this URI, or clcf itself. */
+
+static ngx_http_core_loc_conf_t *
+ngx_http_wassiit_location(ngx_str_t *uri, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t                 exact;
+    ngx_http_core_loc_conf_t  *prefix, *found;
+#if (NGX_PCRE)
+    ngx_http_core_loc_conf_t **regex;
+#endif
+
+    exact = 0;
+    prefix = ngx_http_wassiit_prefix(uri, clcf->static_locations, &exact);
+
+    if (exact) {
+        return prefix;
+    }
+
+    found = prefix ? ngx_http_wassiit_location(uri, prefix) : clcf;
+
+    if (prefix && (found != prefix || prefix->noregex)) {
+        return found;
+    }
+
+#if (NGX_PCRE)
+
+    for (regex = clcf->regex_locations; regex && *regex; regex++) {
+        if (ngx_regex_exec((*regex)->regex->regex, uri, NULL, 0) >= 0) {
+            return ngx_http_wassiit_location(uri, *regex);
+        }
+    }
+
+#endif
+
+    return found;
+}
+
+
+/* The longest prefix in nginx's tree, or the name itself; NULL: none. */
+
+static ngx_http_core_loc_conf_t *
+ngx_http_wassiit_prefix(ngx_str_t *uri, ngx_http_location_tree_node_t *node,
+    ngx_uint_t *exact)
+{
+    size_t                     n;
+    ngx_int_t                  rc;
+    ngx_str_t                  rest;
+    ngx_http_core_loc_conf_t  *found;
+
+    found = NULL;
+    rest = *uri;
+
+    while (node) {
+        n = ngx_min(rest.len, (size_t) node->len);
+        rc = ngx_filename_cmp(rest.data, node->name, n);
+
+        if (rc == 0 && rest.len == node->len && node->exact) {
+            *exact = 1;
+            return node->exact;
+        }
+
+        if (rc == 0 && rest.len >= node->len && node->inclusive) {
+            /* what is longer hangs in a tree of its own */
+
+            found = node->inclusive;
+            rest.data += n;
+            rest.len -= n;
+            node = node->tree;
+
+        } else if (rc == 0) {
+            node = (rest.len > node->len) ? node->right : node->left;
+
+        } else {
+            node = (rc < 0) ? node->left : node->right;
+        }
+    }
+
+    return found;
 }
 
 

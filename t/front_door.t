@@ -320,11 +320,15 @@ sub sized {
 
 is(ask('POST', "$api/messages", 'all', size => 65536)->status, 202,
    '64k are accepted');
-is_problem(sized("$api/messages", 65537, 'all'), 413, 'too_large', '64k + 1');
-is_problem(sized("$api/messages/audio", 16 * 2**20 + 1, 'all'), 413,
-           'too_large', 'audio of 16m + 1');
-is_problem(sized("$api/messages/document", 100 * 2**20 + 1, 'all'), 413,
-           'too_large', 'a document of 100m + 1');
+for ([ 'messages', 65536 ], [ 'messages/audio', 16 * 2**20 ],
+     [ 'messages/document', 100 * 2**20 ], [ 'messages/x', 65536 ])
+{
+    my ($path, $size) = @$_;
+    $r = sized("$api/$path", $size + 1, 'all');
+    is_problem($r, 413, 'too_large', "$path, $size + 1");
+    is($r->json->{detail}, "A body of this path may have $size bytes.",
+       "$path: the most that it takes");
+}
 is_envelope(sized('/automation/', 65537, 'all'), 413, 'too_large',
             'automation');
 is(ask('POST', "$api/messages/$_", 'all', size => 2**20)->status, 202,
