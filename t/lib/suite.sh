@@ -15,6 +15,7 @@ variant=${1%%:*} file=${1#*:}
 module=ngx_http_wassiit_module.so
 limit=(timeout --foreground --kill-after=30 900)
 
+export TEST_VARIANT=$variant
 export TEST_NGINX_BINARY=/usr/sbin/nginx
 export TEST_NGINX_LOAD_MODULES=$PWD/build/$module
 

@@ -41,6 +41,10 @@ Kills master and workers at one instant, and waits until the last of them is
 gone. Starts nginx anew on the same folder, where C<nginx -t> must find nothing
 wrong; dies if either fails.
 
+=item boot($server)
+
+Starts it without C<nginx -t>.
+
 =item in_file($server)
 
 The partners as the file has them: the last line of an id counts. Dies if a
@@ -71,8 +75,8 @@ TEST_SEED, or a new one; tells it as a diagnostic line.
 
 =head1 Wassiit::Operators::Clerk
 
-C<new(port, admin, name, seed, state, mend, check)>; C<step> makes one change
-of a partner of its own, whose ids begin with its name, and keeps a model of
+C<new(port, admin, name, seed, state, mend, check, most)>; C<step> makes one change
+of a partner of its own, of which there are C<most> (4), whose ids begin with its name, and keeps a model of
 what was acknowledged. It returns false if there is no server any more.
 C<check>: after an answer, what it says is looked for at once.
 C<state> is its model, plain data, which another clerk can go on from:
@@ -105,7 +109,7 @@ use Digest::SHA ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(operators_conf start_operators admin kill_all revive in_file edit settle
+our @EXPORT = qw(operators_conf start_operators admin kill_all revive boot in_file edit settle
                  faults test_seed $Operator);
 
 our $Operator = make_key('an operator');
@@ -226,6 +230,14 @@ sub revive {
 
     my ($exit, undef, $error) = Wassiit::_run(Wassiit::_command($dir), '-t');
     die "nginx -t: exit code $exit\n$error\n" if $exit != 0;
+
+    boot($server);
+}
+
+
+sub boot {
+    my ($server) = @_;
+    my $dir = $server->dir;
 
     unlink "$dir/logs/nginx.pid";
     open my $log, '>>', "$dir/logs/stderr" or die "stderr: $!";
@@ -602,7 +614,7 @@ sub _what {
     my $state = $self->{state};
     my @ids = sort keys %{ $state->{partners} };
 
-    if (!@ids || @ids < $Most && rand() < 0.3) {
+    if (!@ids || @ids < ($self->{most} // $Most) && rand() < 0.3) {
         my $id = sprintf '%s-%04d', $state->{name}, $state->{next};
         # one that was there is asked for again now and then
         $state->{next}++ if rand() < 0.7;
