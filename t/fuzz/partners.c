@@ -532,10 +532,16 @@ fuzz_partners_cut(const u_char *p, size_t size, ngx_uint_t partners)
 static ngx_http_wassiit_store_t *
 fuzz_partners_load(const u_char *p, size_t size)
 {
+    ngx_http_wassiit_load_t  how;
+
     fuzz_folder_write(&fuzz_partners_file, p, size);
     unit_log_forget();
 
-    return ngx_http_wassiit_store_load(&fuzz_partners_file,
-                                       &fuzz_partners_scopes, 1, NULL,
-                                       &unit_log);
+    ngx_memzero(&how, sizeof(ngx_http_wassiit_load_t));
+
+    how.scopes = &fuzz_partners_scopes;
+    how.user = geteuid();
+    how.write = 1;
+
+    return ngx_http_wassiit_store_load(&fuzz_partners_file, &how, &unit_log);
 }

@@ -62,7 +62,8 @@ fuzz_secrets_base64(const u_char *p, size_t len)
     unit_log_forget();
     memset(&key, 0, sizeof(key));
 
-    rc = ngx_http_wassiit_secret(&fuzz_secrets_file, &key, &unit_log);
+    rc = ngx_http_wassiit_secret(&fuzz_secrets_file, geteuid(), &key,
+                                 &unit_log);
 
     valid = fuzz_secrets_is_base64(p, len, &expected);
 
@@ -146,7 +147,8 @@ fuzz_secrets_lines(const u_char *p, size_t len)
     memset(&pool, 0, sizeof(pool));
     unit_log_forget();
 
-    keys = ngx_http_wassiit_secrets(&fuzz_secrets_file, &pool, &unit_log);
+    keys = ngx_http_wassiit_secrets(&fuzz_secrets_file, geteuid(), &pool,
+                                    &unit_log);
 
     valid = fuzz_secrets_are(p, len, keys);
 
