@@ -17,6 +17,7 @@ typedef struct {
     ngx_http_wassiit_place_t   place;
     ngx_wassiit_depth_t        depth;
     ngx_uint_t                 deep;
+    ngx_uint_t                 zeros;       /* bytes */
     ngx_uint_t                 failed;
 } ngx_http_wassiit_reader_t;
 
@@ -454,6 +455,16 @@ ngx_http_wassiit_payload_value(ngx_http_request_t *r, json_t **json,
         return NGX_ERROR;
     }
 
+    if (*json && reader.zeros) {
+        /* jansson passes over one that follows a number or a word */
+        json_decref(*json);
+        *json = NULL;
+
+        return ngx_wassiit_rules_fault(errors, "#",
+                                       "is not JSON: it has a zero byte",
+                                       NULL, 0);
+    }
+
     return *json ? NGX_OK
                  : ngx_http_wassiit_payload_broken(&reader, &error, errors);
 }
@@ -477,6 +488,7 @@ ngx_http_wassiit_payload_load(ngx_http_request_t *r,
         b = cl->buf;
         len = b->last - b->pos;
 
+        reader->zeros = (memchr(b->pos, '\0', len) != NULL);
         reader->deep = (!ngx_wassiit_shallow(b->pos, len)
                         && ngx_wassiit_depth(&reader->depth, b->pos, len)
                            != NGX_OK);
@@ -518,6 +530,8 @@ ngx_http_wassiit_payload_read(void *buffer, size_t size, void *data)
         reader->deep = 1;
         return (size_t) -1;
     }
+
+    reader->zeros |= (memchr(piece.data, '\0', piece.len) != NULL);
 
     ngx_memcpy(buffer, piece.data, piece.len);
 

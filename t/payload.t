@@ -429,6 +429,8 @@ subtest 'what is no JSON' => sub {
         [ '{"to":01}', qr/^is not JSON, at/ ], [ '{"to":NaN}', qr/^is not JSON, at/ ],
         [ '{"to":"\x"}', qr/^is not JSON, at/ ], [ '{"to":"\ud83d"}', qr/^is not JSON, at/ ],
         [ "{\"to\":\"a\tb\"}", qr/^is not JSON, at/ ], [ "{\"to\":\"a\0b\"}", qr/^is not JSON, at/ ],
+        [ "{\"to\":1\0}", 'is not JSON: it has a zero byte' ],
+        [ "{\"to\":true\0,\"text\":\"a\"}", 'is not JSON: it has a zero byte' ],
         [ "$ok}", qr/^is not JSON, at/ ], [ "$ok$ok", qr/^is not JSON, at/ ], [ "$ok\0", qr/^is not JSON, at/ ],
         [ "\xef\xbb\xbf$ok", qr/^is not JSON, at/ ], [ '/**/{}', qr/^is not JSON, at/ ],
         [ substr($ok, 0, -1), qr/^is not JSON: it ends too early/ ];
