@@ -393,6 +393,7 @@ fuzz_partners_store(const u_char *p, size_t size)
 {
     size_t                      i, k, n, eol, partners, torn;
     ngx_uint_t                  good;
+    const u_char               *zero;
     fuzz_partners_line_t       *lines;
     ngx_http_wassiit_store_t   *store;
     ngx_http_wassiit_record_t  *rec;
@@ -417,6 +418,24 @@ fuzz_partners_store(const u_char *p, size_t size)
             torn = (eol >= size);
             good = 0;
             fuzz_partners_free(&lines[n]);
+
+            zero = memchr(p + i, '\0', eol - i);
+
+            if (eol + 1 < size || zero == NULL) {
+                break;
+            }
+
+            /* what stands before the zeros may be whole, its LF among them */
+
+            fuzz_partners_parse(&lines[n], p + i, zero - (p + i));
+
+            if (lines[n].rc == NGX_OK) {
+                n++;
+
+            } else {
+                fuzz_partners_free(&lines[n]);
+            }
+
             break;
         }
 
