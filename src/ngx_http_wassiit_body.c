@@ -7,10 +7,11 @@
  * BODY_TURN of work, other events are seen to first.  Until then what has come
  * is held back, nginx's buffers fill up and nothing more is read.
  *
- * Not by HTTP/2: there nginx would grant a client no more than these buffers'
- * room, padding uses that up without filling them, and only what fills them is
- * written to a file, so that the client would wait for nginx and nginx for the
- * client.  Whatever comes by HTTP/2 is saved at once, as without us, and what
+ * Not by HTTP/2 and 3.  By HTTP/2 nginx would grant a client no more than these
+ * buffers' room, padding uses that up without filling them, and only what fills
+ * them is written to a file, so that the client would wait for nginx and nginx
+ * for the client.  By HTTP/3 nginx forgets that a body has ended if its end is
+ * held back.  Whatever comes there is saved at once, as without us, and what
  * isn't looked at yet is looked at where it was saved.
  */
 
@@ -396,7 +397,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
                               : ngx_http_wassiit_body_refused(r, rc);
     }
 
-    if (r->stream) {
+    if (r->http_version >= NGX_HTTP_VERSION_20) {
         rc = ngx_http_wassiit_body_pass(r, ctx, in);
 
         if (rc != NGX_OK) {
@@ -487,8 +488,8 @@ ngx_http_wassiit_body_small(ngx_http_request_t *r,
 
 
 /*
- * Looks at what by HTTP/2 has come, in, and first at what is left from before,
- * as far as it is our turn.  Returns NGX_OK or a status.
+ * Looks at what has come by HTTP/2 or 3, in, and first at what is left from
+ * before, as far as it is our turn.  Returns NGX_OK or a status.
  */
 
 static ngx_int_t

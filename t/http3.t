@@ -103,27 +103,39 @@ subtest 'tiny and odd frames' => sub {
     }
 };
 
-# The worker finds all of them at once, more than it looks at in a turn.
+# The worker finds all of it at once, more than it looks at in a turn: what comes
+# first, what comes last.
 
 subtest 'what waits for its turn' => sub {
     my ($worker) = $uploads->server->worker_pids;
     my $body = $uploads->body('verify', 120_000);
+    my %part = (first => [ 0, 40_000 ], last => [ 110_000, 120_000 ]);
 
     for my $place ($uploads->places) {
-        my @h3 = map { H3->new($uploads->port) } 1 .. 8;
-        my @ids = map { begin($h3[$_], 'verify', "/$place/verify", $body, case => $_, wrong => $_ % 4 == 0) } 0 .. $#h3;
+        for my $part (sort keys %part) {
+            my ($from, $to) = @{ $part{$part} };
+            my @h3 = map { H3->new($uploads->port) } 1 .. 8;
+            my @ids = map { begin($h3[$_], 'verify', "/$place/verify", $body, case => $_, wrong => $_ % 4 == 0) } 0 .. $#h3;
+            my $send = sub {
+                my ($from, $to) = @_;
+                $h3[$_]->data($ids[$_], substr($body, $from, $to - $from), $to == length $body) for 0 .. $#h3;
+            };
 
-        $uploads->turn;
-        kill 'STOP', $worker;
-        $h3[$_]->data($ids[$_], substr $body, 0, 40_000) for 0 .. $#h3;
-        kill 'CONT', $worker;
-        $h3[$_]->data($ids[$_], substr($body, 40_000), 1) for 0 .. $#h3;
+            $send->(0, $from) if $from;
+            $h3[$_]->until_room($ids[$_], 40_100) for 0 .. $#h3;
+            $uploads->turn;
+            kill 'STOP', $worker;
+            $send->($from, $to);
+            $_->sync for @h3;
+            kill 'CONT', $worker;
+            $send->($to, length $body) if $to < length $body;
 
-        my %seen = $uploads->seen(6);
-        $h3[$_]->until_closed($ids[$_]) for 0 .. $#h3;
-        is(join(' ', map { $h3[$_]->status($ids[$_]) } 0 .. $#h3), join(' ', (401, 200, 200, 200) x 2),
-           "$place: each its own verdict");
-        is(scalar(grep { ($seen{$_} // '') eq $body } 0 .. $#h3), 6, '... and the backend gets the same bytes');
+            my %seen = $uploads->seen(6);
+            $h3[$_]->until_closed($ids[$_]) for 0 .. $#h3;
+            is(join(' ', map { $h3[$_]->status($ids[$_]) } 0 .. $#h3), join(' ', (401, 200, 200, 200) x 2),
+               "$place, the $part: each its own verdict");
+            is(scalar(grep { ($seen{$_} // '') eq $body } 0 .. $#h3), 6, '... and the backend gets the same bytes');
+        }
     }
 };
 

@@ -18,6 +18,7 @@ H3 - HTTP/3 as far as uploads and malformed requests need it
     $h3->raw($a, $bytes, $last);            # what isn't one
     H3->frame_bytes($bytes);                # what frame() sends
     $h3->cancel($a, $code);
+    $h3->sync;                              # all of that has been sent
     $h3->until_closed($a);
     $h3->status($a); $h3->body($a); $h3->reset($a); $h3->ended($a);
     $h3->gone;                              # why the connection is, or undef
@@ -162,6 +163,15 @@ sub raw {
     $self->_tell("send $id $hex" . ($last ? ' fin' : ''));
 }
 
+# Returns when what was sent is on its way, as far as the windows let it.
+
+sub sync {
+    my ($self) = @_;
+    $self->{synced} = 0;
+    $self->_tell('sync');
+    $self->_until(sub { $self->{synced} || defined $self->{gone} }, 'no sync');
+}
+
 sub cancel {
     my ($self, $id, $code) = @_;
     $self->_tell("reset $id $code");
@@ -248,8 +258,8 @@ sub _read {
             ? $self->{streams}{$id} //= { body => '', in => '', sent => 0 }
             : undef;
 
-        if ($what eq 'ready') {
-            $self->{ready} = 1;
+        if ($what eq 'ready' || $what eq 'synced') {
+            $self->{$what} = 1;
         } elsif ($what eq 'stream') {
             $self->{opened} = $id;
             $stream->{limit} = $value;

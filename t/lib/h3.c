@@ -9,6 +9,7 @@
  *                       the windows have room
  *   reset ID CODE       break off what is sent
  *   stop ID CODE        want no more of what comes
+ *   sync                say "synced" when the lines before have had their turn
  *   quit                close; so does the input's end
  *
  *   ready               the handshake is done
@@ -480,6 +481,9 @@ command(char *line)
 #else
         ngtcp2_conn_shutdown_stream_read(conn, id, atoll(word[2]));
 #endif
+
+    } else if (strcmp(word[0], "sync") == 0) {
+        printf("synced\n");
 
     } else {
         quit();

@@ -54,9 +54,11 @@ sub new {
         backend => $backend,
         server => Wassiit::Server->start(
             # to look at a body for so many secrets takes several turns
-            files => { 'in.secret' => join("\n", 1 .. 15, 'in', ''), 'out.secret' => "out\n" },
+            files => { 'in.secret' => join("\n", 1 .. 47, "in", ""), 'out.secret' => "out\n" },
             conf => <<"END"),
 worker_processes 1;
+# by HTTP/3: whatever has come, instead of a datagram between other events
+events { multi_accept on; }
 http {
     client_max_body_size 0;
     server {
