@@ -13,6 +13,10 @@ replays := $(fuzzers:%=fuzz:%)
 endif
 programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
 
+# What the newest nginx may well do in another way.
+newest = $(filter $(T),$(patsubst %,t/%.t,malformed http2 http3 body access \
+    satisfy error_page redirects upstream limit_headers egress))
+
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 F ?= $(fuzzers)
@@ -42,7 +46,8 @@ clean: stop     ## remove all that was made
 test: $(everything) matrix $(programs) ## all tests; T="t/a.t t/b.t" U="x" choose
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
-	    $(T:%=deb:%) $(T:%=asan:%) $(T:%=user:%) $(T:%=next:%)
+	    $(T:%=deb:%) $(T:%=asan:%) $(T:%=user:%) $(T:%=next:%) \
+	    $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
 	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%)
@@ -60,8 +65,9 @@ fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME
 check: build test-deps ## warnings as errors, static analysis, style
 	@t/lib/check.sh
 
-matrix: build test-deps ## builds by gcc and clang, for this nginx and a newer one
+matrix: build test-deps ## builds by gcc and clang, for this nginx and newer ones
 	@$(setup)/build.sh clang
+	@NGINX_SRC=$$($(setup)/unstable.sh) $(setup)/build.sh deb
 	@NGINX_SRC=$$($(setup)/source.sh trixie) && export NGINX_SRC && \
 	    $(setup)/build.sh clang && $(setup)/build.sh full
 

@@ -76,13 +76,18 @@ for my $row (sort keys %rows, keys %content) {
         $socket{$name} = 'h1-' . scalar(keys %socket) . '.sock';
         $h2{$name} = free_port();
         $h3{$name} = free_port() if H3->available;
-        my $listen = "listen unix:%%DIR%%/$socket{$name}; listen 127.0.0.1:$h2{$name} http2;"
-            . ($h3{$name} ? ' ' . H3->listens("127.0.0.1:$h3{$name}") : '');
+        my @listen = ("listen unix:%%DIR%%/$socket{$name}; listen 127.0.0.1:$h2{$name} http2;");
 
-        $servers .= $way eq 'in place'
-            ? "    server { $listen $in location / { $location } }\n"
-            : "    server { $listen error_page $codes = $to; location / { $backend }"
-                . " location $to { $location } }\n";
+        # it is what ends a connection of HTTP/3, too
+        push @listen, 'keepalive_timeout 60s; ' . H3->listens("127.0.0.1:$h3{$name}")
+            if $h3{$name};
+
+        for my $listen (@listen) {
+            $servers .= $way eq 'in place'
+                ? "    server { $listen $in location / { $location } }\n"
+                : "    server { $listen error_page $codes = $to; location / { $backend }"
+                    . " location $to { $location } }\n";
+        }
     }
 }
 
