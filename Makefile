@@ -15,7 +15,7 @@ programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
 
 # What the newest nginx may well do in another way.
 newest = $(filter $(T),$(patsubst %,t/%.t,malformed http2 http3 body access \
-    satisfy error_page redirects upstream limit_headers egress))
+    satisfy error_page redirects signing limit_headers egress))
 
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers

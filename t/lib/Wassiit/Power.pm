@@ -14,9 +14,9 @@ Wassiit::Power - what a power cut leaves of a folder's files
     my $disk = $power->disk($folder);   # before anything is changed
     ...
     $power->killing(sub { kill 'KILL', $pid; ... });
-    my @ends = $power->replay($disk);
-    $disk->cut($ends[7]);               # how it was chosen, as a text
-    $disk->write($folder);
+    my @ends = map { $_->{end} } $power->replay($disk);
+    my ($left, $how) = $disk->cut($ends[7]);
+    $power->write($folder, $left);
 
 =head1 METHODS
 
@@ -52,6 +52,10 @@ Calls $code while no process is between a call and its record.
 
 A Wassiit::Power::Disk, which holds all that is in the folder now.
 
+=item write($folder, $left)
+
+Has the folder hold these files and no others.
+
 =item replay($disk)
 
 Has the disk know the records. Returns those, each a hash of C<what> and C<end>,
@@ -66,8 +70,8 @@ folder's. C<cut($position)> decides on the rest of what was recorded before the
 position: of an inode's changes, and of the names', none is kept, or the first
 ones, or any, or all. Of a write that is the last of the first ones, a part is;
 of any, each sector of 512 bytes and the size are kept as they were at some
-time. A sector that was never written reads as NULs. C<write($folder)> makes
-what is left, C<kept> are the names and sizes in it.
+time. A sector that was never written reads as NULs. Returns what is left, the
+bytes by name, and how it was chosen, a text.
 
 =head1 Wassiit::Power::Clerk
 
@@ -171,6 +175,17 @@ sub disk {
     return $disk;
 }
 
+
+sub write {
+    my ($self, $folder, $left) = @_;
+    my ($uid, $gid) = (stat $folder)[4, 5];
+
+    unlink glob "$folder/*";
+    for my $name (keys %$left) {
+        Wassiit::_write("$folder/$name", $left->{$name}, 0600);
+        chown $uid, $gid, "$folder/$name";
+    }
+}
 
 sub replay {
     my ($self, $disk) = @_;
@@ -308,7 +323,7 @@ sub cut {
         $names{$_} = $change->{file} for @{ $change->{put} };
     }
 
-    $self->{left} = {};
+    my %left;
     for my $name (sort keys %names) {
         my $file = $self->{files}[ $names{$name} ];
         my ($kept, $open) = _divide($position, @{ $file->{changes} });
@@ -322,10 +337,10 @@ sub cut {
             push @told, "of $name, " . join(' ', map { $_->{what} } @$open) . ": $how";
         }
 
-        $self->{left}{$name} = $bytes;
+        $left{$name} = $bytes;
     }
 
-    return join('; ', @told) || 'all is sure';
+    return (\%left, join('; ', @told) || 'all is sure');
 }
 
 
@@ -358,20 +373,6 @@ sub _any {
 
     return substr $any, 0, $size;
 }
-
-
-sub write {
-    my ($self, $folder) = @_;
-    my ($uid, $gid) = (stat $folder)[4, 5];
-
-    unlink glob "$folder/*";
-    for my $name (keys %{ $self->{left} }) {
-        Wassiit::_write("$folder/$name", $self->{left}{$name}, 0600);
-        chown $uid, $gid, "$folder/$name";
-    }
-}
-
-sub left { return $_[0]{left} }
 
 
 package Wassiit::Power::Clerk;
