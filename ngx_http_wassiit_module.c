@@ -80,6 +80,7 @@ static char *ngx_http_wassiit_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_admin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static void ngx_http_wassiit_guard(ngx_http_wassiit_loc_conf_t *block);
 static char *ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf);
 static ngx_http_wassiit_zone_t *ngx_http_wassiit_get_zone(ngx_conf_t *cf,
@@ -916,18 +917,9 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_wassiit_loc_conf_t *prev = parent;
     ngx_http_wassiit_loc_conf_t *conf = child;
 
-    ngx_http_wassiit_loc_conf_t  *block;
-
-    ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
-
     conf->parent = prev;
 
-    if (conf->zone) {
-        for (block = conf; block; block = block->parent) {
-            block->guards = 1;
-        }
-    }
-
+    ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
     ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
     ngx_conf_merge_ptr_value(conf->signer, prev->signer, NULL);
     ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
@@ -954,7 +946,22 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->zone) {
+        ngx_http_wassiit_guard(conf);
+    }
+
     return ngx_http_wassiit_need_buffering(cf, conf);
+}
+
+
+/* Access is on in this block, so it is in those around it. */
+
+static void
+ngx_http_wassiit_guard(ngx_http_wassiit_loc_conf_t *block)
+{
+    for ( /* void */ ; block; block = block->parent) {
+        block->guards = 1;
+    }
 }
 
 
