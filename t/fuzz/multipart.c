@@ -182,18 +182,32 @@ fuzz_multipart_reading(ngx_wassiit_multipart_t *mp, const u_char *p,
 }
 
 
-/* Is the name there, as a whole word?  What may have another is refused. */
+/*
+ * Is the name in the line of Content-Disposition, or one that goes on with it,
+ * as a whole word?  What may have another is refused.
+ */
 
 static ngx_uint_t
 fuzz_multipart_named(const u_char *p, size_t len, const char *name)
 {
-    char  quoted[32], plain[32];
+    char        quoted[32], plain[32];
+    ngx_uint_t  ours;
+
+    static const char  disposition[] = "content-disposition";
 
     snprintf(quoted, sizeof(quoted), "name=\"%s\"", name);
     snprintf(plain, sizeof(plain), "name=%s", name);
+    ours = 0;
 
     for ( /* void */ ; len > strlen(quoted); p++, len--) {
-        if ((*p == ' ' || *p == '\t' || *p == ';')
+        if (*p == '\n' && p[1] != ' ' && p[1] != '\t') {
+            ours = (len > sizeof(disposition)
+                    && strncasecmp((char *) p + 1, disposition,
+                                   sizeof(disposition) - 1)
+                       == 0);
+        }
+
+        if (ours && (*p == ' ' || *p == '\t' || *p == ';')
             && (strncasecmp((char *) p + 1, quoted, strlen(quoted)) == 0
                 || (strncasecmp((char *) p + 1, plain, strlen(plain)) == 0
                     && strchr("; \t\r", p[1 + strlen(plain)]))))
