@@ -274,6 +274,8 @@ typedef struct {
     unsigned                       webhook:1;   /* by the body's signature */
     unsigned                       redirected:1;  /* by error_page, and not
                                                      to be asked again */
+    unsigned                       passed:1;    /* refused, and has been where
+                                                   access is off */
     unsigned                       taken:1;     /* the window was asked */
     unsigned                       limited:1;   /* and refused it */
     unsigned                       counted:1;   /* as allowed */

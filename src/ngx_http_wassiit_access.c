@@ -36,13 +36,24 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
     if (wlcf->problem
-        || (wlcf->zone == NULL
+        || (wlcf->zone == NULL && !r->internal
             && wlcf->errors == NGX_HTTP_WASSIIT_ERRORS_PROBLEM))
     {
         return NGX_DECLINED;
     }
 
     ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (wlcf->zone == NULL && ctx && ctx->refused) {
+        /* what is closed asks it, whatever leads there from here */
+        ctx->passed = 1;
+    }
+
+    if (wlcf->zone == NULL
+        && wlcf->errors == NGX_HTTP_WASSIIT_ERRORS_PROBLEM)
+    {
+        return NGX_DECLINED;
+    }
 
     if (ctx == NULL) {
         ctx = ngx_http_wassiit_create_ctx(r);
@@ -91,13 +102,17 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     if (ctx->refused) {
         /* the operator's error_page has sent the refused request here */
 
-        if (ngx_http_wassiit_was_asked(ctx->refused_by, wlcf)) {
+        if (wlcf->zone == NULL
+            || (!ctx->passed
+                && ngx_http_wassiit_was_asked(ctx->refused_by, wlcf)))
+        {
             ctx->redirected = 1;
             return NGX_DECLINED;
         }
 
         ctx->refused = 0;
         ctx->redirected = 0;
+        ctx->passed = 0;
         ctx->webhook = 0;
     }
 
@@ -145,33 +160,27 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
 /*
  * Does b ask of a request what a has asked?  Then error_page leads from a to b
- * unasked, as it does to where access is off.  Anywhere else it would open what
- * is closed.
+ * unasked.  Anywhere else it would open what is closed.
  */
 
 static ngx_uint_t
 ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
     ngx_http_wassiit_loc_conf_t *b)
 {
-    if (b->zone == NULL) {
-        return 1;
-    }
-
     if (a->zone != b->zone || a->auth != b->auth
         || (b->auth == NGX_HTTP_WASSIIT_AUTH_HMAC && a->skew != b->skew))
     {
         return 0;
     }
 
-    if (a->required == b->required) {
-        return 1;
+    if (b->required && b->required->values) {
+        /* variables may make another thing of it here */
+        return 0;
     }
 
-    /* what variables make of it isn't known here */
-
-    return a->required && a->required->values == NULL
-           && b->required && b->required->values == NULL
-           && a->required->set == b->required->set;
+    return a->required == b->required
+           || (a->required && a->required->values == NULL
+               && b->required && a->required->set == b->required->set);
 }
 
 

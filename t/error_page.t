@@ -51,6 +51,7 @@ my $server = Wassiit::Server->start(
         'partners.jsonl' => [
             partner('full', 'full-key', hmac_secret => $secret, rate => '100000r/h'),
             partner('poor', 'poor-key', scopes => ['audio.send'], rate => '100000r/h'),
+            partner('sender', 'sender-key', scopes => ['messages.send'], rate => '100000r/h'),
             partner('spent', 'spent-key', rate => '1r/d'),
         ],
         'other.jsonl' => [ partner('stranger', 'other-key', rate => '100000r/h') ],
@@ -83,12 +84,24 @@ http {
         # a second error_page, and a way between
         location = /chain { wassiit_access api; recursive_error_pages on; error_page 401 = /chain/two; proxy_pass http://%%PORT_2%%; }
         location = /chain/two { wassiit_access other; recursive_error_pages on; error_page 401 = /hmac; proxy_pass http://%%PORT_2%%; }
+        location /accel/ { wassiit_access api; error_page 401 = /open/accel; proxy_pass http://%%PORT_2%%; }
+        location /open/ { proxy_pass http://%%PORT_2%%; }
         location = /way { wassiit_access api; error_page 401 = /between; proxy_pass http://%%PORT_2%%; }
         location = /between { wassiit_access off; try_files /none @hmac; }
+    }
+    map $uri $by_uri { volatile; default messages.send; /by/strict files.send; }
+    map $request_method $by_method { volatile; default ""; GET files.send; }
+    server {
+        listen %%PORT_3%%;
+        wassiit_access api;
+        wassiit_scope $by_uri $by_method;
+        location /by/ { proxy_pass http://%%PORT_2%%; }
+        location /by/loose { wassiit_payload message; error_page 415 = /by/strict; proxy_pass http://%%PORT_2%%; }
     }
     server {
         listen %%PORT_2%%;
         access_log logs/backend.log;
+        location /open/accel { add_header X-Accel-Redirect /accel/in; return 200; }
         location / { return 200 "backend"; }
     }
 }
@@ -182,6 +195,18 @@ is($page->body, "it works\n", 'is sent');
 
 is(ask('/chain')->status, 401, 'through two error_pages');
 is(ask('/way')->status, 401, 'through a place that asks nothing');
+
+is(ask("/accel/in")->status, 401, "back to where it was refused, from where access is off");
+is(ask("/accel/in", "X-API-Key" => "full-key")->body, "backend", "with a key, it is let in there");
+
+
+# ---- a scope that depends on the request
+
+for my $uri ('/by/strict', '/by/loose') {
+    my $r = http($server->port(3), method => 'POST', uri => $uri, body => 'x',
+                 headers => [ 'X-API-Key' => 'sender-key', 'Content-Type' => 'text/plain' ]);
+    is($r->status, 403, "$uri: a scope that a variable names is asked where error_page leads");
+}
 
 is(() = $server->access_log =~ m{^/chain missing_key$}mg, 1, 'each is logged as one decision');
 
