@@ -401,19 +401,24 @@ ngx_http_wassiit_egress_start(ngx_http_request_t *r, ngx_resolver_ctx_t *temp)
 }
 
 
-/* A client that goes ends the lookup, where it would end the request later. */
+/*
+ * A client that goes ends the lookup, where it would end the request later; but
+ * not where the request lives on for post_action, which takes it elsewhere.
+ */
 
 static void
 ngx_http_wassiit_egress_watch(ngx_http_request_t *r)
 {
-    ngx_event_t          *rev;
-    ngx_http_upstream_t  *u;
+    ngx_event_t               *rev;
+    ngx_http_upstream_t       *u;
+    ngx_http_core_loc_conf_t  *clcf;
 
     u = r->upstream;
     rev = r->connection->read;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (u->conf->store || u->conf->ignore_client_abort || r->post_action
-        || r->reading_body)
+        || clcf->post_action.data || r->reading_body)
     {
         return;
     }
