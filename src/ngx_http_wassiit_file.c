@@ -195,6 +195,7 @@ ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd, size_t *size,
     u_char           *data;
     size_t            room, used;
     ssize_t           n;
+    ngx_uint_t        grows;
     ngx_file_info_t   fi;
 
     data = NULL;
@@ -217,6 +218,9 @@ ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd, size_t *size,
                       "its mode should be 0600", file);
     }
 
+    /* who only signals the master holds no lock, so it may well grow then */
+    grows = (ngx_process == NGX_PROCESS_SIGNALLER);
+
     room = ngx_file_size(&fi) + 1;
     used = 0;
 
@@ -226,7 +230,7 @@ ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd, size_t *size,
     }
 
     while (used < room) {
-        n = ngx_read_fd(fd, data + used, room - used);
+        n = ngx_read_fd(fd, data + used, room - grows - used);
 
         if (n == -1) {
             ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
@@ -390,28 +394,20 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
 
 /*
  * Is the file, as far as it was read, still the one of this name?  A link on
- * the way to it may lead to another folder now.
+ * the way to it may lead to another folder now.  No descriptor is needed: they
+ * may be used up, and that would look as if someone had changed the file.
  */
 
 static ngx_uint_t
 ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file)
 {
-    ngx_uint_t                same;
-    ngx_file_info_t           fi;
-    ngx_http_wassiit_path_t   path;
+    ngx_file_info_t  fi, named;
 
-    if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR
-        || ngx_file_size(&fi) != file->size
-        || ngx_http_wassiit_path_walk(&path, &file->name) != NGX_OK)
-    {
-        return 0;
-    }
-
-    same = ngx_http_wassiit_path_leads(&path, &fi);
-
-    ngx_http_wassiit_path_close(&path);
-
-    return same;
+    return ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
+           && ngx_file_size(&fi) == file->size
+           && ngx_http_wassiit_path_leads(&file->path, &fi)
+           && ngx_file_info(file->name.data, &named) != NGX_FILE_ERROR
+           && named.st_dev == fi.st_dev && named.st_ino == fi.st_ino;
 }
 
 
@@ -702,6 +698,11 @@ ngx_http_wassiit_file_sync_read(ngx_http_wassiit_file_t *file)
     if (ngx_http_wassiit_file_sync_folder(file) == -1
         && ngx_http_wassiit_file_syncs(ngx_errno))
     {
+        if (ngx_errno == EMFILE || ngx_errno == ENFILE) {
+            ngx_http_wassiit_file_unopened(file, &file->name);
+            return NGX_ERROR;
+        }
+
         ngx_log_error(file->level, file->log, ngx_errno,
                       "fsync() of the folder of \"%V\" failed, so the file "
                       "may be another one after a power cut", &file->name);

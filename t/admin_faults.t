@@ -455,6 +455,36 @@ subtest 'descriptors are used up' => sub {
     $server->stop;
 };
 
+subtest 'few descriptors are left' => sub {
+    my $server = start(atlas_and_rif(), workers => 1,
+        main => 'worker_rlimit_nofile 60; events { worker_connections 500; }',
+        allow_log => qr/\[crit\] .*(?:accept4\(\)|partners\.jsonl").* \(24: /);
+    my ($worker) = $server->worker_pids;
+    my $used = sub { scalar(() = glob "/proc/$worker/fd/*") };
+    my $client = Wassiit::Client->new($server->port(2));
+    is($client->request(request('GET', 'partners/atlas'))->status, 200, 'a connection');
+    is($client->request(request('PATCH', 'partners/atlas', { name => 'First' }))->status, 200, 'a change');
+
+    my @idle;
+    for my $left (reverse 0 .. 6) {
+        while ((my $now = $used->()) < 60 - $left) {
+            push @idle, Wassiit::Client->new($server->port);
+            wait_for { $used->() > $now } or last;
+        }
+        my $r = $client->request(request('PATCH', 'partners/atlas', { name => "Left $left" }));
+        ok($r->status == 200 || $r->status == 503, "$left left: made, or 503") or diag($r->head);
+        like($r->body, qr/All file descriptors are in use/, "$left left: it says why") if $r->status == 503;
+    }
+
+    unlike($server->error_log, qr/another program|locked by|looks through all/, 'no one else is blamed');
+    $_->close for @idle;
+    ok(wait_for { $client->request(request('PATCH', 'partners/atlas', { name => 'Last' }))->status == 200 },
+       'later on it is made');
+    unlike($server->error_log, qr/another program|looks through all/, 'the file is not searched from then on');
+    loads($server);
+    $server->stop;
+};
+
 for my $row ([ 'the system', 'open file ' . ENFILE, qr/raise fs\.file-max \(23: / ],
              [ 'the folder', 'open folder ' . EMFILE, qr/raise worker_rlimit_nofile \(24: / ])
 {

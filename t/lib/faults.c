@@ -187,7 +187,9 @@ faults_openat(int fd, const char *path, int flags, mode_t mode)
     off_t        from;
     const char  *kind;
 
-    kind = (flags & O_DIRECTORY) ? "folder" : faults_kind(path);
+    /* to go to a file by is no opening of its folder */
+    kind = (flags & O_PATH) ? "path"
+           : (flags & O_DIRECTORY) ? "folder" : faults_kind(path);
 
     if (faults_fail("open", kind, &from)) {
         return -1;
