@@ -93,6 +93,7 @@ http {
     map $request_method $by_method { volatile; default ""; GET files.send; }
     server {
         listen %%PORT_3%%;
+        access_log logs/access.log decision;
         wassiit_access api;
         wassiit_scope $by_uri $by_method;
         location /by/ { proxy_pass http://%%PORT_2%%; }
@@ -196,8 +197,8 @@ is($page->body, "it works\n", 'is sent');
 is(ask('/chain')->status, 401, 'through two error_pages');
 is(ask('/way')->status, 401, 'through a place that asks nothing');
 
-is(ask("/accel/in")->status, 401, "back to where it was refused, from where access is off");
-is(ask("/accel/in", "X-API-Key" => "full-key")->body, "backend", "with a key, it is let in there");
+is(ask('/accel/in')->status, 401, 'back to where it was refused, from where access is off');
+is(ask('/accel/in', 'X-API-Key' => 'full-key')->body, 'backend', 'with a key, it is let in there');
 
 
 # ---- a scope that depends on the request
