@@ -564,6 +564,8 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 static off_t
 ngx_http_wassiit_largest(ngx_http_request_t *r)
 {
+    off_t                      size;
+    ngx_table_elt_t           *length;
     ngx_http_core_loc_conf_t  *clcf;
     ngx_http_core_srv_conf_t  *cscf;
 
@@ -577,9 +579,14 @@ ngx_http_wassiit_largest(ngx_http_request_t *r)
     clcf = ngx_http_wassiit_location(&r->uri,
                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
 
+    /* content_length_n is less by what has been discarded */
+
+    length = r->headers_in.content_length;
+    size = length ? ngx_atoof(length->value.data, length->value.len)
+                  : NGX_ERROR;
+
     if (clcf->client_max_body_size == 0
-        || (r->headers_in.content_length_n != -1 && !r->headers_in.chunked
-            && r->headers_in.content_length_n <= clcf->client_max_body_size))
+        || (size != NGX_ERROR && size <= clcf->client_max_body_size))
     {
         return 0;
     }

@@ -308,11 +308,12 @@ is($r->status . $r->body, '404{"error":"not_found"}',
    "a backend's own error passes");
 
 sub sized {
-    my ($path, $size, $who) = @_;
+    my ($path, $size, $who, $body) = @_;
     my $client = Wassiit::Client->new($s->port);
 
     $client->send("POST $path HTTP/1.1\r\nHost: h\r\n"
-        . "X-API-Key: $key{$who}\r\nContent-Length: $size\r\n\r\n");
+        . "X-API-Key: $key{$who}\r\nContent-Length: $size\r\n\r\n"
+        . ($body // ''));
     my $r = $client->response;      # nginx goes on to wait for the body
     $client->close;
     return $r;
@@ -328,6 +329,11 @@ for ([ 'messages', 65536 ], [ 'messages/audio', 16 * 2**20 ],
     is_problem($r, 413, 'too_large', "$path, $size + 1");
     is($r->json->{detail}, "A body of this path may have $size bytes.",
        "$path: the most that it takes");
+}
+for my $size (65537, 70000, 100_000) {
+    is(sized("$api/messages", $size, 'all', 'x' x $size)->json->{detail},
+       'A body of this path may have 65536 bytes.',
+       "messages, $size that came with the header: the most that it takes");
 }
 is_envelope(sized('/automation/', 65537, 'all'), 413, 'too_large',
             'automation');
