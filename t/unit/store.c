@@ -7,6 +7,7 @@
 
 #include "unit.h"
 #include "objects.h"
+#include "steps.h"
 
 #include "ngx_http_wassiit_store.h"
 
@@ -72,6 +73,18 @@ static void unit_store_compact_many(void);
 static void unit_store_compact_fails(void);
 static void unit_store_checks(void);
 static void unit_store_checked(ngx_int_t expected, const char *what);
+#if (UNIT_STEPS)
+static void unit_store_journals(void);
+static ngx_uint_t unit_store_journals_stop(ngx_uint_t at);
+static void unit_store_journals_stopped(void);
+static void unit_store_journals_died(void);
+static void unit_store_journals_tell(ngx_http_wassiit_journals_t *journals,
+    ngx_uint_t n);
+static ngx_uint_t unit_store_journals_told(
+    ngx_http_wassiit_journals_t *journals);
+static ngx_uint_t unit_store_journals_which(
+    ngx_http_wassiit_journal_t *journal);
+#endif
 static void unit_store_searches(void);
 static void unit_store_locks(void);
 static void unit_store_waits(void);
@@ -97,6 +110,13 @@ static ngx_http_wassiit_journals_t  unit_store_told;
 static ngx_http_wassiit_journals_t *unit_store_former;
 static ngx_http_wassiit_load_t      unit_store_how;
 static ngx_http_wassiit_file_t      unit_store_file;
+
+/* journals: where the reader stops, how many are told then, what was wrong */
+
+#if (UNIT_STEPS)
+static ngx_http_wassiit_journals_t  unit_store_shared;
+static ngx_uint_t  unit_store_stop, unit_store_tells, unit_store_wrong;
+#endif
 
 
 static const char  unit_store_base[] =
@@ -181,6 +201,9 @@ main(void)
     unit_store_compact_many();
     unit_store_compact_fails();
     unit_store_checks();
+#if (UNIT_STEPS)
+    unit_store_journals();
+#endif
     unit_store_searches();
     unit_store_locks();
     unit_store_waits();
@@ -2187,6 +2210,155 @@ unit_store_checked(ngx_int_t expected, const char *what)
 
     unit_is(rc, expected, what);
 }
+
+
+#if (UNIT_STEPS)
+
+/*
+ * Whoever reads the journal takes no lock: it is one that was told, whole,
+ * wherever the reader or the writer stands still or dies.
+ */
+
+static void
+unit_store_journals(void)
+{
+    ngx_uint_t  at, found, most, wrong;
+
+    unit_steps_init();
+
+    for (most = 0; most <= 3; most++) {
+        unit_store_tells = most;
+        wrong = 0;
+
+        for (at = 1; at == 1 || total >= at - 1; at++) {
+            found = unit_store_journals_stop(at);
+
+            if (found < 1 || found > 1 + most) {
+                unit_note("stopped at %u: journal %u", (unsigned) at,
+                          (unsigned) found);
+                wrong++;
+            }
+        }
+
+        unit_ok(wrong == 0 && at > 10, "one who reads the journal stands "
+                "still anywhere, %u are told", (unsigned) most);
+    }
+
+    ngx_memzero(&unit_store_shared, sizeof(ngx_http_wassiit_journals_t));
+    unit_store_journals_tell(&unit_store_shared, 1);
+    unit_store_wrong = 0;
+
+    for (at = 2; at <= 3; at++) {
+        unit_store_stop = at;
+        unit_steps_begin(unit_store_journals_died);
+        unit_store_journals_tell(&unit_store_shared, at);
+        unit_steps_end();
+
+        unit_store_wrong += (unit_store_journals_told(&unit_store_shared)
+                             != at);
+    }
+
+    unit_ok(unit_store_wrong == 0 && total > 10,
+            "one who tells a journal dies anywhere: the former or the new one");
+}
+
+
+/* One who reads stops after so many instructions; which journal it reads. */
+
+static ngx_uint_t
+unit_store_journals_stop(ngx_uint_t at)
+{
+    ngx_http_wassiit_journal_t  journal;
+
+    ngx_memzero(&unit_store_shared, sizeof(ngx_http_wassiit_journals_t));
+    unit_store_journals_tell(&unit_store_shared, 1);
+
+    unit_store_stop = at;
+    unit_steps_begin(unit_store_journals_stopped);
+    ngx_http_wassiit_file_journal(&unit_store_shared, &journal);
+    unit_steps_end();
+
+    return unit_store_journals_which(&journal);
+}
+
+
+static void
+unit_store_journals_stopped(void)
+{
+    ngx_uint_t  n;
+
+    if (steps == unit_store_stop) {
+        for (n = 0; n < unit_store_tells; n++) {
+            unit_store_journals_tell(&unit_store_shared, 2 + n);
+        }
+    }
+}
+
+
+/* What a writer leaves that dies here, for readers and for the next writer. */
+
+static void
+unit_store_journals_died(void)
+{
+    ngx_uint_t                   n;
+    ngx_http_wassiit_journals_t  copy;
+
+    n = unit_store_journals_told(&unit_store_shared);
+
+    copy = unit_store_shared;
+    unit_store_journals_tell(&copy, 9);
+
+    unit_store_wrong += (n != unit_store_stop - 1 && n != unit_store_stop)
+                        || unit_store_journals_told(&copy) != 9;
+}
+
+
+static void
+unit_store_journals_tell(ngx_http_wassiit_journals_t *journals, ngx_uint_t n)
+{
+    ngx_http_wassiit_journal_t  journal;
+
+    ngx_memset(&journal, n, sizeof(ngx_http_wassiit_journal_t));
+    ngx_http_wassiit_file_journal_set(journals, &journal);
+}
+
+
+static ngx_uint_t
+unit_store_journals_told(ngx_http_wassiit_journals_t *journals)
+{
+    ngx_http_wassiit_journal_t  journal;
+
+    ngx_http_wassiit_file_journal(journals, &journal);
+
+    return unit_store_journals_which(&journal);
+}
+
+
+/* 0: it has parts of several */
+
+static ngx_uint_t
+unit_store_journals_which(ngx_http_wassiit_journal_t *journal)
+{
+    ngx_uint_t                  n;
+    ngx_http_wassiit_journal_t  expected;
+
+    n = journal->dead;
+    ngx_memset(&expected, n, sizeof(ngx_http_wassiit_journal_t));
+
+    return (journal->dev == expected.dev && journal->ino == expected.ino
+            && journal->size == expected.size && journal->crc == expected.crc
+            && journal->mtime == expected.mtime
+            && journal->dead_from == expected.dead_from
+            && journal->dead_to == expected.dead_to
+            && journal->writing == expected.writing
+            && journal->next_dev == expected.next_dev
+            && journal->next_size == expected.next_size
+            && journal->next_lines == expected.next_lines
+            && journal->moving == expected.moving)
+           ? n : 0;
+}
+
+#endif
 
 
 static void

@@ -17,18 +17,16 @@
 
 #include "unit.h"
 #include "arena.h"
+#include "steps.h"
 
 #include "ngx_wassiit_window.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 
 
-#if (__x86_64__)
+#if (UNIT_STEPS)
 
-
-#define TRAP_FLAG       0x100
 
 #define SPAN            ((uint64_t) 1000000)
 #define START           (((uint64_t) 1 << 48) - 150 * SPAN)
@@ -99,7 +97,6 @@ static void unit_steps_owner_pause(void);
 static int64_t unit_steps_owner_finish(void);
 static int64_t unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
     void (*function)(void));
-static void unit_steps_trap(int signo, siginfo_t *info, void *context);
 
 
 static const unit_case_t  unit_cases[] = {
@@ -133,11 +130,6 @@ static uint64_t    now;
 static uint64_t    times[ADMISSIONS];
 static size_t      ntimes;
 
-/* single steps, how many there were the time before, what to do after each */
-
-static volatile ngx_uint_t  stepping, inside, steps, total;
-static void               (*volatile at_step)(void);
-
 /* what others do, and what came of it */
 
 static ngx_uint_t  bad, others, at_once, change, owned, stored, unsure;
@@ -152,8 +144,7 @@ static ngx_uint_t  came_back;
 int
 main(void)
 {
-    uint32_t          i;
-    struct sigaction  sa;
+    uint32_t  i;
 
     unit_start();
 
@@ -173,10 +164,7 @@ main(void)
         arena->order[i] = i + 1;
     }
 
-    ngx_memzero(&sa, sizeof(struct sigaction));
-    sa.sa_sigaction = unit_steps_trap;
-    sa.sa_flags = SA_SIGINFO;
-    sigaction(SIGTRAP, &sa, NULL);
+    unit_steps_init();
 
     for (i = 0; i < sizeof(unit_cases) / sizeof(unit_cases[0]); i++) {
         unit_steps_deaths(&unit_cases[i]);
@@ -924,13 +912,7 @@ unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
     memcpy(saved, arena->base, unit_steps_size());
     memcpy(last, arena->base, unit_steps_size());
 
-    steps = 0;
-    at_step = function;
-    stepping = 1;
-
-    raise(SIGTRAP);
-
-    inside = 1;
+    unit_steps_begin(function);
 
     if (op == OP_TAKE) {
         rc = ngx_wassiit_window_take(arena->base, unit, at, &usage);
@@ -939,39 +921,9 @@ unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
         rc = ngx_wassiit_window_settle(arena->base, unit);
     }
 
-    inside = 0;
-    stepping = 0;
-    total = steps;
+    unit_steps_end();
 
     return rc;
-}
-
-
-/* The flag is off in the handler; what it returns with is to be told. */
-
-static void
-unit_steps_trap(int signo, siginfo_t *info, void *context)
-{
-    ucontext_t  *uc;
-
-    (void) signo;
-    (void) info;
-
-    if (stepping && inside) {
-        inside = 0;
-        steps++;
-        at_step();
-        inside = 1;
-    }
-
-    uc = context;
-
-    if (stepping) {
-        uc->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
-
-    } else {
-        uc->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-    }
 }
 
 
