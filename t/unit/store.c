@@ -35,6 +35,7 @@ typedef struct {
     ngx_uint_t  fsyncs;         /* how many there were */
     ngx_uint_t  forks;          /* none can be had */
     ngx_uint_t  flocks;         /* how often a lock was asked for */
+    uint64_t    slept;          /* microseconds */
     off_t       full;           /* no byte gets written from here on */
 } unit_store_faults_t;
 
@@ -269,6 +270,33 @@ flock(int fd, int how)
     unit_store_faults.flocks++;
 
     return syscall(SYS_flock, fd, how);
+}
+
+
+/* Time goes by where it is waited for.  The wall clock is set all the time. */
+
+int
+usleep(useconds_t us)
+{
+    unit_store_faults.slept += us;
+
+    return 0;
+}
+
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+    static time_t  hours;
+
+    ts->tv_sec = unit_store_faults.slept / 1000000;
+    ts->tv_nsec = unit_store_faults.slept % 1000000 * 1000;
+
+    if (id != CLOCK_MONOTONIC) {
+        ts->tv_sec += 3600 * ++hours;
+    }
+
+    return 0;
 }
 
 
@@ -2497,6 +2525,8 @@ unit_store_waits(void)
             && strstr(unit_logged, "locked by another process") != NULL,
             "a file that stays locked is refused by name");
     unit_ok(unit_store_faults.flocks > 1, "it was waited for");
+    unit_is(unit_store_faults.slept / 1000, 2000,
+            "for two seconds, whatever the wall clock says");
 
     for (i = 0; i < 3; i++) {
         unit_store_heal();
