@@ -19,6 +19,8 @@
 #define STORE_TEXT      (4 * 1024 * 1024)   /* the largest file here */
 #define STORE_SPANS     512
 
+#define STORE_MOVES     3                   /* of a file, while it is loaded */
+
 #define KEY(id, first)                                                       \
     "{\"id\":\"" id "\",\"sha256\":\"" first                                 \
     "112233445566778899aabbccddeeffffeeddccbbaa99887766554433221100\","      \
@@ -38,6 +40,14 @@ typedef struct {
     uint64_t    slept;          /* microseconds */
     off_t       full;           /* no byte gets written from here on */
 } unit_store_faults_t;
+
+
+/* what someone does to files on the way, right before the n-th call */
+
+typedef struct {
+    ngx_uint_t  at;
+    int         what;
+} unit_store_move_t;
 
 
 /* a text, which may hold zeros */
@@ -92,6 +102,11 @@ static void unit_store_waits(void);
 static void unit_store_syncs_before(void);
 static void unit_store_syncs(void);
 static void unit_store_modes(void);
+static void unit_store_moves(void);
+static void unit_store_moves_of(const char *kinds, const char *what);
+static ngx_uint_t unit_store_moved(void);
+static void unit_store_called(void);
+static void unit_store_move(int what);
 static ngx_http_wassiit_store_t *unit_store_load_on(ngx_uint_t write);
 
 
@@ -101,6 +116,15 @@ static char                    unit_store_other[300];
 static ngx_str_t               unit_store_name;
 static ngx_wassiit_scopes_t    unit_store_scopes;
 static unit_store_faults_t     unit_store_faults;
+
+static unit_store_move_t       unit_store_moving[STORE_MOVES];
+static ngx_uint_t              unit_store_calls;
+static char                    unit_store_victim[320];
+static char                    unit_store_kept[300];    /* its folder */
+static char                    unit_store_on[300];      /* the folder, */
+static char                    unit_store_off[300];     /* put aside */
+static char                    unit_store_in[320];      /* the file, */
+static char                    unit_store_out[320];     /* put aside */
 
 static char                    unit_store_data[STORE_TEXT];
 static char                    unit_store_made[STORE_TEXT];
@@ -211,6 +235,7 @@ main(void)
     unit_store_syncs_before();
     unit_store_syncs();
     unit_store_modes();
+    unit_store_moves();
 
     if (unit_store) {
         ngx_http_wassiit_store_destroy(unit_store);
@@ -270,6 +295,60 @@ flock(int fd, int how)
     unit_store_faults.flocks++;
 
     return syscall(SYS_flock, fd, how);
+}
+
+
+/* The calls that look at names and open them. */
+
+int
+openat(int fd, const char *path, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    unit_store_called();
+
+    return syscall(SYS_openat, fd, path, flags, mode);
+}
+
+
+int
+fstatat(int fd, const char *path, struct stat *st, int flags)
+{
+    unit_store_called();
+
+    return syscall(SYS_newfstatat, fd, path, st, flags);
+}
+
+
+int
+fstat(int fd, struct stat *st)
+{
+    unit_store_called();
+
+    return syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
+}
+
+
+ssize_t
+readlink(const char *path, char *to, size_t len)
+{
+    unit_store_called();
+
+    return syscall(SYS_readlinkat, AT_FDCWD, path, to, len);
+}
+
+
+ssize_t
+readlinkat(int fd, const char *path, char *to, size_t len)
+{
+    unit_store_called();
+
+    return syscall(SYS_readlinkat, fd, path, to, len);
 }
 
 
@@ -2642,4 +2721,203 @@ unit_store_modes(void)
     (void) stat(unit_store_path, &st);
     unit_is(st.st_mode & 07777, 0600, "and made its owner's alone");
     unit_store_leave();
+}
+
+
+/*
+ * In a folder that others may write, another file, or another folder, may take
+ * the place of ours between any two calls, and be gone again: it is neither
+ * read nor changed.
+ */
+
+static void
+unit_store_moves(void)
+{
+    snprintf(unit_store_kept, sizeof(unit_store_kept), "%s/kept",
+             unit_store_dir);
+    snprintf(unit_store_victim, sizeof(unit_store_victim),
+             "%s/partners.jsonl", unit_store_kept);
+    snprintf(unit_store_on, sizeof(unit_store_on), "%s/on", unit_store_dir);
+    snprintf(unit_store_off, sizeof(unit_store_off), "%s/off",
+             unit_store_dir);
+    snprintf(unit_store_in, sizeof(unit_store_in), "%s/partners.jsonl",
+             unit_store_on);
+    snprintf(unit_store_out, sizeof(unit_store_out), "%s/aside",
+             unit_store_on);
+
+    if (mkdir(unit_store_kept, 0755) == -1 || mkdir(unit_store_on, 0777) == -1
+        || chmod(unit_store_on, 0777) == -1
+        || chmod(unit_store_dir, 0777) == -1)
+    {
+        perror(unit_store_dir);
+        exit(2);
+    }
+
+    unit_store_name.data = (u_char *) unit_store_in;
+    unit_store_name.len = strlen(unit_store_in);
+    unit_store_faults.forks = 1;
+
+    unit_store_moves_of("so", "a symbolic link in its place");
+    unit_store_moves_of("ho", "a hard link in its place");
+    unit_store_moves_of("h-", "a hard link that goes and comes again");
+    unit_store_moves_of("db", "a link in place of its folder");
+
+    unit_store_heal();
+    (void) unlink(unit_store_in);
+    (void) unlink(unit_store_victim);
+    (void) rmdir(unit_store_on);
+    (void) rmdir(unit_store_kept);
+    (void) chmod(unit_store_dir, 0700);
+    unit_store_name.data = (u_char *) unit_store_path;
+    unit_store_name.len = strlen(unit_store_path);
+}
+
+
+/* These two moves in turn, as often and as late as may be. */
+
+static void
+unit_store_moves_of(const char *kinds, const char *what)
+{
+    ngx_uint_t  i, k, n, most, wrong, taken;
+
+    ngx_memzero(unit_store_moving, sizeof(unit_store_moving));
+    wrong = unit_store_moved();
+    most = unit_store_calls;
+    taken = (unit_store != NULL);
+    n = 0;
+
+    unit_store_moving[0].what = kinds[0];
+    unit_store_moving[1].what = kinds[1];
+    unit_store_moving[2].what = kinds[0];
+
+    for (i = 1; i <= most && wrong < 10; i++) {
+        for (k = i; k <= most + 1; k++) {
+            unit_store_moving[0].at = i;
+            unit_store_moving[1].at = k;
+            unit_store_moving[2].at = k + unit_random(4);
+
+            wrong += unit_store_moved();
+            n++;
+        }
+    }
+
+    unit_ok(wrong == 0 && taken && n > 100,
+            "%s, between any two calls", what);
+}
+
+
+/*
+ * Opens, as for secrets, loads and settles; returns 1 if the other file came
+ * into it.
+ */
+
+static ngx_uint_t
+unit_store_moved(void)
+{
+    ino_t                       ino;
+    ngx_fd_t                    fd;
+    ngx_uint_t                  wrong;
+    struct stat                 st;
+    ngx_http_wassiit_path_t     path;
+    ngx_http_wassiit_record_t  *rec;
+
+    static const char  ours[] = "{\"id\":\"ours\"}\n{\"id\":\"to";
+    static const char  victim[] = "{\"id\":\"victim\"}\n{\"id\":\"to";
+
+    unit_store_calls = 0;
+    unit_store_put_at(unit_store_in, ours, sizeof(ours) - 1);
+    unit_store_put_at(unit_store_victim, victim, sizeof(victim) - 1);
+    (void) chmod(unit_store_victim, 0640);
+    (void) stat(unit_store_victim, &st);
+    ino = st.st_ino;
+    wrong = 0;
+
+    unit_store_calls = 1;
+
+    if (ngx_http_wassiit_path_open(&path, &unit_store_name, O_RDONLY,
+                                   geteuid(), &fd, &st)
+        == NGX_OK)
+    {
+        wrong |= (st.st_ino == ino);
+        ngx_http_wassiit_path_close(&path);
+        (void) close(fd);
+    }
+
+    if (unit_store_load(1)) {
+        for (rec = unit_store->records; rec; rec = rec->next) {
+            wrong |= (rec->id.len != 4);
+        }
+
+        ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    }
+
+    unit_store_moving[0].at = 0;
+    unit_store_moving[1].at = 0;
+    unit_store_moving[2].at = 0;
+    unit_store_move('b');
+    unit_store_move('o');
+
+    wrong |= (stat(unit_store_victim, &st) == -1
+              || st.st_size != sizeof(victim) - 1
+              || (st.st_mode & 07777) != 0640);
+
+    return wrong;
+}
+
+
+static void
+unit_store_called(void)
+{
+    ngx_uint_t  i, n;
+
+    if (unit_store_calls == 0) {
+        return;
+    }
+
+    n = unit_store_calls++;
+
+    for (i = 0; i < STORE_MOVES; i++) {
+        if (unit_store_moving[i].at == n) {
+            unit_store_move(unit_store_moving[i].what);
+        }
+    }
+}
+
+
+static void
+unit_store_move(int what)
+{
+    if (what == 'd') {
+        (void) rename(unit_store_on, unit_store_off);
+        (void) symlink(unit_store_kept, unit_store_on);
+        return;
+    }
+
+    if (what == 'b') {
+        if (access(unit_store_off, F_OK) == 0) {
+            (void) unlink(unit_store_on);
+            (void) rename(unit_store_off, unit_store_on);
+        }
+
+        return;
+    }
+
+    if (what == 'o') {
+        (void) rename(unit_store_out, unit_store_in);
+        return;
+    }
+
+    if (access(unit_store_out, F_OK) == 0) {
+        (void) unlink(unit_store_in);
+
+    } else {
+        (void) rename(unit_store_in, unit_store_out);
+    }
+
+    if (what == 's') {
+        (void) symlink(unit_store_victim, unit_store_in);
+
+    } else if (what == 'h') {
+        (void) link(unit_store_victim, unit_store_in);
+    }
 }
