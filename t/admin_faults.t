@@ -703,6 +703,23 @@ subtest 'a worker that was killed while it compacted' => sub {
     $server->stop;
 };
 
+# Its new file, with secrets in it, is not to lie there until someone comes.
+
+subtest 'a worker that was killed right before it renamed' => sub {
+    my $server = start_to_kill(line(partner('atlas', 'atlas-key')));
+
+    faults('rename compact -1');
+    patch($server, 'atlas', name => "n$_") for 1 .. 3;
+    ok($server->wait_log(qr/exited on signal 9/), 'it was');
+    ok(-e "$server->{partners}.compact", 'its file is there');
+    faults();
+    ok(wait_for { lines($server) == 1 && !-e "$server->{partners}.compact" },
+       'who takes its place brings it to its end, unasked');
+    not_edited($server);
+    loads($server);
+    $server->stop;
+};
+
 subtest 'a line by hand is not taken for what a worker has left' => sub {
     my $server = start(atlas_and_rif());
     my $half = '{"id":"hand","na';

@@ -24,6 +24,10 @@
  *
  * Who is about to write is killed, when the file's time has changed already.
  *
+ *     rename KIND -1
+ *
+ * Who is about to rename is killed.
+ *
  *     unlock mutex -1
  *
  * Who is about to free a mutex that outlives its holder is stopped, with it.
@@ -417,10 +421,16 @@ rename(const char *from, const char *to)
 int
 renameat(int fd, const char *from, int fd2, const char *to)
 {
+    int    code;
     off_t  first;
 
-    return faults_fail("rename", faults_kind(from), &first)
-           ? -1 : (int) syscall(SYS_renameat2, fd, from, fd2, to, 0);
+    code = faults_fail("rename", faults_kind(from), &first);
+
+    while (code == -1) {
+        (void) kill(getpid(), SIGKILL);
+    }
+
+    return code ? -1 : (int) syscall(SYS_renameat2, fd, from, fd2, to, 0);
 }
 
 
