@@ -321,6 +321,14 @@ unit_address_others(void)
             "8.8.8.8 cut short");
     unit_ok(ngx_wassiit_address_special((struct sockaddr *) &ss, 0) != NULL,
             "8.8.8.8 without a byte");
+
+    len = unit_address_parse("2600::1", &ss);
+
+    unit_ok(ngx_wassiit_address_special((struct sockaddr *) &ss, len) == NULL,
+            "2600::1 in full");
+    unit_ok(ngx_wassiit_address_special((struct sockaddr *) &ss, len - 1)
+            != NULL,
+            "2600::1 cut short");
 }
 
 
