@@ -122,7 +122,11 @@ is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
         "http://a.example/a b", "http://a.example/a\tb", "http://a.example/\x01", "http://a.example/\x7f",
         "http://a.example/\xc3\xa9", "http://\xc3\xa9.example/", 'http://a.example/#x', 'http://a.example#x',
         'http://a.example\\b/', 'http://[fe80::1%25lo]/', 'http://.example/', 'http://a..example/', 'http://a.1/',
-        'http://a.example,http://b.example/', 'http://' . 'a' x 64 . '.example/', '//a.example/';
+        'http://a.example,http://b.example/', 'http://' . 'a' x 64 . '.example/', '//a.example/',
+        'http://a.example-/', 'http://a.' . 'a' x 64 . '/', 'http://' . 'a.' x 31 . 'example/', 'http://[:]/',
+        'http://[' . '0' x 46 . ']/';
+isnt(deliver('atlas', $file{'1 byte'}, "http://127.0.0.1:$_/")->status, 400, "port $_ is one")
+    for 1, 9999, 59999, 64999, 65499, 65529, 65535;
 is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'x')->status, 400, 'not without an address');
 
 # what is well-formed goes on: the server is asked, with the path that was meant
