@@ -125,6 +125,7 @@ static char                    unit_store_on[300];      /* the folder, */
 static char                    unit_store_off[300];     /* put aside */
 static char                    unit_store_in[320];      /* the file, */
 static char                    unit_store_out[320];     /* put aside */
+static char                    unit_store_beside[340];  /* its next one */
 
 static char                    unit_store_data[STORE_TEXT];
 static char                    unit_store_made[STORE_TEXT];
@@ -479,12 +480,12 @@ unit_store_puts(const char *text)
 /* What is in it now; -1 if it isn't there. */
 
 static ssize_t
-unit_store_get(void)
+unit_store_get_at(const char *path)
 {
     int      fd;
     ssize_t  n;
 
-    fd = open(unit_store_path, O_RDONLY);
+    fd = open(path, O_RDONLY);
     n = (fd == -1) ? -1 : read(fd, unit_store_data, STORE_TEXT - 1);
 
     if (fd != -1) {
@@ -494,6 +495,13 @@ unit_store_get(void)
     unit_store_data[n < 0 ? 0 : n] = '\0';
 
     return n;
+}
+
+
+static ssize_t
+unit_store_get(void)
+{
+    return unit_store_get_at(unit_store_path);
 }
 
 
@@ -2745,6 +2753,9 @@ unit_store_moves(void)
     snprintf(unit_store_out, sizeof(unit_store_out), "%s/aside",
              unit_store_on);
 
+    snprintf(unit_store_beside, sizeof(unit_store_beside), "%s.compact",
+             unit_store_in);
+
     if (mkdir(unit_store_kept, 0755) == -1 || mkdir(unit_store_on, 0777) == -1
         || chmod(unit_store_on, 0777) == -1
         || chmod(unit_store_dir, 0777) == -1)
@@ -2761,6 +2772,7 @@ unit_store_moves(void)
     unit_store_moves_of("ho", "a hard link in its place");
     unit_store_moves_of("h-", "a hard link that goes and comes again");
     unit_store_moves_of("db", "a link in place of its folder");
+    unit_store_moves_of("ce", "a hard link where it is made anew");
 
     unit_store_heal();
     (void) unlink(unit_store_in);
@@ -2815,13 +2827,15 @@ static ngx_uint_t
 unit_store_moved(void)
 {
     ino_t                       ino;
+    ssize_t                     n;
     ngx_fd_t                    fd;
     ngx_uint_t                  wrong;
     struct stat                 st;
     ngx_http_wassiit_path_t     path;
     ngx_http_wassiit_record_t  *rec;
 
-    static const char  ours[] = "{\"id\":\"ours\"}\n{\"id\":\"to";
+    static const char  ours[] = "{\"id\":\"ours\"}\n{\"id\":\"ours\"}\n"
+                                "{\"id\":\"to";
     static const char  victim[] = "{\"id\":\"victim\"}\n{\"id\":\"to";
 
     unit_store_calls = 0;
@@ -2856,9 +2870,13 @@ unit_store_moved(void)
     unit_store_moving[2].at = 0;
     unit_store_move('b');
     unit_store_move('o');
+    unit_store_move('e');
 
-    wrong |= (stat(unit_store_victim, &st) == -1
-              || st.st_size != sizeof(victim) - 1
+    n = unit_store_get_at(unit_store_victim);
+
+    wrong |= (n != sizeof(victim) - 1
+              || memcmp(unit_store_data, victim, n) != 0
+              || stat(unit_store_victim, &st) == -1
               || (st.st_mode & 07777) != 0640);
 
     return wrong;
@@ -2899,6 +2917,16 @@ unit_store_move(int what)
             (void) rename(unit_store_off, unit_store_on);
         }
 
+        return;
+    }
+
+    if (what == 'c') {
+        (void) link(unit_store_victim, unit_store_beside);
+        return;
+    }
+
+    if (what == 'e') {
+        (void) unlink(unit_store_beside);
         return;
     }
 
