@@ -200,9 +200,9 @@ ok(wait_for { http($s->port(2), uri => '/'); 1 }, 'the others are at work');
 # The 200 are there when one more is refused.
 
 my $r;
+my $one = "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\nConnection: close\r\n\r\n";
 ok(wait_for {
-    my $client = from('127.0.0.2', "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\nConnection: close\r\n\r\n");
-    $r = $client->response;
+    $r = from('127.0.0.2', $one)->response;
     $r->status == 429;
 }, '200 at a time, and no more');
 is($r->json->{code}, 'too_many_requests', 'as a problem');
@@ -213,6 +213,11 @@ $r = from('127.0.0.2', "POST /automation/ HTTP/1.1\r\nHost: h\r\nContent-Length:
 is($r->status . ' ' . $r->json->{message}, '429 too_many_requests', "in wap.cm's form");
 is(from('127.0.0.3', "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\n\r\n")->response->status, 200,
    'another address is served');
+
+# Whom the rate refuses has to wait for longer.
+
+(shift @held)->close;
+ok(wait_for { from('127.0.0.2', $one)->response->status == 200 }, 'when one of them goes, the next one comes');
 $_->close for @held;
 
 my $get = "GET $api/conversations HTTP/1.1\r\nHost: h\r\n\r\n";
