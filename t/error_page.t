@@ -86,6 +86,10 @@ http {
         location = /chain/two { wassiit_access other; recursive_error_pages on; error_page 401 = /hmac; proxy_pass http://%%PORT_2%%; }
         location /accel/ { wassiit_access api; error_page 401 = /open/accel; proxy_pass http://%%PORT_2%%; }
         location /open/ { proxy_pass http://%%PORT_2%%; }
+        location = /accel/first { wassiit_access api; recursive_error_pages on; error_page 401 = /open/page; proxy_pass http://%%PORT_2%%; }
+        location = /accel/page { wassiit_access api; error_page 401 = /page; proxy_pass http://%%PORT_2%%; }
+        location = /told { wassiit_access api; error_page 401 /told/page; proxy_pass http://%%PORT_2%%; }
+        location = /told/page { wassiit_errors envelope; root html/; try_files /index.html =404; }
         location = /way { wassiit_access api; error_page 401 = /between; proxy_pass http://%%PORT_2%%; }
         location = /between { wassiit_access off; try_files /none @hmac; }
     }
@@ -103,6 +107,7 @@ http {
         listen %%PORT_2%%;
         access_log logs/backend.log;
         location /open/accel { add_header X-Accel-Redirect /accel/in; return 200; }
+        location /open/page { add_header X-Accel-Redirect /accel/page; return 200; }
         location / { return 200 "backend"; }
     }
 }
@@ -199,6 +204,11 @@ is(ask('/way')->status, 401, 'through a place that asks nothing');
 
 is(ask('/accel/in')->status, 401, 'back to where it was refused, from where access is off');
 is(ask('/accel/in', 'X-API-Key' => 'full-key')->body, 'backend', 'with a key, it is let in there');
+is(ask('/accel/first')->body, "it works\n", 'refused there anew, it gets the page of that place');
+
+$page = ask('/told');
+is($page->status . $page->body, "401it works\n", "an operator's page where access is off, in the envelope's form");
+is($page->header('WWW-Authenticate'), 'ApiKey realm="api"', 'still says how to come in');
 
 
 # ---- a scope that depends on the request
