@@ -823,16 +823,20 @@ subtest 'the wall clock is stepped back' => sub {
     is(() = $line =~ /"sha256"/g, 1, 'the file has no other');
 
     # what is written by hand counts, as in any key
-    $clock->set($now - $day);
-    my ($made) = grep { $_->{id} ne 'k1' } @{ state_of($server, 'rif')->{keys} };
-    my $file = join '', map { "$_\n" } file_lines($server);
-    my $later = iso($now - 10);
-    $file =~ s/("id":"$made->{id}",(?:(?!\}).)*"created":")[^"]+/$1$later/g or die $file;
-    partners_file($server->dir . "/conf/$FILE", $file);
-    is($server->reload, '', 'a reload');
-    at_door($server, $key{one}, '401 invalid_key', 'a time that was set by hand');
-    $clock->set($now - 10);
-    at_door($server, $key{one}, 200, 'until it comes');
+    for my $row ([ 'rif', 'one', '3m' ], [ 'new', 'new', '2m' ]) {
+        my ($id, $which, $size) = @$row;
+        $clock->set($now - $day);
+        my ($made) = grep { $_->{id} ne 'k1' } @{ state_of($server, $id)->{keys} };
+        my $file = join '', map { "$_\n" } file_lines($server);
+        my $later = iso($now - 10);
+        $file =~ s/("id":"$made->{id}",(?:(?!\}).)*"created":")[^"]+/$1$later/g or die $file;
+        partners_file($server->dir . "/conf/$FILE", $file);
+        $server->conf($CONF =~ s/api:4m/api:$size/r);
+        is($server->reload, '', "a reload, with $size");
+        at_door($server, $key{$which}, '401 invalid_key', 'a time that was set by hand');
+        $clock->set($now - 10);
+        at_door($server, $key{$which}, 200, 'until it comes');
+    }
     $server->stop;
 };
 
