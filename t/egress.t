@@ -78,6 +78,7 @@ http {
     upstream inner { server 127.0.0.1:$port; keepalive 4; }
     upstream two { server 127.0.0.1:$port; server unix:$unix; }
     upstream kept { server 127.0.0.1:$port; keepalive 4; }
+    upstream held { server %%PORT_4%%; keepalive 4; }
 $upstreams
     wassiit_egress public;
 
@@ -117,6 +118,8 @@ $upstreams
         location /any { wassiit_egress any; proxy_pass \$http_x_to; }
         location /kept { wassiit_egress any; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://kept; }
         location /then { proxy_pass http://kept; }
+        location /held { wassiit_egress any; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://held; }
+        location /refused { proxy_pass http://held; }
 $outer
         location \@problem { wassiit_problem; }
     }
@@ -126,6 +129,11 @@ $outer
         error_page 502 \@problem;
         location / { proxy_pass \$http_x_to; }
         location \@problem { wassiit_problem; }
+    }
+
+    server {
+        listen %%PORT_4%%;
+        location / { return 204; }
     }
 }
 END
@@ -380,6 +388,13 @@ for (1 .. 3) {
     is(to(undef, uri => '/kept')->status, 200, 'and served there');
 }
 $inside->came;
+
+# A connection that is kept is nothing to try again for.
+
+is(to(undef, uri => '/held')->status, 204, 'a connection that is kept');
+my $told = () = $s->error_log =~ /nothing goes to/g;
+is(to(undef, uri => '/refused')->status, 502, 'is not taken elsewhere');
+is((() = $s->error_log =~ /nothing goes to/g) - $told, 1, 'and its server is asked for once');
 
 
 # ---- what is public is reached: only where there is such an address
