@@ -64,6 +64,7 @@ my %secrets = ('webhook.secret' => "another\n$secret\n");
 # The receiver is at 127.0.0.1, so this operator lets deliveries go there.
 my $any = door_text('nginx.conf');
 is($any =~ s/wassiit_egress public;/wassiit_egress any;/, 1, 'as shipped, to public addresses');
+$any =~ s/(resolver 127\.0\.0\.1;)/$1 resolver_timeout 1s;/;
 my $front = start_door('main', conf => $any, partners => \@partners, files => \%secrets);
 my $egress = "$dir/main-egress.sock";
 
@@ -127,6 +128,7 @@ is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
         'http://[' . '0' x 46 . ']/';
 isnt(deliver('atlas', $file{'1 byte'}, "http://127.0.0.1:$_/")->status, 400, "port $_ is one")
     for 1, 9999, 59999, 64999, 65499, 65529, 65535;
+is(deliver('atlas', $file{'1 byte'}, 'http://a.example./')->status, 502, 'a name may end in a dot');
 is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'x')->status, 400, 'not without an address');
 
 # what is well-formed goes on: the server is asked, with the path that was meant
