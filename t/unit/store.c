@@ -2771,6 +2771,12 @@ unit_store_moves(void)
     unit_store_faults.forks = 1;
 
     unit_store_moves_of("so", "a symbolic link in its place");
+
+    /* nobody writes to it: who waits for that is ended */
+    (void) alarm(300);
+    unit_store_moves_of("po", "a pipe in its place");
+    (void) alarm(0);
+
     unit_store_moves_of("ho", "a hard link in its place");
     unit_store_moves_of("h-", "a hard link that goes and comes again");
     unit_store_moves_of("db", "a link in place of its folder");
@@ -2949,5 +2955,8 @@ unit_store_move(int what)
 
     } else if (what == 'h') {
         (void) link(unit_store_victim, unit_store_in);
+
+    } else if (what == 'p') {
+        (void) mkfifo(unit_store_in, 0600);
     }
 }
