@@ -169,6 +169,9 @@ my $n = 1;
 # fewer: 575 or 1150 in all, not 2300.
 my $processes = ($ENV{TEST_NGINX_LOAD_MODULES} // '') eq '' ? 1 : 4;
 
+# one that stops in its body
+my $slow = from('127.0.0.99', "$post\{");
+
 # the first of each is waited for: the others may stay for longer than 5 s
 for my $group ([ 'header' ], [ 'TLS handshake', 'HTTP/2' ], [ 'no key', 'body' ], [ 'silent', 'HTTP/2 body' ]) {
     my @crowd = map { crowd($s, $_, '127.0.0.' . ++$n, ceil($processes / @$group)) } @$group;
@@ -178,6 +181,8 @@ for my $group ([ 'header' ], [ 'TLS handshake', 'HTTP/2' ], [ 'no key', 'body' ]
 
 unlike($s->error_log, qr/worker_connections are not enough|Too many open files/, 'there was room');
 like($s->access_log, qr/^127\.0\.0\.\d+ .* 429 /m, 'who has too many at a time is refused');
+ok(wait_for { $s->access_log =~ /^127\.0\.0\.99 .* 408 /m }, 'who stops in a body is seen off');
+unlike($s->access_log, qr/ 408 .* time=(?:[4-9]\d|\d{3,})\./, 'and so is who stops in a header, all within 40 s');
 $s->stop;
 
 
