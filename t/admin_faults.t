@@ -501,9 +501,11 @@ for my $row ([ 'the system', 'open file ' . ENFILE, qr/raise fs\.file-max \(23: 
         is_deeply(zone($server), $zone, 'so is the zone');
         is(patch($server, 'atlas', name => 'After')->status, 200, 'then it is made');
 
-        faults('open file ' . EMFILE);
-        like($server->reload, qr/emerg.*all descriptors are in use, .*ulimit -n/,
-             'a reload tells the same');
+        for my $kind (qw(file folder)) {
+            faults("open $kind " . EMFILE);
+            like($server->reload, qr/emerg.*all descriptors are in use, .*ulimit -n/,
+                 "a reload tells the same of a $kind");
+        }
         faults();
         loads($server);
         $server->stop;
