@@ -261,6 +261,11 @@ subtest 'what is no file' => sub {
     symlink 'round', "$tight/round" or die $!;
     like(refusal("$tight/round"), qr/Too many levels of symbolic links/,
          '... of ours');
+    put("$tight/0", partners('atlas'));
+    symlink $_ - 1, "$tight/$_" or die $! for 1 .. 41;
+    is(refusal("$tight/40"), '', 'as many links as the kernel follows');
+    like(refusal("$tight/41"), qr/Too many levels of symbolic links/,
+         'and no more');
 };
 
 subtest "a file of root's becomes the workers'" => sub {
