@@ -108,6 +108,7 @@ http {
         location = /guarded { wassiit_access api; wassiit_problem; }
         location = /envelope { wassiit_errors envelope; wassiit_problem; }
         location / { }
+        location /413 { return 413; }
         location /415 { return 415; }
         location /500 { return 500; }
         location /503 { return 503; }
@@ -384,6 +385,10 @@ for my $case (
     is(http($server->port(6), %request, method => 'HEAD')->body, '', "$name, HEAD")
         unless $request{body};
 }
+
+is(http($server->port(6), uri => $$_[0], body => $$_[1])->json->{detail} =~ /\bmay have 10 bytes\b/ ? 1 : 0, $$_[2],
+   "$$_[0]: the largest body is told of " . ($$_[2] ? 'to who sent more' : 'to nobody else'))
+    for [ '/x', 'x' x 11, 1 ], [ '/413', 'x' x 10, 0 ];
 
 is_error(http($server->port(6), uri => '/envelope'), 404, 'not_found', 'envelope',
          "wassiit_problem: a location's own form");
