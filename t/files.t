@@ -386,8 +386,10 @@ subtest 'a ConfigMap, mounted read-only' => sub {
     my $victim = victim(partners('victim'));
     config_map($dir, '2026_11_28', 'atlas');
     symlink $victim, "$dir/outside" or die $!;
+    symlink "$elsewhere/victim", "$dir/elsewhere" or die $!;
     my @mount = (qw(unshare --mount --propagation private sh -c),
-        "mount --bind $dir $dir && mount -o remount,bind,ro $dir && exec \"\$@\"",
+        "mount -t tmpfs none $elsewhere && cp $victim $elsewhere/ && mount -o remount,ro $elsewhere &&"
+        . " mount --bind $dir $dir && mount -o remount,bind,ro $dir && exec \"\$@\"",
         'sh');
 
     like(refusal("$dir/partners.jsonl"), $LINK, 'it is refused as it is');
@@ -400,7 +402,7 @@ subtest 'a ConfigMap, mounted read-only' => sub {
         return;
     }
 
-    for my $row ([ 'partners.jsonl', '' ], [ 'outside', $LINK ]) {
+    for my $row ([ 'partners.jsonl', '' ], [ 'outside', $LINK ], [ 'elsewhere', $LINK ]) {
         my ($name, $expected) = @$row;
         my $prefix = Wassiit::_prefix(conf("$dir/$name")
             =~ s/%%PORT%%/'127.0.0.1:' . free_port()/er, {%OPERATORS});
@@ -408,7 +410,7 @@ subtest 'a ConfigMap, mounted read-only' => sub {
             Wassiit::_run(@mount, Wassiit::_command($prefix), '-t');
 
         $expected eq '' ? is($code, 0, 'mounted it is read') || diag($message)
-                        : like($message, $expected, 'but not what is outside');
+                        : like($message, $expected, "but not what is $name");
     }
 };
 
