@@ -102,6 +102,7 @@ static void unit_store_waits(void);
 static void unit_store_syncs_before(void);
 static void unit_store_syncs(void);
 static void unit_store_modes(void);
+static void unit_store_added(void);
 static void unit_store_moves(void);
 static void unit_store_moves_of(const char *kinds, const char *what);
 static ngx_uint_t unit_store_moved(void);
@@ -236,6 +237,7 @@ main(void)
     unit_store_syncs_before();
     unit_store_syncs();
     unit_store_modes();
+    unit_store_added();
     unit_store_moves();
 
     if (unit_store) {
@@ -2730,6 +2732,24 @@ unit_store_modes(void)
     ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
     (void) stat(unit_store_path, &st);
     unit_is(st.st_mode & 07777, 0600, "and made its owner's alone");
+    unit_store_leave();
+}
+
+
+/* By who asks for no lock, between the load and the cut. */
+
+static void
+unit_store_added(void)
+{
+    static const char  torn[] = "{\"id\":\"a\"}\n{\"id\":\"to";
+    static const char  whole[] = "{\"id\":\"a\"}\n{\"id\":\"torn\"}\n";
+
+    unit_store_puts(torn);
+    unit_store_load(1);
+    unit_store_put_at(unit_store_path, whole, sizeof(whole) - 1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_ok(unit_store_holds(whole, sizeof(whole) - 1),
+            "a line that was ended after it was read isn't cut");
     unit_store_leave();
 }
 
