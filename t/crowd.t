@@ -199,23 +199,31 @@ sub from {
     return $client;
 }
 
-my @held = map { from('127.0.0.2', "$post\{") } 1 .. 200;
-ok(wait_for { http($s->port(2), uri => '/'); 1 }, 'the others are at work');
-
-# The 200 are there when one more is refused.
-
-my $r;
 my $one = "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\nConnection: close\r\n\r\n";
-ok(wait_for {
-    $r = from('127.0.0.2', $one)->response;
-    $r->status == 429;
-}, '200 at a time, and no more');
+my $other = "POST /automation/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+my (@held, $r, $wapcm);
+
+# The 200 are there when one more is refused; they go when their time is over,
+# which on a slow machine may be before the last is there.
+
+for (1 .. 3) {
+    $_->close for splice @held;
+    @held = map { from('127.0.0.2', "$post\{") } 1 .. 200;
+    wait_for {
+        $r = from('127.0.0.2', $one)->response;
+        $r->status == 429;
+    } or last;
+
+    $wapcm = from('127.0.0.2', $other)->response;
+    last if $wapcm->status == 429;
+}
+
+is($r->status, 429, '200 at a time, and no more');
 is($r->json->{code}, 'too_many_requests', 'as a problem');
 is($r->header('Content-Type'), 'application/problem+json', 'of its type');
 is($r->header('RateLimit'), undef, "no word of the partner's own limit");
 
-$r = from('127.0.0.2', "POST /automation/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")->response;
-is($r->status . ' ' . $r->json->{message}, '429 too_many_requests', "in wap.cm's form");
+is($wapcm->status . ' ' . $wapcm->json->{message}, '429 too_many_requests', "in wap.cm's form");
 is(from('127.0.0.3', "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\n\r\n")->response->status, 200,
    'another address is served');
 
