@@ -14,8 +14,8 @@
 #include "ngx_http_wassiit_arena.h"
 #include "ngx_wassiit_hmac.h"
 #include "ngx_wassiit_key.h"
+#include "ngx_wassiit_rate.h"
 #include "ngx_wassiit_scope.h"
-#include "ngx_wassiit_window.h"
 
 
 #define NGX_HTTP_WASSIIT_ID_LEN     64      /* of a partner, of a key */

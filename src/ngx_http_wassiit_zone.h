@@ -16,6 +16,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_wassiit_store.h"
+#include "ngx_wassiit_window.h"
 
 
 typedef struct ngx_http_wassiit_zone_sh_s  ngx_http_wassiit_zone_sh_t;

@@ -24,11 +24,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_wassiit_rate.h"
+
 
 /* cells that a limit may take; larger limits are counted in batches */
 #define NGX_WASSIIT_WINDOW_CELLS    10000
-
-#define NGX_WASSIIT_RATE_MAX        1000000
 
 /*
  * Windows lie in units of memory of one size, which need not be adjacent.
@@ -42,25 +42,12 @@
 
 
 typedef struct {
-    uint32_t            limit;      /* N: 1 .. NGX_WASSIIT_RATE_MAX; 0: none */
-    uint32_t            seconds;    /* W: 1, 60, 3600 or 86400 */
-} ngx_wassiit_rate_t;
-
-
-typedef struct {
     uint32_t            limit;      /* N at the time of the attempt */
     uint32_t            seconds;    /* W at the time of the attempt */
     uint32_t            remaining;  /* what is left after the attempt */
     uint64_t            reset;      /* microseconds until one more is free */
 } ngx_wassiit_usage_t;
 
-
-/*
- * Parses "100r/m": a decimal from 1 to NGX_WASSIIT_RATE_MAX, "r/" and one of
- * s, m, h, d.  Returns NGX_OK, or NGX_ERROR and leaves rate untouched.
- */
-ngx_int_t ngx_wassiit_rate_parse(const u_char *p, size_t len,
-    ngx_wassiit_rate_t *rate);
 
 /* The number of units (1 .. NGX_WASSIIT_WINDOW_UNITS) a window needs. */
 ngx_uint_t ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate);

@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-#include "ngx_wassiit_window.h"
+#include "ngx_wassiit_rate.h"
 
 
 typedef struct {
