@@ -175,10 +175,10 @@ ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 {
     ngx_http_wassiit_journal_t  journal;
 
-    ngx_http_wassiit_file_journal(ngx_http_wassiit_zone_journals(zone),
-                                  &journal);
+    ngx_http_wassiit_journal_get(ngx_http_wassiit_zone_journals(zone),
+                                 &journal);
 
-    return journal.writing || journal.moving;
+    return ngx_http_wassiit_journal_is_open(&journal);
 }
 
 
@@ -250,23 +250,7 @@ ngx_http_wassiit_change_known(ngx_http_wassiit_change_t *change,
     former = *journal;
     foreign = journal->foreign;
 
-    moved = (journal->moving && file->dev == journal->next_dev
-             && file->ino == journal->next_ino);
-
-    if (journal->moving) {
-        journal->moving = 0;
-        journal->due = 0;
-    }
-
-    if (moved) {
-        journal->dev = journal->next_dev;
-        journal->ino = journal->next_ino;
-        journal->size = journal->next_size;
-        journal->mtime = journal->next_mtime;
-        journal->crc = journal->next_crc;
-        journal->lines = journal->next_lines;
-        journal->folder = 1;
-    }
+    moved = ngx_http_wassiit_journal_moved(journal, file->dev, file->ino);
 
     if (journal->writing) {
         /* in any file: it was known where the line would begin */

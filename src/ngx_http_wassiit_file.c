@@ -42,15 +42,11 @@ static void ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
 static ngx_int_t ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
     ngx_uint_t lines);
-static int ngx_libc_cdecl ngx_http_wassiit_file_span_order(const void *one,
-    const void *two);
 static ngx_int_t ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
     ngx_http_wassiit_file_t *to, ngx_http_wassiit_span_t *spans, ngx_uint_t n,
     u_char *buffer);
 static ngx_int_t ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_span_t *span, u_char *p);
-static void ngx_http_wassiit_file_packed(ngx_http_wassiit_span_t *spans,
-    ngx_uint_t n);
 
 
 ngx_int_t
@@ -299,38 +295,6 @@ ngx_http_wassiit_file_crc(u_char *data, off_t size)
 }
 
 
-void
-ngx_http_wassiit_file_journal(ngx_http_wassiit_journals_t *journals,
-    ngx_http_wassiit_journal_t *journal)
-{
-    uint64_t  version;
-
-    do {
-        version = __atomic_load_n(&journals->version, __ATOMIC_ACQUIRE);
-        *journal = journals->copies[version & 1];
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-    } while (__atomic_load_n(&journals->version, __ATOMIC_RELAXED) != version);
-}
-
-
-void
-ngx_http_wassiit_file_journal_set(ngx_http_wassiit_journals_t *journals,
-    ngx_http_wassiit_journal_t *journal)
-{
-    uint64_t  version;
-
-    version = journals->version + 1;
-
-    /* whoever still copies this one, the last but one, sees the last version */
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-
-    journals->copies[version & 1] = *journal;
-    __atomic_store_n(&journals->version, version, __ATOMIC_RELEASE);
-}
-
-
 static ngx_int_t
 ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file, off_t size,
     uint32_t *crc)
@@ -514,19 +478,14 @@ ngx_http_wassiit_file_alive(ngx_http_wassiit_file_t *file,
 {
     ngx_http_wassiit_journal_t  known;
 
-    ngx_http_wassiit_file_journal(former, &known);
+    ngx_http_wassiit_journal_get(former, &known);
 
-    if (!known.dead || known.dead_dev != file->dev
-        || known.dead_ino != file->ino || known.dead_to > (off_t) size)
-    {
+    if (!ngx_http_wassiit_journal_is_dead(&known, file->dev, file->ino, size)) {
         return size;
     }
 
-    journal->dead = 1;
-    journal->dead_dev = known.dead_dev;
-    journal->dead_ino = known.dead_ino;
-    journal->dead_from = known.dead_from;
-    journal->dead_to = known.dead_to;
+    ngx_http_wassiit_journal_mark_dead(journal, known.dead_dev, known.dead_ino,
+                                       known.dead_from, known.dead_to);
 
     if (known.dead_to == (off_t) size) {
         return known.dead_from;
@@ -551,8 +510,8 @@ ngx_http_wassiit_file_bury(ngx_http_wassiit_file_t *file,
         return NGX_OK;
     }
 
-    if (file->dev != journal->dead_dev || file->ino != journal->dead_ino
-        || file->size < journal->dead_to)
+    if (!ngx_http_wassiit_journal_is_dead(journal, file->dev, file->ino,
+                                          file->size))
     {
         /* someone has put another in its place */
         journal->dead = 0;
@@ -808,11 +767,8 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
                       "from %O to %O doesn't count", &file->name, offset,
                       file->size);
 
-        journal->dead = 1;
-        journal->dead_dev = file->dev;
-        journal->dead_ino = file->ino;
-        journal->dead_from = offset;
-        journal->dead_to = file->size;
+        ngx_http_wassiit_journal_mark_dead(journal, file->dev, file->ino,
+                                           offset, file->size);
     }
 
     file->size = offset;
@@ -986,8 +942,7 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
         return NGX_ERROR;
     }
 
-    ngx_qsort(spans, n, sizeof(ngx_http_wassiit_span_t),
-              ngx_http_wassiit_file_span_order);
+    ngx_http_wassiit_spans_sort(spans, n);
 
     rc = ngx_http_wassiit_file_copy(file, &next, spans, n, buffer);
 
@@ -1006,7 +961,7 @@ ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
         return rc;
     }
 
-    ngx_http_wassiit_file_packed(spans, n);
+    ngx_http_wassiit_spans_pack(spans, n);
 
     (void) ngx_close_file(file->fd);
 
@@ -1111,9 +1066,8 @@ ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file, off_t size,
 
     /* no line has moved behind the place of the next one, set or not */
 
-    ngx_qsort(spans, n, sizeof(ngx_http_wassiit_span_t),
-              ngx_http_wassiit_file_span_order);
-    ngx_http_wassiit_file_packed(spans, n);
+    ngx_http_wassiit_spans_sort(spans, n);
+    ngx_http_wassiit_spans_pack(spans, n);
 
     end = n ? spans[n - 1].offset + (off_t) spans[n - 1].len : 0;
 
@@ -1138,16 +1092,6 @@ ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file, off_t size,
     ngx_free(buffer);
 
     return rc;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_wassiit_file_span_order(const void *one, const void *two)
-{
-    const ngx_http_wassiit_span_t  *a = one;
-    const ngx_http_wassiit_span_t  *b = two;
-
-    return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
 
@@ -1259,19 +1203,4 @@ ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
     return (memmem(p, span->len, quoted, span->id.len + 2)
             || memmem(p, span->len, "\\u00", 4))
            ? NGX_OK : NGX_DECLINED;
-}
-
-
-static void
-ngx_http_wassiit_file_packed(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
-{
-    off_t       offset;
-    ngx_uint_t  i;
-
-    offset = 0;
-
-    for (i = 0; i < n; i++) {
-        spans[i].offset = offset;
-        offset += spans[i].len;
-    }
 }

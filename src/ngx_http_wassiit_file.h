@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_http_wassiit_journal.h"
 #include "ngx_http_wassiit_path.h"
 #include "ngx_http_wassiit_record.h"
 
@@ -54,64 +55,6 @@ typedef enum {
 
 
 /*
- * What those who share the partners know of their file.  Whoever reads or
- * writes it holds the file's lock.
- */
-
-typedef struct {
-    uint64_t                          dev;
-    uint64_t                          ino;
-    off_t                             size;     /* up to here it is in memory */
-    uint32_t                          crc;      /* of the bytes before */
-    uint32_t                          lines;    /* up to here */
-    uint32_t                          due;      /* to compact at so many */
-    int64_t                           mtime;    /* with this size */
-
-    /* of a change that failed, and couldn't be taken back: if dead is set */
-    uint64_t                          dead_dev;
-    uint64_t                          dead_ino;
-    off_t                             dead_from;
-    off_t                             dead_to;
-
-    u_char                            dead;
-    u_char                            writing;  /* a line, or died in it */
-    u_char                            foreign;  /* changed by someone else */
-    u_char                            folder;   /* isn't on the disk yet */
-
-    /* what is put in the file's place: if moving is set */
-    uint64_t                          next_dev;
-    uint64_t                          next_ino;
-    off_t                             next_size;
-    int64_t                           next_mtime;
-    uint32_t                          next_crc;
-    uint32_t                          next_lines;
-
-    u_char                            moving;   /* lines, or died in it */
-} ngx_http_wassiit_journal_t;
-
-
-/*
- * A journal as it lies in shared memory: a writer that dies leaves the former
- * one or the new one.
- */
-
-typedef struct {
-    uint64_t                          version;  /* the lowest bit: which copy */
-    ngx_http_wassiit_journal_t        copies[2];
-} ngx_http_wassiit_journals_t;
-
-
-/* a line that counts, and what it is of */
-
-typedef struct {
-    off_t                             offset;
-    size_t                            len;      /* with its LF, if it has one */
-    ngx_str_t                         id;       /* of the partner */
-    void                             *owner;
-} ngx_http_wassiit_span_t;
-
-
-/*
  * Opens the file and locks it.  Returns NGX_OK, and the caller closes it;
  * NGX_AGAIN: someone else has the lock, or puts one after another in its place;
  * NGX_ERROR, which is logged, and ngx_errno is what it was: a file too that
@@ -121,14 +64,6 @@ typedef struct {
 ngx_int_t ngx_http_wassiit_file_open(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
 void ngx_http_wassiit_file_close(ngx_http_wassiit_file_t *file);
-
-/* Copies the journal that holds.  Takes no lock, and waits for none. */
-void ngx_http_wassiit_file_journal(ngx_http_wassiit_journals_t *journals,
-    ngx_http_wassiit_journal_t *journal);
-
-/* Has a journal take the place of the one that holds; by one at a time. */
-void ngx_http_wassiit_file_journal_set(ngx_http_wassiit_journals_t *journals,
-    ngx_http_wassiit_journal_t *journal);
 
 /*
  * Reads all of the file fd, from where it stands.  Returns its *size bytes,

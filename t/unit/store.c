@@ -1650,8 +1650,7 @@ unit_store_append_fails(void)
                 && unit_store_journal.size == (off_t) base,
                 "but is known not to count");
 
-        ngx_http_wassiit_file_journal_set(&unit_store_told,
-                                          &unit_store_journal);
+        ngx_http_wassiit_journal_set(&unit_store_told, &unit_store_journal);
         unit_store_former = &unit_store_told;
         unit_ok(unit_store_load(0) && unit_store->partners == 2,
                 "nor does it for who loads the file now");
