@@ -91,7 +91,7 @@ test-deps:
 
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
-state = $(wildcard $(foreach name,store file journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
+state = $(wildcard $(foreach name,store file compact journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c

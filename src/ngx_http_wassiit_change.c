@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_change.h"
+#include "ngx_http_wassiit_compact.h"
 #include "ngx_wassiit_time.h"
 
 #include <openssl/crypto.h>
@@ -359,8 +360,8 @@ ngx_http_wassiit_change_moved(ngx_http_wassiit_change_t *change,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_wassiit_file_moved(&work->file, work->journal->size, spans,
-                                     n);
+    rc = ngx_http_wassiit_compact_moved(&work->file, work->journal->size,
+                                        spans, n);
 
     if (rc == NGX_OK
         && ngx_http_wassiit_zone_tell(change->zone, work->journal, spans, n)
@@ -1293,7 +1294,7 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     work->file.moves = ngx_http_wassiit_change_moves;
     work->file.data = work;
 
-    rc = ngx_http_wassiit_file_compact(&work->file, work->journal, spans, n);
+    rc = ngx_http_wassiit_compact(&work->file, work->journal, spans, n);
 
     if (rc == NGX_OK) {
         if (ngx_http_wassiit_file_known(&work->file, work->journal, 0)

@@ -4,49 +4,23 @@
 #include <sys/file.h>
 
 
-#define FILE_COMPACT        (NAME_MAX + sizeof(".compact"))
-
 #define FILE_TRIES          8               /* for what is being replaced */
 
 #define FILE_ANCHOR         64              /* bytes that tell a file's end */
 
-#define FILE_BUFFER         262144          /* to copy by */
-
 
 static ngx_int_t ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
-static int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
-static void ngx_http_wassiit_file_unopened(ngx_http_wassiit_file_t *file,
-    ngx_str_t *name);
-static ngx_int_t ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file,
-    off_t size, uint32_t *crc);
-static ngx_uint_t ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file);
 static ngx_uint_t ngx_http_wassiit_file_names(u_char *p, u_char *last,
     u_char *quoted, size_t len);
 static void ngx_http_wassiit_file_blank(u_char *p, size_t len);
-static ngx_int_t ngx_http_wassiit_file_moves(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
-    ngx_uint_t lines);
 static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
 static ngx_int_t ngx_http_wassiit_file_flush(ngx_http_wassiit_file_t *file);
-static ngx_int_t ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file,
-    u_char *p, size_t len);
 static ngx_uint_t ngx_http_wassiit_file_syncs(ngx_err_t err);
-static ngx_int_t ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file);
-static int ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file);
+static int ngx_http_wassiit_file_fsync_folder(ngx_http_wassiit_file_t *file);
 static ngx_int_t ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len, off_t offset);
-static void ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file,
-    char *name);
-static ngx_int_t ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
-    ngx_uint_t lines);
-static ngx_int_t ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
-    ngx_http_wassiit_file_t *to, ngx_http_wassiit_span_t *spans, ngx_uint_t n,
-    u_char *buffer);
-static ngx_int_t ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_span_t *span, u_char *p);
 
 
 ngx_int_t
@@ -132,7 +106,7 @@ ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     file->size = ngx_file_size(&fi);
     file->mtime = ngx_http_wassiit_file_mtime(&fi);
 
-    if (ngx_http_wassiit_file_same(file)) {
+    if (ngx_http_wassiit_file_is_same(file)) {
         return NGX_OK;
     }
 
@@ -149,8 +123,9 @@ failed:
 }
 
 
-static void
-ngx_http_wassiit_file_unopened(ngx_http_wassiit_file_t *file, ngx_str_t *name)
+void
+ngx_http_wassiit_file_log_unopened(ngx_http_wassiit_file_t *file,
+    ngx_str_t *name)
 {
     file->unopened = ngx_errno;
 
@@ -159,7 +134,7 @@ ngx_http_wassiit_file_unopened(ngx_http_wassiit_file_t *file, ngx_str_t *name)
 }
 
 
-static int64_t
+int64_t
 ngx_http_wassiit_file_mtime(ngx_file_info_t *fi)
 {
     return (int64_t) fi->st_mtim.tv_sec * 1000000000 + fi->st_mtim.tv_nsec;
@@ -295,8 +270,8 @@ ngx_http_wassiit_file_crc(u_char *data, off_t size)
 }
 
 
-static ngx_int_t
-ngx_http_wassiit_file_anchor(ngx_http_wassiit_file_t *file, off_t size,
+ngx_int_t
+ngx_http_wassiit_file_read_crc(ngx_http_wassiit_file_t *file, off_t size,
     uint32_t *crc)
 {
     size_t  n;
@@ -330,7 +305,7 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
             || (file->size == journal->size
                 && (file->mtime == journal->mtime || journal->writing))))
     {
-        if (ngx_http_wassiit_file_anchor(file, journal->size, &crc)
+        if (ngx_http_wassiit_file_read_crc(file, journal->size, &crc)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -357,13 +332,13 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
 
 
 /*
- * Is the file, as far as it was read, still the one of this name?  A link on
- * the way to it may lead to another folder now.  No descriptor is needed: they
- * may be used up, and that would look as if someone had changed the file.
+ * A link on the way to it may lead to another folder now.  No descriptor is
+ * needed: they may be used up, and that would look as if someone had changed
+ * the file.
  */
 
-static ngx_uint_t
-ngx_http_wassiit_file_same(ngx_http_wassiit_file_t *file)
+ngx_uint_t
+ngx_http_wassiit_file_is_same(ngx_http_wassiit_file_t *file)
 {
     ngx_file_info_t  fi, named;
 
@@ -570,7 +545,7 @@ ngx_http_wassiit_file_overwrite(ngx_http_wassiit_file_t *file, u_char *p,
 
     flags = fcntl(file->fd, F_GETFL);
 
-    if (flags == -1 || !ngx_http_wassiit_file_same(file)
+    if (flags == -1 || !ngx_http_wassiit_file_is_same(file)
         || fcntl(file->fd, F_SETFL, flags & ~O_APPEND) == -1)
     {
         return NGX_ERROR;
@@ -603,7 +578,7 @@ ngx_http_wassiit_file_blank(u_char *p, size_t len)
 ngx_int_t
 ngx_http_wassiit_file_cut(ngx_http_wassiit_file_t *file, off_t size)
 {
-    if (!ngx_http_wassiit_file_same(file)) {
+    if (!ngx_http_wassiit_file_is_same(file)) {
         ngx_log_error(file->level, file->log, 0,
                       "\"%V\" changed while it was looked at", &file->name);
         return NGX_ERROR;
@@ -654,11 +629,11 @@ ngx_http_wassiit_file_sync_read(ngx_http_wassiit_file_t *file)
         return NGX_ERROR;
     }
 
-    if (ngx_http_wassiit_file_sync_folder(file) == -1
+    if (ngx_http_wassiit_file_fsync_folder(file) == -1
         && ngx_http_wassiit_file_syncs(ngx_errno))
     {
         if (ngx_errno == EMFILE || ngx_errno == ENFILE) {
-            ngx_http_wassiit_file_unopened(file, &file->name);
+            ngx_http_wassiit_file_log_unopened(file, &file->name);
             return NGX_ERROR;
         }
 
@@ -692,7 +667,7 @@ ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal)
 {
     if (journal->folder || journal->foreign) {
-        if (ngx_http_wassiit_file_folder(file) != NGX_OK) {
+        if (ngx_http_wassiit_file_sync_folder(file) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -743,7 +718,7 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
         return NGX_ERROR;
     }
 
-    if (!ngx_http_wassiit_file_same(file)) {
+    if (!ngx_http_wassiit_file_is_same(file)) {
         /* by someone who knows of no lock */
         return NGX_AGAIN;
     }
@@ -783,9 +758,7 @@ ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
 }
 
 
-/* Appends, and counts what was written where that is possible. */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file, u_char *p,
     size_t len)
 {
@@ -821,8 +794,8 @@ ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
 
     /* if someone else wrote beside us, it isn't known where */
 
-    if (!ngx_http_wassiit_file_same(file)
-        || ngx_http_wassiit_file_anchor(file, file->size, &crc) != NGX_OK)
+    if (!ngx_http_wassiit_file_is_same(file)
+        || ngx_http_wassiit_file_read_crc(file, file->size, &crc) != NGX_OK)
     {
         journal->foreign = 1;
         return NGX_ERROR;
@@ -837,20 +810,15 @@ ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
 }
 
 
-/*
- * What was made or renamed in the file's folder is there after a crash.  A
- * folder that may not be read can't be opened for that, unlike its file system.
- */
-
-static ngx_int_t
-ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file)
+ngx_int_t
+ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file)
 {
-    if (ngx_http_wassiit_file_sync_folder(file) == 0) {
+    if (ngx_http_wassiit_file_fsync_folder(file) == 0) {
         return NGX_OK;
     }
 
     if (ngx_errno == EMFILE || ngx_errno == ENFILE) {
-        ngx_http_wassiit_file_unopened(file, &file->name);
+        ngx_http_wassiit_file_log_unopened(file, &file->name);
 
     } else {
         ngx_log_error(file->level, file->log, ngx_errno,
@@ -861,8 +829,10 @@ ngx_http_wassiit_file_folder(ngx_http_wassiit_file_t *file)
 }
 
 
+/* A folder that may not be read can't be opened: its file system is synced. */
+
 static int
-ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file)
+ngx_http_wassiit_file_fsync_folder(ngx_http_wassiit_file_t *file)
 {
     int        rc;
     ngx_fd_t   fd;
@@ -881,326 +851,4 @@ ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file)
     ngx_set_errno(err);
 
     return rc;
-}
-
-
-/* The name of one that is to take the file's place, in the same folder. */
-
-static void
-ngx_http_wassiit_file_beside(ngx_http_wassiit_file_t *file, char *name)
-{
-    ngx_sprintf((u_char *) name, "%s.compact%Z", file->path.name);
-}
-
-
-void
-ngx_http_wassiit_file_clean(ngx_http_wassiit_file_t *file)
-{
-    char  name[FILE_COMPACT];
-
-    ngx_http_wassiit_file_beside(file, name);
-
-    (void) unlinkat(file->path.folder, name, 0);
-}
-
-
-ngx_int_t
-ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
-    ngx_uint_t n)
-{
-    u_char                   *buffer;
-    ngx_int_t                 rc;
-    ngx_http_wassiit_file_t   next;
-    char                      name[FILE_COMPACT];
-    u_char                    full[PATH_MAX + sizeof(".compact")];
-
-    /* if it fails: not at every change from now on */
-    journal->due = ngx_max(2 * journal->lines, 4);
-
-    ngx_http_wassiit_file_beside(file, name);
-
-    next = *file;
-    next.size = 0;
-    next.name.data = full;
-    next.name.len = ngx_sprintf(full, "%V.compact", &file->name) - full;
-
-    buffer = ngx_alloc(FILE_BUFFER, file->log);
-    if (buffer == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* one may have been left by who died in the middle */
-    (void) unlinkat(file->path.folder, name, 0);
-
-    next.fd = openat(file->path.folder, name,
-                     O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
-
-    if (next.fd == NGX_INVALID_FILE) {
-        ngx_http_wassiit_file_unopened(file, &next.name);
-        ngx_free(buffer);
-        return NGX_ERROR;
-    }
-
-    ngx_http_wassiit_spans_sort(spans, n);
-
-    rc = ngx_http_wassiit_file_copy(file, &next, spans, n, buffer);
-
-    ngx_explicit_memzero(buffer, FILE_BUFFER);
-    ngx_free(buffer);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_file_replace(file, journal, &next, n);
-    }
-
-    journal->moving = 0;
-
-    if (rc != NGX_OK) {
-        (void) unlinkat(file->path.folder, name, 0);
-        (void) ngx_close_file(next.fd);
-        return rc;
-    }
-
-    ngx_http_wassiit_spans_pack(spans, n);
-
-    (void) ngx_close_file(file->fd);
-
-    file->fd = next.fd;
-    file->size = next.size;
-    file->dev = next.dev;
-    file->ino = next.ino;
-
-    journal->dev = file->dev;
-    journal->ino = file->ino;
-    journal->lines = n;
-    journal->due = 0;
-    journal->folder = (ngx_http_wassiit_file_folder(file) != NGX_OK);
-
-    return NGX_OK;
-}
-
-
-/*
- * Whoever finds the new file by its name finds it locked, until offsets are
- * known to all.
- */
-
-static ngx_int_t
-ngx_http_wassiit_file_replace(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
-    ngx_uint_t lines)
-{
-    ngx_file_info_t  fi;
-    char             name[FILE_COMPACT];
-
-    ngx_http_wassiit_file_beside(file, name);
-
-    if (flock(next->fd, LOCK_EX|LOCK_NB) == 0
-        && ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
-        && (fi.st_uid == geteuid()
-            || fchown(next->fd, fi.st_uid, fi.st_gid) == 0)
-        && fsync(next->fd) == 0
-        && ngx_fd_info(next->fd, &fi) != NGX_FILE_ERROR
-        && ngx_http_wassiit_file_same(file)
-        && ngx_http_wassiit_file_moves(file, journal, next, lines) == NGX_OK
-        && renameat(file->path.folder, name, file->path.folder,
-                    file->path.name)
-           == 0)
-    {
-        next->dev = fi.st_dev;
-        next->ino = fi.st_ino;
-
-        return NGX_OK;
-    }
-
-    ngx_log_error(file->level, file->log, ngx_errno,
-                  "putting \"%V\" in place of \"%V\" failed", &next->name,
-                  &file->name);
-
-    return NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_wassiit_file_moves(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_file_t *next,
-    ngx_uint_t lines)
-{
-    ngx_file_info_t  fi;
-
-    if (file->moves == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_fd_info(next->fd, &fi) == NGX_FILE_ERROR
-        || ngx_http_wassiit_file_anchor(next, next->size, &journal->next_crc)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    journal->next_dev = fi.st_dev;
-    journal->next_ino = fi.st_ino;
-    journal->next_size = next->size;
-    journal->next_mtime = ngx_http_wassiit_file_mtime(&fi);
-    journal->next_lines = lines;
-    journal->moving = 1;
-
-    if (file->moves(file) == NGX_OK) {
-        return NGX_OK;
-    }
-
-    ngx_set_errno(ECANCELED);
-
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file, off_t size,
-    ngx_http_wassiit_span_t *spans, ngx_uint_t n)
-{
-    off_t      end;
-    u_char    *buffer;
-    ngx_int_t  rc;
-
-    /* no line has moved behind the place of the next one, set or not */
-
-    ngx_http_wassiit_spans_sort(spans, n);
-    ngx_http_wassiit_spans_pack(spans, n);
-
-    end = n ? spans[n - 1].offset + (off_t) spans[n - 1].len : 0;
-
-    if (n && end + 1 == size) {
-        /* the last one had no LF */
-        spans[n - 1].len++;
-        end++;
-    }
-
-    if (end != size) {
-        return NGX_DECLINED;
-    }
-
-    buffer = ngx_alloc(FILE_BUFFER, file->log);
-    if (buffer == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_wassiit_file_copy(file, NULL, spans, n, buffer);
-
-    ngx_explicit_memzero(buffer, FILE_BUFFER);
-    ngx_free(buffer);
-
-    return rc;
-}
-
-
-/*
- * Copies the lines one after another, as many at once as lie together; just
- * looks for them if "to" is NULL.
- * NGX_DECLINED: there is no line of this partner where it should be.
- */
-
-static ngx_int_t
-ngx_http_wassiit_file_copy(ngx_http_wassiit_file_t *from,
-    ngx_http_wassiit_file_t *to, ngx_http_wassiit_span_t *spans, ngx_uint_t n,
-    u_char *buffer)
-{
-    u_char      *p;
-    off_t        offset;
-    size_t       len, before;
-    ngx_uint_t   i, k;
-
-    for (i = 0; i < n; i = k) {
-        offset = spans[i].offset;
-        before = (offset > 0);
-        len = before;
-
-        for (k = i; k < n; k++) {
-            if (spans[k].offset != offset + (off_t) (len - before)
-                || len + spans[k].len > FILE_BUFFER)
-            {
-                break;
-            }
-
-            len += spans[k].len;
-        }
-
-        if (k == i) {
-            return NGX_DECLINED;
-        }
-
-        if (ngx_http_wassiit_file_read_at(from, buffer, len, offset - before)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (before && buffer[0] != LF) {
-            return NGX_DECLINED;
-        }
-
-        p = buffer + before;
-
-        for ( /* void */ ; i < k; p += spans[i].len, i++) {
-            if (ngx_http_wassiit_file_line(from, &spans[i], p) != NGX_OK) {
-                return NGX_DECLINED;
-            }
-        }
-
-        if (to == NULL) {
-            continue;
-        }
-
-        if (ngx_http_wassiit_file_write(to, buffer + before, len - before)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (p[-1] != LF) {
-            if (ngx_http_wassiit_file_write(to, (u_char *) "\n", 1)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            spans[k - 1].len++;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* Is this a line, and can it be the owner's? */
-
-static ngx_int_t
-ngx_http_wassiit_file_line(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_span_t *span, u_char *p)
-{
-    off_t    end;
-    u_char  *eol, next;
-    u_char   quoted[NGX_HTTP_WASSIIT_ID_LEN + 2];
-
-    eol = memchr(p, LF, span->len);
-    end = span->offset + span->len;
-    next = LF;
-
-    /* what was the last line without an LF has got one since */
-
-    if (eol ? (eol != p + span->len - 1)
-            : (end < file->size
-               && (ngx_http_wassiit_file_read_at(file, &next, 1, end)
-                   != NGX_OK
-                   || next != LF)))
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_sprintf(quoted, "\"%V\"", &span->id);
-
-    return (memmem(p, span->len, quoted, span->id.len + 2)
-            || memmem(p, span->len, "\\u00", 4))
-           ? NGX_OK : NGX_DECLINED;
 }

@@ -159,28 +159,41 @@ ngx_int_t ngx_http_wassiit_file_append(ngx_http_wassiit_file_t *file,
 ngx_int_t ngx_http_wassiit_file_known(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal, ngx_uint_t lines);
 
-/* Deletes what was to be put in the file's place by someone who died. */
-void ngx_http_wassiit_file_clean(ngx_http_wassiit_file_t *file);
+/*
+ * Is the file, as far as it was read, still the one of its name?  Returns 1 or
+ * 0, also if that can't be found out.
+ */
+ngx_uint_t ngx_http_wassiit_file_is_same(ngx_http_wassiit_file_t *file);
 
 /*
- * Puts a new file in place of this one, with n of its lines, which must not
- * overlap; sets their new offsets and sorts spans by them.  The journal is told
- * of all but what ngx_http_wassiit_file_known() tells.  The lock holds on.
- * Returns NGX_OK; NGX_ERROR, which is logged; NGX_DECLINED: a span is not of a
- * line that has its id; all is then what it was.
+ * Appends len bytes, and adds to file->size those that were written.  Returns
+ * NGX_OK, or NGX_ERROR, which is logged.
  */
-ngx_int_t ngx_http_wassiit_file_compact(ngx_http_wassiit_file_t *file,
-    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
-    ngx_uint_t n);
+ngx_int_t ngx_http_wassiit_file_write(ngx_http_wassiit_file_t *file,
+    u_char *p, size_t len);
 
 /*
- * Sets spans to where the n lines lie in a file of size bytes that
- * ngx_http_wassiit_file_compact() has made of them, and sorts them.  The first
- * of them, in the order of the former file, may be set already.  Returns
- * NGX_OK; NGX_DECLINED: the lines don't lie there; NGX_ERROR, which is logged.
+ * Sets *crc to what a journal keeps of the first size bytes.  Returns NGX_OK,
+ * or NGX_ERROR, which is logged.
  */
-ngx_int_t ngx_http_wassiit_file_moved(ngx_http_wassiit_file_t *file,
-    off_t size, ngx_http_wassiit_span_t *spans, ngx_uint_t n);
+ngx_int_t ngx_http_wassiit_file_read_crc(ngx_http_wassiit_file_t *file,
+    off_t size, uint32_t *crc);
+
+/*
+ * Waits until what was made or renamed in the file's folder is on the disk.
+ * Returns NGX_OK, or NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file);
+
+/*
+ * Logs that a file of this name, or its folder, couldn't be opened, as
+ * ngx_errno says, and keeps that in file->unopened.
+ */
+void ngx_http_wassiit_file_log_unopened(ngx_http_wassiit_file_t *file,
+    ngx_str_t *name);
+
+/* When the file was written to last: nanoseconds since 1970. */
+int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
 
 
 #endif /* _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_ */

@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_compact.h"
 #include "ngx_http_wassiit_store.h"
 
 #include <sys/wait.h>
@@ -249,7 +250,7 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
         return;
     }
 
-    ngx_http_wassiit_file_clean(file);
+    ngx_http_wassiit_compact_clean(file);
 
     if (ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ERR, file->log, ngx_errno,
@@ -308,7 +309,7 @@ ngx_http_wassiit_store_compact(ngx_http_wassiit_store_t *store)
         }
     }
 
-    if (ngx_http_wassiit_file_compact(&store->file, &store->journal, spans, n)
+    if (ngx_http_wassiit_compact(&store->file, &store->journal, spans, n)
         == NGX_OK)
     {
         for (i = 0; i < n; i++) {

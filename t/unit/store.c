@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "steps.h"
 
+#include "ngx_http_wassiit_compact.h"
 #include "ngx_http_wassiit_store.h"
 
 #include <sys/file.h>
@@ -1821,8 +1822,8 @@ unit_store_compact(ngx_http_wassiit_span_t *spans, ngx_uint_t n)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_wassiit_file_compact(&unit_store->file,
-                                       &unit_store->journal, spans, n);
+    rc = ngx_http_wassiit_compact(&unit_store->file, &unit_store->journal,
+                                  spans, n);
     if (rc == NGX_OK) {
         rc = ngx_http_wassiit_file_known(&unit_store->file,
                                          &unit_store->journal, 0);
