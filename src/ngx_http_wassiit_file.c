@@ -11,8 +11,6 @@
 
 static ngx_int_t ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
-static ngx_uint_t ngx_http_wassiit_file_names(u_char *p, u_char *last,
-    u_char *quoted, size_t len);
 static void ngx_http_wassiit_file_blank(u_char *p, size_t len);
 static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
@@ -401,8 +399,8 @@ ngx_http_wassiit_file_search(ngx_http_wassiit_file_t *file,
 
             if (parsed == NGX_ERROR && (rec == NULL || rec->id.len == 0)) {
                 /* not even JSON */
-                ours = ngx_http_wassiit_file_names(p, eol, quoted,
-                                                   id->len + 2);
+                ours = ngx_http_wassiit_record_names(p, eol, quoted,
+                                                     id->len + 2);
             } else {
                 ours = (parsed != NGX_DONE && rec->id.len == id->len
                         && ngx_memcmp(rec->id.data, id->data, id->len) == 0);
@@ -421,28 +419,6 @@ ngx_http_wassiit_file_search(ngx_http_wassiit_file_t *file,
     ngx_free(data);
 
     return rc;
-}
-
-
-/* Does a line that can't be parsed have the field "id" with this value? */
-
-static ngx_uint_t
-ngx_http_wassiit_file_names(u_char *p, u_char *last, u_char *quoted,
-    size_t len)
-{
-    while ((p = memmem(p, last - p, "\"id\"", 4)) != NULL) {
-        p += 4;
-
-        while (p < last && ngx_strchr(" \t:", *p)) {
-            p++;
-        }
-
-        if ((size_t) (last - p) >= len && ngx_memcmp(p, quoted, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

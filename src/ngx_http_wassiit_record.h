@@ -1,6 +1,7 @@
 
 /*
- * A line of the partners' file: one partner as JSON, and what it says.
+ * A line of the partners' file: one partner as JSON, read and written.  This is
+ * the one source that spells a line's fields.
  */
 
 
@@ -114,6 +115,80 @@ ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
 ngx_int_t ngx_http_wassiit_record_parse_last(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
     ngx_http_wassiit_record_t **rec, size_t *keep);
+
+/*
+ * Does a line that can't be parsed have an id with this value, which is quoted,
+ * len bytes with its quotes?  Returns 1 or 0.
+ */
+ngx_uint_t ngx_http_wassiit_record_names(u_char *p, u_char *last,
+    u_char *quoted, size_t len);
+
+
+/* a secret that the partner shares with us */
+
+typedef enum {
+    NGX_HTTP_WASSIIT_SECRET_HMAC = 0,           /* base64 */
+    NGX_HTTP_WASSIIT_SECRET_WEBHOOK             /* the text itself */
+} ngx_http_wassiit_secret_e;
+
+
+/*
+ * To write a line, its JSON is made by one of the first three of these, changed
+ * by others, and written; in an arena, if one is entered.  What returns a
+ * json_t of a line gives it to the caller, who releases it, or returns NULL:
+ * memory is short.
+ */
+
+/* A new partner with these fields, checked, of name, scopes and rate. */
+json_t *ngx_http_wassiit_record_create(const ngx_str_t *id, json_t *fields);
+
+/* What says that the partner is deleted. */
+json_t *ngx_http_wassiit_record_delete(const ngx_str_t *id);
+
+/* The line of a partner, len bytes without its LF, that was parsed before. */
+json_t *ngx_http_wassiit_record_load(const u_char *line, size_t len);
+
+/*
+ * Sets fields, checked, of name, scopes, rate and enabled.  Returns NGX_OK, or
+ * NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_record_update(json_t *json, json_t *fields);
+
+/*
+ * The array of a line's keys, which the line keeps, made if it has none.
+ * Returns NULL if memory is short.
+ */
+json_t *ngx_http_wassiit_record_get_keys(json_t *json);
+
+/* The index of the key with this id; NGX_ERROR: there is none. */
+ngx_int_t ngx_http_wassiit_record_find_key(json_t *keys, const u_char *id,
+    size_t len);
+
+/*
+ * Appends a key by the SHA-256 of its text, created at this Unix time in
+ * seconds.  Returns NGX_OK, or NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_record_add_key(json_t *keys, const u_char *id,
+    size_t len, const u_char *digest, int64_t created);
+
+/* When a key of the array expires: Unix seconds; INT64_MAX: never. */
+int64_t ngx_http_wassiit_record_get_expires(json_t *key);
+
+/* Sets that time.  Returns NGX_OK, or NGX_ERROR: memory is short. */
+ngx_int_t ngx_http_wassiit_record_set_expires(json_t *key, int64_t seconds);
+
+/*
+ * Sets a secret to the len bytes of p, or replaces it.  Returns NGX_OK, or
+ * NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_record_set_secret(json_t *json,
+    ngx_http_wassiit_secret_e secret, const u_char *p, size_t len);
+
+/*
+ * Writes the line, without an LF, to buf of size bytes.  Returns its length: if
+ * that is more than size, only so much was written; 0: memory is short.
+ */
+size_t ngx_http_wassiit_record_write(json_t *json, u_char *buf, size_t size);
 
 /* Is it an id: 1 to NGX_HTTP_WASSIIT_ID_LEN of a-z 0-9 . _ - ? */
 ngx_uint_t ngx_http_wassiit_record_is_id(const u_char *p, size_t len);

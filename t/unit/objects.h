@@ -199,6 +199,20 @@ ngx_explicit_memzero(void *buf, size_t n)
 
 
 u_char *
+ngx_hex_dump(u_char *dst, u_char *src, size_t len)
+{
+    static const char  hex[] = "0123456789abcdef";
+
+    while (len--) {
+        *dst++ = hex[*src >> 4];
+        *dst++ = hex[*src++ & 0xf];
+    }
+
+    return dst;
+}
+
+
+u_char *
 ngx_cpystrn(u_char *dst, u_char *src, size_t n)
 {
     size_t  len;
