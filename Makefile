@@ -94,6 +94,7 @@ core = $(wildcard src/ngx_wassiit_*.c)
 state = $(wildcard $(foreach name,store file compact journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
+build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \

@@ -22,12 +22,12 @@
 
 #include <jansson.h>
 
+#include "ngx_wassiit_part.h"
+
 
 #define NGX_WASSIIT_BOUNDARY_MAX    70      /* RFC 2046, section 5.1.1 */
 #define NGX_WASSIIT_PARTS_MAX       1000    /* of a body */
 #define NGX_WASSIIT_FILES_MAX       20      /* parts that have a file name */
-#define NGX_WASSIIT_HEADER_MAX      4096    /* bytes of a line of a header */
-#define NGX_WASSIIT_HEADERS_MAX     8192    /* bytes of a header */
 #define NGX_WASSIIT_TO_MAX          257     /* more than is quoted of it */
 #define NGX_WASSIIT_EXTENSION_MAX   5       /* of an audio file's name */
 
@@ -36,7 +36,7 @@
 
 typedef struct {
     ngx_uint_t          state;
-    ngx_uint_t          role;       /* of the part at hand */
+    ngx_wassiit_part_e  role;       /* of the part at hand, that counts */
     ngx_uint_t          parts;
     const char         *error;      /* what broke it, or NULL */
     ngx_str_t           charset;    /* that a Content-Type names, not UTF-8 */
@@ -54,27 +54,15 @@ typedef struct {
     ngx_uint_t          files;
     ngx_uint_t          filed_parts;    /* parts with a file name */
     uint64_t            data_len;   /* bytes of the part at hand */
-    uint64_t            length;     /* that it says to have, if measured */
     u_char              to[NGX_WASSIIT_TO_MAX];
 
     unsigned            begun:1;        /* a boundary has come */
     unsigned            bare:1;         /* what has matched has no CR */
     unsigned            edge:1;         /* or no line end of its own */
-    unsigned            disposition:1;  /* the part at hand has one */
-    unsigned            typed:1;        /* and a Content-Type */
-    unsigned            encoded:1;      /* and a Content-Transfer-Encoding */
-    unsigned            measured:1;     /* and a Content-Length */
-    unsigned            filed:1;        /* and a file name */
-    unsigned            sound:1;        /* its type is audio/something */
-    unsigned            bytes:1;        /* or one of no field */
-    unsigned            mistyped:1;     /* or malformed, or of a charset */
     unsigned            named:1;        /* the file has a name */
     unsigned            audio:1;        /* it is sound, by type or by name */
 
-    size_t              headers_len;    /* bytes, all lines together */
-    size_t              header_len;
-    size_t              line;       /* where its last line begins */
-    u_char              header[NGX_WASSIIT_HEADER_MAX];
+    ngx_wassiit_part_t  part;       /* the header of the part at hand */
 } ngx_wassiit_multipart_t;
 
 
