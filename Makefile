@@ -86,8 +86,9 @@ deps:
 test-deps:
 	@$(setup)/install.sh test
 
-# A unit test is a program: one file of t/unit and the core, without nginx. That
-# of the partners' file takes the state below it, too.
+# A unit test is a program: one file of t/unit and the core, without nginx. Those
+# of the partners' file and its lines take the state below it, too; a few need
+# one source alone.
 
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
@@ -96,6 +97,7 @@ needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
+build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
     $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)

@@ -1,0 +1,268 @@
+
+/* Lines of the partners' file that are written are read as they were meant. */
+
+
+#include "unit.h"
+#include "objects.h"
+
+#include "ngx_http_wassiit_record.h"
+
+
+#define RECORD_PARSED   NGX_HTTP_WASSIIT_PARSE_SIZE(1, NGX_HTTP_WASSIIT_LINE)
+
+
+static void unit_record_creates(void);
+static void unit_record_deletes(void);
+static void unit_record_keys(void);
+static void unit_record_secrets(void);
+static void unit_record_names(void);
+static ngx_uint_t unit_record_is(json_t *json, const char *expected);
+static ngx_int_t unit_record_read(json_t *json,
+    ngx_http_wassiit_record_t **rec);
+
+
+static ngx_str_t                 unit_record_id = ngx_string("atlas");
+static ngx_wassiit_scopes_t      unit_record_scopes;
+static ngx_http_wassiit_parse_t  unit_record_parse;
+static ngx_http_wassiit_arena_t  unit_record_arena;
+static u_char                    unit_record_text[NGX_HTTP_WASSIIT_LINE];
+static u_char                    unit_record_values[NGX_HTTP_WASSIIT_LINE_ARENA]
+                                     __attribute__((aligned(NGX_ALIGNMENT)));
+static u_char                    unit_record_parsed[RECORD_PARSED]
+                                     __attribute__((aligned(NGX_ALIGNMENT)));
+
+
+int
+main(void)
+{
+    unit_start();
+
+    ngx_wassiit_scopes_init(&unit_record_scopes, NULL);
+    ngx_wassiit_scopes_settle(&unit_record_scopes);
+    ngx_http_wassiit_arena_install();
+
+    unit_record_parse.scopes = &unit_record_scopes;
+    unit_record_arena.start = unit_record_values;
+    unit_record_arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
+
+    unit_record_creates();
+    unit_record_deletes();
+    unit_record_keys();
+    unit_record_secrets();
+    unit_record_names();
+
+    return unit_done();
+}
+
+
+static void
+unit_record_creates(void)
+{
+    json_t                     *json, *fields;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    fields = json_pack("{s:s,s:[s],s:s}", "name", "Atl\303\251 \"A\"",
+                       "scopes", "messages.send", "rate", "10r/m");
+    json = ngx_http_wassiit_record_create(&unit_record_id, fields);
+    json_decref(fields);
+
+    unit_record_is(json, "{\"id\":\"atlas\",\"name\":\"Atl\303\251 \\\"A\\\"\","
+                         "\"scopes\":[\"messages.send\"],\"rate\":\"10r/m\","
+                         "\"keys\":[]}");
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->id.len == 5 && rec->name.len == 9
+            && rec->scopes && rec->rate.limit == 10 && rec->rate.seconds == 60
+            && rec->enabled && !rec->deleted && rec->nkeys == 0,
+            "a new partner is read");
+
+    fields = json_pack("{s:b,s:s}", "enabled", 0, "name", "B");
+    unit_is(ngx_http_wassiit_record_update(json, fields), NGX_OK,
+            "fields are set");
+    json_decref(fields);
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->name.len == 1 && !rec->enabled
+            && rec->rate.limit == 10, "and are read");
+
+    unit_ok(ngx_http_wassiit_record_write(json, unit_record_text, 10) > 10,
+            "it is known if there is no room");
+
+    json_decref(json);
+}
+
+
+static void
+unit_record_deletes(void)
+{
+    json_t                     *json;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    json = ngx_http_wassiit_record_delete(&unit_record_id);
+    unit_record_is(json, "{\"id\":\"atlas\",\"deleted\":true}");
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->deleted && rec->id.len == 5,
+            "one that is deleted is read");
+
+    json_decref(json);
+}
+
+
+static void
+unit_record_keys(void)
+{
+    json_t                     *json, *keys, *key;
+    u_char                      digest[NGX_WASSIIT_DIGEST_LEN];
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    static const char  line[] = "{\"id\":\"atlas\",\"rate\":\"1r/s\"}";
+
+    memset(digest, 0xa5, sizeof(digest));
+
+    json = ngx_http_wassiit_record_load((u_char *) line, strlen(line));
+    keys = ngx_http_wassiit_record_get_keys(json);
+    unit_ok(keys && keys == ngx_http_wassiit_record_get_keys(json),
+            "a line without keys gets some");
+
+    unit_is(ngx_http_wassiit_record_add_key(keys, (u_char *) "k1", 2, digest,
+                                            1793523600),
+            NGX_OK, "a key is added");
+    digest[0] = 0x0f;
+    unit_is(ngx_http_wassiit_record_add_key(keys, (u_char *) "k22", 3, digest,
+                                            1793523600),
+            NGX_OK, "and another");
+
+    unit_is(ngx_http_wassiit_record_find_key(keys, (u_char *) "k22", 3), 1,
+            "it is found by its id");
+    unit_is(ngx_http_wassiit_record_find_key(keys, (u_char *) "k2", 2),
+            NGX_ERROR, "as a whole");
+
+    key = json_array_get(keys, 1);
+    unit_ok(ngx_http_wassiit_record_get_expires(key) == INT64_MAX,
+            "it doesn't expire");
+    unit_ok(ngx_http_wassiit_record_set_expires(key, 1793527200) == NGX_OK
+            && ngx_http_wassiit_record_get_expires(key) == 1793527200,
+            "until it is told to");
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->nkeys == 2 && rec->rate.limit == 1
+            && rec->keys[0].created == 1793523600
+            && rec->keys[0].expires == INT64_MAX
+            && rec->keys[0].digest[0] == 0xa5
+            && rec->keys[1].expires == 1793527200
+            && rec->keys[1].id.len == 3
+            && memcmp(rec->keys[1].digest, digest, sizeof(digest)) == 0,
+            "all of it is read");
+
+    json_decref(json);
+}
+
+
+static void
+unit_record_secrets(void)
+{
+    json_t                     *json, *fields;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    fields = json_object();
+    json = ngx_http_wassiit_record_create(&unit_record_id, fields);
+    json_decref(fields);
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->secrets == NULL, "no secret at first");
+
+    unit_is(ngx_http_wassiit_record_set_secret(json,
+                                           NGX_HTTP_WASSIIT_SECRET_HMAC,
+                                           (u_char *) "c2VjcmV0", 8),
+            NGX_OK, "one to sign by is set");
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->secrets && rec->secrets->has_hmac
+            && !rec->secrets->has_webhook, "and read");
+
+    unit_is(ngx_http_wassiit_record_set_secret(json,
+                                           NGX_HTTP_WASSIIT_SECRET_WEBHOOK,
+                                           (u_char *) "hush", 4),
+            NGX_OK, "one of webhooks, too");
+    unit_record_is(json, "{\"id\":\"atlas\",\"keys\":[],\"hmac_secret\":"
+                         "\"c2VjcmV0\",\"webhook_secret\":\"hush\"}");
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->secrets && rec->secrets->has_hmac
+            && rec->secrets->has_webhook, "both are read");
+
+    json_decref(json);
+}
+
+
+static void
+unit_record_names(void)
+{
+    size_t      i;
+    u_char     *p;
+    ngx_uint_t  rc;
+
+    static const struct {
+        const char  *line;
+        ngx_uint_t   ours;
+    } lines[] = {
+        { "{\"id\":\"a\",", 1 },
+        { "{\"id\" \t:\t \"a\"", 1 },
+        { "{\"x\":\"id\",\"id\":\"a\"", 1 },
+        { "{\"id\":\"ab\"", 0 },
+        { "{\"id\":\"a", 0 },
+        { "{\"id\"", 0 },
+        { "{\"name\":\"a\"", 0 },
+        { "", 0 }
+    };
+
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        p = malloc(strlen(lines[i].line) + 1);
+        memcpy(p, lines[i].line, strlen(lines[i].line));
+
+        rc = ngx_http_wassiit_record_names(p, p + strlen(lines[i].line),
+                                           (u_char *) "\"a\"", 3);
+        unit_ok(rc == lines[i].ours, "%s: %s", lines[i].line,
+                lines[i].ours ? "the partner's" : "another's");
+        free(p);
+    }
+}
+
+
+static ngx_uint_t
+unit_record_is(json_t *json, const char *expected)
+{
+    size_t  len;
+
+    len = ngx_http_wassiit_record_write(json, unit_record_text,
+                                        NGX_HTTP_WASSIIT_LINE);
+
+    if (!unit_ok(len == strlen(expected)
+                 && memcmp(unit_record_text, expected, len) == 0,
+                 "%s", expected))
+    {
+        unit_note("got %.*s", (int) len, unit_record_text);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+unit_record_read(json_t *json, ngx_http_wassiit_record_t **rec)
+{
+    size_t  len;
+
+    len = ngx_http_wassiit_record_write(json, unit_record_text,
+                                        NGX_HTTP_WASSIIT_LINE);
+
+    unit_record_parse.pos = unit_record_parsed;
+
+    return ngx_http_wassiit_record_parse(&unit_record_parse,
+                                         &unit_record_arena, unit_record_text,
+                                         len, rec);
+}
