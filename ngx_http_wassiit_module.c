@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_ctx.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_secret.h"
 

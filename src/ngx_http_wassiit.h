@@ -291,21 +291,6 @@ typedef struct {
 extern ngx_module_t  ngx_http_wassiit_module;
 
 
-/* The context of the client's request that r is, or is a part of, or NULL. */
-ngx_http_wassiit_ctx_t *ngx_http_wassiit_get_ctx(ngx_http_request_t *r);
-
-/* Makes the context of a request that has none.  NULL: memory is short. */
-ngx_http_wassiit_ctx_t *ngx_http_wassiit_create_ctx(ngx_http_request_t *r);
-
-/*
- * The context of r itself, a subrequest's own too: what goes upstream from one
- * is not what goes from the other.  NULL if it has none.
- */
-ngx_http_wassiit_ctx_t *ngx_http_wassiit_own_ctx(ngx_http_request_t *r);
-
-/* The same, made if there is none.  NULL: memory is short. */
-ngx_http_wassiit_ctx_t *ngx_http_wassiit_need_ctx(ngx_http_request_t *r);
-
 /*
  * Notes and logs a refusal in the location that r is in, and counts the first
  * one.  Returns its HTTP status.

@@ -2,12 +2,11 @@
 /* From a request's credentials to a decision. */
 
 
-#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_ctx.h"
 
 
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
     ngx_http_wassiit_loc_conf_t *b);
-static void ngx_http_wassiit_cleanup(void *data);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_credentials(
     ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_identify(ngx_http_request_t *r,
@@ -273,94 +272,6 @@ ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
     ctx->counted = 1;
     ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
                                 NGX_HTTP_WASSIIT_COUNT_ALLOWED);
-}
-
-
-ngx_http_wassiit_ctx_t *
-ngx_http_wassiit_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_wassiit_ctx_t  *ctx;
-
-    r = r->main;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
-
-    if (ctx == NULL && (r->internal || r->filter_finalize)) {
-
-        /* a redirect has cleared the contexts, but not the cleanups */
-
-        for (cln = r->pool->cleanup; cln; cln = cln->next) {
-            if (cln->handler == ngx_http_wassiit_cleanup) {
-                return cln->data;
-            }
-        }
-    }
-
-    return ctx;
-}
-
-
-ngx_http_wassiit_ctx_t *
-ngx_http_wassiit_create_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_wassiit_ctx_t  *ctx;
-
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_ctx_t));
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    if (r == r->main) {
-        cln = ngx_pool_cleanup_add(r->pool, 0);
-        if (cln == NULL) {
-            return NULL;
-        }
-
-        cln->handler = ngx_http_wassiit_cleanup;
-        cln->data = ctx;
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
-
-    return ctx;
-}
-
-
-ngx_http_wassiit_ctx_t *
-ngx_http_wassiit_own_ctx(ngx_http_request_t *r)
-{
-    return (r == r->main) ? ngx_http_wassiit_get_ctx(r)
-                          : ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
-}
-
-
-ngx_http_wassiit_ctx_t *
-ngx_http_wassiit_need_ctx(ngx_http_request_t *r)
-{
-    ngx_http_wassiit_ctx_t       *ctx;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
-
-    ctx = ngx_http_wassiit_own_ctx(r);
-
-    if (ctx == NULL) {
-        ctx = ngx_http_wassiit_create_ctx(r);
-        if (ctx == NULL) {
-            return NULL;
-        }
-
-        wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
-        ctx->errors = wlcf->errors;
-    }
-
-    return ctx;
-}
-
-
-static void
-ngx_http_wassiit_cleanup(void *data)
-{
-    /* only marks the context, see ngx_http_wassiit_get_ctx() */
 }
 
 

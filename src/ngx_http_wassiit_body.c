@@ -16,7 +16,7 @@
  */
 
 
-#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_ctx.h"
 
 
 /* nanoseconds: at most two turns, and a slice each, come between events */

@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_ctx.h"
 
 
 /* more than any text below takes, lists of scopes excepted */

@@ -2,7 +2,7 @@
 /* What travels upstream, and what doesn't. */
 
 
-#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_ctx.h"
 
 
 static ngx_int_t ngx_http_wassiit_strip(ngx_http_request_t *r,

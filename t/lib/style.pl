@@ -131,16 +131,17 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_read       zone_sh
     zone_sh         zone
     # http: one concern a file
-    access          wassiit
-    admin           wassiit time
-    body            wassiit
+    access          ctx
+    admin           ctx time
+    body            ctx
+    ctx             wassiit
     egress          wassiit address
-    module          wassiit egress secret
-    payload         wassiit arena
-    reply           wassiit
-    upstream        wassiit
+    module          ctx egress secret
+    payload         ctx arena
+    reply           ctx
+    upstream        ctx
     wassiit         zone hmac scope
-    webhook         wassiit
+    webhook         ctx
 END
 
 # What is yet to be mended.
