@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_secret.h"
 
@@ -457,7 +457,7 @@ static ngx_int_t
 ngx_http_wassiit_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t               *code;
+    const ngx_str_t         *code;
     ngx_http_wassiit_ctx_t  *ctx;
 
     ctx = ngx_http_wassiit_get_ctx(r);

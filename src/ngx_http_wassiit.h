@@ -18,7 +18,7 @@
 #include "ngx_wassiit_rules.h"
 
 
-/* a decision: what became of a request, and why */
+/* a decision: what became of a request, and why; see decision.c */
 
 typedef enum {
     NGX_HTTP_WASSIIT_UNDECIDED = 0,
@@ -36,7 +36,8 @@ typedef enum {
     NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN,
     NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE,
     NGX_HTTP_WASSIIT_TOO_LARGE,
-    NGX_HTTP_WASSIIT_INVALID_PAYLOAD
+    NGX_HTTP_WASSIIT_INVALID_PAYLOAD,
+    NGX_HTTP_WASSIIT_DECISIONS
 } ngx_http_wassiit_decision_e;
 
 
@@ -292,16 +293,6 @@ extern ngx_module_t  ngx_http_wassiit_module;
 
 
 /*
- * Notes and logs a refusal in the location that r is in, and counts the first
- * one.  Returns its HTTP status.
- */
-ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
-
-/* Counts a request, once, as allowed: nothing of ours refuses it any more. */
-void ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx);
-
-/*
  * Notes the client's credentials, which lie in its header, before anything is
  * put in their place: key, timestamp and signature of ctx, or header if one
  * stands twice.
@@ -402,12 +393,6 @@ void ngx_http_wassiit_upstream_init(void);
  * if r's location signs nothing or memory is short.
  */
 ngx_http_wassiit_signed_t *ngx_http_wassiit_get_signed(ngx_http_request_t *r);
-
-/* The code of a decision, as bodies, logs and variables have it. */
-ngx_str_t *ngx_http_wassiit_code(ngx_http_wassiit_decision_e decision);
-
-/* The HTTP status of a refusal. */
-ngx_int_t ngx_http_wassiit_status(ngx_http_wassiit_decision_e decision);
 
 /* Seconds, rounded up, until one more request is free. */
 ngx_uint_t ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage);

@@ -2,7 +2,7 @@
 /* From a request's credentials to a decision. */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 
 
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
@@ -20,8 +20,6 @@ static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *names);
 static ngx_int_t ngx_http_wassiit_undeclared(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *name);
-static void ngx_http_wassiit_log(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
 
 
 ngx_int_t
@@ -245,10 +243,8 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
                                                NGX_HTTP_WASSIIT_RATE_LIMITED);
             }
 
-            ctx->decision = NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN;
-            ngx_http_wassiit_log(r, ctx);
-            ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
-                                        NGX_HTTP_WASSIIT_COUNT_LIMITED_DRY_RUN);
+            ngx_http_wassiit_note(r, ctx,
+                                  NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN);
         }
     }
 
@@ -259,19 +255,6 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
-}
-
-
-void
-ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
-{
-    if (!ctx->known || ctx->refused || ctx->counted || ctx->refused_by) {
-        return;
-    }
-
-    ctx->counted = 1;
-    ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
-                                NGX_HTTP_WASSIIT_COUNT_ALLOWED);
 }
 
 
@@ -606,69 +589,4 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
                   "scope", undeclared);
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_decision_e decision)
-{
-    ngx_uint_t                    first;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
-
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
-
-    first = (ctx->refused_by == NULL);
-
-    if (first) {
-        /* nginx's answer to it may change that */
-        ctx->keepalive = r->keepalive;
-    }
-
-    ctx->decision = decision;
-    ctx->refused = 1;
-    ctx->refused_by = wlcf;
-    ctx->redirected = 0;
-    ctx->errors = wlcf->errors;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
-
-    ngx_http_wassiit_log(r, ctx);
-
-    if (ctx->known && first) {
-        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
-                                    decision == NGX_HTTP_WASSIIT_RATE_LIMITED
-                                        ? NGX_HTTP_WASSIIT_COUNT_LIMITED
-                                        : NGX_HTTP_WASSIIT_COUNT_REFUSED);
-    }
-
-    return ngx_http_wassiit_status(decision);
-}
-
-
-/* Anyone can send a wrong key, so that is worth less of the log. */
-
-static void
-ngx_http_wassiit_log(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
-{
-    if (ctx->known) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\"",
-                      ngx_http_wassiit_code(ctx->decision),
-                      (size_t) ctx->partner.id_len, ctx->partner.names,
-                      (size_t) ctx->partner.key_id_len,
-                      ctx->partner.names + ctx->partner.id_len,
-                      &ctx->zone->name);
-        return;
-    }
-
-    if (ctx->zone == NULL) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "wassiit: %V",
-                      ngx_http_wassiit_code(ctx->decision));
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "wassiit: %V, zone \"%V\"",
-                  ngx_http_wassiit_code(ctx->decision), &ctx->zone->name);
 }

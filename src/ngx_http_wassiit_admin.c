@@ -2,7 +2,7 @@
 /* The admin endpoint: partners and their keys over HTTP, in JSON. */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 #include "ngx_wassiit_time.h"
 
 

@@ -16,7 +16,7 @@
  */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 
 
 /* nanoseconds: at most two turns, and a slice each, come between events */

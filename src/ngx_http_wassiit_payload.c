@@ -2,7 +2,7 @@
 /* Payloads: does a body hold what the API asks for. */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_arena.h"
 
 

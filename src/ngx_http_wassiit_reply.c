@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 
 
 /* more than any text below takes, lists of scopes excepted */
@@ -17,14 +17,22 @@
 
 
 typedef struct {
-    ngx_int_t           status;
-    ngx_str_t           code;
-    ngx_str_t           title;
-    ngx_str_t           detail;
+    ngx_str_t                        title;
+    ngx_str_t                        detail;
+} ngx_http_wassiit_text_t;
+
+
+/* an error that isn't one of our decisions */
+
+typedef struct {
+    ngx_int_t                        status;
+    ngx_str_t                        code;
+    ngx_http_wassiit_text_t          text;
 } ngx_http_wassiit_error_t;
 
 
-static ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(ngx_int_t status);
+static const ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(
+    ngx_int_t status);
 static ngx_chain_t *ngx_http_wassiit_body(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
@@ -32,7 +40,7 @@ static ngx_int_t ngx_http_wassiit_send(ngx_http_request_t *r,
     ngx_chain_t *out, ngx_uint_t form);
 static u_char *ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
-    ngx_http_wassiit_error_t *error);
+    const ngx_str_t *detail);
 static off_t ngx_http_wassiit_largest(ngx_http_request_t *r);
 static ngx_http_core_loc_conf_t *ngx_http_wassiit_location(ngx_str_t *uri,
     ngx_http_core_loc_conf_t *clcf);
@@ -98,140 +106,145 @@ static ngx_str_t  ngx_http_wassiit_headers[] = {
     "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
-/* by ngx_http_wassiit_decision_e; a detail of "" is made for each request */
+/* of each refusal; a detail of "" is made for each request */
 
-static ngx_http_wassiit_error_t  ngx_http_wassiit_refusals[] = {
-
-    { 0, ngx_null_string, ngx_null_string, ngx_null_string },
-
-    { 0, ngx_string("allowed"), ngx_null_string, ngx_null_string },
-
-    { 400, ngx_string("duplicate_header"), ngx_string("Bad Request"),
+static const ngx_http_wassiit_text_t
+    ngx_http_wassiit_texts[NGX_HTTP_WASSIIT_DECISIONS] =
+{
+    [NGX_HTTP_WASSIIT_DUPLICATE_HEADER] = {
+      ngx_string("Bad Request"),
       ngx_string("") },
 
-    { 401, ngx_string("missing_key"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_MISSING_KEY] = {
+      ngx_string("Unauthorized"),
       ngx_string("Send your API key in the header X-API-Key.") },
 
-    { 401, ngx_string("invalid_key"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_INVALID_KEY] = {
+      ngx_string("Unauthorized"),
       ngx_string("The API key in X-API-Key is not valid. Check that it is "
                  "complete, and that it was not revoked.") },
 
-    { 401, ngx_string("expired_key"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_EXPIRED_KEY] = {
+      ngx_string("Unauthorized"),
       ngx_string("The API key in X-API-Key has expired. Use your newer "
                  "key.") },
 
-    { 401, ngx_string("missing_signature"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_MISSING_SIGNATURE] = {
+      ngx_string("Unauthorized"),
       ngx_string("Sign the request: send X-API-Timestamp and "
                  "X-API-Signature beside X-API-Key.") },
 
-    { 401, ngx_string("stale_timestamp"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_STALE_TIMESTAMP] = {
+      ngx_string("Unauthorized"),
       ngx_string("") },
 
-    { 401, ngx_string("invalid_signature"), ngx_string("Unauthorized"),
+    [NGX_HTTP_WASSIIT_INVALID_SIGNATURE] = {
+      ngx_string("Unauthorized"),
       ngx_string("The signature in X-API-Signature is not the base64 "
                  "HMAC-SHA256 of key and timestamp under your secret.") },
 
-    { 403, ngx_string("partner_disabled"), ngx_string("Forbidden"),
+    [NGX_HTTP_WASSIIT_PARTNER_DISABLED] = {
+      ngx_string("Forbidden"),
       ngx_string("Your access is switched off. Ask the API's operator.") },
 
-    { 403, ngx_string("insufficient_scope"), ngx_string("Forbidden"),
+    [NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE] = {
+      ngx_string("Forbidden"),
       ngx_string("") },
 
-    { 429, ngx_string("rate_limited"),
+    [NGX_HTTP_WASSIIT_RATE_LIMITED] = {
       ngx_string("Request cannot be satisfied as assigned quota has been "
                  "exceeded"),
       ngx_string("") },
 
-    { 0, ngx_string("rate_limited_dry_run"), ngx_null_string,
-      ngx_null_string },
-
-    { 415, ngx_string("unsupported_media_type"),
+    [NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE] = {
       ngx_string("Unsupported Media Type"),
       ngx_string("") },
 
-    { 413, ngx_string("too_large"), ngx_string("Content Too Large"),
+    [NGX_HTTP_WASSIIT_TOO_LARGE] = {
+      ngx_string("Content Too Large"),
       ngx_string("A JSON body of this path may have 65536 bytes.") },
 
-    { 400, ngx_string("invalid_payload"), ngx_string("Bad Request"),
+    [NGX_HTTP_WASSIIT_INVALID_PAYLOAD] = {
+      ngx_string("Bad Request"),
       ngx_string("The body breaks the rules that stand under errors.") }
 };
 
 
 /* errors of nginx's own, for wassiit_problem */
 
-static ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
+static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
 
-    { 400, ngx_string("bad_request"), ngx_string("Bad Request"),
-      ngx_string("The request is not valid HTTP.") },
+    { 400, ngx_string("bad_request"),
+      { ngx_string("Bad Request"),
+        ngx_string("The request is not valid HTTP.") } },
 
-    { 401, ngx_string("unauthorized"), ngx_string("Unauthorized"),
-      ngx_string("The request needs credentials.") },
+    { 401, ngx_string("unauthorized"),
+      { ngx_string("Unauthorized"),
+        ngx_string("The request needs credentials.") } },
 
-    { 403, ngx_string("forbidden"), ngx_string("Forbidden"),
-      ngx_string("The request is not allowed.") },
+    { 403, ngx_string("forbidden"),
+      { ngx_string("Forbidden"),
+        ngx_string("The request is not allowed.") } },
 
-    { 404, ngx_string("not_found"), ngx_string("Not Found"),
-      ngx_string("There is nothing at this path.") },
+    { 404, ngx_string("not_found"),
+      { ngx_string("Not Found"),
+        ngx_string("There is nothing at this path.") } },
 
     { 405, ngx_string("method_not_allowed"),
-      ngx_string("Method Not Allowed"),
-      ngx_string("This path does not take this method.") },
+      { ngx_string("Method Not Allowed"),
+        ngx_string("This path does not take this method.") } },
 
-    { 408, ngx_string("request_timeout"), ngx_string("Request Timeout"),
-      ngx_string("The request did not arrive in time.") },
+    { 408, ngx_string("request_timeout"),
+      { ngx_string("Request Timeout"),
+        ngx_string("The request did not arrive in time.") } },
 
-    { 409, ngx_string("conflict"), ngx_string("Conflict"),
-      ngx_string("The request does not fit what is there.") },
+    { 409, ngx_string("conflict"),
+      { ngx_string("Conflict"),
+        ngx_string("The request does not fit what is there.") } },
 
-    { 413, ngx_string("too_large"), ngx_string("Content Too Large"),
-      ngx_string("The request's body is larger than this path takes.") },
+    { 413, ngx_string("too_large"),
+      { ngx_string("Content Too Large"),
+        ngx_string("The request's body is larger than this path takes.") } },
 
-    { 414, ngx_string("uri_too_long"), ngx_string("URI Too Long"),
-      ngx_string("The request's address is too long.") },
+    { 414, ngx_string("uri_too_long"),
+      { ngx_string("URI Too Long"),
+        ngx_string("The request's address is too long.") } },
 
     { 415, ngx_string("unsupported_media_type"),
-      ngx_string("Unsupported Media Type"),
-      ngx_string("This path does not take this Content-Type.") },
+      { ngx_string("Unsupported Media Type"),
+        ngx_string("This path does not take this Content-Type.") } },
 
-    { 429, ngx_string("too_many_requests"), ngx_string("Too Many Requests"),
-      ngx_string("Too many requests. Try again later.") },
+    { 429, ngx_string("too_many_requests"),
+      { ngx_string("Too Many Requests"),
+        ngx_string("Too many requests. Try again later.") } },
 
     { 500, ngx_string("internal_error"),
-      ngx_string("Internal Server Error"),
-      ngx_string("The server failed on this request.") },
+      { ngx_string("Internal Server Error"),
+        ngx_string("The server failed on this request.") } },
 
-    { 502, ngx_string("bad_gateway"), ngx_string("Bad Gateway"),
-      ngx_string("The service behind this server did not answer "
-                 "properly.") },
+    { 502, ngx_string("bad_gateway"),
+      { ngx_string("Bad Gateway"),
+        ngx_string("The service behind this server did not answer "
+                   "properly.") } },
 
-    { 503, ngx_string("unavailable"), ngx_string("Service Unavailable"),
-      ngx_string("The service is not available. Try again later.") },
+    { 503, ngx_string("unavailable"),
+      { ngx_string("Service Unavailable"),
+        ngx_string("The service is not available. Try again later.") } },
 
-    { 504, ngx_string("gateway_timeout"), ngx_string("Gateway Timeout"),
-      ngx_string("The service behind this server did not answer in "
-                 "time.") },
+    { 504, ngx_string("gateway_timeout"),
+      { ngx_string("Gateway Timeout"),
+        ngx_string("The service behind this server did not answer in "
+                   "time.") } },
 
     { 507, ngx_string("insufficient_storage"),
-      ngx_string("Insufficient Storage"),
-      ngx_string("There is no room for this change. Nothing was changed.") },
+      { ngx_string("Insufficient Storage"),
+        ngx_string("There is no room for this change. Nothing was "
+                   "changed.") } },
 
-    { 0, ngx_string("error"), ngx_string("Error"),
-      ngx_string("The server could not answer this request.") }
+    { 0, ngx_string("error"),
+      { ngx_string("Error"),
+        ngx_string("The server could not answer this request.") } }
 };
-
-
-ngx_str_t *
-ngx_http_wassiit_code(ngx_http_wassiit_decision_e decision)
-{
-    return &ngx_http_wassiit_refusals[decision].code;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_status(ngx_http_wassiit_decision_e decision)
-{
-    return ngx_http_wassiit_refusals[decision].status;
-}
 
 
 ngx_uint_t
@@ -241,10 +254,10 @@ ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage)
 }
 
 
-static ngx_http_wassiit_error_t *
+static const ngx_http_wassiit_error_t *
 ngx_http_wassiit_own_error(ngx_int_t status)
 {
-    ngx_http_wassiit_error_t  *error;
+    const ngx_http_wassiit_error_t  *error;
 
     for (error = ngx_http_wassiit_errors; error->status; error++) {
         if (error->status == status) {
@@ -361,19 +374,29 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e refusal, ngx_uint_t form, ngx_str_t *detail,
     ngx_str_t *faults)
 {
-    u_char                        *p;
-    size_t                         size;
-    ngx_buf_t                     *b;
-    ngx_int_t                      status;
-    ngx_chain_t                   *out;
-    ngx_http_wassiit_error_t      *error;
-    ngx_http_variable_value_t     *id;
-    ngx_http_wassiit_main_conf_t  *wmcf;
+    u_char                          *p;
+    size_t                           size;
+    ngx_buf_t                       *b;
+    ngx_int_t                        status;
+    ngx_chain_t                     *out;
+    const ngx_str_t                 *code;
+    ngx_http_variable_value_t       *id;
+    ngx_http_wassiit_main_conf_t    *wmcf;
+    const ngx_http_wassiit_text_t   *text;
+    const ngx_http_wassiit_error_t  *error;
 
-    error = refusal ? &ngx_http_wassiit_refusals[refusal]
-                    : ngx_http_wassiit_own_error(r->err_status);
+    if (refusal) {
+        status = ngx_http_wassiit_status(refusal);
+        code = ngx_http_wassiit_code(refusal);
+        text = &ngx_http_wassiit_texts[refusal];
 
-    status = error->status ? error->status : (ngx_int_t) r->err_status;
+    } else {
+        error = ngx_http_wassiit_own_error(r->err_status);
+
+        status = r->err_status;
+        code = &error->code;
+        text = &error->text;
+    }
 
     size = REPLY_SIZE;
 
@@ -404,7 +427,7 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
         p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
                         "\"message\":\"%V\",\"data\":",
-                        status, &error->code);
+                        status, code);
         p = faults ? ngx_sprintf(p, "{\"errors\":%V}}", faults)
                    : ngx_sprintf(p, "null}");
         goto done;
@@ -421,10 +444,11 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
                     "\"code\":\"%V\",\"detail\":\"",
                     refusal == NGX_HTTP_WASSIIT_RATE_LIMITED ? QUOTA_EXCEEDED
                                                              : "about:blank",
-                    &error->title, status, &error->code);
+                    &text->title, status, code);
 
     p = detail ? ngx_cpymem(p, detail->data, detail->len)
-               : ngx_http_wassiit_detail(p, r, ctx, refusal, error);
+               : ngx_http_wassiit_detail(p, r, ctx, refusal,
+                                         &text->detail);
     p = ngx_sprintf(p, "\",\"instance\":\"%v\"", id);
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
@@ -459,13 +483,13 @@ done:
 static u_char *
 ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
-    ngx_http_wassiit_error_t *error)
+    const ngx_str_t *detail)
 {
     off_t       largest;
     ngx_uint_t  retry;
 
     if (refusal == NGX_HTTP_WASSIIT_UNDECIDED
-        && error->status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+        && r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
     {
         largest = ngx_http_wassiit_largest(r);
 
@@ -551,7 +575,7 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         break;
     }
 
-    return ngx_cpymem(p, error->detail.data, error->detail.len);
+    return ngx_cpymem(p, detail->data, detail->len);
 }
 
 

@@ -2,7 +2,7 @@
 /* Webhooks: is the body's signature right, and what is the body's signature. */
 
 
-#include "ngx_http_wassiit_ctx.h"
+#include "ngx_http_wassiit_decision.h"
 
 
 static ngx_int_t ngx_http_wassiit_webhook_sent(ngx_http_request_t *r,

@@ -131,17 +131,18 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_read       zone_sh
     zone_sh         zone
     # http: one concern a file
-    access          ctx
-    admin           ctx time
-    body            ctx
+    access          decision
+    admin           decision time
+    body            decision
     ctx             wassiit
+    decision        ctx
     egress          wassiit address
-    module          ctx egress secret
-    payload         ctx arena
-    reply           ctx
+    module          decision egress secret
+    payload         decision arena
+    reply           decision
     upstream        ctx
     wassiit         zone hmac scope
-    webhook         ctx
+    webhook         decision
 END
 
 # What is yet to be mended.

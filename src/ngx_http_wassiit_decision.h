@@ -1,0 +1,59 @@
+
+/*
+ * Decisions: the one table of what each is called, is answered with, counts as
+ * and is worth of the log; and how a request is refused.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_DECISION_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_DECISION_H_INCLUDED_
+
+
+#include "ngx_http_wassiit_ctx.h"
+
+
+typedef struct {
+    ngx_str_t                      code;    /* in bodies, logs, variables */
+    ngx_int_t                      status;  /* of HTTP; 0: it refuses nothing */
+    ngx_uint_t                     counter; /* NGX_HTTP_WASSIIT_COUNT_... */
+    ngx_uint_t                     level;   /* of the log, where the partner
+                                               is known; else it is "info" */
+} ngx_http_wassiit_verdict_t;
+
+
+/* by ngx_http_wassiit_decision_e */
+extern const ngx_http_wassiit_verdict_t  ngx_http_wassiit_verdicts[];
+
+
+/* The code of a decision; empty: NGX_HTTP_WASSIIT_UNDECIDED. */
+#define ngx_http_wassiit_code(decision)                                      \
+    (&ngx_http_wassiit_verdicts[decision].code)
+
+/* The HTTP status of a refusal; 0: the decision is none. */
+#define ngx_http_wassiit_status(decision)                                    \
+    (ngx_http_wassiit_verdicts[decision].status)
+
+
+/*
+ * Refuses r in the location that it is in: notes the decision, logs it, and
+ * counts the first of a request.  Returns the HTTP status to answer with.
+ */
+ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
+
+/*
+ * Notes, logs and counts a decision that lets r go on.  The partner must be
+ * known.
+ */
+void ngx_http_wassiit_note(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
+
+/*
+ * Counts a request as allowed: nothing of ours refuses it any more.  Does
+ * nothing the second time, for a request that was refused, or for one whose
+ * partner isn't known.
+ */
+void ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_WASSIIT_DECISION_H_INCLUDED_ */
