@@ -1707,15 +1707,17 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     webhook->header = s[HEADER];
-    webhook->lowcase = ngx_pnalloc(cf->pool, s[HEADER].len);
+    webhook->lowcase.len = s[HEADER].len;
+    webhook->lowcase.data = ngx_pnalloc(cf->pool, s[HEADER].len);
 
-    if (webhook->lowcase == NULL
+    if (webhook->lowcase.data == NULL
         || ngx_http_wassiit_webhook_name(cf, &webhook->header) != NGX_CONF_OK)
     {
         return NULL;
     }
 
-    ngx_strlow(webhook->lowcase, webhook->header.data, webhook->header.len);
+    ngx_strlow(webhook->lowcase.data, webhook->header.data,
+               webhook->header.len);
 
     if (s[ZONE].len) {
         wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);

@@ -112,7 +112,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                      header;      /* its name, ... */
-    u_char                        *lowcase;     /* ... and in lower case */
+    ngx_str_t                      lowcase;     /* ... and in lower case */
     ngx_array_t                   *keys;        /* ngx_wassiit_hmac_key_t */
 
     /* to sign with the secret of a partner, else NULL */
@@ -293,34 +293,12 @@ extern ngx_module_t  ngx_http_wassiit_module;
 
 
 /*
- * Notes the client's credentials, which lie in its header, before anything is
- * put in their place: key, timestamp and signature of ctx, or header if one
- * stands twice.
- */
-void ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
-
-/*
  * The handlers of the access phase (key, scope) and of the pre-content
  * phase (window: after every handler of the access phase has agreed, so that
  * what another of them refuses isn't counted).
  */
 ngx_int_t ngx_http_wassiit_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_limit_handler(ngx_http_request_t *r);
-
-/*
- * Tells which credential of the client's a header is: 1 X-API-Key,
- * 2 X-API-Timestamp, 4 X-API-Signature, 0 none.  With loose set, "_" counts as
- * "-", as it does where headers become parameters (FastCGI, uwsgi, SCGI), and
- * those that wassiit_upstream_hmac has put there count as well.
- */
-ngx_uint_t ngx_http_wassiit_credential(ngx_table_elt_t *h, ngx_uint_t loose);
-
-/*
- * Takes the credentials out of the request's headers, so that nothing sends
- * them upstream.  Returns NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_wassiit_strip_credentials(ngx_http_request_t *r);
 
 /*
  * The handler of the pre-content phase that has the body read, where
@@ -337,9 +315,6 @@ void ngx_http_wassiit_body_init(void);
 ngx_int_t ngx_http_wassiit_body_next(ngx_http_request_t *r,
     ngx_http_wassiit_place_t *place, size_t size, ngx_str_t *piece);
 
-/* Is there a body, as far as the header tells?  Returns 1 or 0. */
-ngx_uint_t ngx_http_wassiit_has_body(ngx_http_request_t *r);
-
 /*
  * Webhooks: begin() looks for the signature that body->verify asks for, or for
  * the secret that body->sign does, before anything is read; end() judges and
@@ -349,10 +324,6 @@ ngx_int_t ngx_http_wassiit_webhook_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 ngx_int_t ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
-
-/* Is h the header of this name?  With loose set, "_" counts as "-". */
-ngx_uint_t ngx_http_wassiit_webhook_header(ngx_http_wassiit_webhook_t *webhook,
-    ngx_table_elt_t *h, ngx_uint_t loose);
 
 /*
  * Payloads: the same for body->check; feed() is given the bytes in between.

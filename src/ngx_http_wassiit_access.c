@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_headers_in.h"
 
 
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
@@ -281,61 +282,6 @@ ngx_http_wassiit_read_credentials(ngx_http_request_t *r,
     ngx_wassiit_key_digest(ctx->key.data, ctx->key.len, ctx->digest);
 
     return NGX_HTTP_WASSIIT_ALLOWED;
-}
-
-
-/*
- * Each may stand once.  Variables wouldn't do: they would take X_API_Key for
- * X-API-Key, and join two into one.
- */
-
-void
-ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx)
-{
-    ngx_uint_t        i, seen, which;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    if (ctx->found) {
-        return;
-    }
-
-    ctx->found = 1;
-    seen = 0;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            which = ngx_http_wassiit_credential(&h[i], 0);
-
-            if (which == 0) {
-                continue;
-            }
-
-            if (seen & which) {
-                ctx->header = h[i].key;
-                return;
-            }
-
-            seen |= which;
-
-            switch (which) {
-
-            case 1:
-                ctx->key = h[i].value;
-                break;
-
-            case 2:
-                ctx->timestamp = h[i].value;
-                break;
-
-            default:
-                ctx->signature = h[i].value;
-            }
-        }
-    }
 }
 
 

@@ -17,6 +17,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_headers_in.h"
 
 
 /* nanoseconds: at most two turns, and a slice each, come between events */
@@ -727,13 +728,6 @@ ngx_http_wassiit_body_next(ngx_http_request_t *r,
     place->pos += piece->len;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_wassiit_has_body(ngx_http_request_t *r)
-{
-    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
 }
 
 

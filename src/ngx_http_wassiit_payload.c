@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_headers_in.h"
 #include "ngx_http_wassiit_arena.h"
 
 
@@ -188,18 +189,12 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r,
                 continue;
             }
 
-            if (h[i].key.len == names[0].len
-                && ngx_strncmp(h[i].lowcase_key, names[0].data, names[0].len)
-                   == 0)
-            {
+            if (ngx_http_wassiit_is_header(&h[i], &names[0], 0)) {
                 body->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
                 return NULL;
             }
 
-            if (h[i].key.len == names[1].len
-                && ngx_strncmp(h[i].lowcase_key, names[1].data, names[1].len)
-                   == 0)
-            {
+            if (ngx_http_wassiit_is_header(&h[i], &names[1], 0)) {
                 body->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
                 body->media_name = h[i].value;
                 return NULL;

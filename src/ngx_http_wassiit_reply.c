@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_headers_in.h"
 
 
 /* more than any text below takes, lists of scopes excepted */

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_headers_in.h"
 
 
 static ngx_int_t ngx_http_wassiit_webhook_sent(ngx_http_request_t *r,
@@ -87,30 +88,14 @@ static ngx_int_t
 ngx_http_wassiit_webhook_sent(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_webhook_t *verify)
 {
-    ngx_str_t        *sent;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_str_t   *sent;
+    ngx_uint_t   i;
 
     sent = &ctx->body->sent;
-    ngx_str_null(sent);
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (!ngx_http_wassiit_webhook_header(verify, &h[i], 0)) {
-                continue;
-            }
-
-            if (sent->data) {
-                return ngx_http_wassiit_webhook_refuse(r, ctx, verify,
+    if (ngx_http_wassiit_find_header(r, &verify->lowcase, sent) > 1) {
+        return ngx_http_wassiit_webhook_refuse(r, ctx, verify,
                                            NGX_HTTP_WASSIIT_DUPLICATE_HEADER);
-            }
-
-            *sent = h[i].value;
-        }
     }
 
     if (sent->len == 0) {
@@ -274,33 +259,4 @@ ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
     }
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_wassiit_webhook_header(ngx_http_wassiit_webhook_t *webhook,
-    ngx_table_elt_t *h, ngx_uint_t loose)
-{
-    size_t  i;
-    u_char  a, b;
-
-    if (h->key.len != webhook->header.len) {
-        return 0;
-    }
-
-    for (i = 0; i < h->key.len; i++) {
-        a = h->lowcase_key[i];
-        b = webhook->lowcase[i];
-
-        if (loose) {
-            a = (a == '_') ? '-' : a;
-            b = (b == '_') ? '-' : b;
-        }
-
-        if (a != b) {
-            return 0;
-        }
-    }
-
-    return 1;
 }

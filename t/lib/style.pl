@@ -131,18 +131,19 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_read       zone_sh
     zone_sh         zone
     # http: one concern a file
-    access          decision
+    access          decision headers_in
     admin           decision time
-    body            decision
+    body            decision headers_in
     ctx             wassiit
     decision        ctx
     egress          wassiit address
+    headers_in      ctx
     module          decision egress secret
-    payload         decision arena
-    reply           decision
-    upstream        ctx
+    payload         arena decision headers_in
+    reply           decision headers_in
+    upstream        headers_in
     wassiit         zone hmac scope
-    webhook         decision
+    webhook         decision headers_in
 END
 
 # What is yet to be mended.
