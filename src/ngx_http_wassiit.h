@@ -14,6 +14,7 @@
 #endif
 
 #include "ngx_http_wassiit_change.h"
+#include "ngx_http_wassiit_pieces.h"
 #include "ngx_wassiit_multipart.h"
 #include "ngx_wassiit_rules.h"
 
@@ -72,10 +73,6 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_MEDIA_CHARSET       2
 #define NGX_HTTP_WASSIIT_MEDIA_CODING        3
 
-/* bytes of a body that is checked as JSON */
-#define NGX_HTTP_WASSIIT_JSON_MAX         65536
-
-
 /* digits of a timestamp, from 2001 to 2286 */
 #define NGX_HTTP_WASSIIT_TIME_LEN         10
 
@@ -119,14 +116,6 @@ typedef struct {
     ngx_http_wassiit_zone_t       *zone;
     ngx_http_complex_value_t      *partner;
 } ngx_http_wassiit_webhook_t;
-
-
-/* a place in a body that lies in memory, in a file, or in both */
-
-typedef struct {
-    ngx_chain_t                   *cl;
-    off_t                          pos;         /* bytes of cl that are done */
-} ngx_http_wassiit_place_t;
 
 
 typedef struct {
@@ -308,14 +297,6 @@ ngx_int_t ngx_http_wassiit_body_handler(ngx_http_request_t *r);
 void ngx_http_wassiit_body_init(void);
 
 /*
- * The next bytes of a body that has come, size at most, which stay valid
- * until the next call.  Returns NGX_OK, NGX_DONE at the end, or NGX_ERROR if
- * its file can't be read.
- */
-ngx_int_t ngx_http_wassiit_body_next(ngx_http_request_t *r,
-    ngx_http_wassiit_place_t *place, size_t size, ngx_str_t *piece);
-
-/*
  * Webhooks: begin() looks for the signature that body->verify asks for, or for
  * the secret that body->sign does, before anything is read; end() judges and
  * signs when all has been.  Each returns NGX_OK, or the status to answer with.
@@ -335,21 +316,6 @@ ngx_int_t ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len);
 ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
-
-/*
- * The whole body, which has been read, as JSON.  Returns NGX_OK and sets json,
- * the caller's, or json to NULL and appends to *errors what is wrong with it;
- * NGX_ERROR: its file can't be read, or memory is short.
- */
-ngx_int_t ngx_http_wassiit_payload_value(ngx_http_request_t *r, json_t **json,
-    json_t **errors);
-
-/*
- * Writes JSON, in ASCII, to memory of the request's.  guess is what it will
- * most likely fit in, or 0.  Returns NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_wassiit_payload_text(ngx_http_request_t *r, json_t *json,
-    size_t guess, ngx_str_t *text);
 
 /*
  * The handler of the pre-content phase, the last of ours, that gives a request

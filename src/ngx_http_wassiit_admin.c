@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_json.h"
 #include "ngx_wassiit_time.h"
 
 
@@ -636,7 +637,7 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     ngx_http_wassiit_admin_free(job);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_wassiit_payload_text(r, errors, 0, &faults);
+        rc = ngx_http_wassiit_json_text(r, errors, 0, &faults);
     }
 
     json_decref(errors);
@@ -734,7 +735,7 @@ ngx_http_wassiit_admin_body(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_wassiit_payload_value(r, &body, errors) != NGX_OK) {
+    if (ngx_http_wassiit_json_value(r, &body, errors) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -1577,9 +1578,9 @@ ngx_http_wassiit_admin_send(ngx_http_request_t *r, ngx_uint_t status,
     rc = NGX_ERROR;
 
     if (json && b && text) {
-        rc = ngx_http_wassiit_payload_text(r, json,
-                                           ngx_http_wassiit_admin_arena.used
-                                           / 2, text);
+        rc = ngx_http_wassiit_json_text(r, json,
+                                        ngx_http_wassiit_admin_arena.used / 2,
+                                        text);
     }
 
     json_decref(json);

@@ -18,13 +18,11 @@
 
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_pieces.h"
 
 
 /* nanoseconds: at most two turns, and a slice each, come between events */
 #define BODY_TURN           500000
-
-/* bytes that are looked at in one go, whatever they cost */
-#define BODY_SLICE          32768
 
 /* what isn't longer than that needn't wait: as many as nginx sees to between
  * events fit in a turn or two */
@@ -48,8 +46,6 @@ static ngx_int_t ngx_http_wassiit_body_pass(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_body_saved(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
-static void ngx_http_wassiit_body_seek(ngx_http_wassiit_place_t *place,
-    off_t offset);
 static ngx_int_t ngx_http_wassiit_body_hold(ngx_http_request_t *r,
     ngx_http_wassiit_body_t *body, ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_body_work(ngx_http_request_t *r,
@@ -304,7 +300,7 @@ ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
 
     if (body->behind) {
         body->place.cl = r->request_body->bufs;
-        ngx_http_wassiit_body_seek(&body->place, body->size);
+        ngx_http_wassiit_pieces_seek(&body->place, body->size);
 
         ngx_http_wassiit_body_wait(body);
         return;
@@ -470,7 +466,7 @@ ngx_http_wassiit_body_small(ngx_http_request_t *r,
     place.pos = 0;
 
     for ( ;; ) {
-        rc = ngx_http_wassiit_body_next(r, &place, BODY_SMALL, &piece);
+        rc = ngx_http_wassiit_pieces_next(r, &place, BODY_SMALL, &piece);
 
         if (rc != NGX_OK) {
             return (rc == NGX_DONE) ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -554,29 +550,9 @@ ngx_http_wassiit_body_saved(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         place.cl = &link;
     }
 
-    ngx_http_wassiit_body_seek(&place, ctx->body->size);
+    ngx_http_wassiit_pieces_seek(&place, ctx->body->size);
 
     return ngx_http_wassiit_body_work(r, ctx, &place);
-}
-
-
-static void
-ngx_http_wassiit_body_seek(ngx_http_wassiit_place_t *place, off_t offset)
-{
-    off_t  size;
-
-    for ( /* void */ ; place->cl; place->cl = place->cl->next) {
-        size = ngx_buf_special(place->cl->buf) ? 0
-                                               : ngx_buf_size(place->cl->buf);
-
-        if (offset < size) {
-            break;
-        }
-
-        offset -= size;
-    }
-
-    place->pos = offset;
 }
 
 
@@ -635,7 +611,8 @@ ngx_http_wassiit_body_work(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
             return NGX_AGAIN;
         }
 
-        rc = ngx_http_wassiit_body_next(r, place, BODY_SLICE, &piece);
+        rc = ngx_http_wassiit_pieces_next(r, place, NGX_HTTP_WASSIIT_PIECE,
+                                          &piece);
 
         if (rc == NGX_DONE) {
             return NGX_OK;
@@ -674,60 +651,6 @@ ngx_http_wassiit_body_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     return body->check ? ngx_http_wassiit_payload_feed(r, ctx, piece->data,
                                                        piece->len)
                        : NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_body_next(ngx_http_request_t *r,
-    ngx_http_wassiit_place_t *place, size_t size, ngx_str_t *piece)
-{
-    off_t       rest;
-    ssize_t     n;
-    ngx_buf_t  *b;
-
-    static u_char  slice[BODY_SLICE];
-
-    for ( ;; ) {
-
-        if (place->cl == NULL) {
-            return NGX_DONE;
-        }
-
-        b = place->cl->buf;
-        rest = ngx_buf_special(b) ? 0 : ngx_buf_size(b) - place->pos;
-
-        if (rest > 0) {
-            break;
-        }
-
-        place->cl = place->cl->next;
-        place->pos = 0;
-    }
-
-    size = (rest < (off_t) size) ? (size_t) rest : size;
-
-    if (ngx_buf_in_memory(b)) {
-        piece->data = b->pos + place->pos;
-        piece->len = size;
-
-    } else {
-        size = ngx_min(size, BODY_SLICE);
-        n = ngx_read_file(b->file, slice, size, b->file_pos + place->pos);
-
-        if (n <= 0) {
-            ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                          "wassiit: the body's file \"%V\" is cut short",
-                          &b->file->name);
-            return NGX_ERROR;
-        }
-
-        piece->data = slice;
-        piece->len = n;
-    }
-
-    place->pos += piece->len;
-
-    return NGX_OK;
 }
 
 

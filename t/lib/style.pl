@@ -132,14 +132,16 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_sh         zone
     # http: one concern a file
     access          decision headers_in
-    admin           decision time
-    body            decision headers_in
+    admin           decision json time
+    body            decision headers_in pieces
     ctx             wassiit
     decision        ctx
     egress          wassiit address
     headers_in      ctx
+    json            pieces rules
     module          decision egress secret
-    payload         arena decision headers_in
+    payload         arena decision headers_in json
+    pieces
     reply           decision headers_in
     upstream        headers_in
     wassiit         zone hmac scope
@@ -149,6 +151,7 @@ END
 # What is yet to be mended.
 my %mend = map { $_ => 1 } (
     'wassiit change', 'wassiit multipart', 'wassiit rules',
+    'wassiit pieces',
 );
 
 sub unit {
@@ -184,7 +187,6 @@ my $longest = 900;
 my %longer = map { $_ => 1 } qw(
     ngx_http_wassiit_module.c
     src/ngx_http_wassiit_admin.c
-    src/ngx_http_wassiit_body.c
     src/ngx_http_wassiit_reply.c
     src/ngx_http_wassiit_zone.c
 );
