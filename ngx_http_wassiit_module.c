@@ -8,6 +8,7 @@
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_secret.h"
+#include "ngx_http_wassiit_turn.h"
 
 
 /* a scope named in the configuration, before all are declared */
@@ -2089,6 +2090,7 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 
     ngx_http_wassiit_egress_init(cf);
     ngx_http_wassiit_upstream_init();
+    ngx_http_wassiit_turn_init();
     ngx_http_wassiit_body_init();
     ngx_http_wassiit_reply_init();
 

@@ -15,6 +15,7 @@
 
 #include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_pieces.h"
+#include "ngx_http_wassiit_turn.h"
 #include "ngx_wassiit_multipart.h"
 #include "ngx_wassiit_rules.h"
 
@@ -157,7 +158,7 @@ struct ngx_http_wassiit_body_s {
     /* what has come and wasn't looked at, or what had come before */
     ngx_chain_t                   *held;
     ngx_http_wassiit_place_t       place;
-    ngx_queue_t                    queue;       /* of those that wait */
+    ngx_http_wassiit_turn_t        turn;        /* to wait for */
     ngx_int_t                      phase;       /* in which it is read */
 
     unsigned                       verify:1;
@@ -166,7 +167,6 @@ struct ngx_http_wassiit_body_s {
     unsigned                       arriving:1;  /* by the filter */
     unsigned                       small:1;     /* too short to wait */
     unsigned                       behind:1;    /* saved, but not all seen */
-    unsigned                       waiting:1;   /* for its turn */
     unsigned                       started:1;
     unsigned                       done:1;
     unsigned                       late:1;      /* a payload, if any comes */

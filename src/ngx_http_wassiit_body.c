@@ -3,9 +3,8 @@
  * The way of a body: read once, after key, scope and window have passed, and
  * looked at as it arrives, on its way to memory or to a file.
  *
- * Hashing takes its time, so all requests of a worker share turns: after
- * BODY_TURN of work, other events are seen to first.  Until then what has come
- * is held back, nginx's buffers fill up and nothing more is read.
+ * While it waits for its turn, what has come is held back, nginx's buffers fill
+ * up and nothing more is read.
  *
  * Not by HTTP/2 and 3.  By HTTP/2 nginx would grant a client no more than these
  * buffers' room, padding uses that up without filling them, and only what fills
@@ -19,10 +18,8 @@
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
 #include "ngx_http_wassiit_pieces.h"
+#include "ngx_http_wassiit_turn.h"
 
-
-/* nanoseconds: at most two turns, and a slice each, come between events */
-#define BODY_TURN           500000
 
 /* what isn't longer than that needn't wait: as many as nginx sees to between
  * events fit in a turn or two */
@@ -53,28 +50,13 @@ static ngx_int_t ngx_http_wassiit_body_work(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_body_feed(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
 static void ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body);
-static void ngx_http_wassiit_body_turn(ngx_event_t *ev);
-static void ngx_http_wassiit_body_spend(uint64_t ns, ngx_log_t *log);
-static uint64_t ngx_http_wassiit_body_clock(void);
-static void ngx_http_wassiit_body_post(void);
-static void ngx_http_wassiit_body_unqueue(ngx_http_wassiit_body_t *body);
+static void ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn);
 static void ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body);
 static void ngx_http_wassiit_body_cleanup(void *data);
 static void ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body);
 
 
 static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
-
-
-/* of this worker: what it has spent since other events were seen to, and
- * who waits for that */
-
-static uint64_t     ngx_http_wassiit_spent;
-static ngx_queue_t  ngx_http_wassiit_waiting;
-static ngx_event_t  ngx_http_wassiit_turn;
-#if (NGX_DEBUG)
-static uint64_t     ngx_http_wassiit_longest;
-#endif
 
 
 ngx_int_t
@@ -125,7 +107,7 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    if (ctx->body->check && ngx_http_wassiit_spent >= BODY_TURN) {
+    if (ctx->body->check && ngx_http_wassiit_turn_over()) {
         /* to parse it takes time, too */
         ngx_http_wassiit_body_wait(ctx->body);
         return NGX_AGAIN;
@@ -165,6 +147,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
         cln->data = body;
 
         body->request = r;
+        body->turn.resume = ngx_http_wassiit_body_resume;
         ctx->body = body;
     }
 
@@ -325,15 +308,15 @@ ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     body = ctx->body;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    ngx_http_wassiit_body_unqueue(body);
+    ngx_http_wassiit_turn_leave(&body->turn);
     body->started = 0;
 
     rc = ngx_http_wassiit_webhook_end(r, ctx);
 
     if (rc == NGX_OK && body->check) {
-        start = ngx_http_wassiit_body_clock();
+        start = ngx_http_wassiit_turn_clock();
         rc = ngx_http_wassiit_payload_end(r, ctx);
-        ngx_http_wassiit_body_spend(ngx_http_wassiit_body_clock() - start,
+        ngx_http_wassiit_turn_spend(ngx_http_wassiit_turn_clock() - start,
                                     r->connection->log);
     }
 
@@ -398,7 +381,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         rc = ngx_http_wassiit_body_pass(r, ctx, in);
 
         if (rc != NGX_OK) {
-            ngx_http_wassiit_body_unqueue(body);
+            ngx_http_wassiit_turn_leave(&body->turn);
             return ngx_http_wassiit_body_refused(r, rc);
         }
 
@@ -416,7 +399,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
 
     if (rc != NGX_OK && rc != NGX_AGAIN) {
-        ngx_http_wassiit_body_unqueue(body);
+        ngx_http_wassiit_turn_leave(&body->turn);
         return ngx_http_wassiit_body_refused(r, rc);
     }
 
@@ -479,7 +462,7 @@ ngx_http_wassiit_body_small(ngx_http_request_t *r,
         }
 
         /* a nanosecond a byte, nearly: to ask the clock would cost more */
-        ngx_http_wassiit_body_spend(piece.len, r->connection->log);
+        ngx_http_wassiit_turn_spend(piece.len, r->connection->log);
     }
 }
 
@@ -601,7 +584,7 @@ ngx_http_wassiit_body_work(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     for ( ;; ) {
 
-        if (ngx_http_wassiit_spent >= BODY_TURN || body->waiting) {
+        if (ngx_http_wassiit_turn_over() || body->turn.waiting) {
 
             if (place->cl == NULL) {
                 return NGX_OK;
@@ -622,9 +605,9 @@ ngx_http_wassiit_body_work(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        start = ngx_http_wassiit_body_clock();
+        start = ngx_http_wassiit_turn_clock();
         rc = ngx_http_wassiit_body_feed(r, ctx, &piece);
-        ngx_http_wassiit_body_spend(ngx_http_wassiit_body_clock() - start,
+        ngx_http_wassiit_turn_spend(ngx_http_wassiit_turn_clock() - start,
                                     r->connection->log);
 
         if (rc != NGX_OK) {
@@ -657,35 +640,12 @@ ngx_http_wassiit_body_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 static void
 ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body)
 {
-    if (!body->waiting) {
+    if (!body->turn.waiting) {
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, body->request->connection->log, 0,
                        "wassiit body waits for its turn, at %O", body->size);
-
-        body->waiting = 1;
-        ngx_queue_insert_tail(&ngx_http_wassiit_waiting, &body->queue);
     }
 
-    ngx_http_wassiit_body_post();
-}
-
-
-static void
-ngx_http_wassiit_body_post(void)
-{
-    /* that of the last configuration is gone */
-    ngx_http_wassiit_turn.log = ngx_cycle->log;
-
-    ngx_post_event(&ngx_http_wassiit_turn, &ngx_posted_next_events);
-}
-
-
-static void
-ngx_http_wassiit_body_unqueue(ngx_http_wassiit_body_t *body)
-{
-    if (body->waiting) {
-        ngx_queue_remove(&body->queue);
-        body->waiting = 0;
-    }
+    ngx_http_wassiit_turn_wait(&body->turn);
 }
 
 
@@ -694,7 +654,7 @@ ngx_http_wassiit_body_unqueue(ngx_http_wassiit_body_t *body)
 static void
 ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body)
 {
-    ngx_http_wassiit_body_unqueue(body);
+    ngx_http_wassiit_turn_leave(&body->turn);
 
     body->arriving = 0;
     body->started = 0;
@@ -703,109 +663,56 @@ ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body)
 }
 
 
-/* Other events have been seen to: those who wait go on, first come first. */
+/* It is the body's turn again. */
 
 static void
-ngx_http_wassiit_body_turn(ngx_event_t *ev)
+ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn)
 {
     ngx_int_t                 rc;
-    ngx_queue_t              *q;
     ngx_connection_t         *c;
     ngx_http_request_t       *r;
     ngx_http_wassiit_ctx_t   *ctx;
     ngx_http_wassiit_body_t  *body;
 
-    ngx_http_wassiit_spent = 0;
+    body = (ngx_http_wassiit_body_t *)
+               ((u_char *) turn - offsetof(ngx_http_wassiit_body_t, turn));
+    r = body->request;
+    c = r->connection;
 
-    while (ngx_http_wassiit_spent < BODY_TURN
-           && !ngx_queue_empty(&ngx_http_wassiit_waiting))
-    {
-        q = ngx_queue_head(&ngx_http_wassiit_waiting);
-        body = ngx_queue_data(q, ngx_http_wassiit_body_t, queue);
+    if (body->arriving) {
+        /* nginx asks the filter for what it has held */
 
-        ngx_http_wassiit_body_unqueue(body);
-
-        r = body->request;
-        c = r->connection;
-
-        if (body->arriving) {
-            /* nginx asks the filter for what it has held */
-
-            if (r->phase_handler == body->phase) {
-                c->read->handler(c->read);
-            }
-
-            continue;
+        if (r->phase_handler == body->phase) {
+            c->read->handler(c->read);
         }
 
-        ctx = ngx_http_wassiit_own_ctx(r);
-
-        if (!body->started) {
-            /* something else has become of it */
-            continue;
-        }
-
-        rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
-
-        if (rc == NGX_AGAIN) {
-            continue;
-        }
-
-        body->done = (rc == NGX_OK);
-        body->started = body->done;
-
-        if (rc == NGX_OK) {
-            ngx_http_core_run_phases(r);
-
-        } else {
-            ngx_http_finalize_request(r, rc);
-        }
-
-        ngx_http_run_posted_requests(c);
-    }
-
-    if (!ngx_queue_empty(&ngx_http_wassiit_waiting)) {
-        ngx_http_wassiit_body_post();
-    }
-}
-
-
-/*
- * What little requests take adds up until it is worth an event, so that they
- * needn't each have one.
- */
-
-static void
-ngx_http_wassiit_body_spend(uint64_t ns, ngx_log_t *log)
-{
-    ngx_http_wassiit_spent += ns;
-
-    if (ngx_http_wassiit_spent < BODY_TURN / 4) {
         return;
     }
 
-#if (NGX_DEBUG)
-    if (ngx_http_wassiit_spent > ngx_http_wassiit_longest) {
-        ngx_http_wassiit_longest = ngx_http_wassiit_spent;
+    ctx = ngx_http_wassiit_own_ctx(r);
 
-        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log, 0,
-                       "wassiit longest stretch: %uL ns",
-                       ngx_http_wassiit_longest);
+    if (!body->started) {
+        /* something else has become of it */
+        return;
     }
-#endif
 
-    ngx_http_wassiit_body_post();
-}
+    rc = ngx_http_wassiit_body_work(r, ctx, &body->place);
 
+    if (rc == NGX_AGAIN) {
+        return;
+    }
 
-static uint64_t
-ngx_http_wassiit_body_clock(void)
-{
-    struct timespec  ts;
+    body->done = (rc == NGX_OK);
+    body->started = body->done;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    if (rc == NGX_OK) {
+        ngx_http_core_run_phases(r);
 
-    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    } else {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -814,7 +721,7 @@ ngx_http_wassiit_body_cleanup(void *data)
 {
     ngx_http_wassiit_body_t  *body = data;
 
-    ngx_http_wassiit_body_unqueue(body);
+    ngx_http_wassiit_turn_leave(&body->turn);
     ngx_http_wassiit_body_wipe(body);
 }
 
@@ -836,13 +743,6 @@ ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body)
 void
 ngx_http_wassiit_body_init(void)
 {
-    if (ngx_http_wassiit_waiting.next == NULL) {
-        /* a single process may be configured anew while some wait */
-        ngx_queue_init(&ngx_http_wassiit_waiting);
-    }
-
-    ngx_http_wassiit_turn.handler = ngx_http_wassiit_body_turn;
-
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_wassiit_body_filter;
 }

@@ -133,16 +133,17 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     # http: one concern a file
     access          decision headers_in
     admin           decision json time
-    body            decision headers_in pieces
+    body            decision headers_in pieces turn
     ctx             wassiit
     decision        ctx
     egress          wassiit address
     headers_in      ctx
     json            pieces rules
-    module          decision egress secret
+    module          decision egress secret turn
     payload         arena decision headers_in json
     pieces
     reply           decision headers_in
+    turn
     upstream        headers_in
     wassiit         zone hmac scope
     webhook         decision headers_in
@@ -151,7 +152,7 @@ END
 # What is yet to be mended.
 my %mend = map { $_ => 1 } (
     'wassiit change', 'wassiit multipart', 'wassiit rules',
-    'wassiit pieces',
+    'wassiit pieces', 'wassiit turn',
 );
 
 sub unit {
