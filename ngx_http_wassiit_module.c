@@ -5,10 +5,13 @@
  */
 
 
+#include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
+#include "ngx_http_wassiit_payload.h"
 #include "ngx_http_wassiit_secret.h"
 #include "ngx_http_wassiit_turn.h"
+#include "ngx_http_wassiit_webhook.h"
 
 
 /* a scope named in the configuration, before all are declared */
@@ -581,13 +584,13 @@ ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
 
     ctx = ngx_http_wassiit_own_ctx(r);
 
-    if (ctx == NULL || ctx->body == NULL || ctx->body->signed_by == NULL) {
+    if (ctx == NULL || ctx->hook == NULL || ctx->hook->signed_by == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
 
     v->len = NGX_WASSIIT_HMAC_HEX;
-    v->data = ctx->body->signature;
+    v->data = ctx->hook->signature;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
@@ -939,6 +942,9 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->egress, prev->egress,
                               NGX_HTTP_WASSIIT_EGRESS_ANY);
 
+    conf->judges = (conf->verify || conf->payload);
+    conf->looks = (conf->judges || conf->sign);
+
     if (ngx_http_wassiit_egress_merge(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
@@ -1033,10 +1039,7 @@ ngx_http_wassiit_need_buffering(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->handler == NULL
-        || (conf->verify == NULL && conf->sign == NULL
-            && conf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF))
-    {
+    if (clcf->handler == NULL || !conf->looks) {
         return NGX_CONF_OK;
     }
 
@@ -2072,6 +2075,13 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    *h = ngx_http_wassiit_webhook_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
     *h = ngx_http_wassiit_sign_handler;
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
@@ -2092,6 +2102,9 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
     ngx_http_wassiit_upstream_init();
     ngx_http_wassiit_turn_init();
     ngx_http_wassiit_body_init();
+    ngx_http_wassiit_webhook_init();
+    ngx_http_wassiit_payload_init();
+    ngx_http_wassiit_admin_filter_init();
     ngx_http_wassiit_reply_init();
 
     return NGX_OK;

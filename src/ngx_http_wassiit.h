@@ -14,10 +14,6 @@
 #endif
 
 #include "ngx_http_wassiit_change.h"
-#include "ngx_http_wassiit_pieces.h"
-#include "ngx_http_wassiit_turn.h"
-#include "ngx_wassiit_multipart.h"
-#include "ngx_wassiit_rules.h"
 
 
 /* a decision: what became of a request, and why; see decision.c */
@@ -106,71 +102,12 @@ typedef struct {
 } ngx_http_wassiit_signed_t;
 
 
-/* what wassiit_webhook_verify or wassiit_webhook_sign was given */
+/* of webhook.c, payload.c and body.c */
 
-typedef struct {
-    ngx_str_t                      header;      /* its name, ... */
-    ngx_str_t                      lowcase;     /* ... and in lower case */
-    ngx_array_t                   *keys;        /* ngx_wassiit_hmac_key_t */
-
-    /* to sign with the secret of a partner, else NULL */
-    ngx_http_wassiit_zone_t       *zone;
-    ngx_http_complex_value_t      *partner;
-} ngx_http_wassiit_webhook_t;
-
-
-typedef struct {
-    ngx_wassiit_hmac_t             hmac;
-    const ngx_wassiit_hmac_key_t  *key;
-} ngx_http_wassiit_mac_t;
-
-
-/*
- * All that looks at one request's body.  Made when it first meets a location
- * that asks for that; what it has settled stays.
- */
-
-typedef struct ngx_http_wassiit_body_s  ngx_http_wassiit_body_t;
-
-struct ngx_http_wassiit_body_s {
-    ngx_http_request_t            *request;
-
-    /* what is settled: by which directive, and what came of it */
-    ngx_http_wassiit_webhook_t    *verified;
-    ngx_http_wassiit_webhook_t    *signed_by;
-    ngx_str_t                      signed_for;  /* the partner, if by a zone */
-    ngx_http_wassiit_webhook_t    *injected;    /* whose header stands there */
-    ngx_uint_t                     checked;     /* the payload's rule */
-    ngx_str_t                      faults;      /* of the payload: JSON */
-    u_char                         signature[NGX_WASSIIT_HMAC_HEX];
-
-    /* what it is read for: a MAC for each secret, the signature's the last */
-    ngx_http_wassiit_mac_t        *macs;
-    ngx_uint_t                     nmacs;
-    ngx_wassiit_hmac_key_t         key;         /* to sign with */
-    ngx_str_t                      sent;        /* signature to verify */
-    ngx_uint_t                     payload;     /* the rule to check */
-    ngx_uint_t                     media;       /* why its type is refused */
-    ngx_str_t                      media_name;  /* charset or coding */
-    ngx_wassiit_multipart_t       *multipart;
-    off_t                          size;        /* bytes seen */
-
-    /* what has come and wasn't looked at, or what had come before */
-    ngx_chain_t                   *held;
-    ngx_http_wassiit_place_t       place;
-    ngx_http_wassiit_turn_t        turn;        /* to wait for */
-    ngx_int_t                      phase;       /* in which it is read */
-
-    unsigned                       verify:1;
-    unsigned                       sign:1;
-    unsigned                       check:1;
-    unsigned                       arriving:1;  /* by the filter */
-    unsigned                       small:1;     /* too short to wait */
-    unsigned                       behind:1;    /* saved, but not all seen */
-    unsigned                       started:1;
-    unsigned                       done:1;
-    unsigned                       late:1;      /* a payload, if any comes */
-};
+typedef struct ngx_http_wassiit_webhook_s  ngx_http_wassiit_webhook_t;
+typedef struct ngx_http_wassiit_hook_s     ngx_http_wassiit_hook_t;
+typedef struct ngx_http_wassiit_form_s     ngx_http_wassiit_form_t;
+typedef struct ngx_http_wassiit_body_s     ngx_http_wassiit_body_t;
 
 
 typedef struct {
@@ -206,6 +143,9 @@ struct ngx_http_wassiit_loc_conf_s {
     ngx_http_wassiit_zone_t       *admin;       /* NULL: no endpoint; not
                                                    inherited */
     ngx_uint_t                     payload;
+    ngx_uint_t                     looks;       /* at the body: verify, sign
+                                                   or payload is set */
+    ngx_uint_t                     judges;      /* it: verify or payload */
     ngx_uint_t                     auth;
     time_t                         skew;        /* seconds */
     ngx_uint_t                     limit;
@@ -240,9 +180,14 @@ typedef struct {
 
     ngx_http_wassiit_signed_t     *signed_upstream;
     ngx_http_wassiit_body_t       *body;        /* NULL: nobody looks at it */
+    ngx_http_wassiit_hook_t       *hook;        /* ... as a webhook */
+    ngx_http_wassiit_form_t       *form;        /* ... as a payload */
 
     /* for a refusal's body */
     ngx_str_t                      header;      /* which stands twice */
+    ngx_str_t                      faults;      /* of a payload: JSON */
+    ngx_uint_t                     media;       /* why its type is refused */
+    ngx_str_t                      media_name;  /* charset or coding */
     uint64_t                       required;    /* scopes asked for */
     uint64_t                       missing;     /* of these */
     ngx_str_t                      undeclared;  /* asked for, unknown */
@@ -273,6 +218,8 @@ typedef struct {
     unsigned                       headers:1;   /* were added */
     unsigned                       keepalive:1; /* before the refusal */
     unsigned                       no_store:1;  /* by wassiit_admin */
+    unsigned                       arriving:1;  /* body.c sees the body come */
+    unsigned                       multipart:1; /* what the payload must be */
 
     ngx_http_wassiit_partner_t     partner;
 } ngx_http_wassiit_ctx_t;
@@ -288,34 +235,6 @@ extern ngx_module_t  ngx_http_wassiit_module;
  */
 ngx_int_t ngx_http_wassiit_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_limit_handler(ngx_http_request_t *r);
-
-/*
- * The handler of the pre-content phase that has the body read, where
- * something looks at it, and the request body's filter that sees it arrive.
- */
-ngx_int_t ngx_http_wassiit_body_handler(ngx_http_request_t *r);
-void ngx_http_wassiit_body_init(void);
-
-/*
- * Webhooks: begin() looks for the signature that body->verify asks for, or for
- * the secret that body->sign does, before anything is read; end() judges and
- * signs when all has been.  Each returns NGX_OK, or the status to answer with.
- */
-ngx_int_t ngx_http_wassiit_webhook_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
-ngx_int_t ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
-
-/*
- * Payloads: the same for body->check; feed() is given the bytes in between.
- * Each returns NGX_OK, or the status to answer with.
- */
-ngx_int_t ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
-ngx_int_t ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len);
-ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
 
 /*
  * The handler of the pre-content phase, the last of ours, that gives a request
@@ -353,9 +272,8 @@ ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
 void ngx_http_wassiit_admin_init(ngx_http_wassiit_main_conf_t *wmcf);
 ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
 
-/* What arrives of a body at the endpoint: NGX_OK, or the status to answer. */
-ngx_int_t ngx_http_wassiit_admin_limit(ngx_http_request_t *r,
-    ngx_chain_t *in);
+/* Puts in place the filter that ends a body that is too large for it. */
+void ngx_http_wassiit_admin_filter_init(void);
 
 /* Puts the filters that write refusals and headers in front of others. */
 void ngx_http_wassiit_reply_init(void);

@@ -249,9 +249,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         }
     }
 
-    if (wlcf->verify == NULL
-        && wlcf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF)
-    {
+    if (!wlcf->judges) {
         ngx_http_wassiit_count_allowed(ctx);
     }
 

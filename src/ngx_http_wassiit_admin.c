@@ -4,6 +4,7 @@
 
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_json.h"
+#include "ngx_wassiit_rules.h"
 #include "ngx_wassiit_time.h"
 
 
@@ -60,6 +61,8 @@ typedef struct {
 } ngx_http_wassiit_job_t;
 
 
+static ngx_int_t ngx_http_wassiit_admin_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
 static ngx_http_wassiit_resource_e ngx_http_wassiit_admin_resource(
     ngx_http_request_t *r, ngx_str_t *id, ngx_str_t *key_id);
 static ngx_int_t ngx_http_wassiit_admin_method(ngx_http_request_t *r,
@@ -122,6 +125,9 @@ static ngx_int_t ngx_http_wassiit_admin_send(ngx_http_request_t *r,
 static void ngx_http_wassiit_admin_wipe(void *data);
 static ngx_int_t ngx_http_wassiit_admin_error(ngx_http_request_t *r,
     ngx_int_t status, const char *fmt, ...);
+
+
+static ngx_http_request_body_filter_pt  ngx_http_wassiit_next_admin_filter;
 
 
 /* by ngx_http_wassiit_resource_e */
@@ -238,39 +244,52 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
-ngx_http_wassiit_admin_limit(ngx_http_request_t *r, ngx_chain_t *in)
+/* What arrives of a body at the endpoint mustn't grow too long. */
+
+static ngx_int_t
+ngx_http_wassiit_admin_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_int_t                     rc;
+    ngx_chain_t                  *cl;
     ngx_http_wassiit_ctx_t       *ctx;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
     if (wlcf->admin == NULL || r->discard_body) {
-        return NGX_OK;
+        return ngx_http_wassiit_next_admin_filter(r, in);
     }
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
     if (ctx == NULL) {
-        return NGX_OK;
+        return ngx_http_wassiit_next_admin_filter(r, in);
     }
 
-    for ( /* void */ ; in; in = in->next) {
-        ctx->admin_body += ngx_buf_size(in->buf);
+    for (cl = in; cl; cl = cl->next) {
+        ctx->admin_body += ngx_buf_size(cl->buf);
     }
 
     if (ctx->admin_body <= NGX_HTTP_WASSIIT_JSON_MAX) {
-        return NGX_OK;
+        return ngx_http_wassiit_next_admin_filter(r, in);
     }
 
     rc = ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
 
     /* nginx stops in the middle, and loses what follows the body */
     ctx->keepalive = 0;
+    r->keepalive = 0;
+    r->lingering_close = 1;
 
     return rc;
+}
+
+
+void
+ngx_http_wassiit_admin_filter_init(void)
+{
+    ngx_http_wassiit_next_admin_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_wassiit_admin_filter;
 }
 
 

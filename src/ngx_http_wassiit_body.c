@@ -15,10 +15,9 @@
  */
 
 
+#include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
-#include "ngx_http_wassiit_pieces.h"
-#include "ngx_http_wassiit_turn.h"
 
 
 /* what isn't longer than that needn't wait: as many as nginx sees to between
@@ -27,7 +26,9 @@
 
 
 static ngx_int_t ngx_http_wassiit_body_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+    ngx_http_wassiit_ctx_t *ctx);
+static const void *ngx_http_wassiit_body_by(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t i);
 static ngx_int_t ngx_http_wassiit_body_read(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static void ngx_http_wassiit_body_arrived(ngx_http_request_t *r);
@@ -51,12 +52,15 @@ static ngx_int_t ngx_http_wassiit_body_feed(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
 static void ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body);
 static void ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn);
-static void ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body);
+static void ngx_http_wassiit_body_stop(ngx_http_wassiit_ctx_t *ctx);
 static void ngx_http_wassiit_body_cleanup(void *data);
-static void ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body);
 
 
-static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
+static ngx_http_request_body_filter_pt  ngx_http_wassiit_next_body_filter;
+
+static const ngx_http_wassiit_check_t
+    *ngx_http_wassiit_checks[NGX_HTTP_WASSIIT_CHECKS];
+static ngx_uint_t  ngx_http_wassiit_nchecks;
 
 
 ngx_int_t
@@ -68,10 +72,7 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    if ((wlcf->verify == NULL && wlcf->sign == NULL
-         && wlcf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF)
-        || wlcf->problem)
-    {
+    if (!wlcf->looks || wlcf->problem) {
         return NGX_DECLINED;
     }
 
@@ -85,14 +86,14 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
     }
 
-    if (ctx->body && ctx->body->arriving) {
+    if (ctx->body && ctx->arriving) {
         /* reading failed, and error_page has led here */
-        ngx_http_wassiit_body_stop(ctx->body);
+        ngx_http_wassiit_body_stop(ctx);
     }
 
     if (ctx->body == NULL || !ctx->body->started) {
 
-        rc = ngx_http_wassiit_body_begin(r, ctx, wlcf);
+        rc = ngx_http_wassiit_body_begin(r, ctx);
 
         if (rc == NGX_OK) {
             rc = ngx_http_wassiit_body_read(r, ctx);
@@ -107,7 +108,7 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    if (ctx->body->check && ngx_http_wassiit_turn_over()) {
+    if (ctx->body->slow && ngx_http_wassiit_turn_over()) {
         /* to parse it takes time, too */
         ngx_http_wassiit_body_wait(ctx->body);
         return NGX_AGAIN;
@@ -118,20 +119,18 @@ ngx_http_wassiit_body_handler(ngx_http_request_t *r)
 
 
 /*
- * Finds out what the body is read for, and refuses what needn't be read.
+ * Finds out what looks at the body, and refuses what needn't be read.
  * Returns NGX_OK, NGX_DECLINED if there is nothing left to do, or a status.
  */
 
 static ngx_int_t
-ngx_http_wassiit_body_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
+ngx_http_wassiit_body_begin(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ngx_int_t                     rc;
-    ngx_uint_t                    main;
-    ngx_pool_cleanup_t           *cln;
-    ngx_http_request_body_t      *rb;
-    ngx_http_wassiit_body_t      *body;
-    ngx_http_wassiit_loc_conf_t  *refused;
+    ngx_int_t                 rc;
+    ngx_uint_t                i, n;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_request_body_t  *rb;
+    ngx_http_wassiit_body_t  *body;
 
     body = ctx->body;
 
@@ -151,36 +150,18 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
         ctx->body = body;
     }
 
-    ngx_http_wassiit_body_wipe(body);
+    n = 0;
 
-    /*
-     * A subrequest's body is the client's, and is judged with its request.
-     * One that was refused came by the operator's error_page, and isn't judged
-     * by what it was, or would have been, judged by there.
-     */
-
-    main = (r == r->main);
-    refused = ctx->refused ? ctx->refused_by : NULL;
-
-    body->verify = (main && wlcf->verify && body->verified != wlcf->verify
-                    && !(refused && refused->verify == wlcf->verify));
-
-    body->check = (main && wlcf->payload
-                   && body->checked != wlcf->payload
-                   && !(refused && refused->payload == wlcf->payload)
-                   && (ngx_http_wassiit_has_body(r)
-                       || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
-
-    /* who a partner is may depend on what a redirect has changed */
-
-    body->sign = (wlcf->sign
-                  && (wlcf->sign->zone || body->signed_by != wlcf->sign));
+    for (i = 0; i < ngx_http_wassiit_nchecks; i++) {
+        body->by[i] = ngx_http_wassiit_body_by(r, ctx, i);
+        n += (body->by[i] != NULL);
+    }
 
     rb = r->request_body;
 
     if (rb && ngx_http_wassiit_has_body(r)
         && (rb->rest != 0 || !rb->last_saved)
-        && (body->verify || body->check || body->sign))
+        && n)
     {
         /* of half a body, only what has become of it can be told */
 
@@ -188,25 +169,35 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
                ? (ngx_int_t) r->err_status : NGX_HTTP_BAD_REQUEST;
     }
 
-    body->macs = NULL;
-    body->nmacs = 0;
-    body->multipart = NULL;
+    body->verdicts = 0;
+    body->slow = 0;
     body->place.cl = NULL;
     body->size = 0;
     body->done = 0;
-    body->late = 0;
 
-    rc = ngx_http_wassiit_webhook_begin(r, ctx);
+    for (i = 0; i < ngx_http_wassiit_nchecks; i++) {
 
-    if (rc == NGX_OK && body->check) {
-        rc = ngx_http_wassiit_payload_begin(r, ctx);
+        if (body->by[i] == NULL) {
+            continue;
+        }
+
+        rc = ngx_http_wassiit_checks[i]->begin(r, ctx);
+
+        if (rc == NGX_DECLINED) {
+            body->by[i] = NULL;
+            n--;
+            continue;
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        body->verdicts += ngx_http_wassiit_checks[i]->verdict;
+        body->slow |= ngx_http_wassiit_checks[i]->slow;
     }
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (!body->verify && !body->check && !body->sign) {
+    if (n == 0) {
         ngx_http_wassiit_count_allowed(ctx);
         return NGX_DECLINED;
     }
@@ -214,6 +205,40 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r,
     body->started = 1;
 
     return NGX_OK;
+}
+
+
+/*
+ * What the check looks at the body by; NULL: not at all.  A subrequest's body
+ * is the client's, and is judged with its request.  A request that was refused
+ * came by the operator's error_page, and isn't judged by what it was, or would
+ * have been, judged by there.
+ */
+
+static const void *
+ngx_http_wassiit_body_by(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_uint_t i)
+{
+    const void                      *by;
+    const ngx_http_wassiit_check_t  *check;
+
+    check = ngx_http_wassiit_checks[i];
+
+    by = check->wanted(r, ctx,
+                       ngx_http_get_module_loc_conf(r,
+                                                    ngx_http_wassiit_module));
+
+    if (by == NULL || !check->verdict) {
+        return by;
+    }
+
+    if (r != r->main || by == ctx->body->judged[i]
+        || (ctx->refused && check->wanted(r, ctx, ctx->refused_by) == by))
+    {
+        return NULL;
+    }
+
+    return by;
 }
 
 
@@ -230,7 +255,7 @@ ngx_http_wassiit_body_read(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     if (r == r->main && r->request_body == NULL && !r->discard_body
         && ngx_http_wassiit_has_body(r))
     {
-        body->arriving = 1;
+        ctx->arriving = 1;
         body->small = (r->headers_in.content_length_n > 0
                        && r->headers_in.content_length_n <= BODY_SMALL);
         body->behind = 0;
@@ -277,7 +302,7 @@ ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
     ctx = ngx_http_wassiit_get_ctx(r);
     body = ctx->body;
 
-    body->arriving = 0;
+    ctx->arriving = 0;
 
     r->write_event_handler = ngx_http_core_run_phases;
 
@@ -300,41 +325,46 @@ ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    uint64_t                      start;
-    ngx_int_t                     rc;
-    ngx_http_wassiit_body_t      *body;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
+    uint64_t                         start;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_wassiit_body_t         *body;
+    const ngx_http_wassiit_check_t  *check;
 
     body = ctx->body;
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
     ngx_http_wassiit_turn_leave(&body->turn);
     body->started = 0;
 
-    rc = ngx_http_wassiit_webhook_end(r, ctx);
+    for (i = 0; i < ngx_http_wassiit_nchecks; i++) {
 
-    if (rc == NGX_OK && body->check) {
-        start = ngx_http_wassiit_turn_clock();
-        rc = ngx_http_wassiit_payload_end(r, ctx);
-        ngx_http_wassiit_turn_spend(ngx_http_wassiit_turn_clock() - start,
-                                    r->connection->log);
+        if (body->by[i] == NULL) {
+            continue;
+        }
+
+        check = ngx_http_wassiit_checks[i];
+
+        start = check->slow ? ngx_http_wassiit_turn_clock() : 0;
+
+        rc = check->end(r, ctx);
+
+        if (check->slow) {
+            ngx_http_wassiit_turn_spend(ngx_http_wassiit_turn_clock() - start,
+                                        r->connection->log);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
-    if (rc != NGX_OK) {
-        return rc;
+    for (i = 0; i < ngx_http_wassiit_nchecks; i++) {
+        if (body->by[i]) {
+            body->judged[i] = body->by[i];
+        }
     }
 
-    if (body->verify) {
-        body->verified = wlcf->verify;
-    }
-
-    if (body->check) {
-        body->checked = wlcf->payload;
-    }
-
-    if (ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED
-        && (body->verify || body->check))
-    {
+    if (ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED && body->verdicts) {
         ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
     }
 
@@ -360,20 +390,14 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ctx = ngx_http_wassiit_get_ctx(r);
     body = ctx ? ctx->body : NULL;
 
-    rc = ngx_http_wassiit_admin_limit(r, in);
-
-    if (rc != NGX_OK) {
-        return ngx_http_wassiit_body_refused(r, rc);
-    }
-
-    if (body == NULL || !body->arriving) {
-        return ngx_http_next_request_body_filter(r, in);
+    if (body == NULL || !ctx->arriving) {
+        return ngx_http_wassiit_next_body_filter(r, in);
     }
 
     if (body->small) {
         rc = ngx_http_wassiit_body_small(r, ctx, in);
 
-        return (rc == NGX_OK) ? ngx_http_next_request_body_filter(r, in)
+        return (rc == NGX_OK) ? ngx_http_wassiit_next_body_filter(r, in)
                               : ngx_http_wassiit_body_refused(r, rc);
     }
 
@@ -385,7 +409,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
             return ngx_http_wassiit_body_refused(r, rc);
         }
 
-        return ngx_http_next_request_body_filter(r, in);
+        return ngx_http_wassiit_next_body_filter(r, in);
     }
 
     r->request_body->filter_need_buffering = 1;
@@ -413,7 +437,7 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     *last = NULL;
     body->held = body->place.cl;
 
-    rc = ngx_http_next_request_body_filter(r, out);
+    rc = ngx_http_wassiit_next_body_filter(r, out);
 
     while (out) {
         cl = out;
@@ -621,19 +645,27 @@ static ngx_int_t
 ngx_http_wassiit_body_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_str_t *piece)
 {
+    ngx_int_t                 rc;
     ngx_uint_t                i;
     ngx_http_wassiit_body_t  *body;
 
     body = ctx->body;
     body->size += piece->len;
 
-    for (i = 0; i < body->nmacs; i++) {
-        ngx_wassiit_hmac_update(&body->macs[i].hmac, piece->data, piece->len);
+    for (i = 0; i < ngx_http_wassiit_nchecks; i++) {
+
+        if (body->by[i] == NULL) {
+            continue;
+        }
+
+        rc = ngx_http_wassiit_checks[i]->feed(r, ctx, piece);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
-    return body->check ? ngx_http_wassiit_payload_feed(r, ctx, piece->data,
-                                                       piece->len)
-                       : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -652,11 +684,15 @@ ngx_http_wassiit_body_wait(ngx_http_wassiit_body_t *body)
 /* Nothing more is looked at, whatever has come. */
 
 static void
-ngx_http_wassiit_body_stop(ngx_http_wassiit_body_t *body)
+ngx_http_wassiit_body_stop(ngx_http_wassiit_ctx_t *ctx)
 {
+    ngx_http_wassiit_body_t  *body;
+
+    body = ctx->body;
+
     ngx_http_wassiit_turn_leave(&body->turn);
 
-    body->arriving = 0;
+    ctx->arriving = 0;
     body->started = 0;
     body->held = NULL;
     body->place.cl = NULL;
@@ -678,8 +714,9 @@ ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn)
                ((u_char *) turn - offsetof(ngx_http_wassiit_body_t, turn));
     r = body->request;
     c = r->connection;
+    ctx = ngx_http_wassiit_own_ctx(r);
 
-    if (body->arriving) {
+    if (ctx && ctx->arriving) {
         /* nginx asks the filter for what it has held */
 
         if (r->phase_handler == body->phase) {
@@ -688,8 +725,6 @@ ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn)
 
         return;
     }
-
-    ctx = ngx_http_wassiit_own_ctx(r);
 
     if (!body->started) {
         /* something else has become of it */
@@ -722,27 +757,21 @@ ngx_http_wassiit_body_cleanup(void *data)
     ngx_http_wassiit_body_t  *body = data;
 
     ngx_http_wassiit_turn_leave(&body->turn);
-    ngx_http_wassiit_body_wipe(body);
-}
-
-
-static void
-ngx_http_wassiit_body_wipe(ngx_http_wassiit_body_t *body)
-{
-    if (body->macs) {
-        ngx_explicit_memzero(body->macs,
-                             body->nmacs * sizeof(ngx_http_wassiit_mac_t));
-    }
-
-    if (body->sign) {
-        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
-    }
 }
 
 
 void
 ngx_http_wassiit_body_init(void)
 {
-    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_wassiit_nchecks = 0;
+
+    ngx_http_wassiit_next_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_wassiit_body_filter;
+}
+
+
+void
+ngx_http_wassiit_body_register(const ngx_http_wassiit_check_t *check)
+{
+    ngx_http_wassiit_checks[ngx_http_wassiit_nchecks++] = check;
 }

@@ -2,24 +2,44 @@
 /* Payloads: does a body hold what the API asks for. */
 
 
+#include "ngx_http_wassiit_arena.h"
+#include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
 #include "ngx_http_wassiit_json.h"
-#include "ngx_http_wassiit_arena.h"
+#include "ngx_http_wassiit_payload.h"
+#include "ngx_wassiit_multipart.h"
+#include "ngx_wassiit_rules.h"
 
 
 /* jansson's memory while a body is parsed: most need no more than this */
 #define PAYLOAD_MEMORY       16384
 
 
+/* a request's part, ctx->form */
+
+struct ngx_http_wassiit_form_s {
+    ngx_wassiit_multipart_t       *multipart;   /* NULL: it must be JSON */
+    unsigned                       late:1;      /* a body, if any comes */
+};
+
+
+static const void *ngx_http_wassiit_payload_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_uint_t ngx_http_wassiit_payload_is_form(ngx_uint_t payload);
 static ngx_str_t *ngx_http_wassiit_payload_type(ngx_http_request_t *r,
-    ngx_http_wassiit_body_t *body);
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_uint_t ngx_http_wassiit_payload_is_json(ngx_str_t *type,
-    ngx_http_wassiit_body_t *body);
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_payload_media(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static ngx_int_t ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
+static ngx_int_t ngx_http_wassiit_payload_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_payload_form(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_uint_t payload);
@@ -31,11 +51,24 @@ static ngx_int_t ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, json_t *errors);
 
 
-static ngx_wassiit_rule_e  ngx_http_wassiit_rules[] = {
-    NGX_WASSIIT_RULE_MESSAGE,               /* there is none for "off" */
-    NGX_WASSIIT_RULE_MESSAGE,
-    NGX_WASSIIT_RULE_CALL,
-    NGX_WASSIIT_RULE_AUTOMATION
+static const ngx_http_wassiit_check_t  ngx_http_wassiit_payload_check = {
+    .wanted = ngx_http_wassiit_payload_wanted,
+    .begin = ngx_http_wassiit_payload_begin,
+    .feed = ngx_http_wassiit_payload_feed,
+    .end = ngx_http_wassiit_payload_end,
+    .verdict = 1,
+    .slow = 1
+};
+
+
+/* by value of wassiit_payload; there is none for "off", nor for forms */
+
+static const ngx_wassiit_rule_e
+    ngx_http_wassiit_rules[NGX_HTTP_WASSIIT_PAYLOAD_DOCUMENT + 1] =
+{
+    [NGX_HTTP_WASSIIT_PAYLOAD_MESSAGE] = NGX_WASSIIT_RULE_MESSAGE,
+    [NGX_HTTP_WASSIIT_PAYLOAD_CALL] = NGX_WASSIIT_RULE_CALL,
+    [NGX_HTTP_WASSIIT_PAYLOAD_AUTOMATION] = NGX_WASSIIT_RULE_AUTOMATION
 };
 
 
@@ -47,15 +80,40 @@ static ngx_http_wassiit_arena_t  ngx_http_wassiit_payload_arena = {
 };
 
 
-ngx_int_t
+static const void *
+ngx_http_wassiit_payload_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    if (wlcf->payload == NGX_HTTP_WASSIIT_PAYLOAD_OFF
+        || (!ngx_http_wassiit_has_body(r)
+            && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))))
+    {
+        return NULL;
+    }
+
+    return &ngx_http_wassiit_rules[wlcf->payload];
+}
+
+
+static ngx_int_t
 ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
+    if (ctx->form == NULL) {
+        ctx->form = ngx_palloc(r->pool, sizeof(ngx_http_wassiit_form_t));
+        if (ctx->form == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    ctx->form->multipart = NULL;
+    ctx->form->late = 0;
+
     if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
         && r->headers_in.content_length_n <= 0)
     {
         /* by HTTP/2, only the end may tell that there is none */
-        ctx->body->late = 1;
+        ctx->form->late = 1;
         return NGX_OK;
     }
 
@@ -72,19 +130,19 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     ngx_int_t                     rc;
     json_t                       *errors;
     ngx_str_t                    *type;
-    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_form_t      *form;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
-    body = ctx->body;
+    form = ctx->form;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    body->payload = wlcf->payload;
+    ctx->multipart = ngx_http_wassiit_payload_is_form(wlcf->payload);
 
-    type = ngx_http_wassiit_payload_type(r, body);
+    type = ngx_http_wassiit_payload_type(r, ctx);
 
-    if (!ngx_http_wassiit_payload_is_form(wlcf->payload)) {
+    if (!ctx->multipart) {
 
-        if (type == NULL || !ngx_http_wassiit_payload_is_json(type, body)) {
+        if (type == NULL || !ngx_http_wassiit_payload_is_json(type, ctx)) {
             return ngx_http_wassiit_payload_media(r, ctx);
         }
 
@@ -99,18 +157,18 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     rc = NGX_DECLINED;
 
     if (type) {
-        body->multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
-        if (body->multipart == NULL) {
+        form->multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
+        if (form->multipart == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        rc = ngx_wassiit_multipart_init(body->multipart, type->data,
+        rc = ngx_wassiit_multipart_init(form->multipart, type->data,
                                         type->len);
     }
 
     if (rc == NGX_ABORT) {
-        body->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
-        body->media_name = body->multipart->charset;
+        ctx->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+        ctx->media_name = form->multipart->charset;
     }
 
     if (rc == NGX_DECLINED || rc == NGX_ABORT) {
@@ -120,7 +178,7 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     if (rc == NGX_ERROR) {
         errors = NULL;
 
-        if (ngx_wassiit_rules_fault(&errors, "#", body->multipart->error,
+        if (ngx_wassiit_rules_fault(&errors, "#", form->multipart->error,
                                     NULL, 0)
             != NGX_OK)
         {
@@ -145,12 +203,12 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 /*
  * The Content-Type; NULL if there is none, or two, of which a backend might
  * take the other, or a Content-Encoding, behind which it would find another
- * body than we: body->media then tells which.
+ * body than we: ctx->media then tells which.
  */
 
 static ngx_str_t *
 ngx_http_wassiit_payload_type(ngx_http_request_t *r,
-    ngx_http_wassiit_body_t *body)
+    ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -173,13 +231,13 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r,
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[0], 0)) {
-                body->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
+                ctx->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
                 return NULL;
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[1], 0)) {
-                body->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
-                body->media_name = h[i].value;
+                ctx->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
+                ctx->media_name = h[i].value;
                 return NULL;
             }
         }
@@ -199,7 +257,7 @@ ngx_http_wassiit_payload_media(ngx_http_request_t *r,
     size_t      i;
     ngx_str_t  *name;
 
-    name = &ctx->body->media_name;
+    name = &ctx->media_name;
     name->len = ngx_min(name->len, NGX_WASSIIT_QUOTE);
 
     p = ngx_pnalloc(r->pool, NGX_WASSIIT_QUOTE);
@@ -224,7 +282,7 @@ ngx_http_wassiit_payload_media(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_wassiit_payload_is_json(ngx_str_t *type,
-    ngx_http_wassiit_body_t *body)
+    ngx_http_wassiit_ctx_t *ctx)
 {
     u_char      *p, *last, *next;
     size_t       len;
@@ -254,7 +312,7 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         return 1;
     }
 
-    body->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+    ctx->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
 
     p += sizeof("charset") - 1;
     next = ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1);
@@ -278,29 +336,29 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         p++;
     }
 
-    body->media_name.data = p;
+    ctx->media_name.data = p;
 
     while (p < last && !ngx_strchr("; \t\"", *p)) {
         p++;
     }
 
-    body->media_name.len = p - body->media_name.data;
+    ctx->media_name.len = p - ctx->media_name.data;
 
     return 0;
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx, u_char *p, size_t len)
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece)
 {
     ngx_int_t                 rc;
-    ngx_http_wassiit_body_t  *body;
+    ngx_http_wassiit_form_t  *form;
 
-    body = ctx->body;
+    form = ctx->form;
 
-    if (body->late) {
-        body->late = 0;
+    if (form->late) {
+        form->late = 0;
         rc = ngx_http_wassiit_payload_expect(r, ctx);
 
         if (rc != NGX_OK) {
@@ -308,16 +366,17 @@ ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
         }
     }
 
-    if (body->multipart == NULL) {
+    if (form->multipart == NULL) {
         /* it is parsed when it is there; before, it mustn't grow too long */
 
-        return (body->size > NGX_HTTP_WASSIIT_JSON_MAX)
+        return (ctx->body->size > NGX_HTTP_WASSIIT_JSON_MAX)
                ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE)
                : NGX_OK;
     }
 
-    if (ngx_wassiit_multipart_parse(body->multipart, p, len) == NGX_OK
-        || body->verify)
+    if (ngx_wassiit_multipart_parse(form->multipart, piece->data, piece->len)
+        == NGX_OK
+        || ctx->body->verdicts > 1)
     {
         /* whose signature is wrong isn't told of other faults */
         return NGX_OK;
@@ -327,13 +386,13 @@ ngx_http_wassiit_payload_feed(ngx_http_request_t *r,
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_wassiit_payload_end(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
-    if (ctx->body->late) {
+    if (ctx->form->late) {
         /* nothing has come */
         return NGX_OK;
     }
@@ -354,7 +413,7 @@ ngx_http_wassiit_payload_form(ngx_http_request_t *r,
 
     errors = NULL;
 
-    if (ngx_wassiit_multipart_check(ctx->body->multipart,
+    if (ngx_wassiit_multipart_check(ctx->form->multipart,
                                     payload == NGX_HTTP_WASSIIT_PAYLOAD_AUDIO,
                                     &errors)
         != NGX_OK)
@@ -424,11 +483,18 @@ ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->body->faults);
+    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->faults);
 
     json_decref(errors);
 
     return (rc == NGX_OK)
            ? ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_INVALID_PAYLOAD)
            : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+void
+ngx_http_wassiit_payload_init(void)
+{
+    ngx_http_wassiit_body_register(&ngx_http_wassiit_payload_check);
 }

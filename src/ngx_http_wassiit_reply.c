@@ -402,7 +402,7 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     size = REPLY_SIZE;
 
     if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
-        faults = faults ? faults : &ctx->body->faults;
+        faults = faults ? faults : &ctx->faults;
         size += faults->len;
     }
 
@@ -524,7 +524,7 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
                            "our common secret.", &ctx->header);
 
     case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
-        switch (ctx->body->media) {
+        switch (ctx->media) {
 
         case NGX_HTTP_WASSIIT_MEDIA_TWICE:
             return ngx_sprintf(p, "The header Content-Type stands twice. Send "
@@ -533,12 +533,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         case NGX_HTTP_WASSIIT_MEDIA_CHARSET:
             return ngx_sprintf(p, "Send the body in UTF-8. Content-Type names "
                                "the charset %V; it may name utf-8, or none.",
-                               &ctx->body->media_name);
+                               &ctx->media_name);
 
         case NGX_HTTP_WASSIIT_MEDIA_CODING:
             return ngx_sprintf(p, "Send the body as it is, without the "
                                "Content-Encoding %V.",
-                               &ctx->body->media_name);
+                               &ctx->media_name);
 
         default:
             break;
@@ -546,8 +546,7 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
         return ngx_sprintf(p, "Send the body as %s, and say so in "
                            "Content-Type.",
-                           ctx->body->payload
-                           >= NGX_HTTP_WASSIIT_PAYLOAD_AUDIO
+                           ctx->multipart
                            ? "multipart/form-data" : "application/json");
 
     case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
@@ -808,7 +807,7 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         if (ngx_http_wassiit_has_body(r)
             && (r->request_body == NULL
                 || r->request_body->rest != 0
-                || (ctx->body && ctx->body->arriving)))
+                || ctx->arriving))
         {
             r->lingering_close = 1;
 
@@ -911,7 +910,7 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
 
     if (r->err_status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE) {
 
-        if (ctx->body->media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
+        if (ctx->media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
             return NGX_OK;
         }
 

@@ -1,21 +1,19 @@
 
-/* What travels upstream, and what doesn't. */
+/* What is signed for an upstream. */
 
 
 #include "ngx_http_wassiit_headers_in.h"
 
 
-static ngx_int_t ngx_http_wassiit_sign_body(ngx_http_request_t *r,
-    ngx_http_wassiit_webhook_t *sign);
 static ngx_int_t ngx_http_wassiit_inject(ngx_http_request_t *r,
     ngx_http_wassiit_signed_t *s);
 static ngx_int_t ngx_http_wassiit_take_back(ngx_http_request_t *r);
 static void ngx_http_wassiit_sign(ngx_http_wassiit_signed_t *s);
-static ngx_int_t ngx_http_wassiit_request_body_filter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_wassiit_upstream_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 
-static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
+static ngx_http_request_body_filter_pt   ngx_http_wassiit_next_upstream_filter;
 
 
 ngx_int_t
@@ -33,10 +31,6 @@ ngx_http_wassiit_sign_handler(ngx_http_request_t *r)
     } else {
         s = ngx_http_wassiit_get_signed(r);
         rc = s ? ngx_http_wassiit_inject(r, s) : NGX_ERROR;
-    }
-
-    if (rc == NGX_OK && (wlcf->sign || r->internal)) {
-        rc = ngx_http_wassiit_sign_body(r, wlcf->problem ? NULL : wlcf->sign);
     }
 
     return (rc == NGX_OK) ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -153,68 +147,6 @@ ngx_http_wassiit_inject(ngx_http_request_t *r, ngx_http_wassiit_signed_t *s)
 
 
 /*
- * The webhook's header in place of the client's, and of the one that was made
- * for a location before.
- */
-
-static ngx_int_t
-ngx_http_wassiit_sign_body(ngx_http_request_t *r,
-    ngx_http_wassiit_webhook_t *sign)
-{
-    ngx_table_elt_t             *h;
-    ngx_http_wassiit_ctx_t      *ctx, *main;
-    ngx_http_wassiit_webhook_t  *former;
-
-    ctx = ngx_http_wassiit_own_ctx(r);
-    main = ngx_http_wassiit_get_ctx(r);
-    former = (main && main->body) ? main->body->injected : NULL;
-
-    if (former && (ctx != main || former != sign)) {
-        if (ngx_http_wassiit_own_headers(r) != NGX_OK
-            || ngx_http_wassiit_strip_header(r, &former->lowcase) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (ctx == main) {
-            main->body->injected = NULL;
-        }
-    }
-
-    if (sign == NULL) {
-        return NGX_OK;
-    }
-
-    if (ctx == NULL || ctx->body == NULL || ctx->body->signed_by != sign) {
-        /* nothing goes out unsigned */
-        return NGX_ERROR;
-    }
-
-    if (ctx->body->injected == sign) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_wassiit_own_headers(r) != NGX_OK
-        || ngx_http_wassiit_strip_header(r, &sign->lowcase) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    h = ngx_http_wassiit_put_header(r, &sign->header, sign->lowcase.data);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->value.len = NGX_WASSIIT_HMAC_HEX;
-    h->value.data = ctx->body->signature;
-
-    ctx->body->injected = sign;
-
-    return NGX_OK;
-}
-
-
-/*
  * What was signed for one place mustn't reach another: an internal redirect
  * takes the headers along, and a subrequest its parent's.
  */
@@ -237,12 +169,12 @@ ngx_http_wassiit_take_back(ngx_http_request_t *r)
 /* A body may have taken its time: the signature is made anew behind it. */
 
 static ngx_int_t
-ngx_http_wassiit_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_wassiit_upstream_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_int_t                rc;
     ngx_http_wassiit_ctx_t  *ctx;
 
-    rc = ngx_http_next_request_body_filter(r, in);
+    rc = ngx_http_wassiit_next_upstream_filter(r, in);
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
@@ -259,6 +191,6 @@ ngx_http_wassiit_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 void
 ngx_http_wassiit_upstream_init(void)
 {
-    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
-    ngx_http_top_request_body_filter = ngx_http_wassiit_request_body_filter;
+    ngx_http_wassiit_next_upstream_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_wassiit_upstream_filter;
 }

@@ -1,81 +1,105 @@
 
-/* Webhooks: is the body's signature right, and what is the body's signature. */
-
-
+#include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_webhook.h"
 
 
+static const void *ngx_http_wassiit_verify_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_wassiit_verify_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_webhook_sent(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_webhook_t *verify);
 static ngx_int_t ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_webhook_t *verify,
     ngx_http_wassiit_decision_e decision);
+static ngx_int_t ngx_http_wassiit_verify_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
+static ngx_int_t ngx_http_wassiit_verify_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_verify_wipe(ngx_http_wassiit_hook_t *hook);
+static const void *ngx_http_wassiit_sign_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_wassiit_sign_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
-    ngx_http_wassiit_body_t *body, ngx_http_wassiit_webhook_t *sign);
+    ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign);
 static ngx_uint_t ngx_http_wassiit_webhook_is_id(ngx_str_t *id);
+static ngx_int_t ngx_http_wassiit_sign_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
+static ngx_int_t ngx_http_wassiit_sign_end(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_sign_wipe(ngx_http_wassiit_hook_t *hook);
+static ngx_http_wassiit_hook_t *ngx_http_wassiit_webhook_hook(
+    ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_webhook_cleanup(void *data);
+static ngx_int_t ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign);
 
 
-ngx_int_t
-ngx_http_wassiit_webhook_begin(ngx_http_request_t *r,
+static const ngx_http_wassiit_check_t  ngx_http_wassiit_verify_check = {
+    .wanted = ngx_http_wassiit_verify_wanted,
+    .begin = ngx_http_wassiit_verify_begin,
+    .feed = ngx_http_wassiit_verify_feed,
+    .end = ngx_http_wassiit_verify_end,
+    .verdict = 1
+};
+
+
+static const ngx_http_wassiit_check_t  ngx_http_wassiit_sign_check = {
+    .wanted = ngx_http_wassiit_sign_wanted,
+    .begin = ngx_http_wassiit_sign_begin,
+    .feed = ngx_http_wassiit_sign_feed,
+    .end = ngx_http_wassiit_sign_end
+};
+
+
+static const void *
+ngx_http_wassiit_verify_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    return wlcf->verify;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_verify_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    i, n;
     ngx_wassiit_hmac_key_t       *keys;
-    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_hook_t      *hook;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
-    body = ctx->body;
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
-
-    n = 0;
-
-    if (body->verify) {
-        rc = ngx_http_wassiit_webhook_sent(r, ctx, wlcf->verify);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        n += wlcf->verify->keys->nelts;
-    }
-
-    if (body->sign) {
-        rc = ngx_http_wassiit_webhook_key(r, body, wlcf->sign);
-
-        if (rc != NGX_OK && rc != NGX_DECLINED) {
-            return rc;
-        }
-
-        body->sign = (rc == NGX_OK);
-        n += body->sign;
-    }
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    body->macs = ngx_palloc(r->pool, n * sizeof(ngx_http_wassiit_mac_t));
-    if (body->macs == NULL) {
+    hook = ngx_http_wassiit_webhook_hook(r, ctx);
+    if (hook == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    body->nmacs = n;
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    if (body->verify) {
-        keys = wlcf->verify->keys->elts;
+    ngx_http_wassiit_verify_wipe(hook);
 
-        for (i = 0; i < wlcf->verify->keys->nelts; i++) {
-            body->macs[i].key = &keys[i];
-        }
+    rc = ngx_http_wassiit_webhook_sent(r, ctx, wlcf->verify);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    if (body->sign) {
-        body->macs[n - 1].key = &body->key;
+    keys = wlcf->verify->keys->elts;
+    n = wlcf->verify->keys->nelts;
+
+    hook->macs = ngx_palloc(r->pool, n * sizeof(ngx_http_wassiit_mac_t));
+    if (hook->macs == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    hook->nmacs = n;
 
     for (i = 0; i < n; i++) {
-        ngx_wassiit_hmac_init(&body->macs[i].hmac, body->macs[i].key);
+        hook->macs[i].key = &keys[i];
+        ngx_wassiit_hmac_init(&hook->macs[i].hmac, hook->macs[i].key);
     }
 
     return NGX_OK;
@@ -91,7 +115,7 @@ ngx_http_wassiit_webhook_sent(ngx_http_request_t *r,
     ngx_str_t   *sent;
     ngx_uint_t   i;
 
-    sent = &ctx->body->sent;
+    sent = &ctx->hook->sent;
 
     if (ngx_http_wassiit_find_header(r, &verify->lowcase, sent) > 1) {
         return ngx_http_wassiit_webhook_refuse(r, ctx, verify,
@@ -132,6 +156,114 @@ ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_wassiit_verify_feed(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece)
+{
+    ngx_uint_t                i;
+    ngx_http_wassiit_hook_t  *hook;
+
+    hook = ctx->hook;
+
+    for (i = 0; i < hook->nmacs; i++) {
+        ngx_wassiit_hmac_update(&hook->macs[i].hmac, piece->data, piece->len);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_verify_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    u_char                        mac[NGX_WASSIIT_HMAC_LEN];
+    ngx_uint_t                    i, same;
+    ngx_http_wassiit_mac_t       *m;
+    ngx_http_wassiit_hook_t      *hook;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    hook = ctx->hook;
+    same = 0;
+
+    for (i = 0; i < hook->nmacs; i++) {
+        m = &hook->macs[i];
+
+        ngx_wassiit_hmac_final(&m->hmac, m->key, mac);
+
+        /* each is compared, so that none tells by time which it was */
+        same |= ngx_wassiit_hmac_equal_hex(mac, hook->sent.data,
+                                           hook->sent.len);
+    }
+
+    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
+    ngx_http_wassiit_verify_wipe(hook);
+
+    if (same) {
+        return NGX_OK;
+    }
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    return ngx_http_wassiit_webhook_refuse(r, ctx, wlcf->verify,
+                                          NGX_HTTP_WASSIIT_INVALID_SIGNATURE);
+}
+
+
+static void
+ngx_http_wassiit_verify_wipe(ngx_http_wassiit_hook_t *hook)
+{
+    if (hook->macs) {
+        ngx_explicit_memzero(hook->macs,
+                             hook->nmacs * sizeof(ngx_http_wassiit_mac_t));
+        hook->macs = NULL;
+        hook->nmacs = 0;
+    }
+}
+
+
+static const void *
+ngx_http_wassiit_sign_wanted(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    ngx_http_wassiit_webhook_t  *sign;
+
+    sign = wlcf->sign;
+
+    /* who a partner is may depend on what a redirect has changed */
+
+    return (sign && sign->zone == NULL && ctx->hook
+            && ctx->hook->signed_by == sign)
+           ? NULL : sign;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_sign_begin(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_hook_t      *hook;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    hook = ngx_http_wassiit_webhook_hook(r, ctx);
+    if (hook == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    /* whatever becomes of it, it is to be wiped */
+    hook->mac.key = &hook->key;
+
+    rc = ngx_http_wassiit_webhook_key(r, hook, wlcf->sign);
+
+    if (rc == NGX_OK) {
+        ngx_wassiit_hmac_init(&hook->mac.hmac, &hook->key);
+    }
+
+    return rc;
+}
+
+
 /*
  * What to sign with; without it nothing goes out.  Returns NGX_OK, NGX_DECLINED
  * if the body is signed for that partner already, or a status.
@@ -139,14 +271,14 @@ ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
-    ngx_http_wassiit_body_t *body, ngx_http_wassiit_webhook_t *sign)
+    ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign)
 {
     ngx_int_t   rc;
     ngx_str_t   id;
 
     if (sign->zone == NULL) {
-        body->key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
-        body->signed_by = NULL;
+        hook->key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
+        hook->signed_by = NULL;
         return NGX_OK;
     }
 
@@ -162,16 +294,16 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
         return NGX_HTTP_BAD_GATEWAY;
     }
 
-    if (body->signed_by == sign && body->signed_for.len == id.len
-        && ngx_strncmp(body->signed_for.data, id.data, id.len) == 0)
+    if (hook->signed_by == sign && hook->signed_for.len == id.len
+        && ngx_strncmp(hook->signed_for.data, id.data, id.len) == 0)
     {
         return NGX_DECLINED;
     }
 
-    body->signed_by = NULL;
-    body->signed_for = id;
+    hook->signed_by = NULL;
+    hook->signed_for = id;
 
-    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, &body->key);
+    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, &hook->key);
 
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -208,55 +340,166 @@ ngx_http_wassiit_webhook_is_id(ngx_str_t *id)
 }
 
 
-ngx_int_t
-ngx_http_wassiit_webhook_end(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx)
+static ngx_int_t
+ngx_http_wassiit_sign_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_str_t *piece)
+{
+    ngx_wassiit_hmac_update(&ctx->hook->mac.hmac, piece->data, piece->len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_sign_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
     u_char                        mac[NGX_WASSIIT_HMAC_LEN];
-    u_char                        signature[NGX_WASSIIT_HMAC_HEX];
-    ngx_uint_t                    i, n, same;
-    ngx_http_wassiit_mac_t       *m;
-    ngx_http_wassiit_body_t      *body;
+    ngx_http_wassiit_hook_t      *hook;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
-    body = ctx->body;
+    hook = ctx->hook;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    if (body->nmacs == 0) {
-        return NGX_OK;
+    ngx_wassiit_hmac_final(&hook->mac.hmac, hook->mac.key, mac);
+    ngx_wassiit_hmac_hex(hook->signature, mac);
+    hook->signed_by = wlcf->sign;
+
+    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
+    ngx_http_wassiit_sign_wipe(hook);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_sign_wipe(ngx_http_wassiit_hook_t *hook)
+{
+    if (hook->mac.key) {
+        ngx_explicit_memzero(&hook->key, sizeof(ngx_wassiit_hmac_key_t));
+        ngx_explicit_memzero(&hook->mac, sizeof(ngx_http_wassiit_mac_t));
+    }
+}
+
+
+/* The request's part, made if there is none.  NULL: memory is short. */
+
+static ngx_http_wassiit_hook_t *
+ngx_http_wassiit_webhook_hook(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (ctx->hook) {
+        return ctx->hook;
     }
 
-    n = body->nmacs - body->sign;
-    same = 0;
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_wassiit_hook_t));
+    if (cln == NULL) {
+        return NULL;
+    }
 
-    for (i = 0; i < body->nmacs; i++) {
-        m = &body->macs[i];
+    ngx_memzero(cln->data, sizeof(ngx_http_wassiit_hook_t));
 
-        ngx_wassiit_hmac_final(&m->hmac, m->key, mac);
+    cln->handler = ngx_http_wassiit_webhook_cleanup;
+    ctx->hook = cln->data;
 
-        if (i < n) {
-            /* each is compared, so that none tells by time which it was */
-            same |= ngx_wassiit_hmac_equal_hex(mac, body->sent.data,
-                                               body->sent.len);
+    return ctx->hook;
+}
 
-        } else {
-            ngx_wassiit_hmac_hex(signature, mac);
+
+static void
+ngx_http_wassiit_webhook_cleanup(void *data)
+{
+    ngx_http_wassiit_hook_t  *hook = data;
+
+    ngx_http_wassiit_verify_wipe(hook);
+    ngx_http_wassiit_sign_wipe(hook);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_webhook_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->sign == NULL && !r->internal) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_wassiit_webhook_put(r, wlcf->problem ? NULL : wlcf->sign);
+
+    return (rc == NGX_OK) ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * The webhook's header in place of the client's, and of the one that was made
+ * for a location before.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign)
+{
+    ngx_table_elt_t             *h;
+    ngx_http_wassiit_ctx_t      *ctx, *main;
+    ngx_http_wassiit_webhook_t  *former;
+
+    ctx = ngx_http_wassiit_own_ctx(r);
+    main = ngx_http_wassiit_get_ctx(r);
+    former = (main && main->hook) ? main->hook->injected : NULL;
+
+    if (former && (ctx != main || former != sign)) {
+        if (ngx_http_wassiit_own_headers(r) != NGX_OK
+            || ngx_http_wassiit_strip_header(r, &former->lowcase) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ctx == main) {
+            main->hook->injected = NULL;
         }
     }
 
-    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
-
-    if (body->verify && !same) {
-        return ngx_http_wassiit_webhook_refuse(r, ctx, wlcf->verify,
-                                          NGX_HTTP_WASSIIT_INVALID_SIGNATURE);
+    if (sign == NULL) {
+        return NGX_OK;
     }
 
-    if (body->sign) {
-        ngx_memcpy(body->signature, signature, NGX_WASSIIT_HMAC_HEX);
-        body->signed_by = wlcf->sign;
-
-        ngx_explicit_memzero(&body->key, sizeof(ngx_wassiit_hmac_key_t));
+    if (ctx == NULL || ctx->hook == NULL || ctx->hook->signed_by != sign) {
+        /* nothing goes out unsigned */
+        return NGX_ERROR;
     }
+
+    if (ctx->hook->injected == sign) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_wassiit_own_headers(r) != NGX_OK
+        || ngx_http_wassiit_strip_header(r, &sign->lowcase) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = ngx_http_wassiit_put_header(r, &sign->header, sign->lowcase.data);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value.len = NGX_WASSIIT_HMAC_HEX;
+    h->value.data = ctx->hook->signature;
+
+    ctx->hook->injected = sign;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_webhook_init(void)
+{
+    ngx_http_wassiit_body_register(&ngx_http_wassiit_verify_check);
+    ngx_http_wassiit_body_register(&ngx_http_wassiit_sign_check);
 }

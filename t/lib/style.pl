@@ -132,27 +132,26 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_sh         zone
     # http: one concern a file
     access          decision headers_in
-    admin           decision json time
-    body            decision headers_in pieces turn
+    admin           decision json rules time
+    body            ctx decision headers_in pieces turn
     ctx             wassiit
     decision        ctx
     egress          wassiit address
     headers_in      ctx
     json            pieces rules
-    module          decision egress secret turn
-    payload         arena decision headers_in json
+    module          body decision egress payload secret turn webhook
+    payload         arena body ctx decision headers_in json multipart rules
     pieces
     reply           decision headers_in
     turn
     upstream        headers_in
     wassiit         zone hmac scope
-    webhook         decision headers_in
+    webhook         body ctx decision headers_in
 END
 
 # What is yet to be mended.
 my %mend = map { $_ => 1 } (
-    'wassiit change', 'wassiit multipart', 'wassiit rules',
-    'wassiit pieces', 'wassiit turn',
+    'wassiit change',
 );
 
 sub unit {
