@@ -5,12 +5,17 @@
  */
 
 
+#include "ngx_http_wassiit_access.h"
+#include "ngx_http_wassiit_admin.h"
 #include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
+#include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_payload.h"
+#include "ngx_http_wassiit_reply.h"
 #include "ngx_http_wassiit_secret.h"
 #include "ngx_http_wassiit_turn.h"
+#include "ngx_http_wassiit_upstream.h"
 #include "ngx_http_wassiit_webhook.h"
 
 

@@ -1,5 +1,5 @@
 
-/* What the http files share: configurations, a request's context, calls. */
+/* What the http files share: configurations, a request's context. */
 
 
 #ifndef _NGX_HTTP_WASSIIT_H_INCLUDED_
@@ -13,7 +13,9 @@
 #include <ngx_thread_pool.h>
 #endif
 
-#include "ngx_http_wassiit_change.h"
+#include "ngx_http_wassiit_zone.h"
+#include "ngx_wassiit_hmac.h"
+#include "ngx_wassiit_scope.h"
 
 
 /* a decision: what became of a request, and why; see decision.c */
@@ -70,40 +72,12 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_MEDIA_CHARSET       2
 #define NGX_HTTP_WASSIIT_MEDIA_CODING        3
 
-/* digits of a timestamp, from 2001 to 2286 */
-#define NGX_HTTP_WASSIIT_TIME_LEN         10
 
+/* of access.c, upstream.c, webhook.c, payload.c and body.c */
 
-/*
- * What wassiit_upstream_hmac signs with.  A signature depends on nothing but
- * the second, so each worker makes one a second.
- */
-
-typedef struct {
-    ngx_str_t                      key;
-    ngx_wassiit_hmac_key_t         secret;
-
-    time_t                         time;        /* of what follows */
-    u_char                         timestamp[NGX_HTTP_WASSIIT_TIME_LEN];
-    u_char                         signature[NGX_WASSIIT_HMAC_BASE64];
-} ngx_http_wassiit_signer_t;
-
-
-/*
- * The signature of one request.  Its headers point here, so that it can be
- * made anew until the request is sent.
- */
-
-typedef struct {
-    ngx_http_wassiit_signer_t     *signer;
-    unsigned                       settled:1;   /* a variable told it */
-    u_char                         timestamp[NGX_HTTP_WASSIIT_TIME_LEN];
-    u_char                         signature[NGX_WASSIIT_HMAC_BASE64];
-} ngx_http_wassiit_signed_t;
-
-
-/* of webhook.c, payload.c and body.c */
-
+typedef struct ngx_http_wassiit_required_s ngx_http_wassiit_required_t;
+typedef struct ngx_http_wassiit_signer_s   ngx_http_wassiit_signer_t;
+typedef struct ngx_http_wassiit_signed_s   ngx_http_wassiit_signed_t;
 typedef struct ngx_http_wassiit_webhook_s  ngx_http_wassiit_webhook_t;
 typedef struct ngx_http_wassiit_hook_s     ngx_http_wassiit_hook_t;
 typedef struct ngx_http_wassiit_form_s     ngx_http_wassiit_form_t;
@@ -122,12 +96,6 @@ typedef struct {
     ngx_thread_pool_t             *threads;     /* for changes; or NULL */
 #endif
 } ngx_http_wassiit_main_conf_t;
-
-
-typedef struct {
-    uint64_t                       set;         /* of the literal names */
-    ngx_array_t                   *values;      /* ngx_http_complex_value_t */
-} ngx_http_wassiit_required_t;
 
 
 typedef struct ngx_http_wassiit_loc_conf_s  ngx_http_wassiit_loc_conf_t;
@@ -226,57 +194,6 @@ typedef struct {
 
 
 extern ngx_module_t  ngx_http_wassiit_module;
-
-
-/*
- * The handlers of the access phase (key, scope) and of the pre-content
- * phase (window: after every handler of the access phase has agreed, so that
- * what another of them refuses isn't counted).
- */
-ngx_int_t ngx_http_wassiit_access_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_wassiit_limit_handler(ngx_http_request_t *r);
-
-/*
- * The handler of the pre-content phase, the last of ours, that gives a request
- * its signature, and the request body's filter that makes it anew when the
- * body has come in: a slow upload must not arrive with an old timestamp.
- */
-ngx_int_t ngx_http_wassiit_sign_handler(ngx_http_request_t *r);
-void ngx_http_wassiit_upstream_init(void);
-
-/*
- * The signature that r carries upstream, made if it hasn't been yet; NULL
- * if r's location signs nothing or memory is short.
- */
-ngx_http_wassiit_signed_t *ngx_http_wassiit_get_signed(ngx_http_request_t *r);
-
-/* Seconds, rounded up, until one more request is free. */
-ngx_uint_t ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage);
-
-/* wassiit_problem's content handler. */
-ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
-
-/*
- * Answers r with an error of this status, in the form of its location.  detail
- * says why, as the inside of a JSON string; NULL: what is always said of the
- * status.  errors, if not NULL, is a JSON array: what is wrong with the body.
- * Returns what a content handler does.
- */
-ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
-    ngx_str_t *detail, ngx_str_t *errors);
-
-/*
- * What a worker does before the first change; where another has died in one, it
- * brings that to its end.  wassiit_admin's handler.
- */
-void ngx_http_wassiit_admin_init(ngx_http_wassiit_main_conf_t *wmcf);
-ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
-
-/* Puts in place the filter that ends a body that is too large for it. */
-void ngx_http_wassiit_admin_filter_init(void);
-
-/* Puts the filters that write refusals and headers in front of others. */
-void ngx_http_wassiit_reply_init(void);
 
 
 #endif /* _NGX_HTTP_WASSIIT_H_INCLUDED_ */

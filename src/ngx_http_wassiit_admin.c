@@ -1,9 +1,10 @@
 
-/* The admin endpoint: partners and their keys over HTTP, in JSON. */
-
-
+#include "ngx_http_wassiit_admin.h"
+#include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_json.h"
+#include "ngx_http_wassiit_limit.h"
+#include "ngx_http_wassiit_reply.h"
 #include "ngx_wassiit_rules.h"
 #include "ngx_wassiit_time.h"
 

@@ -15,6 +15,10 @@
 #include "ngx_http_wassiit_ctx.h"
 
 
+/* digits of X-API-Timestamp, from 2001 to 2286 */
+#define NGX_HTTP_WASSIIT_TIME_LEN         10
+
+
 /*
  * Finds the header of this name, which is in lower case.  Returns how many
  * there are, 2 if there are more, and sets value to that of the first, which

@@ -1,7 +1,4 @@
 
-/* Payloads: does a body hold what the API asks for. */
-
-
 #include "ngx_http_wassiit_arena.h"
 #include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"

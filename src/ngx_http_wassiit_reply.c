@@ -1,16 +1,8 @@
 
-/*
- * The one place that forms a refusal, and the headers that tell of limits.
- *
- * A refusal leaves its phase as a status, so that nginx does what it always
- * does: error_page, "satisfy any", the discarding of a body, keepalive.
- * Where nginx then sends a page of its own, these filters put ours in its
- * place.
- */
-
-
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_limit.h"
+#include "ngx_http_wassiit_reply.h"
 
 
 /* more than any text below takes, lists of scopes excepted */
@@ -246,13 +238,6 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
       { ngx_string("Error"),
         ngx_string("The server could not answer this request.") } }
 };
-
-
-ngx_uint_t
-ngx_http_wassiit_reset(ngx_wassiit_usage_t *usage)
-{
-    return (usage->reset + 999999) / 1000000;
-}
 
 
 static const ngx_http_wassiit_error_t *

@@ -1,8 +1,6 @@
 
-/* What is signed for an upstream. */
-
-
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_upstream.h"
 
 
 static ngx_int_t ngx_http_wassiit_inject(ngx_http_request_t *r,

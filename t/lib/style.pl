@@ -131,27 +131,27 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     zone_read       zone_sh
     zone_sh         zone
     # http: one concern a file
-    access          decision headers_in
-    admin           decision json rules time
+    access          wassiit decision headers_in
+    admin           change decision json limit reply rules time wassiit
     body            ctx decision headers_in pieces turn
     ctx             wassiit
     decision        ctx
     egress          wassiit address
     headers_in      ctx
     json            pieces rules
-    module          body decision egress payload secret turn webhook
+    limit           wassiit decision
+    module          access admin body decision egress limit payload reply secret turn upstream webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
-    reply           decision headers_in
+    reply           wassiit decision headers_in limit
     turn
-    upstream        headers_in
+    upstream        wassiit headers_in
     wassiit         zone hmac scope
     webhook         body ctx decision headers_in
 END
 
 # What is yet to be mended.
 my %mend = map { $_ => 1 } (
-    'wassiit change',
 );
 
 sub unit {
