@@ -497,7 +497,7 @@ ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    if (ctx == NULL || !ctx->taken) {
+    if (ctx == NULL || !ctx->limit.taken) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -505,15 +505,15 @@ ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
     switch (data) {
 
     case VARIABLE_LIMIT:
-        value = ctx->usage.limit;
+        value = ctx->limit.usage.limit;
         break;
 
     case VARIABLE_REMAINING:
-        value = ctx->usage.remaining;
+        value = ctx->limit.usage.remaining;
         break;
 
     default: /* VARIABLE_RESET */
-        value = ngx_http_wassiit_reset(&ctx->usage);
+        value = ngx_http_wassiit_reset(&ctx->limit.usage);
     }
 
     v->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
@@ -539,7 +539,7 @@ ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    if (r == r->main && (ctx == NULL || ctx->signed_upstream == NULL)
+    if (r == r->main && (ctx == NULL || ctx->upstream == NULL)
         && (r->header_sent || (ctx && ctx->refused)))
     {
         /* it is answered, and has gone nowhere: nothing was signed */

@@ -129,6 +129,78 @@ struct ngx_http_wassiit_loc_conf_s {
 
 
 /*
+ * A request's context: what all may ask, and parts, each of which is written
+ * by the file that it is of.
+ */
+
+/* headers_in.c's: the client's credentials, which lie in its buffers */
+
+typedef struct {
+    ngx_str_t                      key;
+    ngx_str_t                      timestamp;
+    ngx_str_t                      signature;
+    ngx_str_t                      twice;       /* the name of a header that
+                                                   isn't alone; or empty */
+    unsigned                       found:1;     /* they were looked for */
+} ngx_http_wassiit_sent_t;
+
+
+/* access.c's: what was asked of the client, and what came of it */
+
+typedef struct {
+    ngx_http_wassiit_decision_e    identity;    /* what the key alone says */
+    ngx_http_wassiit_decision_e    credentials; /* as digest was made */
+    u_char                         digest[NGX_WASSIIT_DIGEST_LEN];
+    time_t                         skew;        /* seconds, of verified */
+
+    uint64_t                       required;    /* scopes asked for */
+    uint64_t                       missing;     /* of these */
+    ngx_str_t                      undeclared;  /* asked for, unknown */
+    ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
+
+    unsigned                       verified:1;  /* the signature, in identity */
+} ngx_http_wassiit_asked_t;
+
+
+/* limit.c's */
+
+typedef struct {
+    ngx_wassiit_usage_t            usage;       /* if taken */
+    unsigned                       taken:1;     /* the window was asked */
+    unsigned                       refused:1;   /* and there was no room */
+    unsigned                       headers:1;   /* shall tell of it */
+} ngx_http_wassiit_taken_t;
+
+
+/* decision.c's; who refuses fills in what the answer says of it */
+
+typedef struct {
+    ngx_http_wassiit_loc_conf_t   *by;          /* the last that refused */
+
+    ngx_str_t                      header;      /* of a webhook's signature */
+    ngx_str_t                      faults;      /* of a payload: JSON */
+    ngx_uint_t                     media;       /* why its type is refused */
+    ngx_str_t                      media_name;  /* charset or coding */
+
+    unsigned                       webhook:1;   /* by the body's signature */
+    unsigned                       multipart:1; /* what the payload must be */
+    unsigned                       redirected:1;  /* by error_page, and not
+                                                     to be asked again */
+    unsigned                       passed:1;    /* has been where access is
+                                                   off */
+    unsigned                       keepalive:1; /* before the refusal */
+} ngx_http_wassiit_refusal_t;
+
+
+/* reply.c's */
+
+typedef struct {
+    ngx_chain_t                   *body;        /* in place of nginx's page */
+    unsigned                       headers:1;   /* were added */
+} ngx_http_wassiit_answer_t;
+
+
+/*
  * One for each client request, made when it first meets a location with
  * access on.  It outlives internal redirects.
  */
@@ -136,58 +208,25 @@ struct ngx_http_wassiit_loc_conf_s {
 typedef struct {
     ngx_http_wassiit_zone_t       *zone;        /* that partner is of */
     ngx_http_wassiit_decision_e    decision;
-    ngx_http_wassiit_decision_e    identity;    /* what the key alone says */
-    ngx_http_wassiit_decision_e    credentials; /* as digest was made */
-    u_char                         digest[NGX_WASSIIT_DIGEST_LEN];
 
-    /* the client's headers, for a signature; they lie in its buffers */
-    ngx_str_t                      key;
-    ngx_str_t                      timestamp;
-    ngx_str_t                      signature;
-    time_t                         skew;
+    unsigned                       errors:1;    /* the form, wassiit_errors */
+    unsigned                       known:1;     /* partner is filled */
+    unsigned                       refused:1;   /* decision is a refusal */
+    unsigned                       counted:1;   /* as allowed */
+    unsigned                       no_store:1;  /* by wassiit_admin */
+    unsigned                       arriving:1;  /* body.c sees the body come */
 
-    ngx_http_wassiit_signed_t     *signed_upstream;
+    ngx_http_wassiit_sent_t        sent;
+    ngx_http_wassiit_asked_t       asked;
+    ngx_http_wassiit_taken_t       limit;
+    ngx_http_wassiit_refusal_t     refusal;
+    ngx_http_wassiit_answer_t      answer;
+
+    ngx_http_wassiit_signed_t     *upstream;    /* NULL: nothing is signed */
     ngx_http_wassiit_body_t       *body;        /* NULL: nobody looks at it */
     ngx_http_wassiit_hook_t       *hook;        /* ... as a webhook */
     ngx_http_wassiit_form_t       *form;        /* ... as a payload */
-
-    /* for a refusal's body */
-    ngx_str_t                      header;      /* which stands twice */
-    ngx_str_t                      faults;      /* of a payload: JSON */
-    ngx_uint_t                     media;       /* why its type is refused */
-    ngx_str_t                      media_name;  /* charset or coding */
-    uint64_t                       required;    /* scopes asked for */
-    uint64_t                       missing;     /* of these */
-    ngx_str_t                      undeclared;  /* asked for, unknown */
-    ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
-    ngx_chain_t                   *reply;
-
-    /* the location that refused it, if any did */
-    ngx_http_wassiit_loc_conf_t   *refused_by;
-
     off_t                          admin_body;  /* bytes, by wassiit_admin */
-
-    ngx_wassiit_usage_t            usage;       /* if taken */
-
-    unsigned                       errors:1;    /* the form, wassiit_errors */
-    unsigned                       found:1;     /* key and so on are filled */
-    unsigned                       known:1;     /* partner is filled */
-    unsigned                       verified:1;  /* the signature, in identity */
-    unsigned                       refused:1;
-    unsigned                       webhook:1;   /* by the body's signature */
-    unsigned                       redirected:1;  /* by error_page, and not
-                                                     to be asked again */
-    unsigned                       passed:1;    /* refused, and has been where
-                                                   access is off */
-    unsigned                       taken:1;     /* the window was asked */
-    unsigned                       limited:1;   /* and refused it */
-    unsigned                       counted:1;   /* as allowed */
-    unsigned                       limit_headers:1;
-    unsigned                       headers:1;   /* were added */
-    unsigned                       keepalive:1; /* before the refusal */
-    unsigned                       no_store:1;  /* by wassiit_admin */
-    unsigned                       arriving:1;  /* body.c sees the body come */
-    unsigned                       multipart:1; /* what the payload must be */
 
     ngx_http_wassiit_partner_t     partner;
 } ngx_http_wassiit_ctx_t;

@@ -42,7 +42,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (wlcf->zone == NULL && ctx && ctx->refused) {
         /* what is closed asks it, whatever leads there from here */
-        ctx->passed = 1;
+        ctx->refusal.passed = 1;
     }
 
     if (wlcf->zone == NULL
@@ -64,7 +64,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     ctx->no_store |= (wlcf->admin != NULL);
 
     if (wlcf->zone) {
-        read = (ctx->credentials == NGX_HTTP_WASSIIT_UNDECIDED);
+        read = (ctx->asked.credentials == NGX_HTTP_WASSIIT_UNDECIDED);
 
         /*
          * The zone's memory is far away: what a look-up reads first is asked
@@ -72,11 +72,11 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
          */
 
         if (read) {
-            ctx->credentials = ngx_http_wassiit_read_credentials(r, ctx);
-            read = (ctx->credentials == NGX_HTTP_WASSIIT_ALLOWED);
+            ctx->asked.credentials = ngx_http_wassiit_read_credentials(r, ctx);
+            read = (ctx->asked.credentials == NGX_HTTP_WASSIIT_ALLOWED);
 
             if (read) {
-                ngx_http_wassiit_zone_prefetch(wlcf->zone, ctx->digest);
+                ngx_http_wassiit_zone_prefetch(wlcf->zone, ctx->asked.digest);
             }
         }
 
@@ -87,10 +87,12 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         }
 
         if (read) {
-            ngx_http_wassiit_zone_prefetch_found(wlcf->zone, ctx->digest);
+            ngx_http_wassiit_zone_prefetch_found(wlcf->zone, ctx->asked.digest);
 
-            if (ngx_wassiit_key_check(ctx->key.data, ctx->key.len) != NGX_OK) {
-                ctx->credentials = NGX_HTTP_WASSIIT_INVALID_KEY;
+            if (ngx_wassiit_key_check(ctx->sent.key.data, ctx->sent.key.len)
+                != NGX_OK)
+            {
+                ctx->asked.credentials = NGX_HTTP_WASSIIT_INVALID_KEY;
             }
         }
     }
@@ -99,17 +101,14 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         /* the operator's error_page has sent the refused request here */
 
         if (wlcf->zone == NULL
-            || (!ctx->passed
-                && ngx_http_wassiit_was_asked(ctx->refused_by, wlcf)))
+            || (!ctx->refusal.passed
+                && ngx_http_wassiit_was_asked(ctx->refusal.by, wlcf)))
         {
-            ctx->redirected = 1;
+            ctx->refusal.redirected = 1;
             return NGX_DECLINED;
         }
 
-        ctx->refused = 0;
-        ctx->redirected = 0;
-        ctx->passed = 0;
-        ctx->webhook = 0;
+        ngx_http_wassiit_reopen(ctx);
     }
 
     ctx->errors = wlcf->errors;
@@ -120,7 +119,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (ctx->zone != wlcf->zone
         || (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC
-            && (!ctx->verified || wlcf->skew < ctx->skew)))
+            && (!ctx->asked.verified || wlcf->skew < ctx->asked.skew)))
     {
         rc = ngx_http_wassiit_identify(r, ctx, wlcf);
 
@@ -129,8 +128,8 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         }
     }
 
-    if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
-        return ngx_http_wassiit_refuse(r, ctx, ctx->identity);
+    if (ctx->asked.identity != NGX_HTTP_WASSIIT_ALLOWED) {
+        return ngx_http_wassiit_refuse(r, ctx, ctx->asked.identity);
     }
 
     if (wlcf->required) {
@@ -188,25 +187,26 @@ ngx_http_wassiit_read_credentials(ngx_http_request_t *r,
 {
     ngx_http_wassiit_find_credentials(r, ctx);
 
-    if (ctx->header.len) {
+    if (ctx->sent.twice.len) {
         return NGX_HTTP_WASSIIT_DUPLICATE_HEADER;
     }
 
-    if (ctx->key.len == 0) {
+    if (ctx->sent.key.len == 0) {
         return NGX_HTTP_WASSIIT_MISSING_KEY;
     }
 
-    if (ctx->key.len > NGX_WASSIIT_KEY_MAX) {
+    if (ctx->sent.key.len > NGX_WASSIIT_KEY_MAX) {
         return NGX_HTTP_WASSIIT_INVALID_KEY;
     }
 
-    ngx_wassiit_key_digest(ctx->key.data, ctx->key.len, ctx->digest);
+    ngx_wassiit_key_digest(ctx->sent.key.data, ctx->sent.key.len,
+                           ctx->asked.digest);
 
     return NGX_HTTP_WASSIIT_ALLOWED;
 }
 
 
-/* Sets ctx->identity.  Returns NGX_OK, or the status to answer with. */
+/* Sets ctx->asked.identity.  Returns NGX_OK, or the status to answer with. */
 
 static ngx_int_t
 ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
@@ -223,10 +223,10 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     ctx->zone = wlcf->zone;
     ctx->known = 0;
-    ctx->verified = 0;
+    ctx->asked.verified = 0;
 
-    if (ctx->credentials != NGX_HTTP_WASSIIT_ALLOWED) {
-        ctx->identity = ctx->credentials;
+    if (ctx->asked.credentials != NGX_HTTP_WASSIIT_ALLOWED) {
+        ctx->asked.identity = ctx->asked.credentials;
         return NGX_OK;
     }
 
@@ -239,17 +239,17 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         /* a key that nobody has costs the same time: it gets some secret */
         ngx_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
 
-        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->digest, partner,
+        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->asked.digest, partner,
                                         &hmac);
         ctx->known = (rc == NGX_OK);
-        ctx->verified = 1;
-        ctx->skew = wlcf->skew;
+        ctx->asked.verified = 1;
+        ctx->asked.skew = wlcf->skew;
 
         verdict = ngx_http_wassiit_verify(r, ctx, &hmac);
         ngx_explicit_memzero(&hmac, sizeof(ngx_wassiit_hmac_key_t));
 
     } else {
-        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->digest, partner,
+        rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->asked.digest, partner,
                                         NULL);
         ctx->known = (rc == NGX_OK);
     }
@@ -261,7 +261,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     }
 
     if (!ctx->known) {
-        ctx->identity = NGX_HTTP_WASSIIT_INVALID_KEY;
+        ctx->asked.identity = NGX_HTTP_WASSIIT_INVALID_KEY;
         return NGX_OK;
     }
 
@@ -281,19 +281,19 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     now = ngx_time();
 
     if (now < partner->created) {
-        ctx->identity = NGX_HTTP_WASSIIT_INVALID_KEY;
+        ctx->asked.identity = NGX_HTTP_WASSIIT_INVALID_KEY;
 
     } else if (now >= partner->expires) {
-        ctx->identity = NGX_HTTP_WASSIIT_EXPIRED_KEY;
+        ctx->asked.identity = NGX_HTTP_WASSIIT_EXPIRED_KEY;
 
     } else if (verdict != NGX_HTTP_WASSIIT_ALLOWED) {
-        ctx->identity = verdict;
+        ctx->asked.identity = verdict;
 
     } else if (!partner->enabled) {
-        ctx->identity = NGX_HTTP_WASSIIT_PARTNER_DISABLED;
+        ctx->asked.identity = NGX_HTTP_WASSIIT_PARTNER_DISABLED;
 
     } else {
-        ctx->identity = NGX_HTTP_WASSIIT_ALLOWED;
+        ctx->asked.identity = NGX_HTTP_WASSIIT_ALLOWED;
         ngx_http_wassiit_zone_used(ctx->zone, partner, now);
     }
 
@@ -312,27 +312,29 @@ ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_wassiit_hmac_t   hmac;
     u_char               mac[NGX_WASSIIT_HMAC_LEN];
 
-    if (ctx->timestamp.data == NULL || ctx->signature.len == 0) {
+    if (ctx->sent.timestamp.data == NULL || ctx->sent.signature.len == 0) {
         return NGX_HTTP_WASSIIT_MISSING_SIGNATURE;
     }
 
     /* digits alone, and no more of them than seconds have until 2286 */
 
-    time = (ctx->timestamp.len <= NGX_HTTP_WASSIIT_TIME_LEN)
-           ? ngx_atotm(ctx->timestamp.data, ctx->timestamp.len) : NGX_ERROR;
+    time = (ctx->sent.timestamp.len <= NGX_HTTP_WASSIIT_TIME_LEN)
+           ? ngx_atotm(ctx->sent.timestamp.data, ctx->sent.timestamp.len)
+           : NGX_ERROR;
     now = ngx_time();
 
-    if (time == NGX_ERROR || ngx_abs(time - now) > ctx->skew) {
+    if (time == NGX_ERROR || ngx_abs(time - now) > ctx->asked.skew) {
         return NGX_HTTP_WASSIIT_STALE_TIMESTAMP;
     }
 
     ngx_wassiit_hmac_init(&hmac, key);
-    ngx_wassiit_hmac_update(&hmac, ctx->key.data, ctx->key.len);
-    ngx_wassiit_hmac_update(&hmac, ctx->timestamp.data, ctx->timestamp.len);
+    ngx_wassiit_hmac_update(&hmac, ctx->sent.key.data, ctx->sent.key.len);
+    ngx_wassiit_hmac_update(&hmac, ctx->sent.timestamp.data,
+                            ctx->sent.timestamp.len);
     ngx_wassiit_hmac_final(&hmac, key, mac);
 
-    same = ngx_wassiit_hmac_equal(mac, ctx->signature.data,
-                                  ctx->signature.len);
+    same = ngx_wassiit_hmac_equal(mac, ctx->sent.signature.data,
+                                  ctx->sent.signature.len);
 
     ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
 
@@ -362,9 +364,9 @@ ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
 
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
-    ctx->scopes = &wmcf->scopes;
-    ctx->required = required->set;
-    ngx_str_null(&ctx->undeclared);
+    ctx->asked.scopes = &wmcf->scopes;
+    ctx->asked.required = required->set;
+    ngx_str_null(&ctx->asked.undeclared);
 
     if (required->values) {
         values = required->values->elts;
@@ -378,9 +380,10 @@ ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
         }
     }
 
-    ctx->missing = ctx->required & ~ctx->partner.scopes;
+    ctx->asked.missing = ctx->asked.required & ~ctx->partner.scopes;
 
-    return (ctx->missing || ctx->undeclared.len) ? NGX_DECLINED : NGX_OK;
+    return (ctx->asked.missing || ctx->asked.undeclared.len) ? NGX_DECLINED
+                                                             : NGX_OK;
 }
 
 
@@ -411,14 +414,14 @@ ngx_http_wassiit_require(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         }
 
         name.len = p - name.data;
-        scope = ngx_wassiit_scopes_find(ctx->scopes, name.data, name.len);
+        scope = ngx_wassiit_scopes_find(ctx->asked.scopes, name.data, name.len);
 
         if (scope == 0 && ngx_http_wassiit_undeclared(r, ctx, &name) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        ctx->required |= scope;
+        ctx->asked.required |= scope;
     }
 
     return NGX_OK;
@@ -435,7 +438,7 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
 
     /* it may come from anywhere, and is quoted in the log and in the body */
 
-    undeclared = &ctx->undeclared;
+    undeclared = &ctx->asked.undeclared;
 
     undeclared->len = ngx_min(name->len, NGX_WASSIIT_SCOPE_LEN);
     undeclared->data = ngx_pnalloc(r->pool, undeclared->len);

@@ -175,7 +175,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    if (r != r->main || ctx == NULL || ctx->redirected) {
+    if (r != r->main || ctx == NULL || ctx->refusal.redirected) {
         /* a way here that leads past wassiit_access */
         return NGX_HTTP_FORBIDDEN;
     }
@@ -278,7 +278,7 @@ ngx_http_wassiit_admin_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
 
     /* nginx stops in the middle, and loses what follows the body */
-    ctx->keepalive = 0;
+    ctx->refusal.keepalive = 0;
     r->keepalive = 0;
     r->lingering_close = 1;
 

@@ -56,4 +56,28 @@ void ngx_http_wassiit_note(ngx_http_request_t *r,
 void ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx);
 
 
+/* A request that was refused is asked anew, where another thing is asked. */
+
+static ngx_inline void
+ngx_http_wassiit_reopen(ngx_http_wassiit_ctx_t *ctx)
+{
+    ctx->refused = 0;
+    ctx->refusal.redirected = 0;
+    ctx->refusal.passed = 0;
+    ctx->refusal.webhook = 0;
+}
+
+
+/* A request that was refused goes on all the same, and is no partner's. */
+
+static ngx_inline void
+ngx_http_wassiit_overrule(ngx_http_wassiit_ctx_t *ctx)
+{
+    ctx->refused = 0;
+    ctx->known = 0;
+    ctx->zone = NULL;
+    ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
+}
+
+
 #endif /* _NGX_HTTP_WASSIIT_DECISION_H_INCLUDED_ */

@@ -301,11 +301,11 @@ ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    if (ctx->found) {
+    if (ctx->sent.found) {
         return;
     }
 
-    ctx->found = 1;
+    ctx->sent.found = 1;
     seen = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -319,7 +319,7 @@ ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
             }
 
             if (seen & which) {
-                ctx->header = h[i].key;
+                ctx->sent.twice = h[i].key;
                 return;
             }
 
@@ -328,15 +328,15 @@ ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
             switch (which) {
 
             case 1:
-                ctx->key = h[i].value;
+                ctx->sent.key = h[i].value;
                 break;
 
             case 2:
-                ctx->timestamp = h[i].value;
+                ctx->sent.timestamp = h[i].value;
                 break;
 
             default:
-                ctx->signature = h[i].value;
+                ctx->sent.signature = h[i].value;
             }
         }
     }

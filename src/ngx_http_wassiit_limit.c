@@ -18,7 +18,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
 
-    if (ctx == NULL || ctx->redirected) {
+    if (ctx == NULL || ctx->refusal.redirected) {
         return NGX_DECLINED;
     }
 
@@ -27,26 +27,23 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
          * By us, but with "satisfy any" another module has agreed; nobody
          * behind us may take the request for the partner's.
          */
-        ctx->refused = 0;
-        ctx->known = 0;
-        ctx->zone = NULL;
-        ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
+        ngx_http_wassiit_overrule(ctx);
         return NGX_DECLINED;
     }
 
-    if (ctx->identity != NGX_HTTP_WASSIIT_ALLOWED) {
+    if (ctx->asked.identity != NGX_HTTP_WASSIIT_ALLOWED) {
         return NGX_DECLINED;
     }
 
-    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON && ctx->limited) {
+    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON && ctx->limit.refused) {
         /* by error_page, from where there was no room */
         return ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_RATE_LIMITED);
     }
 
-    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->taken) {
+    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->limit.taken) {
 
         rc = ngx_http_wassiit_zone_take(ctx->zone, &ctx->partner,
-                                        &ctx->usage);
+                                        &ctx->limit.usage);
 
         if (rc == NGX_ERROR) {
             /* removed since its key was found */
@@ -54,13 +51,13 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
                                            NGX_HTTP_WASSIIT_INVALID_KEY);
         }
 
-        ctx->taken = 1;
-        ctx->limit_headers = wlcf->limit_headers;
+        ctx->limit.taken = 1;
+        ctx->limit.headers = wlcf->limit_headers;
 
         if (rc == NGX_DECLINED) {
 
             if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON) {
-                ctx->limited = 1;
+                ctx->limit.refused = 1;
                 return ngx_http_wassiit_refuse(r, ctx,
                                                NGX_HTTP_WASSIIT_RATE_LIMITED);
             }

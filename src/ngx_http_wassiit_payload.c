@@ -133,11 +133,11 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     form = ctx->form;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    ctx->multipart = ngx_http_wassiit_payload_is_form(wlcf->payload);
+    ctx->refusal.multipart = ngx_http_wassiit_payload_is_form(wlcf->payload);
 
     type = ngx_http_wassiit_payload_type(r, ctx);
 
-    if (!ctx->multipart) {
+    if (!ctx->refusal.multipart) {
 
         if (type == NULL || !ngx_http_wassiit_payload_is_json(type, ctx)) {
             return ngx_http_wassiit_payload_media(r, ctx);
@@ -164,8 +164,8 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     }
 
     if (rc == NGX_ABORT) {
-        ctx->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
-        ctx->media_name = form->multipart->charset;
+        ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+        ctx->refusal.media_name = form->multipart->charset;
     }
 
     if (rc == NGX_DECLINED || rc == NGX_ABORT) {
@@ -200,7 +200,7 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 /*
  * The Content-Type; NULL if there is none, or two, of which a backend might
  * take the other, or a Content-Encoding, behind which it would find another
- * body than we: ctx->media then tells which.
+ * body than we: ctx->refusal.media then tells which.
  */
 
 static ngx_str_t *
@@ -228,13 +228,13 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r,
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[0], 0)) {
-                ctx->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
+                ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
                 return NULL;
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[1], 0)) {
-                ctx->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
-                ctx->media_name = h[i].value;
+                ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CODING;
+                ctx->refusal.media_name = h[i].value;
                 return NULL;
             }
         }
@@ -254,7 +254,7 @@ ngx_http_wassiit_payload_media(ngx_http_request_t *r,
     size_t      i;
     ngx_str_t  *name;
 
-    name = &ctx->media_name;
+    name = &ctx->refusal.media_name;
     name->len = ngx_min(name->len, NGX_WASSIIT_QUOTE);
 
     p = ngx_pnalloc(r->pool, NGX_WASSIIT_QUOTE);
@@ -309,7 +309,7 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         return 1;
     }
 
-    ctx->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+    ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
 
     p += sizeof("charset") - 1;
     next = ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1);
@@ -333,13 +333,13 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         p++;
     }
 
-    ctx->media_name.data = p;
+    ctx->refusal.media_name.data = p;
 
     while (p < last && !ngx_strchr("; \t\"", *p)) {
         p++;
     }
 
-    ctx->media_name.len = p - ctx->media_name.data;
+    ctx->refusal.media_name.len = p - ctx->refusal.media_name.data;
 
     return 0;
 }
@@ -480,7 +480,7 @@ ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->faults);
+    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->refusal.faults);
 
     json_decref(errors);
 

@@ -26,7 +26,7 @@ typedef struct {
 
 static const ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(
     ngx_int_t status);
-static ngx_chain_t *ngx_http_wassiit_body(ngx_http_request_t *r,
+static ngx_chain_t *ngx_http_wassiit_reply_body(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
 static ngx_int_t ngx_http_wassiit_send(ngx_http_request_t *r,
@@ -47,12 +47,12 @@ static ngx_int_t ngx_http_wassiit_replace(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
     ngx_uint_t form);
-static ngx_int_t ngx_http_wassiit_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_no_store(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_unparsed(ngx_http_request_t *r);
-static ngx_int_t ngx_http_wassiit_body_filter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_wassiit_reply_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_limit_headers(ngx_http_request_t *r,
     ngx_wassiit_usage_t *usage);
@@ -64,8 +64,8 @@ static ngx_uint_t ngx_http_wassiit_is_limit_header(ngx_str_t *name);
 static u_char *ngx_http_wassiit_number(u_char *p, ngx_uint_t n);
 
 
-static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
-static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+static ngx_http_output_header_filter_pt  ngx_http_wassiit_next_reply_header;
+static ngx_http_output_body_filter_pt    ngx_http_wassiit_next_reply_body;
 
 
 enum {
@@ -301,7 +301,7 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         }
     }
 
-    out = ngx_http_wassiit_body(r, ctx, refusal, form, NULL, NULL);
+    out = ngx_http_wassiit_reply_body(r, ctx, refusal, form, NULL, NULL);
 
     return ngx_http_wassiit_send(r, out, form);
 }
@@ -318,10 +318,10 @@ ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
 
     r->err_status = status;
 
-    out = ngx_http_wassiit_body(r, ngx_http_wassiit_get_ctx(r),
-                                errors ? NGX_HTTP_WASSIIT_INVALID_PAYLOAD
-                                       : NGX_HTTP_WASSIIT_UNDECIDED,
-                                wlcf->errors, detail, errors);
+    out = ngx_http_wassiit_reply_body(r, ngx_http_wassiit_get_ctx(r),
+                                      errors ? NGX_HTTP_WASSIIT_INVALID_PAYLOAD
+                                             : NGX_HTTP_WASSIIT_UNDECIDED,
+                                      wlcf->errors, detail, errors);
 
     return ngx_http_wassiit_send(r, out, wlcf->errors);
 }
@@ -356,7 +356,7 @@ ngx_http_wassiit_send(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t form)
  */
 
 static ngx_chain_t *
-ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+ngx_http_wassiit_reply_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e refusal, ngx_uint_t form, ngx_str_t *detail,
     ngx_str_t *faults)
 {
@@ -387,7 +387,7 @@ ngx_http_wassiit_body(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     size = REPLY_SIZE;
 
     if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
-        faults = faults ? faults : &ctx->faults;
+        faults = faults ? faults : &ctx->refusal.faults;
         size += faults->len;
     }
 
@@ -471,8 +471,9 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     const ngx_str_t *detail)
 {
-    off_t       largest;
-    ngx_uint_t  retry;
+    off_t                 largest;
+    ngx_uint_t            retry;
+    ngx_wassiit_usage_t  *usage;
 
     if (refusal == NGX_HTTP_WASSIIT_UNDECIDED
         && r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
@@ -489,27 +490,28 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
     case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
         return ngx_sprintf(p, "The header %V stands twice. Send it once.",
-                           &ctx->header);
+                           ctx->refusal.webhook ? &ctx->refusal.header
+                                                : &ctx->sent.twice);
 
     case NGX_HTTP_WASSIIT_MISSING_SIGNATURE:
-        if (!ctx->webhook) {
+        if (!ctx->refusal.webhook) {
             break;
         }
 
         return ngx_sprintf(p, "Sign the body: send its hex HMAC-SHA256 in "
-                           "%V.", &ctx->header);
+                           "%V.", &ctx->refusal.header);
 
     case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
-        if (!ctx->webhook) {
+        if (!ctx->refusal.webhook) {
             break;
         }
 
         return ngx_sprintf(p, "The signature in %V is not the hex "
                            "HMAC-SHA256 of the body, byte for byte, under "
-                           "our common secret.", &ctx->header);
+                           "our common secret.", &ctx->refusal.header);
 
     case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
-        switch (ctx->media) {
+        switch (ctx->refusal.media) {
 
         case NGX_HTTP_WASSIIT_MEDIA_TWICE:
             return ngx_sprintf(p, "The header Content-Type stands twice. Send "
@@ -518,12 +520,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         case NGX_HTTP_WASSIIT_MEDIA_CHARSET:
             return ngx_sprintf(p, "Send the body in UTF-8. Content-Type names "
                                "the charset %V; it may name utf-8, or none.",
-                               &ctx->media_name);
+                               &ctx->refusal.media_name);
 
         case NGX_HTTP_WASSIIT_MEDIA_CODING:
             return ngx_sprintf(p, "Send the body as it is, without the "
                                "Content-Encoding %V.",
-                               &ctx->media_name);
+                               &ctx->refusal.media_name);
 
         default:
             break;
@@ -531,14 +533,14 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
         return ngx_sprintf(p, "Send the body as %s, and say so in "
                            "Content-Type.",
-                           ctx->multipart
+                           ctx->refusal.multipart
                            ? "multipart/form-data" : "application/json");
 
     case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
         return ngx_sprintf(p, "The timestamp in X-API-Timestamp must be Unix "
                            "seconds, digits only, at most %T from the "
                            "server's time, which is %T.",
-                           ctx->skew, ngx_time());
+                           ctx->asked.skew, ngx_time());
 
     case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
         p = ngx_sprintf(p, "This request needs a scope that you do not hold: ");
@@ -547,13 +549,13 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         return p;
 
     case NGX_HTTP_WASSIIT_RATE_LIMITED:
-        retry = ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1);
+        usage = &ctx->limit.usage;
+        retry = ngx_max(ngx_http_wassiit_reset(usage), 1);
 
         return ngx_sprintf(p, "Your limit of %uD request%s in %uD second%s "
                            "is used up. Try again in %ui second%s.",
-                           ctx->usage.limit, ctx->usage.limit == 1 ? "" : "s",
-                           ctx->usage.seconds,
-                           ctx->usage.seconds == 1 ? "" : "s",
+                           usage->limit, usage->limit == 1 ? "" : "s",
+                           usage->seconds, usage->seconds == 1 ? "" : "s",
                            retry, retry == 1 ? "" : "s");
 
     default:
@@ -695,23 +697,23 @@ ngx_http_wassiit_scope_list(u_char *p, ngx_http_wassiit_ctx_t *ctx,
     ngx_str_t    name;
     const char  *before;
 
-    set = ctx->required;
+    set = ctx->asked.required;
     before = "";
 
-    if (ctx->undeclared.len) {
-        if (ctx->missing == 0) {
+    if (ctx->asked.undeclared.len) {
+        if (ctx->asked.missing == 0) {
             set = 0;
         }
 
-        p = ngx_sprintf(p, "%s%V%s", quote, &ctx->undeclared, quote);
+        p = ngx_sprintf(p, "%s%V%s", quote, &ctx->asked.undeclared, quote);
         before = separator;
 
-    } else if ((ctx->missing & (ctx->missing - 1)) == 0) {
-        set = ctx->missing;
+    } else if ((ctx->asked.missing & (ctx->asked.missing - 1)) == 0) {
+        set = ctx->asked.missing;
     }
 
     while (set) {
-        ngx_wassiit_scopes_next(ctx->scopes, &set, &name);
+        ngx_wassiit_scopes_next(ctx->asked.scopes, &set, &name);
         p = ngx_sprintf(p, "%s%s%V%s", before, quote, &name, quote);
         before = separator;
     }
@@ -748,7 +750,7 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_int_t  status;
 
-    if (!ctx->refused || ctx->redirected
+    if (!ctx->refused || ctx->refusal.redirected
         || ngx_http_get_module_ctx(r, ngx_http_wassiit_module) != ctx)
     {
         return 0;
@@ -770,16 +772,16 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ctx->reply = ngx_http_wassiit_body(r, ctx, ctx->decision, ctx->errors,
-                                       NULL, NULL);
-    if (ctx->reply == NULL) {
+    ctx->answer.body = ngx_http_wassiit_reply_body(r, ctx, ctx->decision,
+                                                   ctx->errors, NULL, NULL);
+    if (ctx->answer.body == NULL) {
         return NGX_ERROR;
     }
 
     r->err_status = ngx_http_wassiit_status(ctx->decision);
     r->headers_out.status = r->err_status;
 
-    ngx_http_wassiit_content(r, ctx->reply->buf, ctx->errors);
+    ngx_http_wassiit_content(r, ctx->answer.body->buf, ctx->errors);
 
     if (r->err_status == NGX_HTTP_BAD_REQUEST
         || r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
@@ -797,7 +799,7 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
             r->lingering_close = 1;
 
         } else if (r->http_version < NGX_HTTP_VERSION_20) {
-            r->keepalive = ctx->keepalive;
+            r->keepalive = ctx->refusal.keepalive;
         }
     }
 
@@ -806,7 +808,7 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_wassiit_header_filter(ngx_http_request_t *r)
+ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    no_store;
@@ -814,7 +816,7 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     if (r != r->main) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_wassiit_next_reply_header(r);
     }
 
     ctx = ngx_http_wassiit_get_ctx(r);
@@ -830,7 +832,7 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
             rc = ngx_http_wassiit_no_store(r);
         }
 
-        return (rc == NGX_OK) ? ngx_http_next_header_filter(r) : rc;
+        return (rc == NGX_OK) ? ngx_http_wassiit_next_reply_header(r) : rc;
     }
 
     if (ngx_http_wassiit_replaces(r, ctx)
@@ -839,21 +841,21 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->headers) {
+    if (ctx->answer.headers) {
         /* a filter behind us has made an error of the answer */
         ngx_http_wassiit_clear_headers(r);
     }
 
-    ctx->headers = 1;
+    ctx->answer.headers = 1;
 
     if (no_store && ngx_http_wassiit_no_store(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->limit_headers) {
+    if (ctx->limit.headers) {
         ngx_http_wassiit_drop_limit_headers(r);
 
-        if (ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK) {
+        if (ngx_http_wassiit_limit_headers(r, &ctx->limit.usage) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -870,7 +872,7 @@ ngx_http_wassiit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    return ngx_http_next_header_filter(r);
+    return ngx_http_wassiit_next_reply_header(r);
 }
 
 
@@ -888,14 +890,15 @@ static ngx_int_t
 ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
-    u_char     *p, *value;
-    ngx_str_t  *what;
+    u_char      *p, *value;
+    ngx_str_t   *what;
+    ngx_uint_t   retry;
 
     static u_char  identity[] = "identity";
 
     if (r->err_status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE) {
 
-        if (ctx->media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
+        if (ctx->refusal.media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
             return NGX_OK;
         }
 
@@ -905,7 +908,7 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
                                            identity + sizeof(identity) - 1);
     }
 
-    what = ctx->webhook ? &ctx->header : &ctx->zone->name;
+    what = ctx->refusal.webhook ? &ctx->refusal.header : &ctx->zone->name;
 
     value = ngx_pnalloc(r->pool, sizeof("HMAC-SHA256 header=\"\"") - 1
                                  + NGX_INT_T_LEN + what->len);
@@ -916,15 +919,16 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     switch (r->err_status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        p = ngx_sprintf(value, ctx->webhook ? "HMAC-SHA256 header=\"%V\""
-                                            : "ApiKey realm=\"%V\"", what);
+        p = ngx_sprintf(value,
+                        ctx->refusal.webhook ? "HMAC-SHA256 header=\"%V\""
+                                             : "ApiKey realm=\"%V\"", what);
 
         return ngx_http_wassiit_add_header(r, HEADER_WWW_AUTHENTICATE, value,
                                            p);
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
-        p = ngx_http_wassiit_number(value,
-                             ngx_max(ngx_http_wassiit_reset(&ctx->usage), 1));
+        retry = ngx_http_wassiit_reset(&ctx->limit.usage);
+        p = ngx_http_wassiit_number(value, ngx_max(retry, 1));
 
         return ngx_http_wassiit_add_header(r, HEADER_RETRY_AFTER, value, p);
 
@@ -996,28 +1000,29 @@ ngx_http_wassiit_unparsed(ngx_http_request_t *r)
     r->err_status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
     r->headers_out.status = r->err_status;
 
-    ctx->reply = ngx_http_wassiit_body(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
-                                       wlcf->errors, NULL, NULL);
-    if (ctx->reply == NULL) {
+    ctx->answer.body = ngx_http_wassiit_reply_body(r, ctx,
+                                                   NGX_HTTP_WASSIIT_UNDECIDED,
+                                                   wlcf->errors, NULL, NULL);
+    if (ctx->answer.body == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_wassiit_content(r, ctx->reply->buf, wlcf->errors);
+    ngx_http_wassiit_content(r, ctx->answer.body->buf, wlcf->errors);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_wassiit_reply_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_chain_t             *out;
     ngx_http_wassiit_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
 
-    if (ctx == NULL || ctx->reply == NULL || in == NULL || r != r->main) {
-        return ngx_http_next_body_filter(r, in);
+    if (ctx == NULL || ctx->answer.body == NULL || in == NULL || r != r->main) {
+        return ngx_http_wassiit_next_reply_body(r, in);
     }
 
     /* nginx's page goes, ours is sent once */
@@ -1026,10 +1031,10 @@ ngx_http_wassiit_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         out->buf->pos = out->buf->last;
     }
 
-    out = ctx->reply;
-    ctx->reply = NULL;
+    out = ctx->answer.body;
+    ctx->answer.body = NULL;
 
-    return ngx_http_next_body_filter(r, out);
+    return ngx_http_wassiit_next_reply_body(r, out);
 }
 
 
@@ -1202,9 +1207,9 @@ ngx_http_wassiit_number(u_char *p, ngx_uint_t n)
 void
 ngx_http_wassiit_reply_init(void)
 {
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_wassiit_header_filter;
+    ngx_http_wassiit_next_reply_header = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_wassiit_reply_header_filter;
 
-    ngx_http_next_body_filter = ngx_http_top_body_filter;
-    ngx_http_top_body_filter = ngx_http_wassiit_body_filter;
+    ngx_http_wassiit_next_reply_body = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_wassiit_reply_body_filter;
 }

@@ -45,11 +45,11 @@ ngx_http_wassiit_get_signed(ngx_http_request_t *r)
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
     ctx = ngx_http_wassiit_own_ctx(r);
 
-    if (ctx && ctx->signed_upstream
+    if (ctx && ctx->upstream
         && (wlcf->signer == NULL
-            || wlcf->signer == ctx->signed_upstream->signer))
+            || wlcf->signer == ctx->upstream->signer))
     {
-        return ctx->signed_upstream;
+        return ctx->upstream;
     }
 
     if (wlcf->signer == NULL) {
@@ -69,7 +69,7 @@ ngx_http_wassiit_get_signed(ngx_http_request_t *r)
     s->signer = wlcf->signer;
     ngx_http_wassiit_sign(s);
 
-    ctx->signed_upstream = s;
+    ctx->upstream = s;
 
     return s;
 }
@@ -176,10 +176,10 @@ ngx_http_wassiit_upstream_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    if (ctx && ctx->signed_upstream && r->request_body->rest == 0
+    if (ctx && ctx->upstream && r->request_body->rest == 0
         && (r->upstream == NULL || r->upstream->request_bufs == NULL))
     {
-        ngx_http_wassiit_sign(ctx->signed_upstream);
+        ngx_http_wassiit_sign(ctx->upstream);
     }
 
     return rc;
