@@ -89,7 +89,7 @@ typedef struct {
     ngx_array_t                    zones;       /* ngx_http_wassiit_zone_t * */
     ngx_array_t                    literals;    /* scopes yet to be found */
     ngx_array_t                    demands;     /* what needs access on */
-    ngx_http_wassiit_load_t        load;        /* how files are read */
+    ngx_msec_t                     waited;      /* for the locks of files */
     ngx_int_t                      request_id;  /* index of the variable */
     ngx_array_t                   *egress;      /* locations; or NULL */
 #if (NGX_THREADS)

@@ -1,0 +1,629 @@
+
+#include "ngx_http_wassiit_access.h"
+#include "ngx_http_wassiit_admin.h"
+#include "ngx_http_wassiit_conf.h"
+#include "ngx_http_wassiit_conf_check.h"
+#include "ngx_http_wassiit_conf_secret.h"
+#include "ngx_http_wassiit_conf_zone.h"
+#include "ngx_http_wassiit_egress.h"
+#include "ngx_http_wassiit_reply.h"
+
+
+/* a scope named in the configuration, before all are declared */
+
+typedef struct {
+    ngx_str_t                      name;
+    ngx_http_wassiit_required_t   *required;
+    u_char                        *conf_file;
+    ngx_uint_t                     conf_line;
+} ngx_http_wassiit_literal_t;
+
+
+static char *ngx_http_wassiit_set_scopes(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_access(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_limits[] = {
+    { ngx_string("off"), NGX_HTTP_WASSIIT_LIMIT_OFF },
+    { ngx_string("on"), NGX_HTTP_WASSIIT_LIMIT_ON },
+    { ngx_string("dry_run"), NGX_HTTP_WASSIIT_LIMIT_DRY_RUN },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_forms[] = {
+    { ngx_string("problem"), NGX_HTTP_WASSIIT_ERRORS_PROBLEM },
+    { ngx_string("envelope"), NGX_HTTP_WASSIIT_ERRORS_ENVELOPE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_egresses[] = {
+    { ngx_string("any"), NGX_HTTP_WASSIIT_EGRESS_ANY },
+    { ngx_string("public"), NGX_HTTP_WASSIIT_EGRESS_PUBLIC },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_wassiit_payloads[] = {
+    { ngx_string("off"), NGX_HTTP_WASSIIT_PAYLOAD_OFF },
+    { ngx_string("message"), NGX_HTTP_WASSIIT_PAYLOAD_MESSAGE },
+    { ngx_string("call"), NGX_HTTP_WASSIIT_PAYLOAD_CALL },
+    { ngx_string("audio"), NGX_HTTP_WASSIIT_PAYLOAD_AUDIO },
+    { ngx_string("document"), NGX_HTTP_WASSIIT_PAYLOAD_DOCUMENT },
+    { ngx_string("automation"), NGX_HTTP_WASSIIT_PAYLOAD_AUTOMATION },
+    { ngx_null_string, 0 }
+};
+
+
+#define ANYWHERE  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+
+ngx_command_t  ngx_http_wassiit_commands[] = {
+
+    { ngx_string("wassiit_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_wassiit_set_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_scopes"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_wassiit_set_scopes,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_access"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_wassiit_set_access,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_auth"),
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_set_auth,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_scope"),
+      ANYWHERE|NGX_CONF_1MORE,
+      ngx_http_wassiit_set_scope,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_limit"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_wassiit_set_limit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, limit),
+      &ngx_http_wassiit_limits },
+
+    { ngx_string("wassiit_limit_headers"),
+      ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, limit_headers),
+      NULL },
+
+    { ngx_string("wassiit_errors"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, errors),
+      &ngx_http_wassiit_forms },
+
+    { ngx_string("wassiit_problem"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_wassiit_set_problem,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_hide_credentials"),
+      ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, hide_credentials),
+      NULL },
+
+    { ngx_string("wassiit_upstream_hmac"),
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_set_signer,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_webhook_verify"),
+      ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_wassiit_set_webhook,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, verify),
+      NULL },
+
+    { ngx_string("wassiit_webhook_sign"),
+      ANYWHERE|NGX_CONF_TAKE123,
+      ngx_http_wassiit_set_webhook,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, sign),
+      NULL },
+
+    { ngx_string("wassiit_egress"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, egress),
+      &ngx_http_wassiit_egresses },
+
+    { ngx_string("wassiit_payload"),
+      ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_wassiit_loc_conf_t, payload),
+      &ngx_http_wassiit_payloads },
+
+    { ngx_string("wassiit_admin"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_wassiit_set_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+void *
+ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_wassiit_main_conf_t  *wmcf, *owmcf;
+
+    wmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_main_conf_t));
+    if (wmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&wmcf->zones, cf->pool, 2,
+                       sizeof(ngx_http_wassiit_zone_t *))
+        != NGX_OK
+        || ngx_array_init(&wmcf->literals, cf->pool, 8,
+                          sizeof(ngx_http_wassiit_literal_t))
+           != NGX_OK
+        || ngx_array_init(&wmcf->demands, cf->pool, 8,
+                          sizeof(ngx_http_wassiit_demand_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    /* scopes keep the bits that they have in the running configuration */
+
+    owmcf = ngx_http_wassiit_former(cf->cycle);
+
+    ngx_wassiit_scopes_init(&wmcf->scopes, owmcf ? &owmcf->scopes : NULL);
+
+    return wmcf;
+}
+
+
+char *
+ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    uint64_t                     scope;
+    ngx_str_t                    nearest, request_id;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_literal_t  *literal;
+
+    ngx_wassiit_scopes_settle(&wmcf->scopes);
+
+    literal = wmcf->literals.elts;
+
+    for (i = 0; i < wmcf->literals.nelts; i++) {
+        scope = ngx_wassiit_scopes_find(&wmcf->scopes, literal[i].name.data,
+                                        literal[i].name.len);
+
+        if (scope == 0) {
+            ngx_wassiit_scopes_nearest(&wmcf->scopes, literal[i].name.data,
+                                       literal[i].name.len, &nearest);
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown scope \"%V\", the nearest is \"%V\" "
+                          "in %s:%ui", &literal[i].name, &nearest,
+                          literal[i].conf_file, literal[i].conf_line);
+            return NGX_CONF_ERROR;
+        }
+
+        literal[i].required->set |= scope;
+    }
+
+    if (ngx_http_wassiit_read_zones(cf, wmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&request_id, "request_id");
+
+    wmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+
+    return (wmcf->request_id == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_loc_conf_t));
+    if (wlcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     wlcf->problem = 0;
+     *     wlcf->admin = NULL;
+     *     wlcf->content = NULL;
+     */
+
+    wlcf->zone = NGX_CONF_UNSET_PTR;
+    wlcf->required = NGX_CONF_UNSET_PTR;
+    wlcf->signer = NGX_CONF_UNSET_PTR;
+    wlcf->verify = NGX_CONF_UNSET_PTR;
+    wlcf->sign = NGX_CONF_UNSET_PTR;
+    wlcf->payload = NGX_CONF_UNSET_UINT;
+    wlcf->auth = NGX_CONF_UNSET_UINT;
+    wlcf->skew = NGX_CONF_UNSET;
+    wlcf->limit = NGX_CONF_UNSET_UINT;
+    wlcf->errors = NGX_CONF_UNSET_UINT;
+    wlcf->limit_headers = NGX_CONF_UNSET;
+    wlcf->hide_credentials = NGX_CONF_UNSET;
+    wlcf->egress = NGX_CONF_UNSET_UINT;
+
+    return wlcf;
+}
+
+
+char *
+ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_wassiit_loc_conf_t *prev = parent;
+    ngx_http_wassiit_loc_conf_t *conf = child;
+
+    conf->parent = prev;
+
+    ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
+    ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
+    ngx_conf_merge_ptr_value(conf->signer, prev->signer, NULL);
+    ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
+    ngx_conf_merge_ptr_value(conf->sign, prev->sign, NULL);
+    ngx_conf_merge_uint_value(conf->payload, prev->payload,
+                              NGX_HTTP_WASSIIT_PAYLOAD_OFF);
+    ngx_conf_merge_uint_value(conf->auth, prev->auth,
+                              NGX_HTTP_WASSIIT_AUTH_KEY);
+    ngx_conf_merge_value(conf->skew, prev->skew, 300);
+    ngx_conf_merge_uint_value(conf->limit, prev->limit,
+                              NGX_HTTP_WASSIIT_LIMIT_ON);
+    ngx_conf_merge_uint_value(conf->errors, prev->errors,
+                              NGX_HTTP_WASSIIT_ERRORS_PROBLEM);
+    ngx_conf_merge_value(conf->limit_headers, prev->limit_headers, 1);
+    ngx_conf_merge_value(conf->hide_credentials, prev->hide_credentials, 1);
+    ngx_conf_merge_uint_value(conf->egress, prev->egress,
+                              NGX_HTTP_WASSIIT_EGRESS_ANY);
+
+    conf->judges = (conf->verify || conf->payload);
+    conf->looks = (conf->judges || conf->sign);
+
+    if (ngx_http_wassiit_egress_merge(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_wassiit_merge_admin(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->zone) {
+        ngx_http_wassiit_guard(conf);
+    }
+
+    return ngx_http_wassiit_need_buffering(cf, conf);
+}
+
+
+static char *
+ngx_http_wassiit_set_scopes(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        switch (ngx_wassiit_scopes_add(&wmcf->scopes, value[i].data,
+                                       value[i].len))
+        {
+        case NGX_OK:
+            break;
+
+        case NGX_BUSY:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate scope \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+
+        case NGX_DECLINED:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid scope \"%V\", it must be 1 to %d of "
+                               "a-z A-Z 0-9 . _ : -",
+                               &value[i], NGX_WASSIIT_SCOPE_LEN);
+            return NGX_CONF_ERROR;
+
+        default:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "too many scopes: \"%V\" is one above the %d "
+                               "that there may be",
+                               &value[i], NGX_WASSIIT_SCOPES_MAX);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_set_access(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (wlcf->zone != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->zone = NULL;
+        return NGX_CONF_OK;
+    }
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    wlcf->zone = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
+
+    return wlcf->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t  *value, s;
+
+    if (wlcf->auth != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "key") == 0) {
+        wlcf->auth = NGX_HTTP_WASSIIT_AUTH_KEY;
+
+    } else if (ngx_strcmp(value[1].data, "hmac") == 0) {
+        wlcf->auth = NGX_HTTP_WASSIIT_AUTH_HMAC;
+        wlcf->skew = 300;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", it "
+                           "must be \"key\" or \"hmac\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 2) {
+        return ngx_http_wassiit_demand(cf, cmd, wlcf);
+    }
+
+    if (wlcf->auth != NGX_HTTP_WASSIIT_AUTH_HMAC
+        || ngx_strncmp(value[2].data, "skew=", 5) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    s.len = value[2].len - 5;
+    s.data = value[2].data + 5;
+
+    wlcf->skew = ngx_parse_time(&s, 1);
+
+    if (wlcf->skew == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid skew \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
+}
+
+
+static char *
+ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_wassiit_literal_t        *literal;
+    ngx_http_wassiit_main_conf_t      *wmcf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (wlcf->required != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    wlcf->required = ngx_pcalloc(cf->pool,
+                                 sizeof(ngx_http_wassiit_required_t));
+    if (wlcf->required == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_script_variables_count(&value[i]) == 0) {
+
+            /* wassiit_scopes may stand further down */
+
+            literal = ngx_array_push(&wmcf->literals);
+            if (literal == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            literal->name = value[i];
+            literal->required = wlcf->required;
+            literal->conf_file = cf->conf_file->file.name.data;
+            literal->conf_line = cf->conf_file->line;
+
+            continue;
+        }
+
+        if (wlcf->required->values == NULL) {
+            wlcf->required->values = ngx_array_create(cf->pool, 1,
+                                            sizeof(ngx_http_complex_value_t));
+            if (wlcf->required->values == NULL) {
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        cv = ngx_array_push(wlcf->required->values);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
+}
+
+
+static char *
+ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    char  *rv;
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_OFF) {
+        return rv;
+    }
+
+    return ngx_http_wassiit_demand(cf, cmd, wlcf);
+}
+
+
+static char *
+ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (wlcf->problem) {
+        return "is duplicate";
+    }
+
+    wlcf->problem = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_wassiit_problem_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (wlcf->admin) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->exact_match || clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return "needs a location that is the beginning of a path: what it "
+               "serves lies below";
+    }
+
+    value = cf->args->elts;
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    wlcf->admin = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
+    if (wlcf->admin == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->admin->admin = 1;
+    clcf->handler = ngx_http_wassiit_admin_handler;
+
+#if (NGX_THREADS)
+
+    wmcf->threads = ngx_thread_pool_add(cf, NULL);
+    if (wmcf->threads == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+#endif
+
+    return NGX_CONF_OK;
+}

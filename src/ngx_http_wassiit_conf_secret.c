@@ -1,0 +1,323 @@
+
+#include "ngx_http_wassiit_conf_secret.h"
+#include "ngx_http_wassiit_conf_zone.h"
+#include "ngx_http_wassiit_secret.h"
+#include "ngx_http_wassiit_upstream.h"
+#include "ngx_http_wassiit_webhook.h"
+
+
+static void ngx_http_wassiit_wipe_signer(void *data);
+static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook_read(
+    ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign);
+static char *ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
+
+
+char *
+ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_str_t                  *value, key, file;
+    ngx_uint_t                  i, n;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_wassiit_signer_t  *signer;
+
+    if (wlcf->signer != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        wlcf->signer = NULL;
+        return NGX_CONF_OK;
+    }
+
+    ngx_str_null(&key);
+    ngx_str_null(&file);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 1; n < i; n++) {
+            /* "key=" and "secret_file=" */
+
+            if (ngx_strncmp(value[i].data, value[n].data, 4) == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        if (ngx_strncmp(value[i].data, "key=", 4) == 0 && value[i].len > 4) {
+            key.len = value[i].len - 4;
+            key.data = value[i].data + 4;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "secret_file=", 12) == 0
+            && value[i].len > 12)
+        {
+            file.len = value[i].len - 12;
+            file.data = value[i].data + 12;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (key.len == 0 || file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"%s\"",
+                           &cmd->name, key.len ? "secret_file" : "key");
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < key.len; i++) {
+        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the key of \"%V\" has a character that no "
+                               "header can hold", &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    signer = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_signer_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (signer == NULL || cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_wipe_signer;
+    cln->data = signer;
+
+    signer->key = key;
+
+    if (ngx_http_wassiit_secret(&file, ngx_http_wassiit_user(cf->cycle),
+                                &signer->secret, cf->log)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->signer = signer;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_wassiit_wipe_signer(void *data)
+{
+    ngx_http_wassiit_signer_t  *signer = data;
+
+    ngx_explicit_memzero(&signer->secret, sizeof(ngx_wassiit_hmac_key_t));
+}
+
+
+char *
+ngx_http_wassiit_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                    *value;
+    ngx_uint_t                    sign;
+    ngx_http_wassiit_webhook_t  **webhook;
+
+    webhook = (void *) ((u_char *) conf + cmd->offset);
+
+    if (*webhook != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        *webhook = NULL;
+        return NGX_CONF_OK;
+    }
+
+    sign = (cmd->offset == offsetof(ngx_http_wassiit_loc_conf_t, sign));
+    *webhook = ngx_http_wassiit_webhook_read(cf, cmd, sign);
+
+    return *webhook ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_http_wassiit_webhook_t *
+ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t sign)
+{
+    ngx_str_t                     *value, s[4];
+    ngx_uint_t                     i, n;
+    ngx_http_wassiit_webhook_t    *webhook;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    enum { SECRET_FILE = 0, HEADER, ZONE, PARTNER };
+
+    static const ngx_str_t  names[] = {
+        ngx_string("secret_file="),
+        ngx_string("header="),
+        ngx_string("zone="),
+        ngx_string("partner=")
+    };
+
+    ngx_memzero(s, sizeof(s));
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 0; n < (sign ? 4 : 2); n++) {
+            if (value[i].len > names[n].len
+                && ngx_strncmp(value[i].data, names[n].data, names[n].len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (n == (sign ? 4 : 2)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NULL;
+        }
+
+        if (s[n].data) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\"", &value[i]);
+            return NULL;
+        }
+
+        s[n].data = value[i].data + names[n].len;
+        s[n].len = value[i].len - names[n].len;
+    }
+
+    if (s[SECRET_FILE].len && (s[ZONE].len || s[PARTNER].len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" takes either \"secret_file\" or \"zone\" "
+                           "and \"partner\"", &cmd->name);
+        return NULL;
+    }
+
+    if (s[SECRET_FILE].len == 0 && (s[ZONE].len == 0 || s[PARTNER].len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"%s\"",
+                           &cmd->name,
+                           s[ZONE].len ? "partner"
+                                       : s[PARTNER].len ? "zone"
+                                                        : "secret_file");
+        return NULL;
+    }
+
+    webhook = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_webhook_t));
+    if (webhook == NULL) {
+        return NULL;
+    }
+
+    if (s[HEADER].len == 0) {
+        ngx_str_set(&s[HEADER], "X-WASSIIT-Signature");
+    }
+
+    webhook->header = s[HEADER];
+    webhook->lowcase.len = s[HEADER].len;
+    webhook->lowcase.data = ngx_pnalloc(cf->pool, s[HEADER].len);
+
+    if (webhook->lowcase.data == NULL
+        || ngx_http_wassiit_webhook_name(cf, &webhook->header) != NGX_CONF_OK)
+    {
+        return NULL;
+    }
+
+    ngx_strlow(webhook->lowcase.data, webhook->header.data,
+               webhook->header.len);
+
+    if (s[ZONE].len) {
+        wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+        webhook->zone = ngx_http_wassiit_get_zone(cf, wmcf, &s[ZONE]);
+
+        return (webhook->zone
+                && ngx_http_wassiit_webhook_partner(cf, webhook, &s[PARTNER])
+                   == NGX_OK)
+               ? webhook : NULL;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &s[SECRET_FILE], 1) != NGX_OK) {
+        return NULL;
+    }
+
+    webhook->keys = ngx_http_wassiit_secrets(&s[SECRET_FILE],
+                                             ngx_http_wassiit_user(cf->cycle),
+                                             cf->pool, cf->log);
+
+    return webhook->keys ? webhook : NULL;
+}
+
+
+/* A header's name: a token (RFC 9110, section 5.1), and not one of HTTP's. */
+
+static char *
+ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name)
+{
+    size_t        i;
+    ngx_uint_t    n;
+
+    static const char  *taken[] = {
+        "connection", "content-length", "content-type", "expect", "host",
+        "te", "trailer", "transfer-encoding", "upgrade"
+    };
+
+    for (i = 0; i < name->len; i++) {
+        if (!isalnum(name->data[i])
+            && ngx_strchr("!#$%&'*+-.^_`|~", name->data[i]) == NULL)
+        {
+            break;
+        }
+    }
+
+    if (i == name->len && i <= 128) {
+
+        for (n = 0; n < sizeof(taken) / sizeof(taken[0]); n++) {
+            if (ngx_strcasecmp(name->data, (u_char *) taken[n]) == 0) {
+                break;
+            }
+        }
+
+        if (n == sizeof(taken) / sizeof(taken[0])) {
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" can't be the header of a signature", name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    webhook->partner = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (webhook->partner == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = webhook->partner;
+
+    return ngx_http_compile_complex_value(&ccv);
+}

@@ -1,0 +1,513 @@
+
+#include "ngx_http_wassiit_conf_zone.h"
+#include "ngx_http_wassiit_store.h"
+#include "ngx_http_wassiit_zone.h"
+
+
+static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ssize_t *size);
+static ngx_int_t ngx_http_wassiit_only_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_uint_t n);
+static ngx_int_t ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_drop_store(void *data);
+static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+static ngx_uint_t ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b);
+
+
+char *
+ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_main_conf_t *wmcf = conf;
+
+    char                     *rv;
+    ssize_t                   size;
+    ngx_str_t                *value, name, file, s;
+    ngx_uint_t                i, n;
+    ngx_wassiit_rate_t        rate;
+    ngx_http_wassiit_zone_t  *zone;
+
+    size = 0;
+    ngx_str_null(&name);
+    ngx_str_null(&file);
+
+    rate.limit = 100;
+    rate.seconds = 60;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 1; n < i; n++) {
+            /* "zone=", "file=" and "rate=" */
+
+            if (ngx_strncmp(value[i].data, value[n].data, 5) == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+            rv = ngx_http_wassiit_zone_size(cf, &value[i], &name, &size);
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "file=", 5) == 0
+            && value[i].len > 5)
+        {
+            file.len = value[i].len - 5;
+            file.data = value[i].data + 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "rate=", 5) == 0) {
+            s.len = value[i].len - 5;
+            s.data = value[i].data + 5;
+
+            if (ngx_wassiit_rate_parse(s.data, s.len, &rate) != NGX_OK) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid rate \"%V\", it must be 1 to %d "
+                                   "r/s, r/m, r/h or r/d",
+                                   &value[i], NGX_WASSIIT_RATE_MAX);
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"zone\"",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have the parameter \"file\"",
+                           &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone = ngx_http_wassiit_get_zone(cf, wmcf, &name);
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->shm_zone) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate wassiit_zone \"%V\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    zone->file = file;
+    zone->rate = rate;
+
+    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+                                           &ngx_http_wassiit_module);
+    if (zone->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->shm_zone->init = ngx_http_wassiit_zone_init;
+    zone->shm_zone->data = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+/* zone=NAME:SIZE */
+
+static char *
+ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
+    ssize_t *size)
+{
+    u_char      c, *p;
+    size_t      i;
+    ngx_str_t   s;
+
+    name->data = value->data + 5;
+    p = (u_char *) ngx_strchr(name->data, ':');
+
+    if (p == NULL || p == name->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\", it must be zone=NAME:SIZE",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    name->len = p - name->data;
+
+    /* it stands in headers and in quotes */
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+            break;
+        }
+    }
+
+    if (i < name->len
+        || (name->len == 3 && ngx_strncmp(name->data, "off", 3) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone name \"%V\"",
+                           name);
+        return NGX_CONF_ERROR;
+    }
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    *size = ngx_parse_size(&s);
+
+    if (*size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (*size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small, the least is %uzk",
+                           value, 8 * ngx_pagesize / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_wassiit_zone_t *
+ngx_http_wassiit_get_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t   *zone, **zones;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->name.len == name->len
+            && ngx_strncmp(zones[i]->name.data, name->data, name->len) == 0)
+        {
+            return zones[i];
+        }
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_zone_t));
+    zones = ngx_array_push(&wmcf->zones);
+
+    if (zone == NULL || zones == NULL) {
+        return NULL;
+    }
+
+    zone->name = *name;
+    zone->conf_file = cf->conf_file->file.name.data;
+    zone->conf_line = cf->conf_file->line;
+
+    *zones = zone;
+
+    return zone;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t  **zones;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+
+        if (zones[i]->shm_zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown wassiit_zone \"%V\" in %s:%ui",
+                          &zones[i]->name, zones[i]->conf_file,
+                          zones[i]->conf_line);
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_wassiit_only_zone(cf, wmcf, i) != NGX_OK
+            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
+            || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* What one zone's endpoint changes is nothing that another one could know. */
+
+static ngx_int_t
+ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_file_info_t            fi, other;
+    ngx_http_wassiit_zone_t  **zones;
+
+    zones = wmcf->zones.elts;
+
+    if (ngx_file_info(zones[n]->file.data, &fi) == NGX_FILE_ERROR) {
+        /* who reads it says so */
+        return NGX_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+        if ((zones[i]->admin || zones[n]->admin)
+            && ngx_file_info(zones[i]->file.data, &other) != NGX_FILE_ERROR
+            && fi.st_dev == other.st_dev && fi.st_ino == other.st_ino)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "wassiit_zone \"%V\" and \"%V\" have the same file, "
+                          "which wassiit_admin can't change for both",
+                          &zones[i]->name, &zones[n]->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* What a line of the partners' file means depends on all that is in here. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
+{
+    u_char     *p, *text;
+    uint64_t    set;
+    ngx_str_t   name;
+
+    text = ngx_pnalloc(cf->temp_pool, zone->file.len + 1 + 2 * NGX_INT32_LEN
+                                      + NGX_WASSIIT_SCOPES_MAX
+                                        * (3 + NGX_WASSIIT_SCOPE_LEN));
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(text, "%V%Z%uD/%uD", &zone->file, zone->rate.limit,
+                    zone->rate.seconds);
+
+    for (set = wmcf->scopes.declared; set; /* void */) {
+        p = ngx_sprintf(p, " %d", __builtin_ctzll(set));
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
+        p = ngx_cpymem(p, name.data, name.len);
+    }
+
+    ngx_wassiit_key_digest(text, p - text, zone->digest);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_read_store(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
+{
+    ngx_uint_t                     i;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_wassiit_zone_t      **zones;
+    ngx_http_wassiit_load_t        load;
+    ngx_http_wassiit_journals_t   *former;
+    ngx_http_wassiit_main_conf_t  *owmcf;
+
+    owmcf = ngx_http_wassiit_former(cf->cycle);
+    former = NULL;
+
+    /* what the running configuration knows of this file */
+
+    zones = owmcf ? owmcf->zones.elts : NULL;
+
+    for (i = 0; owmcf && i < owmcf->zones.nelts; i++) {
+        if (zones[i]->sh && ngx_http_wassiit_same(&zones[i]->file, &zone->file))
+        {
+            former = ngx_http_wassiit_zone_journals(zones[i]);
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_drop_store;
+    cln->data = zone;
+
+    load.scopes = &wmcf->scopes;
+    load.user = ngx_http_wassiit_user(cf->cycle);
+    load.waited = wmcf->waited;
+    load.former = former;
+    load.write = zone->admin;
+
+    zone->store = ngx_http_wassiit_store_load(&zone->file, &load, cf->log);
+
+    wmcf->waited = load.waited;
+
+    return zone->store ? NGX_OK : NGX_ERROR;
+}
+
+
+uid_t
+ngx_http_wassiit_user(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t  *ccf;
+    struct passwd    *pwd;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return ccf->user;
+    }
+
+    pwd = getpwnam(NGX_USER);
+
+    return pwd ? pwd->pw_uid : 0;
+}
+
+
+static void
+ngx_http_wassiit_drop_store(void *data)
+{
+    ngx_http_wassiit_zone_t  *zone = data;
+
+    if (zone->store) {
+        ngx_http_wassiit_store_destroy(zone->store);
+        zone->store = NULL;
+    }
+}
+
+
+void
+ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    uid_t                      uid;
+    ngx_uint_t                 i;
+    ngx_core_conf_t           *ccf;
+    ngx_http_wassiit_zone_t  **zones;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    uid = (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT || geteuid() != 0)
+          ? (uid_t) -1 : ccf->user;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->admin) {
+            ngx_http_wassiit_store_settle(zones[i]->store, uid);
+        }
+
+        ngx_http_wassiit_zone_load(zones[i], cycle->log);
+    }
+
+    /* as long as the files are locked: no change may get into what is left */
+    ngx_http_wassiit_leave_zones(cycle, wmcf);
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        ngx_http_wassiit_drop_store(zones[i]);
+    }
+}
+
+
+/*
+ * A zone whose size or name has changed is a new one, and the former's memory
+ * is still what workers use that drain.
+ */
+
+static void
+ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                      i, n;
+    ngx_http_wassiit_zone_t       **zones, **former;
+    ngx_http_wassiit_main_conf_t   *owmcf;
+
+    owmcf = ngx_http_wassiit_former(cycle);
+
+    if (owmcf == NULL) {
+        return;
+    }
+
+    zones = wmcf->zones.elts;
+    former = owmcf->zones.elts;
+
+    for (i = 0; i < owmcf->zones.nelts; i++) {
+
+        for (n = 0; n < wmcf->zones.nelts; n++) {
+            if (zones[n]->sh == former[i]->sh) {
+                break;
+            }
+        }
+
+        if (n < wmcf->zones.nelts) {
+            /* it is still one of ours */
+            continue;
+        }
+
+        for (n = 0; n < wmcf->zones.nelts; n++) {
+            if ((zones[n]->admin || former[i]->admin)
+                && (ngx_http_wassiit_same(&zones[n]->name, &former[i]->name)
+                    || ngx_http_wassiit_same(&zones[n]->file,
+                                             &former[i]->file)))
+            {
+                ngx_http_wassiit_zone_leave(former[i], zones[n]);
+            }
+        }
+    }
+}
+
+
+ngx_http_wassiit_main_conf_t *
+ngx_http_wassiit_former(ngx_cycle_t *cycle)
+{
+    ngx_uint_t    i;
+    ngx_cycle_t  *old;
+
+    old = cycle->old_cycle;
+
+    if (old == NULL || old->conf_ctx == NULL || old->modules == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; old->modules[i]; i++) {
+        if (old->modules[i] == &ngx_http_wassiit_module) {
+            return ngx_http_cycle_get_module_main_conf(old,
+                                                     ngx_http_wassiit_module);
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
+}

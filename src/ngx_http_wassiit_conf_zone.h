@@ -1,0 +1,47 @@
+
+/*
+ * The zones of a configuration: declared, read with their partners, and loaded
+ * when nothing makes the configuration fail any more.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_CONF_ZONE_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_CONF_ZONE_H_INCLUDED_
+
+
+#include "ngx_http_wassiit.h"
+
+
+/* The setter of wassiit_zone. */
+char *ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * The zone of this name: one for all that name it, wherever it is declared.
+ * NULL: memory is short.
+ */
+ngx_http_wassiit_zone_t *ngx_http_wassiit_get_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *name);
+
+/*
+ * Reads the files of all zones.  Returns NGX_OK, or NGX_ERROR, which is then
+ * logged: a zone was never declared, or its file is refused.
+ */
+ngx_int_t ngx_http_wassiit_read_zones(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
+/*
+ * Has the zones take what was read.  To be called when nothing makes the
+ * configuration fail any more.
+ */
+void ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
+/* What the configuration that runs has; NULL: it has nothing of ours. */
+ngx_http_wassiit_main_conf_t *ngx_http_wassiit_former(ngx_cycle_t *cycle);
+
+/* The workers' user; nginx's default, if "user" comes after "http". */
+uid_t ngx_http_wassiit_user(ngx_cycle_t *cycle);
+
+
+#endif /* _NGX_HTTP_WASSIIT_CONF_ZONE_H_INCLUDED_ */
