@@ -10,6 +10,7 @@
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_egress.h"
+#include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_payload.h"
 #include "ngx_http_wassiit_reply.h"
@@ -108,7 +109,7 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
     ngx_http_wassiit_upstream_init();
     ngx_http_wassiit_turn_init();
     ngx_http_wassiit_body_init();
-    ngx_http_wassiit_admin_filter_init();
+    ngx_http_wassiit_admin_init();
 
     /* what looks at a body does so in this order */
 
@@ -142,7 +143,7 @@ static ngx_int_t
 ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_wassiit_arena_install();
-    ngx_http_wassiit_admin_init(ngx_http_cycle_get_module_main_conf(cycle,
+    ngx_http_wassiit_job_init(ngx_http_cycle_get_module_main_conf(cycle,
                                                    ngx_http_wassiit_module));
 
     return NGX_OK;

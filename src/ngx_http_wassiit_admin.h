@@ -13,13 +13,7 @@
 ngx_int_t ngx_http_wassiit_admin_handler(ngx_http_request_t *r);
 
 /* Puts the filter in place that ends a body that is too large for it. */
-void ngx_http_wassiit_admin_filter_init(void);
-
-/*
- * What a worker does before the first change; where another has died in one, it
- * brings that to its end.  wmcf is NULL if there is nothing of ours.
- */
-void ngx_http_wassiit_admin_init(ngx_http_wassiit_main_conf_t *wmcf);
+void ngx_http_wassiit_admin_init(void);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ADMIN_H_INCLUDED_ */

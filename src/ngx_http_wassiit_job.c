@@ -1,0 +1,310 @@
+
+#include "ngx_http_wassiit_job.h"
+
+
+/* how often and how long one waits for the lock of the file, milliseconds */
+#define JOB_RETRY        2
+#define JOB_PATIENCE     30000
+
+
+static void ngx_http_wassiit_job_forget(void *data);
+static void ngx_http_wassiit_job_start(void);
+static void ngx_http_wassiit_job_timeout(ngx_event_t *ev);
+#if (NGX_THREADS)
+static void ngx_http_wassiit_job_run(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_thread(void *data, ngx_log_t *log);
+static void ngx_http_wassiit_job_done(ngx_event_t *ev);
+#endif
+static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
+
+/* the changes of this worker: they are made one after another */
+
+static ngx_queue_t  ngx_http_wassiit_jobs;
+static ngx_uint_t   ngx_http_wassiit_job_busy;
+static ngx_uint_t   ngx_http_wassiit_job_waiting;     /* to try again */
+static ngx_event_t  ngx_http_wassiit_job_timer;
+
+
+ngx_http_wassiit_job_t *
+ngx_http_wassiit_job_create(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_pool_t              *pool;
+    ngx_http_wassiit_job_t  *job;
+
+    pool = ngx_create_pool(sizeof(ngx_http_wassiit_job_t) + 1024,
+                           ngx_cycle->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    job = ngx_pcalloc(pool, sizeof(ngx_http_wassiit_job_t));
+    if (job == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    job->pool = pool;
+    job->since = ngx_current_msec;
+    job->change.zone = zone;
+    job->change.scopes = &wmcf->scopes;
+    job->wmcf = wmcf;
+
+    return job;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_job_forget;
+    cln->data = job;
+
+    job->request = r;
+    job->cleanup = cln;
+
+    ngx_queue_insert_tail(&ngx_http_wassiit_jobs, &job->queue);
+    r->main->count++;
+
+    if (!ngx_http_wassiit_job_busy) {
+        ngx_http_wassiit_job_start();
+    }
+
+    return NGX_DONE;
+}
+
+
+void
+ngx_http_wassiit_job_free(ngx_http_wassiit_job_t *job)
+{
+    json_decref(job->change.fields);
+    ngx_explicit_memzero(job->change.made_data, NGX_HTTP_WASSIIT_MADE_LEN);
+    ngx_destroy_pool(job->pool);
+}
+
+
+void
+ngx_http_wassiit_job_mend(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    if (!ngx_http_wassiit_job_busy && ngx_http_wassiit_change_left(zone)) {
+        ngx_http_wassiit_job_compact(zone, wmcf);
+        ngx_http_wassiit_job_start();
+    }
+}
+
+
+/* Makes the first change of the queue. */
+
+static void
+ngx_http_wassiit_job_start(void)
+{
+    ngx_queue_t             *q;
+    ngx_http_wassiit_job_t  *job;
+
+    ngx_http_wassiit_job_waiting = 0;
+
+    if (ngx_queue_empty(&ngx_http_wassiit_jobs)) {
+        ngx_http_wassiit_job_busy = 0;
+
+        if (ngx_http_wassiit_job_timer.timer_set) {
+            ngx_del_timer(&ngx_http_wassiit_job_timer);
+        }
+
+        return;
+    }
+
+    ngx_http_wassiit_job_busy = 1;
+    ngx_add_timer(&ngx_http_wassiit_job_timer, JOB_PATIENCE);
+
+    q = ngx_queue_head(&ngx_http_wassiit_jobs);
+    job = ngx_queue_data(q, ngx_http_wassiit_job_t, queue);
+
+#if (NGX_THREADS)
+
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        ngx_http_wassiit_job_run(job);
+        return;
+    }
+
+    /* a single process has no threads any more when it was told to reload */
+
+#endif
+
+    job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
+
+    ngx_http_wassiit_job_finish(job);
+}
+
+
+/*
+ * There is a timer as long as there is a change: a worker that is to exit waits
+ * for it.  It is short if the file is locked by someone else.
+ */
+
+static void
+ngx_http_wassiit_job_timeout(ngx_event_t *ev)
+{
+    if (ngx_http_wassiit_job_waiting) {
+        ngx_http_wassiit_job_start();
+
+    } else {
+        ngx_add_timer(ev, JOB_PATIENCE);
+    }
+}
+
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_wassiit_job_run(ngx_http_wassiit_job_t *job)
+{
+    if (job->task == NULL) {
+        job->task = ngx_thread_task_alloc(job->pool, 0);
+    }
+
+    if (job->task) {
+        job->task->ctx = job;
+        job->task->handler = ngx_http_wassiit_job_thread;
+        job->task->event.data = job;
+        job->task->event.handler = ngx_http_wassiit_job_done;
+
+        if (ngx_thread_task_post(job->wmcf->threads, job->task) == NGX_OK) {
+            return;
+        }
+    }
+
+    /* the pool's queue is full: try again */
+
+    job->changed = NGX_HTTP_WASSIIT_CHANGE_BUSY;
+    ngx_http_wassiit_job_finish(job);
+}
+
+
+static void
+ngx_http_wassiit_job_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_wassiit_job_t  *job = data;
+
+    job->changed = ngx_http_wassiit_change(&job->change, log);
+}
+
+
+static void
+ngx_http_wassiit_job_done(ngx_event_t *ev)
+{
+    ngx_http_wassiit_job_finish(ev->data);
+}
+
+#endif
+
+
+static void
+ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    if (job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
+        && ngx_current_msec - job->since < JOB_PATIENCE)
+    {
+        ngx_http_wassiit_job_waiting = 1;
+        ngx_add_timer(&ngx_http_wassiit_job_timer, JOB_RETRY);
+        return;
+    }
+
+    ngx_queue_remove(&job->queue);
+
+    if (job->change.compact) {
+        ngx_http_wassiit_job_compact(job->change.zone, job->wmcf);
+    }
+
+    r = job->request;
+
+    if (r) {
+        /* it may live on for longer than the job */
+        job->cleanup->handler = NULL;
+
+        c = r->connection;
+        ngx_http_set_log_request(c->log, r);
+
+        ngx_http_finalize_request(r, job->answer(r, job));
+        ngx_http_run_posted_requests(c);
+    }
+
+    ngx_http_wassiit_job_free(job);
+    ngx_http_wassiit_job_start();
+}
+
+
+/*
+ * What someone has left is brought to its end, and the file compacted if that
+ * is due.  Nobody waits for it.
+ */
+
+static void
+ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_http_wassiit_job_t  *job;
+
+    job = ngx_http_wassiit_job_create(zone, wmcf);
+
+    if (job) {
+        job->change.what = NGX_HTTP_WASSIIT_CHANGE_COMPACT;
+        ngx_queue_insert_tail(&ngx_http_wassiit_jobs, &job->queue);
+    }
+}
+
+
+/* The client has gone, or has been answered. */
+
+static void
+ngx_http_wassiit_job_forget(void *data)
+{
+    ngx_http_wassiit_job_t  *job = data;
+
+    job->request = NULL;
+}
+
+
+void
+ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t  **zones;
+
+    static ngx_connection_t    dummy;
+
+    ngx_queue_init(&ngx_http_wassiit_jobs);
+
+    dummy.fd = (ngx_socket_t) -1;
+
+    ngx_http_wassiit_job_timer.handler = ngx_http_wassiit_job_timeout;
+    ngx_http_wassiit_job_timer.log = ngx_cycle->log;
+    ngx_http_wassiit_job_timer.data = &dummy;     /* debug logs look there */
+
+    if (wmcf == NULL || ngx_process != NGX_PROCESS_WORKER) {
+        return;
+    }
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->admin && ngx_http_wassiit_change_left(zones[i])) {
+            ngx_http_wassiit_job_compact(zones[i], wmcf);
+        }
+    }
+
+    ngx_http_wassiit_job_start();
+}
