@@ -1,0 +1,564 @@
+
+#include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_limit.h"
+#include "ngx_http_wassiit_reply_text.h"
+
+
+/* more than any text below takes, lists of scopes excepted */
+#define REPLY_SIZE          1024
+
+
+typedef struct {
+    ngx_str_t                        title;
+    ngx_str_t                        detail;
+} ngx_http_wassiit_text_t;
+
+
+/* an error that isn't one of our decisions */
+
+typedef struct {
+    ngx_int_t                        status;
+    ngx_str_t                        code;
+    ngx_http_wassiit_text_t          text;
+} ngx_http_wassiit_error_t;
+
+
+static u_char *ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    const ngx_str_t *detail);
+static u_char *ngx_http_wassiit_scope_list(u_char *p,
+    ngx_http_wassiit_ctx_t *ctx, const char *quote, const char *separator);
+static const ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(
+    ngx_int_t status);
+static off_t ngx_http_wassiit_largest(ngx_http_request_t *r);
+static ngx_http_core_loc_conf_t *ngx_http_wassiit_location(ngx_str_t *uri,
+    ngx_http_core_loc_conf_t *clcf);
+static ngx_http_core_loc_conf_t *ngx_http_wassiit_prefix(ngx_str_t *uri,
+    ngx_http_location_tree_node_t *node, ngx_uint_t *exact);
+
+
+#define QUOTA_EXCEEDED                                                       \
+    "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+
+/* of each refusal; a detail of "" is made for each request */
+
+static const ngx_http_wassiit_text_t
+    ngx_http_wassiit_texts[NGX_HTTP_WASSIIT_DECISIONS] =
+{
+    [NGX_HTTP_WASSIIT_DUPLICATE_HEADER] = {
+      ngx_string("Bad Request"),
+      ngx_string("") },
+
+    [NGX_HTTP_WASSIIT_MISSING_KEY] = {
+      ngx_string("Unauthorized"),
+      ngx_string("Send your API key in the header X-API-Key.") },
+
+    [NGX_HTTP_WASSIIT_INVALID_KEY] = {
+      ngx_string("Unauthorized"),
+      ngx_string("The API key in X-API-Key is not valid. Check that it is "
+                 "complete, and that it was not revoked.") },
+
+    [NGX_HTTP_WASSIIT_EXPIRED_KEY] = {
+      ngx_string("Unauthorized"),
+      ngx_string("The API key in X-API-Key has expired. Use your newer "
+                 "key.") },
+
+    [NGX_HTTP_WASSIIT_MISSING_SIGNATURE] = {
+      ngx_string("Unauthorized"),
+      ngx_string("Sign the request: send X-API-Timestamp and "
+                 "X-API-Signature beside X-API-Key.") },
+
+    [NGX_HTTP_WASSIIT_STALE_TIMESTAMP] = {
+      ngx_string("Unauthorized"),
+      ngx_string("") },
+
+    [NGX_HTTP_WASSIIT_INVALID_SIGNATURE] = {
+      ngx_string("Unauthorized"),
+      ngx_string("The signature in X-API-Signature is not the base64 "
+                 "HMAC-SHA256 of key and timestamp under your secret.") },
+
+    [NGX_HTTP_WASSIIT_PARTNER_DISABLED] = {
+      ngx_string("Forbidden"),
+      ngx_string("Your access is switched off. Ask the API's operator.") },
+
+    [NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE] = {
+      ngx_string("Forbidden"),
+      ngx_string("") },
+
+    [NGX_HTTP_WASSIIT_RATE_LIMITED] = {
+      ngx_string("Request cannot be satisfied as assigned quota has been "
+                 "exceeded"),
+      ngx_string("") },
+
+    [NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE] = {
+      ngx_string("Unsupported Media Type"),
+      ngx_string("") },
+
+    [NGX_HTTP_WASSIIT_TOO_LARGE] = {
+      ngx_string("Content Too Large"),
+      ngx_string("A JSON body of this path may have 65536 bytes.") },
+
+    [NGX_HTTP_WASSIIT_INVALID_PAYLOAD] = {
+      ngx_string("Bad Request"),
+      ngx_string("The body breaks the rules that stand under errors.") }
+};
+
+
+/* errors of nginx's own, for wassiit_problem */
+
+static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
+
+    { 400, ngx_string("bad_request"),
+      { ngx_string("Bad Request"),
+        ngx_string("The request is not valid HTTP.") } },
+
+    { 401, ngx_string("unauthorized"),
+      { ngx_string("Unauthorized"),
+        ngx_string("The request needs credentials.") } },
+
+    { 403, ngx_string("forbidden"),
+      { ngx_string("Forbidden"),
+        ngx_string("The request is not allowed.") } },
+
+    { 404, ngx_string("not_found"),
+      { ngx_string("Not Found"),
+        ngx_string("There is nothing at this path.") } },
+
+    { 405, ngx_string("method_not_allowed"),
+      { ngx_string("Method Not Allowed"),
+        ngx_string("This path does not take this method.") } },
+
+    { 408, ngx_string("request_timeout"),
+      { ngx_string("Request Timeout"),
+        ngx_string("The request did not arrive in time.") } },
+
+    { 409, ngx_string("conflict"),
+      { ngx_string("Conflict"),
+        ngx_string("The request does not fit what is there.") } },
+
+    { 413, ngx_string("too_large"),
+      { ngx_string("Content Too Large"),
+        ngx_string("The request's body is larger than this path takes.") } },
+
+    { 414, ngx_string("uri_too_long"),
+      { ngx_string("URI Too Long"),
+        ngx_string("The request's address is too long.") } },
+
+    { 415, ngx_string("unsupported_media_type"),
+      { ngx_string("Unsupported Media Type"),
+        ngx_string("This path does not take this Content-Type.") } },
+
+    { 429, ngx_string("too_many_requests"),
+      { ngx_string("Too Many Requests"),
+        ngx_string("Too many requests. Try again later.") } },
+
+    { 500, ngx_string("internal_error"),
+      { ngx_string("Internal Server Error"),
+        ngx_string("The server failed on this request.") } },
+
+    { 502, ngx_string("bad_gateway"),
+      { ngx_string("Bad Gateway"),
+        ngx_string("The service behind this server did not answer "
+                   "properly.") } },
+
+    { 503, ngx_string("unavailable"),
+      { ngx_string("Service Unavailable"),
+        ngx_string("The service is not available. Try again later.") } },
+
+    { 504, ngx_string("gateway_timeout"),
+      { ngx_string("Gateway Timeout"),
+        ngx_string("The service behind this server did not answer in "
+                   "time.") } },
+
+    { 507, ngx_string("insufficient_storage"),
+      { ngx_string("Insufficient Storage"),
+        ngx_string("There is no room for this change. Nothing was "
+                   "changed.") } },
+
+    { 0, ngx_string("error"),
+      { ngx_string("Error"),
+        ngx_string("The server could not answer this request.") } }
+};
+
+
+ngx_chain_t *
+ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_decision_e refusal, ngx_uint_t form, ngx_str_t *detail,
+    ngx_str_t *faults)
+{
+    u_char                          *p;
+    size_t                           size;
+    ngx_buf_t                       *b;
+    ngx_int_t                        status;
+    ngx_chain_t                     *out;
+    const ngx_str_t                 *code;
+    ngx_http_variable_value_t       *id;
+    ngx_http_wassiit_main_conf_t    *wmcf;
+    const ngx_http_wassiit_text_t   *text;
+    const ngx_http_wassiit_error_t  *error;
+
+    if (refusal) {
+        status = ngx_http_wassiit_status(refusal);
+        code = ngx_http_wassiit_code(refusal);
+        text = &ngx_http_wassiit_texts[refusal];
+
+    } else {
+        error = ngx_http_wassiit_own_error(r->err_status);
+
+        status = r->err_status;
+        code = &error->code;
+        text = &error->text;
+    }
+
+    size = REPLY_SIZE;
+
+    if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
+        faults = faults ? faults : &ctx->refusal.faults;
+        size += faults->len;
+    }
+
+    if (detail) {
+        size += detail->len;
+    }
+
+    if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
+        /* once in the detail, once as a list */
+        size += 2 * (NGX_WASSIIT_SCOPES_MAX + 1)
+                * (NGX_WASSIIT_SCOPE_LEN + sizeof("\"\", ") - 1);
+    }
+
+    out = ngx_alloc_chain_link(r->pool);
+    b = ngx_create_temp_buf(r->pool, size);
+
+    if (out == NULL || b == NULL) {
+        return NULL;
+    }
+
+    p = b->last;
+
+    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
+        p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
+                        "\"message\":\"%V\",\"data\":",
+                        status, code);
+        p = faults ? ngx_sprintf(p, "{\"errors\":%V}}", faults)
+                   : ngx_sprintf(p, "null}");
+        goto done;
+    }
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
+
+    id = ngx_http_get_indexed_variable(r, wmcf->request_id);
+    if (id == NULL || id->not_found) {
+        return NULL;
+    }
+
+    p = ngx_sprintf(p, "{\"type\":\"%s\",\"title\":\"%V\",\"status\":%i,"
+                    "\"code\":\"%V\",\"detail\":\"",
+                    refusal == NGX_HTTP_WASSIIT_RATE_LIMITED ? QUOTA_EXCEEDED
+                                                             : "about:blank",
+                    &text->title, status, code);
+
+    p = detail ? ngx_cpymem(p, detail->data, detail->len)
+               : ngx_http_wassiit_detail(p, r, ctx, refusal,
+                                         &text->detail);
+    p = ngx_sprintf(p, "\",\"instance\":\"%v\"", id);
+
+    if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
+        p = ngx_sprintf(p, ",\"required_scopes\":[");
+        p = ngx_http_wassiit_scope_list(p, ctx, "\"", ",");
+        *p++ = ']';
+    }
+
+    if (refusal == NGX_HTTP_WASSIIT_RATE_LIMITED) {
+        p = ngx_sprintf(p, ",\"violated-policies\":[\"default\"]");
+    }
+
+    if (faults) {
+        p = ngx_sprintf(p, ",\"errors\":%V", faults);
+    }
+
+    *p++ = '}';
+
+done:
+
+    b->last = p;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out->buf = b;
+    out->next = NULL;
+
+    return out;
+}
+
+
+static u_char *
+ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    const ngx_str_t *detail)
+{
+    off_t                 largest;
+    ngx_uint_t            retry;
+    ngx_wassiit_usage_t  *usage;
+
+    if (refusal == NGX_HTTP_WASSIIT_UNDECIDED
+        && r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+    {
+        largest = ngx_http_wassiit_largest(r);
+
+        if (largest) {
+            return ngx_sprintf(p, "A body of this path may have %O bytes.",
+                               largest);
+        }
+    }
+
+    switch (refusal) {
+
+    case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
+        return ngx_sprintf(p, "The header %V stands twice. Send it once.",
+                           ctx->refusal.webhook ? &ctx->refusal.header
+                                                : &ctx->sent.twice);
+
+    case NGX_HTTP_WASSIIT_MISSING_SIGNATURE:
+        if (!ctx->refusal.webhook) {
+            break;
+        }
+
+        return ngx_sprintf(p, "Sign the body: send its hex HMAC-SHA256 in "
+                           "%V.", &ctx->refusal.header);
+
+    case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
+        if (!ctx->refusal.webhook) {
+            break;
+        }
+
+        return ngx_sprintf(p, "The signature in %V is not the hex "
+                           "HMAC-SHA256 of the body, byte for byte, under "
+                           "our common secret.", &ctx->refusal.header);
+
+    case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
+        switch (ctx->refusal.media) {
+
+        case NGX_HTTP_WASSIIT_MEDIA_TWICE:
+            return ngx_sprintf(p, "The header Content-Type stands twice. Send "
+                               "it once.");
+
+        case NGX_HTTP_WASSIIT_MEDIA_CHARSET:
+            return ngx_sprintf(p, "Send the body in UTF-8. Content-Type names "
+                               "the charset %V; it may name utf-8, or none.",
+                               &ctx->refusal.media_name);
+
+        case NGX_HTTP_WASSIIT_MEDIA_CODING:
+            return ngx_sprintf(p, "Send the body as it is, without the "
+                               "Content-Encoding %V.",
+                               &ctx->refusal.media_name);
+
+        default:
+            break;
+        }
+
+        return ngx_sprintf(p, "Send the body as %s, and say so in "
+                           "Content-Type.",
+                           ctx->refusal.multipart
+                           ? "multipart/form-data" : "application/json");
+
+    case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
+        return ngx_sprintf(p, "The timestamp in X-API-Timestamp must be Unix "
+                           "seconds, digits only, at most %T from the "
+                           "server's time, which is %T.",
+                           ctx->asked.skew, ngx_time());
+
+    case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
+        p = ngx_sprintf(p, "This request needs a scope that you do not hold: ");
+        p = ngx_http_wassiit_scope_list(p, ctx, "", ", ");
+        *p++ = '.';
+        return p;
+
+    case NGX_HTTP_WASSIIT_RATE_LIMITED:
+        usage = &ctx->limit.usage;
+        retry = ngx_max(ngx_http_wassiit_reset(usage), 1);
+
+        return ngx_sprintf(p, "Your limit of %uD request%s in %uD second%s "
+                           "is used up. Try again in %ui second%s.",
+                           usage->limit, usage->limit == 1 ? "" : "s",
+                           usage->seconds, usage->seconds == 1 ? "" : "s",
+                           retry, retry == 1 ? "" : "s");
+
+    default:
+        break;
+    }
+
+    return ngx_cpymem(p, detail->data, detail->len);
+}
+
+
+/* A single missing scope alone, else all that the location asks for. */
+
+static u_char *
+ngx_http_wassiit_scope_list(u_char *p, ngx_http_wassiit_ctx_t *ctx,
+    const char *quote, const char *separator)
+{
+    uint64_t     set;
+    ngx_str_t    name;
+    const char  *before;
+
+    set = ctx->asked.required;
+    before = "";
+
+    if (ctx->asked.undeclared.len) {
+        if (ctx->asked.missing == 0) {
+            set = 0;
+        }
+
+        p = ngx_sprintf(p, "%s%V%s", quote, &ctx->asked.undeclared, quote);
+        before = separator;
+
+    } else if ((ctx->asked.missing & (ctx->asked.missing - 1)) == 0) {
+        set = ctx->asked.missing;
+    }
+
+    while (set) {
+        ngx_wassiit_scopes_next(ctx->asked.scopes, &set, &name);
+        p = ngx_sprintf(p, "%s%s%V%s", before, quote, &name, quote);
+        before = separator;
+    }
+
+    return p;
+}
+
+
+static const ngx_http_wassiit_error_t *
+ngx_http_wassiit_own_error(ngx_int_t status)
+{
+    const ngx_http_wassiit_error_t  *error;
+
+    for (error = ngx_http_wassiit_errors; error->status; error++) {
+        if (error->status == status) {
+            break;
+        }
+    }
+
+    return error;
+}
+
+
+/*
+ * The client_max_body_size that the request is beyond; 0: it isn't known.
+ * nginx has left the location by then: for a named one it keeps the URI, by
+ * which the location is found again.
+ */
+
+static off_t
+ngx_http_wassiit_largest(ngx_http_request_t *r)
+{
+    off_t                      size;
+    ngx_table_elt_t           *length;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->upstream || r->uri.len == 0 || !clcf->named) {
+        return 0;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    clcf = ngx_http_wassiit_location(&r->uri,
+                       cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
+
+    /* content_length_n is less by what has been discarded */
+
+    length = r->headers_in.content_length;
+    size = length ? ngx_atoof(length->value.data, length->value.len)
+                  : NGX_ERROR;
+
+    if (clcf->client_max_body_size == 0
+        || (size != NGX_ERROR && size <= clcf->client_max_body_size))
+    {
+        return 0;
+    }
+
+    return clcf->client_max_body_size;
+}
+
+
+/* The location in clcf that takes this URI, or clcf itself. */
+
+static ngx_http_core_loc_conf_t *
+ngx_http_wassiit_location(ngx_str_t *uri, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t                 exact;
+    ngx_http_core_loc_conf_t  *prefix, *found;
+#if (NGX_PCRE)
+    ngx_http_core_loc_conf_t **regex;
+#endif
+
+    exact = 0;
+    prefix = ngx_http_wassiit_prefix(uri, clcf->static_locations, &exact);
+
+    if (exact) {
+        return prefix;
+    }
+
+    found = prefix ? ngx_http_wassiit_location(uri, prefix) : clcf;
+
+    if (prefix && (found != prefix || prefix->noregex)) {
+        return found;
+    }
+
+#if (NGX_PCRE)
+
+    for (regex = clcf->regex_locations; regex && *regex; regex++) {
+        if (ngx_regex_exec((*regex)->regex->regex, uri, NULL, 0) >= 0) {
+            return ngx_http_wassiit_location(uri, *regex);
+        }
+    }
+
+#endif
+
+    return found;
+}
+
+
+/* The longest prefix in nginx's tree, or the name itself; NULL: none. */
+
+static ngx_http_core_loc_conf_t *
+ngx_http_wassiit_prefix(ngx_str_t *uri, ngx_http_location_tree_node_t *node,
+    ngx_uint_t *exact)
+{
+    size_t                     n;
+    ngx_int_t                  rc;
+    ngx_str_t                  rest;
+    ngx_http_core_loc_conf_t  *found;
+
+    found = NULL;
+    rest = *uri;
+
+    while (node) {
+        n = ngx_min(rest.len, (size_t) node->len);
+        rc = ngx_filename_cmp(rest.data, node->name, n);
+
+        if (rc == 0 && rest.len == node->len && node->exact) {
+            *exact = 1;
+            return node->exact;
+        }
+
+        if (rc == 0 && rest.len >= node->len && node->inclusive) {
+            /* what is longer hangs in a tree of its own */
+
+            found = node->inclusive;
+            rest.data += n;
+            rest.len -= n;
+            node = node->tree;
+
+        } else if (rc == 0) {
+            node = (rest.len > node->len) ? node->right : node->left;
+
+        } else {
+            node = (rc < 0) ? node->left : node->right;
+        }
+    }
+
+    return found;
+}

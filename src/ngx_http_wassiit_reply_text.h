@@ -1,0 +1,23 @@
+
+/* What an error says, to people and to programs. */
+
+
+#ifndef _NGX_HTTP_WASSIIT_REPLY_TEXT_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_REPLY_TEXT_H_INCLUDED_
+
+
+#include "ngx_http_wassiit_ctx.h"
+
+
+/*
+ * The body for a refusal, or, with NGX_HTTP_WASSIIT_UNDECIDED, for the error in
+ * r->err_status, in this form (NGX_HTTP_WASSIIT_ERRORS_...).  detail, the
+ * inside of a JSON string, and faults, a JSON array, stand in place of what ctx
+ * knows, if they aren't NULL.  It is the request's; NULL: memory is short.
+ */
+ngx_chain_t *ngx_http_wassiit_reply_text(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
+    ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
+
+
+#endif /* _NGX_HTTP_WASSIIT_REPLY_TEXT_H_INCLUDED_ */
