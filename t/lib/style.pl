@@ -77,8 +77,14 @@ for my $file (@c) {
 # p: prototypes, v: variables, g, s, u, t: types.
 open my $tags, '-|', 'ctags', '-x', '--kinds-C=fpvgsut', '--_xformat=%N %K %F %n %f',
     '--fields=+f', @module or die "ctags: $!\n";
+my %where;
 while (<$tags>) {
     my ($name, $kind, $file, $n, $local) = split ' ';
+    if ($kind =~ /^(?:function|variable)$/) {
+        my $first = $where{$name} ||= $file;
+        finding("$file:$n", "$kind $name: there is one of this name in $first")
+            if $first ne $file;
+    }
     next if $local && $local eq 'file' && $kind =~ /^(?:function|prototype|variable)$/;
     next if $name =~ /^(?:__anon\w*|ngx_(?:http_)?wassiit_\w+)$/;
     finding("$file:$n", "$kind $name lacks the prefix ngx_wassiit_ or "
