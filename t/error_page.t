@@ -181,6 +181,7 @@ is(ask('/scope/key', 'X-API-Key' => 'poor-key')->body, 'backend',
    'a partner without a scope, led on to where none is asked');
 is(ask('/hook/hook2', 'X-Other' => hmac_sha256_hex('', $hook))->body, 'backend',
    'signed as the second place asks');
+is(ask('/hook/key', 'X-API-Key' => 'full-key')->body, 'backend', 'no webhook, but with a key');
 
 
 # ---- the window

@@ -14,8 +14,9 @@ use Test::More;
 
 my $top = abs_path(dirname(__FILE__) . '/..');
 my $readme = text('README.md');
-my $face = text('ngx_http_wassiit_module.c');
-my $reply = text('src/ngx_http_wassiit_reply.c');
+my $face = text('src/ngx_http_wassiit_conf.c') . text('src/ngx_http_wassiit_variables.c');
+my $decisions = text('src/ngx_http_wassiit_decision.c');
+my $reply = text('src/ngx_http_wassiit_reply_text.c');
 
 sub text {
     my ($file) = @_;
@@ -372,8 +373,10 @@ is_set([ $readme =~ /^\| `\$(wassiit_\w+)` \|/mg ],
        'a line for each variable');
 
 is_set([ $readme =~ /^\| (\d{3} \| `\w+`) \|/mg ],
-       [ map { s/^(\d+).*"(\w+)"/$1 | `$2`/sr }
-             $reply =~ /\{ ([1-9]\d\d, ngx_string\("\w+")/g ],
+       [ map({ s/^(\d+).*"(\w+)"/$1 | `$2`/sr }
+             $reply =~ /\{ ([1-9]\d\d, ngx_string\("\w+")/g),
+         map({ s/^(\w+)"\), (\d+)/$2 | `$1`/r }
+             $decisions =~ /\{ ngx_string\("(\w+"\), [1-9]\d\d)/g) ],
        'a line for each code');
 
 
