@@ -25,22 +25,31 @@ static ngx_int_t ngx_http_wassiit_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_wassiit_init_process(ngx_cycle_t *cycle);
 
 
-/* a handler of a phase */
+/* a handler of a phase, if main_conf's flag at that offset is set */
 
 typedef struct {
     ngx_uint_t                     phase;
     ngx_http_handler_pt            handler;
+    size_t                         flag;        /* 0: always */
 } ngx_http_wassiit_phase_t;
 
 
 /* in the order in which they run */
 
 static const ngx_http_wassiit_phase_t  ngx_http_wassiit_phases[] = {
-    { NGX_HTTP_ACCESS_PHASE, ngx_http_wassiit_access_handler },
-    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_limit_handler },
-    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_body_handler },
-    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_sign_handler },
-    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_webhook_handler }
+
+    { NGX_HTTP_ACCESS_PHASE, ngx_http_wassiit_access_handler, 0 },
+
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_limit_handler, 0 },
+
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_body_handler,
+      offsetof(ngx_http_wassiit_main_conf_t, looks) },
+
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_sign_handler,
+      offsetof(ngx_http_wassiit_main_conf_t, signer) },
+
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_webhook_handler,
+      offsetof(ngx_http_wassiit_main_conf_t, sign) }
 };
 
 
@@ -78,9 +87,11 @@ ngx_module_t  ngx_http_wassiit_module = {
 static ngx_int_t
 ngx_http_wassiit_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                  i;
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                       i;
+    ngx_http_handler_pt             *h;
+    ngx_http_core_main_conf_t       *cmcf;
+    ngx_http_wassiit_main_conf_t    *wmcf;
+    const ngx_http_wassiit_phase_t  *phase;
 
     if (ngx_http_wassiit_check_demands(cf) != NGX_OK) {
         return NGX_ERROR;
@@ -88,18 +99,27 @@ ngx_http_wassiit_init(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
     /* nginx runs the handlers of a phase from the last to the first */
 
     i = sizeof(ngx_http_wassiit_phases) / sizeof(ngx_http_wassiit_phases[0]);
 
     while (i--) {
-        h = ngx_array_push(
-                &cmcf->phases[ngx_http_wassiit_phases[i].phase].handlers);
+        phase = &ngx_http_wassiit_phases[i];
+
+        if (phase->flag
+            && *(ngx_uint_t *) ((u_char *) wmcf + phase->flag) == 0)
+        {
+            continue;
+        }
+
+        h = ngx_array_push(&cmcf->phases[phase->phase].handlers);
         if (h == NULL) {
             return NGX_ERROR;
         }
 
-        *h = ngx_http_wassiit_phases[i].handler;
+        *h = phase->handler;
     }
 
     ngx_http_wassiit_egress_init(cf);

@@ -92,6 +92,12 @@ typedef struct {
     ngx_msec_t                     waited;      /* for the locks of files */
     ngx_int_t                      request_id;  /* index of the variable */
     ngx_array_t                   *egress;      /* locations; or NULL */
+
+    /* whether any location signs requests, looks at or signs bodies */
+    ngx_uint_t                     signer;
+    ngx_uint_t                     looks;
+    ngx_uint_t                     sign;
+
 #if (NGX_THREADS)
     ngx_thread_pool_t             *threads;     /* for changes; or NULL */
 #endif

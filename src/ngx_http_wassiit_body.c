@@ -146,6 +146,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         cln->data = body;
 
         body->request = r;
+        body->ctx = ctx;
         body->turn.resume = ngx_http_wassiit_body_resume;
         ctx->body = body;
     }
@@ -300,6 +301,13 @@ ngx_http_wassiit_body_arrived(ngx_http_request_t *r)
     ngx_http_wassiit_body_t  *body;
 
     ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL) {
+        /* it can't be gone, it has had the body read */
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
     body = ctx->body;
 
     ctx->arriving = 0;
@@ -714,9 +722,9 @@ ngx_http_wassiit_body_resume(ngx_http_wassiit_turn_t *turn)
                ((u_char *) turn - offsetof(ngx_http_wassiit_body_t, turn));
     r = body->request;
     c = r->connection;
-    ctx = ngx_http_wassiit_own_ctx(r);
+    ctx = body->ctx;
 
-    if (ctx && ctx->arriving) {
+    if (ctx->arriving) {
         /* nginx asks the filter for what it has held */
 
         if (r->phase_handler == body->phase) {

@@ -58,6 +58,7 @@ typedef struct {
 
 struct ngx_http_wassiit_body_s {
     ngx_http_request_t            *request;
+    ngx_http_wassiit_ctx_t        *ctx;         /* its own, see own_ctx() */
 
     /* for each check: by what the body has been judged, and is looked at now */
     const void                    *judged[NGX_HTTP_WASSIIT_CHECKS];

@@ -308,6 +308,8 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_wassiit_loc_conf_t *prev = parent;
     ngx_http_wassiit_loc_conf_t *conf = child;
 
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
     conf->parent = prev;
 
     ngx_conf_merge_ptr_value(conf->zone, prev->zone, NULL);
@@ -331,6 +333,12 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->judges = (conf->verify || conf->payload);
     conf->looks = (conf->judges || conf->sign);
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    wmcf->signer |= (conf->signer != NULL);
+    wmcf->looks |= conf->looks;
+    wmcf->sign |= (conf->sign != NULL);
 
     if (ngx_http_wassiit_egress_merge(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
