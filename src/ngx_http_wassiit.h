@@ -134,11 +134,6 @@ struct ngx_http_wassiit_loc_conf_s {
 };
 
 
-/*
- * A request's context: what all may ask, and parts, each of which is written
- * by the file that it is of.
- */
-
 /* headers_in.c's: the client's credentials, which lie in its buffers */
 
 typedef struct {
@@ -147,7 +142,6 @@ typedef struct {
     ngx_str_t                      signature;
     ngx_str_t                      twice;       /* the name of a header that
                                                    isn't alone; or empty */
-    unsigned                       found:1;     /* they were looked for */
 } ngx_http_wassiit_sent_t;
 
 
@@ -157,76 +151,74 @@ typedef struct {
     ngx_http_wassiit_decision_e    identity;    /* what the key alone says */
     ngx_http_wassiit_decision_e    credentials; /* as digest was made */
     u_char                         digest[NGX_WASSIIT_DIGEST_LEN];
-    time_t                         skew;        /* seconds, of verified */
-
-    uint64_t                       required;    /* scopes asked for */
-    uint64_t                       missing;     /* of these */
-    ngx_str_t                      undeclared;  /* asked for, unknown */
-    ngx_wassiit_scopes_t          *scopes;      /* that the sets are of */
-
-    unsigned                       verified:1;  /* the signature, in identity */
+    time_t                         skew;        /* seconds, if verified */
+    uint64_t                       required;    /* scopes */
+    ngx_str_t                      undeclared;  /* scope, that is unknown */
 } ngx_http_wassiit_asked_t;
 
 
-/* limit.c's */
+/* payload.c's */
 
-typedef struct {
-    ngx_wassiit_usage_t            usage;       /* if taken */
-    unsigned                       taken:1;     /* the window was asked */
-    unsigned                       refused:1;   /* and there was no room */
-    unsigned                       headers:1;   /* shall tell of it */
-} ngx_http_wassiit_taken_t;
-
-
-/* decision.c's; who refuses fills in what the answer says of it */
-
-typedef struct {
-    ngx_http_wassiit_loc_conf_t   *by;          /* the last that refused */
-
-    ngx_str_t                      header;      /* of a webhook's signature */
-    ngx_str_t                      faults;      /* of a payload: JSON */
-    ngx_uint_t                     media;       /* why its type is refused */
+struct ngx_http_wassiit_form_s {
+    void                          *multipart;   /* its parser; NULL: none */
+    ngx_str_t                      faults;      /* JSON, if any were found */
+    ngx_uint_t                     media;       /* why the type is refused */
     ngx_str_t                      media_name;  /* charset or coding */
-
-    unsigned                       webhook:1;   /* by the body's signature */
-    unsigned                       multipart:1; /* what the payload must be */
-    unsigned                       redirected:1;  /* by error_page, and not
-                                                     to be asked again */
-    unsigned                       passed:1;    /* has been where access is
-                                                   off */
-    unsigned                       keepalive:1; /* before the refusal */
-} ngx_http_wassiit_refusal_t;
-
-
-/* reply.c's */
-
-typedef struct {
-    ngx_chain_t                   *body;        /* in place of nginx's page */
-    unsigned                       headers:1;   /* were added */
-} ngx_http_wassiit_answer_t;
+    unsigned                       is_form:1;   /* what the body must be */
+    unsigned                       late:1;      /* a body, if any comes */
+};
 
 
 /*
- * One for each client request, made when it first meets a location with
- * access on.  It outlives internal redirects.
+ * A request's context: one for each client request, made when it first meets a
+ * location with access on.  It outlives internal redirects.  All may read it;
+ * each part, and each flag, is written by the file that it is of.
+ *
+ * It is kept small: with 100 bytes more, a request that is answered at once
+ * would need another block of its pool.
  */
 
 typedef struct {
     ngx_http_wassiit_zone_t       *zone;        /* that partner is of */
     ngx_http_wassiit_decision_e    decision;
 
-    unsigned                       errors:1;    /* the form, wassiit_errors */
+    unsigned                       errors:1;    /* the form, wassiit_errors;
+                                                   of who answers last */
+
+    /* headers_in.c's */
+    unsigned                       found:1;     /* sent was looked for */
+
+    /* access.c's */
     unsigned                       known:1;     /* partner is filled */
-    unsigned                       refused:1;   /* decision is a refusal */
-    unsigned                       counted:1;   /* as allowed */
+    unsigned                       verified:1;  /* the signature, in identity */
+    unsigned                       passed:1;    /* refused, and has been where
+                                                   access is off */
     unsigned                       no_store:1;  /* by wassiit_admin */
+
+    /* limit.c's */
+    unsigned                       taken:1;     /* the window was asked */
+    unsigned                       limited:1;   /* and refused it */
+    unsigned                       limit_headers:1;
+
+    /* decision.c's */
+    unsigned                       refused:1;   /* decision is a refusal */
+    unsigned                       redirected:1;  /* by error_page, and not
+                                                     to be asked again */
+    unsigned                       counted:1;   /* as allowed */
+    unsigned                       keepalive:1; /* before the refusal */
+
+    /* reply.c's, body.c's */
+    unsigned                       headers:1;   /* were added */
     unsigned                       arriving:1;  /* body.c sees the body come */
 
     ngx_http_wassiit_sent_t        sent;
     ngx_http_wassiit_asked_t       asked;
-    ngx_http_wassiit_taken_t       limit;
-    ngx_http_wassiit_refusal_t     refusal;
-    ngx_http_wassiit_answer_t      answer;
+    ngx_wassiit_usage_t            usage;       /* if taken */
+
+    ngx_http_wassiit_loc_conf_t   *refused_by;  /* the last that did */
+    const ngx_str_t               *webhook;     /* the header whose signature
+                                                   was refused; or NULL */
+    ngx_chain_t                   *reply;       /* in place of nginx's page */
 
     ngx_http_wassiit_signed_t     *upstream;    /* NULL: nothing is signed */
     ngx_http_wassiit_body_t       *body;        /* NULL: nobody looks at it */

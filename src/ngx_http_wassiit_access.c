@@ -42,7 +42,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (wlcf->zone == NULL && ctx && ctx->refused) {
         /* what is closed asks it, whatever leads there from here */
-        ctx->refusal.passed = 1;
+        ctx->passed = 1;
     }
 
     if (wlcf->zone == NULL
@@ -101,10 +101,10 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         /* the operator's error_page has sent the refused request here */
 
         if (wlcf->zone == NULL
-            || (!ctx->refusal.passed
-                && ngx_http_wassiit_was_asked(ctx->refusal.by, wlcf)))
+            || (!ctx->passed
+                && ngx_http_wassiit_was_asked(ctx->refused_by, wlcf)))
         {
-            ctx->refusal.redirected = 1;
+            ctx->redirected = 1;
             return NGX_DECLINED;
         }
 
@@ -119,7 +119,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     if (ctx->zone != wlcf->zone
         || (wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC
-            && (!ctx->asked.verified || wlcf->skew < ctx->asked.skew)))
+            && (!ctx->verified || wlcf->skew < ctx->asked.skew)))
     {
         rc = ngx_http_wassiit_identify(r, ctx, wlcf);
 
@@ -223,7 +223,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     ctx->zone = wlcf->zone;
     ctx->known = 0;
-    ctx->asked.verified = 0;
+    ctx->verified = 0;
 
     if (ctx->asked.credentials != NGX_HTTP_WASSIIT_ALLOWED) {
         ctx->asked.identity = ctx->asked.credentials;
@@ -242,7 +242,7 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         rc = ngx_http_wassiit_zone_find(ctx->zone, ctx->asked.digest, partner,
                                         &hmac);
         ctx->known = (rc == NGX_OK);
-        ctx->asked.verified = 1;
+        ctx->verified = 1;
         ctx->asked.skew = wlcf->skew;
 
         verdict = ngx_http_wassiit_verify(r, ctx, &hmac);
@@ -357,14 +357,10 @@ static ngx_int_t
 ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required)
 {
-    ngx_str_t                      names;
-    ngx_uint_t                     i;
-    ngx_http_complex_value_t      *values;
-    ngx_http_wassiit_main_conf_t  *wmcf;
+    ngx_str_t                  names;
+    ngx_uint_t                 i;
+    ngx_http_complex_value_t  *values;
 
-    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
-
-    ctx->asked.scopes = &wmcf->scopes;
     ctx->asked.required = required->set;
     ngx_str_null(&ctx->asked.undeclared);
 
@@ -380,10 +376,9 @@ ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
         }
     }
 
-    ctx->asked.missing = ctx->asked.required & ~ctx->partner.scopes;
-
-    return (ctx->asked.missing || ctx->asked.undeclared.len) ? NGX_DECLINED
-                                                             : NGX_OK;
+    return ((ctx->asked.required & ~ctx->partner.scopes)
+            || ctx->asked.undeclared.len)
+           ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -393,9 +388,12 @@ static ngx_int_t
 ngx_http_wassiit_require(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_str_t *names)
 {
-    u_char     *p, *last;
-    uint64_t    scope;
-    ngx_str_t   name;
+    u_char                        *p, *last;
+    uint64_t                       scope;
+    ngx_str_t                      name;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
     p = names->data;
     last = p + names->len;
@@ -414,7 +412,7 @@ ngx_http_wassiit_require(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         }
 
         name.len = p - name.data;
-        scope = ngx_wassiit_scopes_find(ctx->asked.scopes, name.data, name.len);
+        scope = ngx_wassiit_scopes_find(&wmcf->scopes, name.data, name.len);
 
         if (scope == 0 && ngx_http_wassiit_undeclared(r, ctx, &name) != NGX_OK)
         {

@@ -107,7 +107,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
     ctx = ngx_http_wassiit_get_ctx(r);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    if (r != r->main || ctx == NULL || ctx->refusal.redirected) {
+    if (r != r->main || ctx == NULL || ctx->redirected) {
         /* a way here that leads past wassiit_access */
         return NGX_HTTP_FORBIDDEN;
     }
@@ -211,7 +211,7 @@ ngx_http_wassiit_admin_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_TOO_LARGE);
 
     /* nginx stops in the middle, and loses what follows the body */
-    ctx->refusal.keepalive = 0;
+    ctx->keepalive = 0;
     r->keepalive = 0;
     r->lingering_close = 1;
 

@@ -234,7 +234,7 @@ ngx_http_wassiit_body_by(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     }
 
     if (r != r->main || by == ctx->body->judged[i]
-        || (ctx->refused && check->wanted(r, ctx, ctx->refusal.by) == by))
+        || (ctx->refused && check->wanted(r, ctx, ctx->refused_by) == by))
     {
         return NULL;
     }

@@ -79,17 +79,17 @@ ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    first = (ctx->refusal.by == NULL);
+    first = (ctx->refused_by == NULL);
 
     if (first) {
         /* nginx's answer to it may change that */
-        ctx->refusal.keepalive = r->keepalive;
+        ctx->keepalive = r->keepalive;
     }
 
     ctx->decision = decision;
     ctx->refused = 1;
-    ctx->refusal.by = wlcf;
-    ctx->refusal.redirected = 0;
+    ctx->refused_by = wlcf;
+    ctx->redirected = 0;
     ctx->errors = wlcf->errors;
 
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
@@ -118,7 +118,7 @@ ngx_http_wassiit_note(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 void
 ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
 {
-    if (!ctx->known || ctx->refused || ctx->counted || ctx->refusal.by) {
+    if (!ctx->known || ctx->refused || ctx->counted || ctx->refused_by) {
         return;
     }
 

@@ -62,9 +62,9 @@ static ngx_inline void
 ngx_http_wassiit_reopen(ngx_http_wassiit_ctx_t *ctx)
 {
     ctx->refused = 0;
-    ctx->refusal.redirected = 0;
-    ctx->refusal.passed = 0;
-    ctx->refusal.webhook = 0;
+    ctx->redirected = 0;
+    ctx->passed = 0;
+    ctx->webhook = NULL;
 }
 
 

@@ -301,11 +301,11 @@ ngx_http_wassiit_find_credentials(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    if (ctx->sent.found) {
+    if (ctx->found) {
         return;
     }
 
-    ctx->sent.found = 1;
+    ctx->found = 1;
     seen = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {

@@ -143,15 +143,15 @@ ngx_int_t
 ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
-    u_char      *p, *value;
-    ngx_str_t   *what;
-    ngx_uint_t   retry;
+    u_char           *p, *value;
+    ngx_uint_t        retry;
+    const ngx_str_t  *what;
 
     static u_char  identity[] = "identity";
 
     if (r->err_status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE) {
 
-        if (ctx->refusal.media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
+        if (ctx->form->media != NGX_HTTP_WASSIIT_MEDIA_CODING) {
             return NGX_OK;
         }
 
@@ -161,7 +161,7 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
                                            identity + sizeof(identity) - 1);
     }
 
-    what = ctx->refusal.webhook ? &ctx->refusal.header : &ctx->zone->name;
+    what = ctx->webhook ? ctx->webhook : &ctx->zone->name;
 
     value = ngx_pnalloc(r->pool, sizeof("HMAC-SHA256 header=\"\"") - 1
                                  + NGX_INT_T_LEN + what->len);
@@ -173,14 +173,14 @@ ngx_http_wassiit_refusal_header(ngx_http_request_t *r,
 
     case NGX_HTTP_UNAUTHORIZED:
         p = ngx_sprintf(value,
-                        ctx->refusal.webhook ? "HMAC-SHA256 header=\"%V\""
+                        ctx->webhook ? "HMAC-SHA256 header=\"%V\""
                                              : "ApiKey realm=\"%V\"", what);
 
         return ngx_http_wassiit_add_header(r, HEADER_WWW_AUTHENTICATE, value,
                                            p);
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
-        retry = ngx_http_wassiit_reset(&ctx->limit.usage);
+        retry = ngx_http_wassiit_reset(&ctx->usage);
         p = ngx_http_wassiit_number(value, ngx_max(retry, 1));
 
         return ngx_http_wassiit_add_header(r, HEADER_RETRY_AFTER, value, p);

@@ -18,7 +18,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
 
-    if (ctx == NULL || ctx->refusal.redirected) {
+    if (ctx == NULL || ctx->redirected) {
         return NGX_DECLINED;
     }
 
@@ -35,15 +35,15 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON && ctx->limit.refused) {
+    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON && ctx->limited) {
         /* by error_page, from where there was no room */
         return ngx_http_wassiit_refuse(r, ctx, NGX_HTTP_WASSIIT_RATE_LIMITED);
     }
 
-    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->limit.taken) {
+    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->taken) {
 
         rc = ngx_http_wassiit_zone_take(ctx->zone, &ctx->partner,
-                                        &ctx->limit.usage);
+                                        &ctx->usage);
 
         if (rc == NGX_ERROR) {
             /* removed since its key was found */
@@ -51,13 +51,13 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
                                            NGX_HTTP_WASSIIT_INVALID_KEY);
         }
 
-        ctx->limit.taken = 1;
-        ctx->limit.headers = wlcf->limit_headers;
+        ctx->taken = 1;
+        ctx->limit_headers = wlcf->limit_headers;
 
         if (rc == NGX_DECLINED) {
 
             if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON) {
-                ctx->limit.refused = 1;
+                ctx->limited = 1;
                 return ngx_http_wassiit_refuse(r, ctx,
                                                NGX_HTTP_WASSIIT_RATE_LIMITED);
             }

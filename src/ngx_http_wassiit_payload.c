@@ -13,14 +13,6 @@
 #define PAYLOAD_MEMORY       16384
 
 
-/* a request's part, ctx->form */
-
-struct ngx_http_wassiit_form_s {
-    ngx_wassiit_multipart_t       *multipart;   /* NULL: it must be JSON */
-    unsigned                       late:1;      /* a body, if any comes */
-};
-
-
 static const void *ngx_http_wassiit_payload_wanted(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf);
 static ngx_int_t ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
@@ -97,7 +89,7 @@ ngx_http_wassiit_payload_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     if (ctx->form == NULL) {
-        ctx->form = ngx_palloc(r->pool, sizeof(ngx_http_wassiit_form_t));
+        ctx->form = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_form_t));
         if (ctx->form == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -127,17 +119,18 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     ngx_int_t                     rc;
     json_t                       *errors;
     ngx_str_t                    *type;
+    ngx_wassiit_multipart_t      *multipart;
     ngx_http_wassiit_form_t      *form;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     form = ctx->form;
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    ctx->refusal.multipart = ngx_http_wassiit_payload_is_form(wlcf->payload);
+    form->is_form = ngx_http_wassiit_payload_is_form(wlcf->payload);
 
     type = ngx_http_wassiit_payload_type(r, ctx);
 
-    if (!ctx->refusal.multipart) {
+    if (!form->is_form) {
 
         if (type == NULL || !ngx_http_wassiit_payload_is_json(type, ctx)) {
             return ngx_http_wassiit_payload_media(r, ctx);
@@ -152,20 +145,22 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     }
 
     rc = NGX_DECLINED;
+    multipart = NULL;
 
     if (type) {
-        form->multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
-        if (form->multipart == NULL) {
+        multipart = ngx_palloc(r->pool, sizeof(ngx_wassiit_multipart_t));
+        if (multipart == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        rc = ngx_wassiit_multipart_init(form->multipart, type->data,
-                                        type->len);
+        form->multipart = multipart;
+
+        rc = ngx_wassiit_multipart_init(multipart, type->data, type->len);
     }
 
     if (rc == NGX_ABORT) {
-        ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
-        ctx->refusal.media_name = form->multipart->charset;
+        form->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+        form->media_name = multipart->charset;
     }
 
     if (rc == NGX_DECLINED || rc == NGX_ABORT) {
@@ -175,8 +170,7 @@ ngx_http_wassiit_payload_expect(ngx_http_request_t *r,
     if (rc == NGX_ERROR) {
         errors = NULL;
 
-        if (ngx_wassiit_rules_fault(&errors, "#", form->multipart->error,
-                                    NULL, 0)
+        if (ngx_wassiit_rules_fault(&errors, "#", multipart->error, NULL, 0)
             != NGX_OK)
         {
             json_decref(errors);
@@ -200,7 +194,7 @@ ngx_http_wassiit_payload_is_form(ngx_uint_t payload)
 /*
  * The Content-Type; NULL if there is none, or two, of which a backend might
  * take the other, or a Content-Encoding, behind which it would find another
- * body than we: ctx->refusal.media then tells which.
+ * body than we: ctx->form->media then tells which.
  */
 
 static ngx_str_t *
@@ -228,13 +222,13 @@ ngx_http_wassiit_payload_type(ngx_http_request_t *r,
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[0], 0)) {
-                ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
+                ctx->form->media = NGX_HTTP_WASSIIT_MEDIA_TWICE;
                 return NULL;
             }
 
             if (ngx_http_wassiit_is_header(&h[i], &names[1], 0)) {
-                ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CODING;
-                ctx->refusal.media_name = h[i].value;
+                ctx->form->media = NGX_HTTP_WASSIIT_MEDIA_CODING;
+                ctx->form->media_name = h[i].value;
                 return NULL;
             }
         }
@@ -254,7 +248,7 @@ ngx_http_wassiit_payload_media(ngx_http_request_t *r,
     size_t      i;
     ngx_str_t  *name;
 
-    name = &ctx->refusal.media_name;
+    name = &ctx->form->media_name;
     name->len = ngx_min(name->len, NGX_WASSIIT_QUOTE);
 
     p = ngx_pnalloc(r->pool, NGX_WASSIIT_QUOTE);
@@ -309,7 +303,7 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         return 1;
     }
 
-    ctx->refusal.media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
+    ctx->form->media = NGX_HTTP_WASSIIT_MEDIA_CHARSET;
 
     p += sizeof("charset") - 1;
     next = ngx_strlcasestrn(p, last, (u_char *) "charset", 7 - 1);
@@ -333,13 +327,13 @@ ngx_http_wassiit_payload_is_json(ngx_str_t *type,
         p++;
     }
 
-    ctx->refusal.media_name.data = p;
+    ctx->form->media_name.data = p;
 
     while (p < last && !ngx_strchr("; \t\"", *p)) {
         p++;
     }
 
-    ctx->refusal.media_name.len = p - ctx->refusal.media_name.data;
+    ctx->form->media_name.len = p - ctx->form->media_name.data;
 
     return 0;
 }
@@ -480,7 +474,7 @@ ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->refusal.faults);
+    rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->form->faults);
 
     json_decref(errors);
 

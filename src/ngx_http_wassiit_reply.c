@@ -146,7 +146,7 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_int_t  status;
 
-    if (!ctx->refused || ctx->refusal.redirected
+    if (!ctx->refused || ctx->redirected
         || ngx_http_get_module_ctx(r, ngx_http_wassiit_module) != ctx)
     {
         return 0;
@@ -168,16 +168,16 @@ ngx_http_wassiit_replaces(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 static ngx_int_t
 ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ctx->answer.body = ngx_http_wassiit_reply_text(r, ctx, ctx->decision,
+    ctx->reply = ngx_http_wassiit_reply_text(r, ctx, ctx->decision,
                                                    ctx->errors, NULL, NULL);
-    if (ctx->answer.body == NULL) {
+    if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
 
     r->err_status = ngx_http_wassiit_status(ctx->decision);
     r->headers_out.status = r->err_status;
 
-    ngx_http_wassiit_content(r, ctx->answer.body->buf, ctx->errors);
+    ngx_http_wassiit_content(r, ctx->reply->buf, ctx->errors);
 
     if (r->err_status == NGX_HTTP_BAD_REQUEST
         || r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
@@ -195,7 +195,7 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
             r->lingering_close = 1;
 
         } else if (r->http_version < NGX_HTTP_VERSION_20) {
-            r->keepalive = ctx->refusal.keepalive;
+            r->keepalive = ctx->keepalive;
         }
     }
 
@@ -237,21 +237,21 @@ ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->answer.headers) {
+    if (ctx->headers) {
         /* a filter behind us has made an error of the answer */
         ngx_http_wassiit_clear_headers(r);
     }
 
-    ctx->answer.headers = 1;
+    ctx->headers = 1;
 
     if (no_store && ngx_http_wassiit_no_store(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->limit.headers) {
+    if (ctx->limit_headers) {
         ngx_http_wassiit_drop_limit_headers(r);
 
-        if (ngx_http_wassiit_limit_headers(r, &ctx->limit.usage) != NGX_OK) {
+        if (ngx_http_wassiit_limit_headers(r, &ctx->usage) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -334,14 +334,14 @@ ngx_http_wassiit_unparsed(ngx_http_request_t *r)
     r->err_status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
     r->headers_out.status = r->err_status;
 
-    ctx->answer.body = ngx_http_wassiit_reply_text(r, ctx,
+    ctx->reply = ngx_http_wassiit_reply_text(r, ctx,
                                                    NGX_HTTP_WASSIIT_UNDECIDED,
                                                    wlcf->errors, NULL, NULL);
-    if (ctx->answer.body == NULL) {
+    if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_wassiit_content(r, ctx->answer.body->buf, wlcf->errors);
+    ngx_http_wassiit_content(r, ctx->reply->buf, wlcf->errors);
 
     return NGX_OK;
 }
@@ -355,7 +355,7 @@ ngx_http_wassiit_reply_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_wassiit_module);
 
-    if (ctx == NULL || ctx->answer.body == NULL || in == NULL || r != r->main) {
+    if (ctx == NULL || ctx->reply == NULL || in == NULL || r != r->main) {
         return ngx_http_wassiit_next_reply_body(r, in);
     }
 
@@ -365,8 +365,8 @@ ngx_http_wassiit_reply_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         out->buf->pos = out->buf->last;
     }
 
-    out = ctx->answer.body;
-    ctx->answer.body = NULL;
+    out = ctx->reply;
+    ctx->reply = NULL;
 
     return ngx_http_wassiit_next_reply_body(r, out);
 }

@@ -26,7 +26,7 @@ typedef struct {
 static u_char *ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e refusal,
     const ngx_str_t *detail);
-static u_char *ngx_http_wassiit_scope_list(u_char *p,
+static u_char *ngx_http_wassiit_scope_list(u_char *p, ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, const char *quote, const char *separator);
 static const ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(
     ngx_int_t status);
@@ -214,7 +214,7 @@ ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     size = REPLY_SIZE;
 
     if (refusal == NGX_HTTP_WASSIIT_INVALID_PAYLOAD) {
-        faults = faults ? faults : &ctx->refusal.faults;
+        faults = faults ? faults : &ctx->form->faults;
         size += faults->len;
     }
 
@@ -266,7 +266,7 @@ ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     if (refusal == NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE) {
         p = ngx_sprintf(p, ",\"required_scopes\":[");
-        p = ngx_http_wassiit_scope_list(p, ctx, "\"", ",");
+        p = ngx_http_wassiit_scope_list(p, r, ctx, "\"", ",");
         *p++ = ']';
     }
 
@@ -317,28 +317,27 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
     case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
         return ngx_sprintf(p, "The header %V stands twice. Send it once.",
-                           ctx->refusal.webhook ? &ctx->refusal.header
-                                                : &ctx->sent.twice);
+                           ctx->webhook ? ctx->webhook : &ctx->sent.twice);
 
     case NGX_HTTP_WASSIIT_MISSING_SIGNATURE:
-        if (!ctx->refusal.webhook) {
+        if (!ctx->webhook) {
             break;
         }
 
         return ngx_sprintf(p, "Sign the body: send its hex HMAC-SHA256 in "
-                           "%V.", &ctx->refusal.header);
+                           "%V.", ctx->webhook);
 
     case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
-        if (!ctx->refusal.webhook) {
+        if (!ctx->webhook) {
             break;
         }
 
         return ngx_sprintf(p, "The signature in %V is not the hex "
                            "HMAC-SHA256 of the body, byte for byte, under "
-                           "our common secret.", &ctx->refusal.header);
+                           "our common secret.", ctx->webhook);
 
     case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
-        switch (ctx->refusal.media) {
+        switch (ctx->form->media) {
 
         case NGX_HTTP_WASSIIT_MEDIA_TWICE:
             return ngx_sprintf(p, "The header Content-Type stands twice. Send "
@@ -347,12 +346,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         case NGX_HTTP_WASSIIT_MEDIA_CHARSET:
             return ngx_sprintf(p, "Send the body in UTF-8. Content-Type names "
                                "the charset %V; it may name utf-8, or none.",
-                               &ctx->refusal.media_name);
+                               &ctx->form->media_name);
 
         case NGX_HTTP_WASSIIT_MEDIA_CODING:
             return ngx_sprintf(p, "Send the body as it is, without the "
                                "Content-Encoding %V.",
-                               &ctx->refusal.media_name);
+                               &ctx->form->media_name);
 
         default:
             break;
@@ -360,7 +359,7 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
         return ngx_sprintf(p, "Send the body as %s, and say so in "
                            "Content-Type.",
-                           ctx->refusal.multipart
+                           ctx->form->is_form
                            ? "multipart/form-data" : "application/json");
 
     case NGX_HTTP_WASSIIT_STALE_TIMESTAMP:
@@ -371,12 +370,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
     case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
         p = ngx_sprintf(p, "This request needs a scope that you do not hold: ");
-        p = ngx_http_wassiit_scope_list(p, ctx, "", ", ");
+        p = ngx_http_wassiit_scope_list(p, r, ctx, "", ", ");
         *p++ = '.';
         return p;
 
     case NGX_HTTP_WASSIIT_RATE_LIMITED:
-        usage = &ctx->limit.usage;
+        usage = &ctx->usage;
         retry = ngx_max(ngx_http_wassiit_reset(usage), 1);
 
         return ngx_sprintf(p, "Your limit of %uD request%s in %uD second%s "
@@ -396,30 +395,34 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 /* A single missing scope alone, else all that the location asks for. */
 
 static u_char *
-ngx_http_wassiit_scope_list(u_char *p, ngx_http_wassiit_ctx_t *ctx,
-    const char *quote, const char *separator)
+ngx_http_wassiit_scope_list(u_char *p, ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, const char *quote, const char *separator)
 {
-    uint64_t     set;
-    ngx_str_t    name;
-    const char  *before;
+    uint64_t                       set, missing;
+    ngx_str_t                      name;
+    const char                    *before;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
     set = ctx->asked.required;
+    missing = set & ~ctx->partner.scopes;
     before = "";
 
     if (ctx->asked.undeclared.len) {
-        if (ctx->asked.missing == 0) {
+        if (missing == 0) {
             set = 0;
         }
 
         p = ngx_sprintf(p, "%s%V%s", quote, &ctx->asked.undeclared, quote);
         before = separator;
 
-    } else if ((ctx->asked.missing & (ctx->asked.missing - 1)) == 0) {
-        set = ctx->asked.missing;
+    } else if ((missing & (missing - 1)) == 0) {
+        set = missing;
     }
 
     while (set) {
-        ngx_wassiit_scopes_next(ctx->asked.scopes, &set, &name);
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
         p = ngx_sprintf(p, "%s%s%V%s", before, quote, &name, quote);
         before = separator;
     }

@@ -213,7 +213,7 @@ ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
 
     ctx = ngx_http_wassiit_get_ctx(r);
 
-    if (ctx == NULL || !ctx->limit.taken) {
+    if (ctx == NULL || !ctx->taken) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -221,15 +221,15 @@ ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
     switch (data) {
 
     case VARIABLE_LIMIT:
-        value = ctx->limit.usage.limit;
+        value = ctx->usage.limit;
         break;
 
     case VARIABLE_REMAINING:
-        value = ctx->limit.usage.remaining;
+        value = ctx->usage.remaining;
         break;
 
     default: /* VARIABLE_RESET */
-        value = ngx_http_wassiit_reset(&ctx->limit.usage);
+        value = ngx_http_wassiit_reset(&ctx->usage);
     }
 
     v->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);

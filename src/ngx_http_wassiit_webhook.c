@@ -149,8 +149,7 @@ ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_webhook_t *verify,
     ngx_http_wassiit_decision_e decision)
 {
-    ctx->refusal.webhook = 1;
-    ctx->refusal.header = verify->header;
+    ctx->webhook = &verify->header;
 
     return ngx_http_wassiit_refuse(r, ctx, decision);
 }

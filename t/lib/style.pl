@@ -161,7 +161,7 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     turn
     upstream        wassiit headers_in
     variables       decision limit upstream webhook
-    wassiit         zone hmac scope
+    wassiit         hmac scope zone
     webhook         body ctx decision headers_in
 END
 
