@@ -107,6 +107,7 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     # core: no log, no pool, no request
     address
     atomic
+    epoch           atomic robust
     header
     hmac
     index           atomic
