@@ -162,9 +162,18 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 {
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
+
     ngx_http_wassiit_arena_install();
-    ngx_http_wassiit_job_init(ngx_http_cycle_get_module_main_conf(cycle,
-                                                   ngx_http_wassiit_module));
+    ngx_http_wassiit_job_init(wmcf);
+
+    /* a process without workers changes partners between its own reads */
+
+    if (wmcf && ngx_process == NGX_PROCESS_WORKER) {
+        return ngx_http_wassiit_join_zones(cycle, wmcf);
+    }
 
     return NGX_OK;
 }

@@ -715,11 +715,12 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
                                             "Nothing was changed. Give "
                                             "wassiit_zone more memory.");
 
-    case NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS:
-        return ngx_http_wassiit_admin_error(r, NGX_HTTP_INSUFFICIENT_STORAGE,
-                                            "The zone has no room for this "
-                                            "until two seconds after the last "
-                                            "change. Nothing was changed.");
+    case NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "The zone's room for this is still "
+                                            "in use by a worker that is "
+                                            "stopped or very slow. Nothing was "
+                                            "changed. Try again.");
 
     case NGX_HTTP_WASSIIT_CHANGE_NO_DISK:
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_INSUFFICIENT_STORAGE,
@@ -736,9 +737,10 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
 
     case NGX_HTTP_WASSIIT_CHANGE_BUSY:
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                            "The partners' file is locked by "
-                                            "another process. Nothing was "
-                                            "changed.");
+                                            "Another process changes the "
+                                            "partners, or has locked their "
+                                            "file, and does not go on. Nothing "
+                                            "was changed. Try again.");
 
     case NGX_HTTP_WASSIIT_CHANGE_LEFT:
         r->keepalive = 0;

@@ -1,4 +1,5 @@
 
+#include "ngx_wassiit_atomic.h"
 #include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_compact.h"
 #include "ngx_http_wassiit_edit.h"
@@ -127,6 +128,14 @@ ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 }
 
 
+uint64_t
+ngx_http_wassiit_change_told(ngx_http_wassiit_zone_t *zone)
+{
+    return ngx_wassiit_load_acquire(
+                              &ngx_http_wassiit_zone_journals(zone)->version);
+}
+
+
 static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
@@ -239,10 +248,11 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
 
     if (changed == NGX_HTTP_WASSIIT_CHANGED
         && change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
-        && ngx_http_wassiit_zone_get(change->zone, &change->id, &change->info)
+        && ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
+                                            &change->info)
            != NGX_OK)
     {
-        /* can't be, as no one else may change it */
+        /* can't be, unless a reload that is stopped keeps the mutex */
         return NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
 
@@ -509,7 +519,7 @@ ngx_http_wassiit_change_room(ngx_http_wassiit_change_t *change,
                   "no room in wassiit_zone \"%V\" to change partner \"%V\"",
                   &change->zone->name, &change->id);
 
-    return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS
+    return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD
                              : NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
 }
 

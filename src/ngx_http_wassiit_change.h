@@ -43,7 +43,7 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS,
     NGX_HTTP_WASSIIT_CHANGE_BAD_LINE,       /* by hand, the partner's */
     NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL,
-    NGX_HTTP_WASSIIT_CHANGE_ZONE_RESTS,     /* full, for two seconds */
+    NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD,      /* full, while one is stopped */
     NGX_HTTP_WASSIIT_CHANGE_NO_DISK,
     NGX_HTTP_WASSIIT_CHANGE_NO_FD,          /* descriptors are used up */
     NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
@@ -91,6 +91,12 @@ ngx_http_wassiit_changed_e ngx_http_wassiit_change(
  * end what is left.  Takes no lock.
  */
 ngx_uint_t ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * Returns a number that changes whenever a change goes on in any process: as
+ * long as it stays what it was, whoever makes one is stuck.  Takes no lock.
+ */
+uint64_t ngx_http_wassiit_change_told(ngx_http_wassiit_zone_t *zone);
 
 
 #endif /* _NGX_HTTP_WASSIIT_CHANGE_H_INCLUDED_ */

@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
 static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_drop_store(void *data);
+static void ngx_http_wassiit_turn_begins(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_turn_ends(ngx_event_t *ev);
 static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
 static ngx_uint_t ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b);
@@ -432,6 +434,51 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
     }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_join_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                 i;
+    ngx_event_t               *ev;
+    ngx_http_wassiit_zone_t  **zones;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        ev = ngx_pcalloc(cycle->pool, sizeof(ngx_event_t));
+        if (ev == NULL) {
+            return NGX_ERROR;
+        }
+
+        ev->handler = ngx_http_wassiit_turn_ends;
+        ev->data = zones[i];
+        ev->log = cycle->log;
+
+        ngx_http_wassiit_zone_join(zones[i], ngx_http_wassiit_turn_begins, ev);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Posted events are handled last in a turn of the event loop. */
+
+static void
+ngx_http_wassiit_turn_begins(ngx_http_wassiit_zone_t *zone)
+{
+    ngx_event_t  *ev = zone->data;
+
+    ngx_post_event(ev, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_wassiit_turn_ends(ngx_event_t *ev)
+{
+    ngx_http_wassiit_zone_unpin(ev->data);
 }
 
 

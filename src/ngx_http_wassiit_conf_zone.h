@@ -37,6 +37,14 @@ ngx_int_t ngx_http_wassiit_read_zones(ngx_conf_t *cf,
 void ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
 
+/*
+ * Makes a worker a reader of all zones: what it reads of one in a turn of the
+ * event loop stays as it is to the end of that turn.  Returns NGX_OK, or
+ * NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_join_zones(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
 /* What the configuration that runs has; NULL: it has nothing of ours. */
 ngx_http_wassiit_main_conf_t *ngx_http_wassiit_former(ngx_cycle_t *cycle);
 

@@ -75,7 +75,8 @@ ngx_http_wassiit_edit_serves(ngx_http_wassiit_change_t *change)
     ngx_uint_t                    i;
     ngx_http_wassiit_key_info_t  *key;
 
-    if (ngx_http_wassiit_zone_get(change->zone, &change->id, &change->info)
+    if (ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
+                                         &change->info)
         != NGX_OK)
     {
         return 0;

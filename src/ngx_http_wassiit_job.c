@@ -5,6 +5,7 @@
 /* how often and how long one waits for the lock of the file, milliseconds */
 #define JOB_RETRY        2
 #define JOB_PATIENCE     30000
+#define JOB_STUCK        2000    /* no one else has made a change, either */
 
 
 static void ngx_http_wassiit_job_forget(void *data);
@@ -15,6 +16,7 @@ static void ngx_http_wassiit_job_run(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_thread(void *data, ngx_log_t *log);
 static void ngx_http_wassiit_job_done(ngx_event_t *ev);
 #endif
+static ngx_uint_t ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_main_conf_t *wmcf);
@@ -49,6 +51,8 @@ ngx_http_wassiit_job_create(ngx_http_wassiit_zone_t *zone,
 
     job->pool = pool;
     job->since = ngx_current_msec;
+    job->moved = ngx_current_msec;
+    job->told = ngx_http_wassiit_change_told(zone);
     job->change.zone = zone;
     job->change.scopes = &wmcf->scopes;
     job->wmcf = wmcf;
@@ -141,6 +145,9 @@ ngx_http_wassiit_job_start(void)
 
 #endif
 
+    /* what requests of this turn have read may go */
+    ngx_http_wassiit_zone_unpin(job->change.zone);
+
     job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
 
     ngx_http_wassiit_job_finish(job);
@@ -216,7 +223,7 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
     ngx_http_request_t  *r;
 
     if (job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
-        && ngx_current_msec - job->since < JOB_PATIENCE)
+        && ngx_http_wassiit_job_waits(job))
     {
         ngx_http_wassiit_job_waiting = 1;
         ngx_add_timer(&ngx_http_wassiit_job_timer, JOB_RETRY);
@@ -307,4 +314,23 @@ ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf)
     }
 
     ngx_http_wassiit_job_start();
+}
+
+
+/* As long as others' changes go on, but not for ever. */
+
+static ngx_uint_t
+ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job)
+{
+    uint64_t  told;
+
+    told = ngx_http_wassiit_change_told(job->change.zone);
+
+    if (told != job->told) {
+        job->told = told;
+        job->moved = ngx_current_msec;
+    }
+
+    return ngx_current_msec - job->moved < JOB_STUCK
+           && ngx_current_msec - job->since < JOB_PATIENCE;
 }

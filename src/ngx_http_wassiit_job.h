@@ -31,6 +31,8 @@ struct ngx_http_wassiit_job_s {
     ngx_http_request_t            *request;     /* NULL: it has gone */
     ngx_pool_cleanup_t            *cleanup;     /* of the request */
     ngx_msec_t                     since;
+    ngx_msec_t                     moved;   /* when another was last made */
+    uint64_t                       told;    /* see change_told(), by then */
     ngx_http_wassiit_main_conf_t  *wmcf;
 #if (NGX_THREADS)
     ngx_thread_task_t             *task;

@@ -1,7 +1,7 @@
 
 /*
- * Those who lay out a zone, load and change it: one at a time, by the lock of
- * the partners' file; and by the zone's mutex, as a reload may name another
+ * Writers, which lay out a zone, load and change it: one at a time, by the lock
+ * of the partners' file; and by the zone's mutex, as a reload may name another
  * file.
  */
 
@@ -9,8 +9,24 @@
 #include "ngx_http_wassiit_zone_sh.h"
 
 
-/* how long freed units rest, in milliseconds */
-#define ZONE_REST               2000
+/*
+ * How long a change, and a load, wait in all for readers that may still look at
+ * what was freed, if there is no other room; and for a writer that is stopped.
+ * No rule rests on these: what isn't ready by then is left as it is.
+ * Milliseconds.
+ */
+#define ZONE_CHANGE_PATIENCE    100
+#define ZONE_LOAD_PATIENCE      2000
+#define ZONE_MUTEX_PATIENCE     500
+#define ZONE_RELOAD_PATIENCE    2000
+
+/*
+ * Readers that are told one from another: workers, with those that drain.  One
+ * for so many bytes, within these bounds.
+ */
+#define ZONE_SLOT_BYTES         2048
+#define ZONE_SLOTS_LEAST        16
+#define ZONE_SLOTS_MOST         1024
 
 /*
  * How long a zone that takes the place of another one waits with changes: the
@@ -40,9 +56,8 @@
 
 static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
     ngx_slab_pool_t *shpool, ngx_log_t *log);
-static ngx_int_t ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone,
-    ngx_log_t *log);
-static void ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone,
+    ngx_uint_t patience);
 static void ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_sh_t *sh);
 static void ngx_http_wassiit_zone_recount(ngx_http_wassiit_index_t *index);
 static void ngx_http_wassiit_zone_unlock(ngx_http_wassiit_zone_t *zone);
@@ -111,8 +126,9 @@ static void ngx_http_wassiit_zone_insert(ngx_http_wassiit_index_t *index,
 static void ngx_http_wassiit_zone_delete(ngx_http_wassiit_index_t *index,
     uint32_t *entry);
 static void ngx_http_wassiit_zone_changed(ngx_http_wassiit_zone_sh_t *sh);
-static ngx_int_t ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh,
+static ngx_int_t ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_t *zone,
     uint32_t *unit);
+static void ngx_http_wassiit_zone_reclaim(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
 static void ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
@@ -125,9 +141,8 @@ static void ngx_http_wassiit_zone_order_remove(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
 static ngx_uint_t ngx_http_wassiit_zone_length(
     ngx_http_wassiit_zone_sh_t *sh);
-static size_t ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh,
+static size_t ngx_http_wassiit_zone_ready_units(ngx_http_wassiit_zone_t *zone,
     size_t want);
-static uint32_t ngx_http_wassiit_zone_ms(void);
 static ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
 
 
@@ -157,6 +172,8 @@ ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
+    zone->former = former;
+
     if (former) {
         zone->sh = former->sh;
 
@@ -173,12 +190,22 @@ ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_slots(size_t size)
+{
+    size /= ZONE_SLOT_BYTES;
+
+    return ngx_min(ngx_max(size, ZONE_SLOTS_LEAST), ZONE_SLOTS_MOST);
+}
+
+
 static ngx_int_t
 ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
     ngx_slab_pool_t *shpool, ngx_log_t *log)
 {
     size_t                       len, size;
     u_char                      *p;
+    uint32_t                     slots;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     len = sizeof(" in wassiit_zone \"\"") + zone->name.len;
@@ -205,6 +232,26 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
     p += ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64);
     size -= ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 64;
 
+    slots = ngx_http_wassiit_zone_slots(size);
+
+    sh->epoch = (ngx_wassiit_epoch_t *) ngx_align_ptr(p, 64);
+    p = (u_char *) sh->epoch + ngx_wassiit_epoch_size(slots);
+    size -= ngx_wassiit_epoch_size(slots) + 64;
+
+    /*
+     * A mutex of our own, as that of the slab pool isn't free until the master
+     * hears of its holder's death, and it hears nothing in a reload.
+     */
+
+    if (ngx_wassiit_epoch_init(sh->epoch, slots) != NGX_OK
+        || ngx_wassiit_robust_init(&sh->mutex) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "making the mutexes of wassiit_zone \"%V\" failed",
+                      &zone->name);
+        return NGX_ERROR;
+    }
+
     sh->units = ngx_min(size / ZONE_UNIT_COST, ENTRY_UNITS);
     sh->fresh = 1;
 
@@ -225,10 +272,6 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
 
     zone->sh = sh;
 
-    if (ngx_http_wassiit_zone_mutex(zone, log) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     shpool->data = sh;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
@@ -239,62 +282,41 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
 
 
 /*
- * The mutex of one who is killed is free at once.  That of the slab pool is
- * not: the master frees it, when it comes to hear of the death, and it would
- * wait for it in a reload, where it hears nothing.
+ * Waits for another writer: some milliseconds at most, as it may be stopped.
+ * Returns NGX_OK, or NGX_BUSY.
  */
 
 static ngx_int_t
-ngx_http_wassiit_zone_mutex(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone, ngx_uint_t patience)
 {
-    ngx_err_t            err;
-    pthread_mutexattr_t  attr;
+    switch (ngx_wassiit_robust_lock(&zone->sh->mutex,
+                                    ngx_wassiit_robust_now() + patience))
+    {
+    case NGX_OK:
+        break;
 
-    err = pthread_mutexattr_init(&attr);
+    case NGX_DONE:
+        ngx_http_wassiit_zone_mend(zone->sh);
+        ngx_wassiit_robust_consistent(&zone->sh->mutex);
+        break;
 
-    if (err == 0) {
-        err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-
-        if (err == 0) {
-            err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-        }
-
-        if (err == 0) {
-            err = pthread_mutex_init(&zone->sh->mutex, &attr);
-        }
-
-        (void) pthread_mutexattr_destroy(&attr);
-    }
-
-    if (err) {
-        ngx_log_error(NGX_LOG_EMERG, log, err,
-                      "making the mutex of wassiit_zone \"%V\" failed",
+    case NGX_BUSY:
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                      "another process changes wassiit_zone \"%V\", and does "
+                      "not go on: is one of nginx's processes stopped?",
                       &zone->name);
-        return NGX_ERROR;
+        return NGX_BUSY;
+
+    default:
+        /* can't be */
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                      "locking wassiit_zone \"%V\" failed", &zone->name);
+        return NGX_BUSY;
     }
+
+    zone->patience = 0;
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_wassiit_zone_lock(ngx_http_wassiit_zone_t *zone)
-{
-    ngx_err_t  err;
-
-    err = pthread_mutex_lock(&zone->sh->mutex);
-
-    if (err == EOWNERDEAD) {
-        ngx_http_wassiit_zone_mend(zone->sh);
-
-        err = pthread_mutex_consistent(&zone->sh->mutex);
-    }
-
-    if (err) {
-        /* can't be */
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, err,
-                      "locking wassiit_zone \"%V\" failed", &zone->name);
-    }
 }
 
 
@@ -336,7 +358,7 @@ ngx_http_wassiit_zone_recount(ngx_http_wassiit_index_t *index)
 static void
 ngx_http_wassiit_zone_unlock(ngx_http_wassiit_zone_t *zone)
 {
-    (void) pthread_mutex_unlock(&zone->sh->mutex);
+    ngx_wassiit_robust_unlock(&zone->sh->mutex);
 }
 
 
@@ -361,7 +383,9 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     keys = 0;
     new_keys = 0;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     ngx_http_wassiit_zone_mark(zone);
 
@@ -426,7 +450,9 @@ ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, size_t units,
     /* as ngx_slab_init() and ngx_http_wassiit_zone_layout() divide it */
 
     size = (units + 1) * ZONE_UNIT_COST
-           + ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 64;
+           + ngx_align(sizeof(ngx_http_wassiit_zone_sh_t), 64) + 128;
+    size += ngx_wassiit_epoch_size(ngx_http_wassiit_zone_slots(size
+                                                               + size / 16));
     size = (size / ngx_pagesize + 2)
            * (ngx_pagesize + sizeof(ngx_slab_page_t))
            + 2 * ngx_pagesize;
@@ -658,7 +684,20 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     sh = zone->sh;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (zone->former) {
+        /* of a process without workers: its own */
+        ngx_http_wassiit_zone_unpin(zone->former);
+        zone->former = NULL;
+    }
+
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "wassiit_zone \"%V\" keeps its former partners until "
+                      "the next reload", &zone->name);
+        return;
+    }
+
+    zone->patience = ZONE_LOAD_PATIENCE;
 
     /* workers that outlive us are not to take a part of it for the whole */
 
@@ -669,7 +708,6 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     /* nor is a change that was begun before to go on */
     sh->loads++;
 
-    sh->hurry = 0;
     sh->left = 0;
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
@@ -826,7 +864,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
 
     sh = zone->sh;
 
-    if (ngx_http_wassiit_zone_alloc(sh, &unit) != NGX_OK) {
+    if (ngx_http_wassiit_zone_alloc(zone, &unit) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -1183,7 +1221,7 @@ ngx_http_wassiit_zone_key_add(ngx_http_wassiit_zone_t *zone,
                 return NGX_DECLINED;
             }
 
-            if (ngx_http_wassiit_zone_alloc(sh, &more) != NGX_OK) {
+            if (ngx_http_wassiit_zone_alloc(zone, &more) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -1270,7 +1308,7 @@ ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone, ngx_uint_t n,
     units[0] = 0;
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_wassiit_zone_alloc(sh, &units[i]) != NGX_OK) {
+        if (ngx_http_wassiit_zone_alloc(zone, &units[i]) != NGX_OK) {
             while (i--) {
                 ngx_http_wassiit_zone_free(sh, units[i]);
             }
@@ -1315,7 +1353,7 @@ ngx_http_wassiit_zone_secrets(ngx_http_wassiit_zone_t *zone,
         return NGX_OK;
     }
 
-    if (ngx_http_wassiit_zone_alloc(zone->sh, secrets) != NGX_OK) {
+    if (ngx_http_wassiit_zone_alloc(zone, secrets) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -1579,30 +1617,19 @@ ngx_http_wassiit_zone_order_remove(ngx_http_wassiit_zone_sh_t *sh,
 /* A unit filled with zeros. */
 
 static ngx_int_t
-ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
+ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_t *zone, uint32_t *unit)
 {
-    uint32_t    rested;
-    ngx_msec_t  rest;
+    ngx_http_wassiit_zone_sh_t  *sh;
 
-    rested = 0;
+    sh = zone->sh;
 
-    while (sh->free) {
-        rested = ngx_http_wassiit_zone_ms() - sh->frees[sh->free].since;
-
-        if (rested >= ZONE_REST || sh->fresh < sh->units) {
-            break;
-        }
-
-        if (sh->hurry) {
-            return NGX_ERROR;
-        }
-
-        /* this is no worker: it may wait; a signal may wake it early */
-        rest = ZONE_REST - rested;
-        ngx_msleep(rest);
+    if (sh->free && sh->frees[sh->free].stamp > sh->passed
+        && sh->fresh == sh->units)
+    {
+        ngx_http_wassiit_zone_reclaim(zone);
     }
 
-    if (rested >= ZONE_REST) {
+    if (sh->free && sh->frees[sh->free].stamp <= sh->passed) {
         *unit = sh->free;
         sh->free = sh->frees[*unit].next;
         ngx_memzero(ngx_http_wassiit_zone_at(sh, *unit), NGX_WASSIIT_UNIT);
@@ -1622,11 +1649,33 @@ ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_sh_t *sh, uint32_t *unit)
 }
 
 
+/*
+ * Has all units that were freed be used again at which no reader can look any
+ * more; waits for readers that can, as long as there is patience left.
+ */
+
+static void
+ngx_http_wassiit_zone_reclaim(ngx_http_wassiit_zone_t *zone)
+{
+    uint64_t                     stamp, start, spent;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    start = ngx_http_wassiit_zone_clock();
+    stamp = ngx_wassiit_epoch_stamp(sh->epoch);
+
+    sh->passed = ngx_wassiit_epoch_wait(sh->epoch, stamp, zone->patience);
+
+    spent = (ngx_http_wassiit_zone_clock() - start) / 1000;
+    zone->patience -= ngx_min(zone->patience, spent);
+}
+
+
 static void
 ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
 {
     sh->frees[unit].next = 0;
-    sh->frees[unit].since = ngx_http_wassiit_zone_ms();
+    sh->frees[unit].stamp = ngx_wassiit_epoch_stamp(sh->epoch);
 
     if (sh->free) {
         sh->frees[sh->free_last].next = unit;
@@ -1651,13 +1700,6 @@ ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
     while (n--) {
         ngx_http_wassiit_zone_free(sh, units[n]);
     }
-}
-
-
-static uint32_t
-ngx_http_wassiit_zone_ms(void)
-{
-    return (uint32_t) (ngx_http_wassiit_zone_clock() / 1000);
 }
 
 
@@ -1689,8 +1731,14 @@ ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_slot_t   *slot, *ours;
     ngx_http_wassiit_entry_t  *p;
 
-    ngx_http_wassiit_zone_lock(former);
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(former, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        return;
+    }
+
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        ngx_http_wassiit_zone_unlock(former);
+        return;
+    }
 
     for (unit = former->sh->first[0]; unit; unit = p->next[0]) {
         p = ngx_http_wassiit_zone_at(former->sh, unit);
@@ -1743,7 +1791,9 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
 {
     ngx_int_t  rc;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_AGAIN;
+    }
 
     zone->loads = zone->sh->loads;
 
@@ -1776,7 +1826,9 @@ ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
     rc = NGX_ABORT;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return rc;
+    }
 
     if (ngx_http_wassiit_zone_current(zone) == NGX_OK) {
         entry = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len);
@@ -1800,7 +1852,7 @@ ngx_int_t
 ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
-    size_t                       want, beside, rested;
+    size_t                       want, beside, ready;
     uint32_t                     unit;
     ngx_int_t                    rc;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -1812,7 +1864,9 @@ ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     zone->empty = 0;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_AGAIN;
+    }
 
     unit = ngx_http_wassiit_zone_partner(zone, rec);
 
@@ -1820,18 +1874,23 @@ ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     want = ngx_http_wassiit_zone_new_units(zone, rec, unit, &beside);
 
     /* a window may take more by the time that it is made */
-    rested = ngx_http_wassiit_zone_rested(sh, beside
-                                              + NGX_WASSIIT_WINDOW_UNITS);
+    ready = ngx_http_wassiit_zone_ready_units(zone, beside
+                                                    + NGX_WASSIIT_WINDOW_UNITS);
 
-    zone->tight = (beside > rested);
-    zone->spare = zone->tight ? 0 : rested - beside;
+    if (ready < want) {
+        zone->patience = ZONE_CHANGE_PATIENCE;
+        ready = ngx_http_wassiit_zone_ready_units(zone, want);
+    }
+
+    zone->tight = (beside > ready);
+    zone->spare = zone->tight ? 0 : ready - beside;
 
     if (sh->keys.used + ngx_http_wassiit_zone_new_keys(zone, rec, unit)
         > ZONE_KEYS(sh->keys.size))
     {
         rc = NGX_DECLINED;
 
-    } else if (want <= rested) {
+    } else if (want <= ready) {
         rc = NGX_OK;
 
     } else {
@@ -1845,22 +1904,28 @@ ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
 }
 
 
-/* The units, want at most, that can be had without a wait. */
+/* The units, want at most, that can be had now, or soon enough. */
 
 static size_t
-ngx_http_wassiit_zone_rested(ngx_http_wassiit_zone_sh_t *sh, size_t want)
+ngx_http_wassiit_zone_ready_units(ngx_http_wassiit_zone_t *zone, size_t want)
 {
-    size_t    n;
-    uint32_t  unit, now;
+    size_t                       n;
+    uint32_t                     unit;
+    ngx_http_wassiit_zone_sh_t  *sh;
 
+    sh = zone->sh;
     n = sh->units - sh->fresh;
-    now = ngx_http_wassiit_zone_ms();
 
-    /* those that have rested the longest come first */
+    /* those that were freed first come first */
 
     for (unit = sh->free; unit && n < want; unit = sh->frees[unit].next) {
-        if (now - sh->frees[unit].since < ZONE_REST) {
-            break;
+
+        if (sh->frees[unit].stamp > sh->passed) {
+            ngx_http_wassiit_zone_reclaim(zone);
+
+            if (sh->frees[unit].stamp > sh->passed) {
+                break;
+            }
         }
 
         n++;
@@ -1882,7 +1947,9 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     sh = zone->sh;
     zone->empty = 0;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_DECLINED;
+    }
 
     if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
         /* a reload has named another file, and waits for no lock of ours */
@@ -1890,7 +1957,6 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
         return NGX_DECLINED;
     }
 
-    sh->hurry = 1;
     ngx_memzero(sh->finger, sizeof(sh->finger));
 
     unit = ngx_http_wassiit_zone_partner(zone, rec);
@@ -1922,8 +1988,6 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
         store(&p->edits, p->edits + 1);
     }
 
-    sh->hurry = 0;
-
     if (rc != NGX_OK) {
         ngx_http_wassiit_zone_no_room(zone, rec, log);
     }
@@ -1931,6 +1995,24 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_unlock(zone);
 
     return (rc == NGX_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_info_t *info)
+{
+    ngx_int_t  rc;
+
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info);
+
+    ngx_http_wassiit_zone_unlock(zone);
+
+    return rc;
 }
 
 
@@ -1964,7 +2046,9 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
 
     sh = zone->sh;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NULL;
+    }
 
     most = 0;
 
@@ -1979,7 +2063,10 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
         return NULL;
     }
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        ngx_free(spans);
+        return NULL;
+    }
 
     if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
         ngx_http_wassiit_zone_unlock(zone);
@@ -2016,7 +2103,9 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
     ngx_uint_t                 i;
     ngx_http_wassiit_entry_t  *p;
 
-    ngx_http_wassiit_zone_lock(zone);
+    if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_DECLINED;
+    }
 
     if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
         ngx_http_wassiit_zone_unlock(zone);

@@ -3,8 +3,10 @@
  * A zone: the shared memory in which all workers see the partners, their
  * keys, windows and counters.
  *
- * Those who look up, take and count neither lock nor allocate.  Only those
- * who change partners hold a mutex, which is free again if they are killed.
+ * Readers, which look up, take and count, neither lock nor allocate.  Writers,
+ * which change partners, hold a mutex, which is free again if they are killed.
+ * A process that may be stopped while it reads says so by epochs: what it reads
+ * isn't used again meanwhile.
  */
 
 
@@ -15,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_wassiit_epoch.h"
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_window.h"
 
@@ -22,7 +25,9 @@
 typedef struct ngx_http_wassiit_zone_sh_s  ngx_http_wassiit_zone_sh_t;
 
 
-typedef struct {
+typedef struct ngx_http_wassiit_zone_s  ngx_http_wassiit_zone_t;
+
+struct ngx_http_wassiit_zone_s {
     ngx_str_t                     name;
     ngx_str_t                     file;
     ngx_wassiit_rate_t            rate;     /* of partners without one */
@@ -33,6 +38,18 @@ typedef struct {
     ngx_http_wassiit_zone_sh_t   *sh;
     size_t                        spare;    /* units that no load needs */
     uint32_t                      loads;    /* as many as a change knows of */
+
+    /* of this process as a reader, see ngx_http_wassiit_zone_join() */
+    ngx_wassiit_epoch_slot_t     *slot;     /* NULL: none was left */
+    uint32_t                      turn;     /* changes whenever it unpins */
+    unsigned                      joined:1;
+    unsigned                      pinned:1;
+    void                        (*on_pin)(ngx_http_wassiit_zone_t *zone);
+    void                         *data;     /* the caller's, for on_pin() */
+
+    ngx_uint_t                    patience; /* ms to wait for readers, still */
+    ngx_http_wassiit_zone_t      *former;   /* in zone_load(), or NULL */
+
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */
     unsigned                      admin:1;  /* wassiit_admin may change it */
@@ -40,7 +57,7 @@ typedef struct {
     /* where it was first named in the configuration */
     u_char                       *conf_file;
     ngx_uint_t                    conf_line;
-} ngx_http_wassiit_zone_t;
+};
 
 
 /* the most bytes that the names of a partner and of its key take */
@@ -56,7 +73,8 @@ typedef struct {
     int64_t                       created;  /* of the key: Unix seconds, or
                                                INT64_MIN: it works at once */
     int64_t                       expires;  /* of the key: Unix seconds */
-    uint32_t                      unit;
+    uint32_t                      unit;     /* what lies there, in this turn */
+    uint32_t                      turn;
 
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
@@ -134,6 +152,22 @@ void ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
 
 /*
+ * Makes the calling thread a reader of the zone until its process ends.  Its
+ * first call of a function for readers in a turn of the event loop pins it, and
+ * calls on_pin(), if that isn't NULL.  From then on no memory that it reads is
+ * used again until ngx_http_wassiit_zone_unpin(), whoever changes partners.  A
+ * process that hasn't joined may read only if no other one writes.
+ */
+void ngx_http_wassiit_zone_join(ngx_http_wassiit_zone_t *zone,
+    void (*on_pin)(ngx_http_wassiit_zone_t *zone), void *data);
+
+/*
+ * The end of a turn, or the beginning of a change by the same thread: nothing
+ * that it has read counts any more.  Does nothing if nothing was read.
+ */
+void ngx_http_wassiit_zone_unpin(ngx_http_wassiit_zone_t *zone);
+
+/*
  * What is known of the partners' file, as it lies in the zone: others may
  * change it at any time, see ngx_http_wassiit_file_journal().
  */
@@ -165,8 +199,8 @@ ngx_int_t ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone,
 
 /*
  * Is there room for what the record makes of its partner?  Returns NGX_OK;
- * NGX_AGAIN: not before what was freed has rested, two seconds at most;
- * NGX_DECLINED: no.
+ * NGX_AGAIN: there is, but a reader that is stopped, or very slow, may still
+ * look at it, or another writer is stopped; NGX_DECLINED: no.
  */
 ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);
@@ -213,6 +247,14 @@ ngx_int_t ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
 
 /*
+ * A partner by its id for a thread that changes partners, which is no reader.
+ * Returns as ngx_http_wassiit_zone_get() does; NGX_ERROR: another one that
+ * changes partners has the mutex, and keeps it.
+ */
+ngx_int_t ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
+/*
  * Ask for the memory that a look-up of the digest reads: first for its place
  * in the index, and, some time later, for what it most likely leads to.
  */
@@ -246,15 +288,15 @@ ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
  * or NGX_DECLINED and fills usage; NGX_ERROR: the partner is gone.
  */
 ngx_int_t ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage);
+    ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage);
 
 /* Notes that the partner's key was used at now, Unix seconds. */
 void ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, time_t now);
+    ngx_http_wassiit_partner_t *partner, time_t now);
 
 /* Adds one to a counter of the partner, if it is still there. */
 void ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_uint_t counter);
+    ngx_http_wassiit_partner_t *partner, ngx_uint_t counter);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ZONE_H_INCLUDED_ */

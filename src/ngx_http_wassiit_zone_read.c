@@ -1,5 +1,8 @@
 
-/* Those who look up, take and count: they neither lock nor allocate. */
+/*
+ * Readers: they look up, take and count, and neither lock nor allocate.  What
+ * is called from outside pins first.
+ */
 
 
 #include "ngx_http_wassiit_zone_sh.h"
@@ -17,6 +20,35 @@ static ngx_int_t ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
     ngx_uint_t full);
 static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info);
+static ngx_http_wassiit_entry_t *ngx_http_wassiit_zone_follow(
+    ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_partner_t *partner);
+
+
+void
+ngx_http_wassiit_zone_join(ngx_http_wassiit_zone_t *zone,
+    void (*on_pin)(ngx_http_wassiit_zone_t *zone), void *data)
+{
+    zone->slot = ngx_wassiit_epoch_claim(zone->sh->epoch);
+    zone->joined = 1;
+    zone->on_pin = on_pin;
+    zone->data = data;
+}
+
+
+void
+ngx_http_wassiit_zone_unpin(ngx_http_wassiit_zone_t *zone)
+{
+    if (!zone->pinned) {
+        return;
+    }
+
+    zone->pinned = 0;
+    zone->turn++;
+
+    if (zone->joined) {
+        ngx_wassiit_epoch_unpin(zone->sh->epoch, zone->slot);
+    }
+}
 
 
 ngx_http_wassiit_slot_t *
@@ -112,6 +144,8 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
 
     sh = zone->sh;
 
+    ngx_http_wassiit_zone_pin(zone);
+
     left = load(&sh->left);
 
     if (left && ngx_http_wassiit_zone_clock() >= left) {
@@ -147,6 +181,7 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         __builtin_prefetch(ngx_http_wassiit_zone_at(sh, window));
 
         partner->unit = unit;
+        partner->turn = zone->turn;
         partner->slot = slot;
         partner->serial = p->serial;
         partner->created = slot->made ? INT64_MIN : slot->created;
@@ -197,6 +232,8 @@ ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
     sh = zone->sh;
 
+    ngx_http_wassiit_zone_pin(zone);
+
     for ( ;; ) {
         changes = load(&sh->changes);
 
@@ -230,7 +267,7 @@ ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
 ngx_int_t
 ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
+    ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
 {
     uint32_t                     window;
     uint64_t                     version;
@@ -239,7 +276,12 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
-    p = ngx_http_wassiit_zone_at(sh, partner->unit);
+
+    p = ngx_http_wassiit_zone_follow(zone, partner);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
 
     for ( ;; ) {
         version = load(&p->version);
@@ -267,17 +309,18 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
 
 void
 ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, time_t now)
+    ngx_http_wassiit_partner_t *partner, time_t now)
 {
-    ngx_http_wassiit_slot_t   *slot;
-    ngx_http_wassiit_entry_t  *p;
+    ngx_http_wassiit_slot_t  *slot;
 
-    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
+    if (!zone->pinned || partner->turn != zone->turn) {
+        /* the slot may be another key's by now */
+        return;
+    }
+
     slot = partner->slot;
 
-    if (slot->last_used < (uint32_t) now
-        && load(&p->serial) == partner->serial)
-    {
+    if (slot->last_used < (uint32_t) now) {
         store(&slot->last_used, now);
     }
 }
@@ -285,15 +328,58 @@ ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
 
 void
 ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
-    const ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
+    ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
 {
     ngx_http_wassiit_entry_t  *p;
 
-    p = ngx_http_wassiit_zone_at(zone->sh, partner->unit);
+    p = ngx_http_wassiit_zone_follow(zone, partner);
 
-    if (load(&p->serial) == partner->serial) {
+    if (p) {
         (void) __atomic_fetch_add(&p->counts[counter], 1, __ATOMIC_RELAXED);
     }
+}
+
+
+/* Returns the partner that was found, in any turn; NULL: it is gone. */
+
+static ngx_http_wassiit_entry_t *
+ngx_http_wassiit_zone_follow(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner)
+{
+    uint64_t                     changes;
+    ngx_str_t                    id;
+    ngx_http_wassiit_entry_t    *p;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_http_wassiit_zone_pin(zone);
+
+    /* who hasn't joined may have changed partners meanwhile */
+
+    if (zone->joined && partner->turn == zone->turn) {
+        p = ngx_http_wassiit_zone_at(sh, partner->unit);
+        return (load(&p->serial) == partner->serial) ? p : NULL;
+    }
+
+    id.len = partner->id_len;
+    id.data = partner->names;
+
+    do {
+        changes = load(&sh->changes);
+        p = ngx_http_wassiit_zone_read_id(sh, &id);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (p == NULL && load(&sh->changes) != changes);
+
+    if (p == NULL || load(&p->serial) != partner->serial) {
+        return NULL;
+    }
+
+    partner->unit = ((u_char *) p - sh->base) / NGX_WASSIIT_UNIT;
+    partner->turn = zone->turn;
+
+    return p;
 }
 
 
@@ -308,11 +394,18 @@ ngx_int_t
 ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_info_t *info)
 {
-    uint64_t                     changes;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
+    ngx_http_wassiit_zone_pin(zone);
 
-    sh = zone->sh;
+    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info)
+{
+    uint64_t                   changes;
+    ngx_http_wassiit_entry_t  *p;
 
     for ( ;; ) {
         changes = load(&sh->changes);
@@ -349,6 +442,8 @@ ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
+
+    ngx_http_wassiit_zone_pin(zone);
 
 again:
 

@@ -11,8 +11,6 @@
 
 #include "ngx_http_wassiit_zone.h"
 
-#include <pthread.h>
-
 
 /*
  * All memory is cut into units of one size, so that what one partner leaves
@@ -27,8 +25,8 @@
  * copies, of which partner->version names the valid one, so that a writer
  * who dies leaves a whole one behind.
  *
- * Freed units rest for a while, as they are: a reader may still hold on to
- * one.  So the list of them stands beside, not in them.
+ * A freed unit stays as it is until no reader can still hold on to it, which
+ * epochs tell.  So the list of those units lies beside, not in them.
  */
 
 /* keys of a unit that has a partner's further ones */
@@ -103,8 +101,8 @@ typedef struct {
 
 
 typedef struct {
-    uint32_t                      next;
-    uint32_t                      since;    /* milliseconds, may wrap */
+    uint64_t                      next:26;  /* unit, or 0 */
+    uint64_t                      stamp:38; /* of the epoch, when freed */
 } ngx_http_wassiit_free_t;
 
 
@@ -126,22 +124,24 @@ struct ngx_http_wassiit_zone_sh_s {
     uint64_t                      changes;
     uint64_t                      left;     /* from this time on, or 0 */
     u_char                       *base;
+    ngx_wassiit_epoch_t          *epoch;
     ngx_http_wassiit_index_t      keys;
     ngx_http_wassiit_index_t      ids;
 
     /* writers only */
-    pthread_mutex_t               mutex;
+    ngx_wassiit_robust_t          mutex;
     uint64_t                      serial;
     uint32_t                      load;     /* of loads, and tries to */
     uint32_t                      loads;    /* changes whenever one begins */
     uint32_t                      units;    /* all of them, with number 0 */
     uint32_t                      fresh;    /* the first never used */
-    uint32_t                      free;     /* the longest at rest, or 0 */
+    uint32_t                      free;     /* the first freed, or 0 */
     uint32_t                      free_last;
     ngx_http_wassiit_free_t      *frees;    /* of each unit */
     uint32_t                      first[ZONE_LEVELS];   /* by id, or 0 */
     uint32_t                      finger[ZONE_LEVELS];  /* see order_find() */
-    uint32_t                      hurry;    /* no waiting for what rests */
+    uint64_t                      passed;   /* units freed by this stamp may
+                                               be used again */
     uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
     ngx_http_wassiit_journals_t   journals;
@@ -267,6 +267,30 @@ ngx_http_wassiit_zone_clock(void)
 
 
 /*
+ * From here to the end of this turn of the event loop nothing that we reach is
+ * used again.
+ */
+
+static ngx_inline void
+ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
+{
+    if (zone->pinned) {
+        return;
+    }
+
+    zone->pinned = 1;
+
+    if (zone->joined) {
+        ngx_wassiit_epoch_pin(zone->sh->epoch, zone->slot);
+    }
+
+    if (zone->on_pin) {
+        zone->on_pin(zone);
+    }
+}
+
+
+/*
  * Returns the slot of the key with this digest, its entry in the index and
  * the unit of its partner; NULL if there is none.  A reader looks again if
  * sh->changes has moved, and takes no unit that isn't below sh->units.
@@ -274,6 +298,13 @@ ngx_http_wassiit_zone_clock(void)
 ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
     ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint32_t **entry,
     uint32_t *unit);
+
+/*
+ * As ngx_http_wassiit_zone_get(), for a reader that is pinned or a writer that
+ * has the mutex.
+ */
+ngx_int_t ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ZONE_SH_H_INCLUDED_ */

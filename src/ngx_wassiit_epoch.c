@@ -1,4 +1,5 @@
 
+#include "ngx_wassiit_atomic.h"
 #include "ngx_wassiit_epoch.h"
 
 
@@ -7,44 +8,27 @@
 #define EPOCH_PAUSE_MOST    2000
 
 
+static ngx_uint_t ngx_wassiit_epoch_own(ngx_wassiit_epoch_slot_t *slot);
 static ngx_uint_t ngx_wassiit_epoch_dead(ngx_wassiit_epoch_slot_t *slot);
-static uint64_t ngx_wassiit_epoch_clock(void);
 
 
-#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
-
-
-ngx_err_t
+ngx_int_t
 ngx_wassiit_epoch_init(ngx_wassiit_epoch_t *e, uint32_t nslots)
 {
-    uint32_t             i;
-    ngx_err_t            err;
-    pthread_mutexattr_t  attr;
+    uint32_t  i;
 
     ngx_memzero(e, ngx_wassiit_epoch_size(nslots));
 
     e->epoch = 1;
     e->nslots = nslots;
 
-    err = pthread_mutexattr_init(&attr);
-    if (err) {
-        return err;
+    for (i = 0; i < nslots; i++) {
+        if (ngx_wassiit_robust_init(&e->slots[i].owner) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
-    err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-
-    if (err == 0) {
-        err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    }
-
-    for (i = 0; i < nslots && err == 0; i++) {
-        err = pthread_mutex_init(&e->slots[i].mutex, &attr);
-    }
-
-    (void) pthread_mutexattr_destroy(&attr);
-
-    return err;
+    return NGX_OK;
 }
 
 
@@ -52,7 +36,6 @@ ngx_wassiit_epoch_slot_t *
 ngx_wassiit_epoch_claim(ngx_wassiit_epoch_t *e)
 {
     uint32_t                   i, claimed;
-    ngx_err_t                  err;
     ngx_wassiit_epoch_slot_t  *slot;
 
     for (i = 0; i < e->nslots; i++) {
@@ -60,7 +43,7 @@ ngx_wassiit_epoch_claim(ngx_wassiit_epoch_t *e)
 
         /* before the slot may be pinned, a writer must look as far as here */
 
-        claimed = load(&e->claimed);
+        claimed = ngx_wassiit_load_acquire(&e->claimed);
 
         while (claimed <= i
                && !__atomic_compare_exchange_n(&e->claimed, &claimed, i + 1, 0,
@@ -70,14 +53,7 @@ ngx_wassiit_epoch_claim(ngx_wassiit_epoch_t *e)
             /* void */
         }
 
-        err = pthread_mutex_trylock(&slot->mutex);
-
-        if (err == EOWNERDEAD) {
-            err = pthread_mutex_consistent(&slot->mutex);
-        }
-
-        if (err == 0) {
-            store(&slot->since, 0);
+        if (ngx_wassiit_epoch_own(slot)) {
             return slot;
         }
     }
@@ -89,6 +65,8 @@ ngx_wassiit_epoch_claim(ngx_wassiit_epoch_t *e)
 void
 ngx_wassiit_epoch_pin(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *slot)
 {
+    uint64_t  epoch;
+
     if (slot == NULL) {
         (void) __atomic_add_fetch(&e->others, 1, __ATOMIC_SEQ_CST);
         return;
@@ -100,8 +78,8 @@ ngx_wassiit_epoch_pin(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *slot)
      * that is older by now only has writers wait for longer.
      */
 
-    (void) __atomic_exchange_n(&slot->since, load(&e->epoch),
-                               __ATOMIC_SEQ_CST);
+    epoch = ngx_wassiit_load_acquire(&e->epoch);
+    (void) __atomic_exchange_n(&slot->since, epoch, __ATOMIC_SEQ_CST);
 }
 
 
@@ -113,7 +91,7 @@ ngx_wassiit_epoch_unpin(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *slot)
         return;
     }
 
-    store(&slot->since, 0);
+    ngx_wassiit_store_release(&slot->since, 0);
 }
 
 
@@ -126,7 +104,7 @@ ngx_wassiit_epoch_stamp(ngx_wassiit_epoch_t *e)
 
 
 uint64_t
-ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *own)
+ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e)
 {
     uint32_t                   i, claimed;
     uint64_t                   since, passed;
@@ -135,23 +113,21 @@ ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *own)
     /* all that was stamped until now was unreachable before this store */
 
     passed = e->epoch + 1;
-    store(&e->epoch, passed);
+    ngx_wassiit_store_release(&e->epoch, passed);
 
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    ngx_wassiit_fence();
 
-    if (load(&e->others)) {
+    if (ngx_wassiit_load_acquire(&e->others)) {
         return 0;
     }
 
-    claimed = load(&e->claimed);
+    claimed = ngx_wassiit_load_acquire(&e->claimed);
 
     for (i = 0; i < claimed; i++) {
         slot = &e->slots[i];
-        since = load(&slot->since);
+        since = ngx_wassiit_load_acquire(&slot->since);
 
-        if (since == 0 || since >= passed || slot == own
-            || ngx_wassiit_epoch_dead(slot))
-        {
+        if (since == 0 || since >= passed || ngx_wassiit_epoch_dead(slot)) {
             continue;
         }
 
@@ -162,45 +138,58 @@ ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *own)
 }
 
 
+/* Takes the slot if nobody who lives has it, and unpins it. */
+
+static ngx_uint_t
+ngx_wassiit_epoch_own(ngx_wassiit_epoch_slot_t *slot)
+{
+    switch (ngx_wassiit_robust_trylock(&slot->owner)) {
+
+    case NGX_OK:
+        ngx_wassiit_store_release(&slot->since, 0);
+        return 1;
+
+    case NGX_DONE:
+        /* who dies before the last of these leaves it to the next one */
+        ngx_wassiit_store_release(&slot->since, 0);
+        ngx_wassiit_robust_consistent(&slot->owner);
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
 /* Unpins the slot of a reader that has died.  Returns whether it has. */
 
 static ngx_uint_t
 ngx_wassiit_epoch_dead(ngx_wassiit_epoch_slot_t *slot)
 {
-    ngx_err_t  err;
-
-    err = pthread_mutex_trylock(&slot->mutex);
-
-    if (err == EOWNERDEAD) {
-        err = pthread_mutex_consistent(&slot->mutex);
-    }
-
-    if (err) {
+    if (!ngx_wassiit_epoch_own(slot)) {
         return 0;
     }
 
-    store(&slot->since, 0);
-    (void) pthread_mutex_unlock(&slot->mutex);
+    ngx_wassiit_robust_unlock(&slot->owner);
 
     return 1;
 }
 
 
 uint64_t
-ngx_wassiit_epoch_wait(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *own,
-    uint64_t stamp, ngx_uint_t ms)
+ngx_wassiit_epoch_wait(ngx_wassiit_epoch_t *e, uint64_t stamp, ngx_uint_t ms)
 {
     uint64_t         passed, end;
     ngx_uint_t       pause;
     struct timespec  ts;
 
-    end = ngx_wassiit_epoch_clock() + (uint64_t) ms * 1000;
+    end = ngx_wassiit_robust_now() + ms;
     pause = EPOCH_PAUSE;
 
     for ( ;; ) {
-        passed = ngx_wassiit_epoch_passed(e, own);
+        passed = ngx_wassiit_epoch_passed(e);
 
-        if (passed >= stamp || ngx_wassiit_epoch_clock() >= end) {
+        if (passed >= stamp || ngx_wassiit_robust_now() >= end) {
             return passed;
         }
 
@@ -212,17 +201,4 @@ ngx_wassiit_epoch_wait(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *own,
 
         pause = ngx_min(pause * 2, EPOCH_PAUSE_MOST);
     }
-}
-
-
-/* microseconds; doesn't follow the wall clock */
-
-static uint64_t
-ngx_wassiit_epoch_clock(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }

@@ -20,14 +20,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include <pthread.h>
+#include "ngx_wassiit_robust.h"
 
 
 /* one a reader; nobody else's words are in its line of memory */
 
 typedef struct {
     uint64_t                      since;    /* pinned in this epoch; 0: not */
-    pthread_mutex_t               mutex;    /* its owner's for life */
+    ngx_wassiit_robust_t          owner;    /* locked by it, for life */
 } __attribute__((aligned(64))) ngx_wassiit_epoch_slot_t;
 
 
@@ -48,9 +48,9 @@ typedef struct {
 
 /*
  * Makes an epoch, with nslots slots, of ngx_wassiit_epoch_size(nslots) bytes.
- * Returns 0, or the errno of what failed.
+ * Returns NGX_OK; NGX_ERROR, and errno tells why.
  */
-ngx_err_t ngx_wassiit_epoch_init(ngx_wassiit_epoch_t *e, uint32_t nslots);
+ngx_int_t ngx_wassiit_epoch_init(ngx_wassiit_epoch_t *e, uint32_t nslots);
 
 /*
  * Gives the calling thread a slot until it ends.  Returns NULL if others, who
@@ -80,18 +80,16 @@ uint64_t ngx_wassiit_epoch_stamp(ngx_wassiit_epoch_t *e);
 
 /*
  * Returns the highest stamp for which all that bears it, or a lower one, may be
- * used again.  own is the slot of the caller, which holds on to nothing though
- * it may be pinned; NULL: it has none, or its slot belongs to another thread.
- * Readers that have died are unpinned.
+ * used again.  A writer that is a reader, too, unpins first.  Readers that have
+ * died are unpinned.
  */
-uint64_t ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e,
-    ngx_wassiit_epoch_slot_t *own);
+uint64_t ngx_wassiit_epoch_passed(ngx_wassiit_epoch_t *e);
 
 /*
  * The same, but waits until it is stamp, or above: ms milliseconds at most.
  */
-uint64_t ngx_wassiit_epoch_wait(ngx_wassiit_epoch_t *e,
-    ngx_wassiit_epoch_slot_t *own, uint64_t stamp, ngx_uint_t ms);
+uint64_t ngx_wassiit_epoch_wait(ngx_wassiit_epoch_t *e, uint64_t stamp,
+    ngx_uint_t ms);
 
 
 #endif /* _NGX_WASSIIT_EPOCH_H_INCLUDED_ */

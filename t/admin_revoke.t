@@ -96,7 +96,6 @@ subtest "$TIMES keys" => sub {
 
 
 subtest 'what else is taken, and given back' => sub {
-    # what a change frees rests for two seconds, a window too
     my $server = start_with(zone => '64m');
     my @clients = one_each($server, 1);
     my @admins = one_each($server, 2);

@@ -500,24 +500,6 @@ deaths_close(void *p)
 #endif
 
 
-int
-pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
-{
-    int  robust;
-    int  (*real)(pthread_mutex_t *, const pthread_mutexattr_t *);
-
-    real = dlsym(RTLD_NEXT, "pthread_mutex_init");
-
-    if (attr && pthread_mutexattr_getrobust(attr, &robust) == 0
-        && robust == PTHREAD_MUTEX_ROBUST && deaths_nmutexes < DEATHS_MAPS)
-    {
-        deaths_mutexes[deaths_nmutexes++] = mutex;
-    }
-
-    return real(mutex, attr);
-}
-
-
 static int
 deaths_ours_mutex(pthread_mutex_t *mutex)
 {
@@ -533,25 +515,29 @@ deaths_ours_mutex(pthread_mutex_t *mutex)
 }
 
 
+/* No mutex but that of a zone is waited for so long and no longer. */
+
 int
-pthread_mutex_lock(pthread_mutex_t *mutex)
+pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+    const struct timespec *end)
 {
     int  rc;
 
-    static int  (*real)(pthread_mutex_t *);
+    static int  (*real)(pthread_mutex_t *, clockid_t,
+                        const struct timespec *);
 
     if (real == NULL) {
-        real = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+        real = dlsym(RTLD_NEXT, "pthread_mutex_clocklock");
     }
 
-    if (!deaths_ours_mutex(mutex)) {
-        return real(mutex);
+    if (!deaths_ours_mutex(mutex) && deaths_nmutexes < DEATHS_MAPS) {
+        deaths_mutexes[deaths_nmutexes++] = mutex;
     }
 
     deaths_close(mutex);
     deaths_step(CALLS, BEFORE_LOCK);
 
-    rc = real(mutex);
+    rc = real(mutex, clock, end);
 
     deaths_step(CALLS, AFTER_LOCK);
 

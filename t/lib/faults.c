@@ -434,22 +434,30 @@ renameat(int fd, const char *from, int fd2, const char *to)
 }
 
 
+/* No mutex but that of a zone is waited for so long and no longer. */
+
 int
-pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
+pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+    const struct timespec *end)
 {
-    int  robust;
-    int  (*real)(pthread_mutex_t *, const pthread_mutexattr_t *);
+    size_t  i;
 
-    real = dlsym(RTLD_NEXT, "pthread_mutex_init");
+    static int  (*real)(pthread_mutex_t *, clockid_t,
+                        const struct timespec *);
 
-    if (attr && pthread_mutexattr_getrobust(attr, &robust) == 0
-        && robust == PTHREAD_MUTEX_ROBUST
-        && faults_nmutexes < FAULTS_MUTEXES)
-    {
+    if (real == NULL) {
+        real = dlsym(RTLD_NEXT, "pthread_mutex_clocklock");
+    }
+
+    for (i = 0; i < faults_nmutexes && faults_mutexes[i] != mutex; i++) {
+        /* void */
+    }
+
+    if (i == faults_nmutexes && i < FAULTS_MUTEXES) {
         faults_mutexes[faults_nmutexes++] = mutex;
     }
 
-    return real(mutex, attr);
+    return real(mutex, clock, end);
 }
 
 

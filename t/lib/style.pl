@@ -124,7 +124,7 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     window          rate
     # state: partners, on disk and in shared memory
     arena
-    change          compact edit recover zone time
+    change          atomic compact edit recover zone time
     compact         file
     edit            change
     file            journal path record
@@ -134,7 +134,7 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     recover         compact zone
     secret          file hmac
     store           compact file
-    zone            store window zone_sh
+    zone            epoch store window zone_sh
     zone_read       zone_sh
     zone_sh         zone
     # http: one concern a file

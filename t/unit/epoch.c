@@ -58,7 +58,6 @@ static void unit_epoch_reader(void);
 static void test_order(void);
 static void test_death(void);
 static void test_stop(void);
-static void test_own(void);
 static void test_crowd(void);
 static void test_reuse(ngx_uint_t crowd);
 
@@ -78,7 +77,6 @@ main(void)
     test_order();
     test_death();
     test_stop();
-    test_own();
     test_crowd();
     test_reuse(0);
     test_reuse(1);
@@ -184,26 +182,26 @@ test_order(void)
     unit_ok(slot == &e->slots[0], "the first slot is free");
 
     stamp = ngx_wassiit_epoch_stamp(e);
-    unit_ok(ngx_wassiit_epoch_passed(e, NULL) >= stamp,
+    unit_ok(ngx_wassiit_epoch_passed(e) >= stamp,
             "without a pinned reader all has passed");
 
     before = ngx_wassiit_epoch_stamp(e);
-    (void) ngx_wassiit_epoch_passed(e, NULL);
+    (void) ngx_wassiit_epoch_passed(e);
 
     ngx_wassiit_epoch_pin(e, slot);
 
     stamp = ngx_wassiit_epoch_stamp(e);
     unit_ok(stamp > before, "a later stamp is a higher one");
 
-    unit_ok(ngx_wassiit_epoch_passed(e, NULL) < stamp,
+    unit_ok(ngx_wassiit_epoch_passed(e) < stamp,
             "what was stamped after the pin has not passed");
-    unit_ok(ngx_wassiit_epoch_passed(e, NULL) >= before,
+    unit_ok(ngx_wassiit_epoch_passed(e) >= before,
             "what was stamped before it has");
 
     ngx_wassiit_epoch_unpin(e, slot);
     ngx_wassiit_epoch_pin(e, slot);
 
-    unit_ok(ngx_wassiit_epoch_passed(e, NULL) >= stamp,
+    unit_ok(ngx_wassiit_epoch_passed(e) >= stamp,
             "a reader that has pinned anew is not waited for");
 
     other = ngx_wassiit_epoch_claim(e);
@@ -213,7 +211,7 @@ test_order(void)
     ngx_wassiit_epoch_unpin(e, slot);
     stamp = ngx_wassiit_epoch_stamp(e);
 
-    unit_ok(ngx_wassiit_epoch_wait(e, NULL, stamp, SHORT) < stamp,
+    unit_ok(ngx_wassiit_epoch_wait(e, stamp, SHORT) < stamp,
             "one pinned reader of two is enough to wait for");
 
     ngx_wassiit_epoch_unpin(e, other);
@@ -237,13 +235,13 @@ test_death(void)
         stamp = ngx_wassiit_epoch_stamp(&shared->epoch);
 
         if (!ends) {
-            unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, NULL) < stamp,
+            unit_ok(ngx_wassiit_epoch_passed(&shared->epoch) < stamp,
                     "a pinned reader is waited for");
         }
 
         unit_epoch_end(pid, ends ? SIGCONT : SIGKILL);
 
-        unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, NULL) >= stamp,
+        unit_ok(ngx_wassiit_epoch_passed(&shared->epoch) >= stamp,
                 "one that %s is not", ends ? "has ended" : "was killed");
 
         pid = unit_epoch_fork(unit_epoch_claims);
@@ -271,33 +269,13 @@ test_stop(void)
 
     stamp = ngx_wassiit_epoch_stamp(&shared->epoch);
 
-    unit_ok(ngx_wassiit_epoch_wait(&shared->epoch, NULL, stamp, SHORT) < stamp,
+    unit_ok(ngx_wassiit_epoch_wait(&shared->epoch, stamp, SHORT) < stamp,
             "a stopped reader is pinned, however long it is waited for");
 
     unit_epoch_end(pid, SIGKILL);
 
-    unit_ok(ngx_wassiit_epoch_wait(&shared->epoch, NULL, stamp, LONG) >= stamp,
+    unit_ok(ngx_wassiit_epoch_wait(&shared->epoch, stamp, LONG) >= stamp,
             "until it dies");
-}
-
-
-static void
-test_own(void)
-{
-    uint64_t                   stamp;
-    ngx_wassiit_epoch_slot_t  *slot;
-
-    unit_epoch_new(SLOTS);
-
-    slot = ngx_wassiit_epoch_claim(&shared->epoch);
-    ngx_wassiit_epoch_pin(&shared->epoch, slot);
-
-    stamp = ngx_wassiit_epoch_stamp(&shared->epoch);
-
-    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, slot) >= stamp,
-            "a writer doesn't wait for itself");
-    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, NULL) < stamp,
-            "unless its slot is another thread's");
 }
 
 
@@ -325,12 +303,12 @@ test_crowd(void)
     ngx_wassiit_epoch_pin(&shared->epoch, NULL);
     stamp = ngx_wassiit_epoch_stamp(&shared->epoch);
 
-    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, NULL) < stamp,
+    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch) < stamp,
             "and is waited for, too");
 
     ngx_wassiit_epoch_unpin(&shared->epoch, NULL);
 
-    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch, NULL) >= stamp,
+    unit_ok(ngx_wassiit_epoch_passed(&shared->epoch) >= stamp,
             "until it unpins");
 
     for (i = 0; i < SLOTS + 2; i++) {
@@ -444,7 +422,7 @@ test_reuse(ngx_uint_t crowd)
         }
 
         if (stamps[head] > passed) {
-            passed = ngx_wassiit_epoch_passed(&shared->epoch, NULL);
+            passed = ngx_wassiit_epoch_passed(&shared->epoch);
 
             if (stamps[head] > passed) {
                 /* not yet: what a stopped reader may see stays as it is */

@@ -1,0 +1,836 @@
+
+/*
+ * A zone whose readers and writers stop or die at any instruction: what they
+ * left is whole for everyone else, no memory is used again that a stopped
+ * reader may still write to, and whoever asks is answered.
+ *
+ * A child is followed by ptrace(): it goes so many instructions, and no further
+ * until it is let go.  Where it stops is counted from the beginning of what it
+ * does, so that the stops lie all over it.
+ */
+
+
+#include "unit.h"
+#include "objects.h"
+
+#include "ngx_http_wassiit_zone_sh.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+
+#define MEMORY          ((size_t) 96 * 1024)
+#define PARTNERS        8
+#define OTHERS          100         /* as many as may find room, and more */
+#define STOPS           50
+#define STEPS_MOST      2000000
+
+
+typedef struct {
+    uint64_t                      later;    /* the clock's, in microseconds */
+    uint64_t                      used;     /* of memory[] */
+    uint32_t                      done;
+    ngx_int_t                     rc[4];
+} unit_shared_t;
+
+
+typedef struct {
+    ngx_http_wassiit_record_t     rec;
+    ngx_http_wassiit_key_t        key;
+    char                          id[16];
+} unit_partner_t;
+
+
+ngx_uint_t                       ngx_pagesize = 4096;
+ngx_uint_t                       ngx_pagesize_shift = 12;
+
+static unit_shared_t            *shared;
+static u_char                   *memory;
+static ngx_slab_pool_t           pool;
+static ngx_shm_zone_t            shm_zone;
+static ngx_http_wassiit_store_t  store_of;
+static ngx_http_wassiit_zone_t   zone;
+static unit_partner_t            partners[PARTNERS + OTHERS];
+static u_char                    names[NGX_HTTP_WASSIIT_NAMES_LEN];
+
+
+static void unit_zone_make(unit_partner_t *p, const char *id, uint32_t limit);
+static ngx_int_t unit_zone_new(void);
+static ngx_int_t unit_zone_reload(void);
+static ngx_int_t unit_zone_apply(unit_partner_t *p);
+static ngx_int_t unit_zone_find(unit_partner_t *p,
+    ngx_http_wassiit_partner_t *found);
+static uint64_t unit_zone_sum(ngx_uint_t from);
+static ngx_uint_t unit_zone_step(void (*run)(void), ngx_uint_t steps,
+    pid_t *pid);
+static ngx_uint_t unit_zone_go_on(pid_t pid);
+static void unit_zone_kill(pid_t pid);
+static void unit_zone_request(void);
+static void unit_zone_take(void);
+static void unit_zone_lower(void);
+static void unit_zone_delete(void);
+static ngx_uint_t unit_zone_changes(ngx_uint_t *held);
+static void test_find(void);
+static void test_room(void);
+static void test_turn(void);
+static void test_reader(void);
+static void test_writer(void (*run)(void), const char *what);
+static void test_close(void);
+
+
+/* What zone.c takes from nginx's objects, and the clock. */
+
+void *
+ngx_slab_alloc(ngx_slab_pool_t *slab, size_t size)
+{
+    void  *p;
+
+    size = ngx_align(size, 64);
+
+    if (shared->used + size > MEMORY) {
+        return NULL;
+    }
+
+    p = memory + shared->used;
+    shared->used += size;
+
+    return p;
+}
+
+
+/* FNV-1a, and what spreads its bits */
+
+uint32_t
+ngx_murmur_hash2(u_char *p, size_t len)
+{
+    uint32_t  h;
+
+    h = 2166136261;
+
+    while (len--) {
+        h = (h ^ *p++) * 16777619;
+    }
+
+    return (h ^ h >> 15) * 0x5bd1e995;
+}
+
+
+int
+clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    int       rc;
+    uint64_t  us;
+
+    rc = (int) syscall(SYS_clock_gettime, clock, ts);
+
+    us = (uint64_t) ts->tv_sec * 1000000 + ts->tv_nsec / 1000
+         + (shared ? shared->later : 0);
+
+    ts->tv_sec = us / 1000000;
+    ts->tv_nsec = us % 1000000 * 1000;
+
+    return rc;
+}
+
+
+int
+main(void)
+{
+    unit_start();
+
+    shared = mmap(NULL, sizeof(unit_shared_t), PROT_READ|PROT_WRITE,
+                  MAP_ANON|MAP_SHARED, -1, 0);
+    memory = mmap(NULL, MEMORY, PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1,
+                  0);
+
+    if (shared == MAP_FAILED || memory == MAP_FAILED) {
+        perror("mmap()");
+        return 2;
+    }
+
+    test_find();
+    test_room();
+    test_turn();
+
+    test_reader();
+    test_writer(unit_zone_lower, "a rate is changed");
+    test_writer(unit_zone_delete, "a partner is deleted");
+    test_close();
+
+    return unit_done();
+}
+
+
+static void
+unit_zone_make(unit_partner_t *p, const char *id, uint32_t limit)
+{
+    ngx_memzero(p, sizeof(unit_partner_t));
+
+    ngx_memcpy(p->id, id, ngx_min(strlen(id), sizeof(p->id) - 1));
+
+    ngx_wassiit_key_digest((u_char *) p->id, strlen(p->id), p->key.digest);
+    p->key.expires = INT64_MAX;
+    ngx_str_set(&p->key.id, "k1");
+
+    p->rec.id.data = (u_char *) p->id;
+    p->rec.id.len = strlen(p->id);
+    ngx_str_set(&p->rec.name, "A partner");
+    p->rec.keys = &p->key;
+    p->rec.nkeys = 1;
+    p->rec.enabled = 1;
+    p->rec.scopes = 63;
+    p->rec.rate.limit = limit;
+    p->rec.rate.seconds = 1;
+}
+
+
+/* a zone with the first PARTNERS partners; the test's process is a writer */
+
+static ngx_int_t
+unit_zone_new(void)
+{
+    ngx_uint_t  i;
+    char        id[16];
+
+    ngx_memzero(memory, MEMORY);
+    ngx_memzero(shared, sizeof(unit_shared_t));
+    ngx_memzero(&zone, sizeof(ngx_http_wassiit_zone_t));
+    ngx_memzero(&store_of, sizeof(ngx_http_wassiit_store_t));
+    unit_log_forget();
+
+    ngx_str_set(&zone.name, "z");
+    ngx_str_set(&zone.file, "f");
+    zone.rate.limit = 50;
+    zone.rate.seconds = 1;
+    zone.store = &store_of;
+
+    shm_zone.data = &zone;
+    shm_zone.shm.addr = (u_char *) &pool;
+    shm_zone.shm.log = &unit_log;
+    pool.pfree = MEMORY / ngx_pagesize - 2;
+    pool.data = NULL;
+
+    for (i = 0; i < PARTNERS + OTHERS; i++) {
+        (void) snprintf(id, sizeof(id), i < PARTNERS ? "p%d" : "o%d", (int) i);
+        unit_zone_make(&partners[i], id, 50);
+    }
+
+    for (i = 0; i < PARTNERS - 1; i++) {
+        partners[i].rec.next = &partners[i + 1].rec;
+    }
+
+    store_of.records = &partners[0].rec;
+    store_of.partners = PARTNERS;
+
+    if (ngx_http_wassiit_zone_init(&shm_zone, NULL) != NGX_OK) {
+        unit_note("%s", unit_logged);
+        return NGX_ERROR;
+    }
+
+    ngx_http_wassiit_zone_load(&zone, &unit_log);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+unit_zone_reload(void)
+{
+    zone.store = &store_of;
+
+    if (ngx_http_wassiit_zone_init(&shm_zone, &zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    zone.former = NULL;
+    ngx_http_wassiit_zone_load(&zone, &unit_log);
+
+    return NGX_OK;
+}
+
+
+/* As a change does it: is there room, and then it is made. */
+
+static ngx_int_t
+unit_zone_apply(unit_partner_t *p)
+{
+    ngx_int_t                   rc;
+    ngx_http_wassiit_journal_t  journal;
+
+    rc = ngx_http_wassiit_zone_known(&zone, &journal);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_wassiit_zone_room(&zone, &p->rec);
+
+    return (rc == NGX_OK) ? ngx_http_wassiit_zone_apply(&zone, &p->rec,
+                                                        &unit_log)
+                          : rc;
+}
+
+
+static ngx_int_t
+unit_zone_find(unit_partner_t *p, ngx_http_wassiit_partner_t *found)
+{
+    found->names = names;
+
+    return ngx_http_wassiit_zone_find(&zone, p->key.digest, found, NULL);
+}
+
+
+/* all that is to be seen of the partners from this one on */
+
+static uint64_t
+unit_zone_sum(ngx_uint_t from)
+{
+    uint64_t                     sum;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_info_t      info;
+    ngx_http_wassiit_partner_t   found;
+
+    sum = 0;
+
+    for (i = from; i < PARTNERS + OTHERS; i++) {
+        ngx_memzero(&info, sizeof(info));
+        ngx_memzero(&found, sizeof(found));
+
+        rc = ngx_http_wassiit_zone_get_locked(&zone, &partners[i].rec.id,
+                                              &info);
+        info.usage.reset = 0;
+        sum = sum * 31 + rc;
+
+        if (rc == NGX_OK) {
+            sum = sum * 31 + ngx_murmur_hash2((u_char *) &info, sizeof(info));
+        }
+
+        rc = unit_zone_find(&partners[i], &found);
+        found.names = NULL;
+        found.turn = 0;
+        sum = sum * 31 + rc;
+
+        if (rc == NGX_OK) {
+            sum = sum * 31 + ngx_murmur_hash2((u_char *) &found,
+                                              sizeof(found));
+        }
+
+        ngx_http_wassiit_zone_unpin(&zone);
+    }
+
+    return sum;
+}
+
+
+/*
+ * Has a child run so many instructions: it stands there, traced.  Returns how
+ * many it went, less if it came to its end before.
+ */
+
+static ngx_uint_t
+unit_zone_step(void (*run)(void), ngx_uint_t steps, pid_t *pid)
+{
+    int         status;
+    ngx_uint_t  n;
+
+    fflush(stdout);
+    shared->done = 0;
+
+    *pid = fork();
+
+    if (*pid == -1) {
+        perror("fork()");
+        exit(2);
+    }
+
+    if (*pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void) ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        ngx_http_wassiit_zone_join(&zone, NULL, NULL);
+        raise(SIGSTOP);
+        run();
+        __atomic_store_n(&shared->done, 1, __ATOMIC_RELEASE);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+
+    (void) waitpid(*pid, &status, 0);
+
+    for (n = 0; n < steps; n++) {
+
+        if (__atomic_load_n(&shared->done, __ATOMIC_ACQUIRE)
+            || ptrace(PTRACE_SINGLESTEP, *pid, NULL, NULL) == -1)
+        {
+            break;
+        }
+
+        if (waitpid(*pid, &status, 0) != *pid || !WIFSTOPPED(status)) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+/* Lets it go.  Returns whether it came to its end, and that a good one. */
+
+static ngx_uint_t
+unit_zone_go_on(pid_t pid)
+{
+    int  status;
+
+    for ( ;; ) {
+        if (ptrace(PTRACE_CONT, pid, NULL, NULL) == -1
+            || waitpid(pid, &status, 0) != pid)
+        {
+            return 0;
+        }
+
+        if (WIFEXITED(status)) {
+            return WEXITSTATUS(status) == 0 && shared->done;
+        }
+
+        if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP) {
+            /* a fault is a stop, too */
+            unit_note("signal %d", WIFSTOPPED(status) ? WSTOPSIG(status)
+                                                      : WTERMSIG(status));
+            unit_zone_kill(pid);
+            return 0;
+        }
+    }
+}
+
+
+static void
+unit_zone_kill(pid_t pid)
+{
+    (void) kill(pid, SIGKILL);
+    (void) waitpid(pid, NULL, 0);
+}
+
+
+/* a request of the first partner: two of its window's admissions are over */
+
+static void
+unit_zone_request(void)
+{
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_partner_t  found;
+
+    shared->rc[0] = unit_zone_find(&partners[0], &found);
+
+    if (shared->rc[0] == NGX_OK) {
+        shared->rc[1] = ngx_http_wassiit_zone_take(&zone, &found, &usage);
+        ngx_http_wassiit_zone_used(&zone, &found, 1000000000);
+        ngx_http_wassiit_zone_count(&zone, &found,
+                                    NGX_HTTP_WASSIIT_COUNT_ALLOWED);
+    }
+}
+
+
+static void
+unit_zone_take(void)
+{
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_partner_t  found;
+
+    shared->rc[0] = unit_zone_find(&partners[0], &found);
+    shared->rc[1] = ngx_http_wassiit_zone_take(&zone, &found, &usage);
+}
+
+
+static void
+unit_zone_lower(void)
+{
+    partners[0].rec.rate.limit = 30;
+    shared->rc[2] = unit_zone_apply(&partners[0]);
+}
+
+
+static void
+unit_zone_delete(void)
+{
+    partners[0].rec.deleted = 1;
+    shared->rc[2] = unit_zone_apply(&partners[0]);
+}
+
+
+/*
+ * What operators do meanwhile: the first partner goes, others come until the
+ * zone is full, some go, a rate changes.  Returns whether all were answered;
+ * sets held if there was no room but what a stopped reader may see.
+ */
+
+static ngx_uint_t
+unit_zone_changes(ngx_uint_t *held)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  i, last;
+
+    *held = 0;
+
+    partners[0].rec.deleted = 1;
+
+    if (unit_zone_apply(&partners[0]) != NGX_OK) {
+        return 0;
+    }
+
+    for (i = PARTNERS; i < PARTNERS + OTHERS; i++) {
+        rc = unit_zone_apply(&partners[i]);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    last = i;
+    *held = (rc == NGX_AGAIN);
+
+    if (rc != NGX_AGAIN && rc != NGX_DECLINED) {
+        return 0;
+    }
+
+    /* what needs no room is done all the same */
+
+    partners[1].rec.enabled = 0;
+
+    if (unit_zone_apply(&partners[1]) != NGX_OK) {
+        return 0;
+    }
+
+    partners[2].rec.deleted = 1;
+
+    if (unit_zone_apply(&partners[2]) != NGX_OK || last == PARTNERS) {
+        return 0;
+    }
+
+    partners[PARTNERS].rec.rate.limit = 20;
+    rc = unit_zone_apply(&partners[PARTNERS]);
+
+    return rc == NGX_OK || rc == NGX_AGAIN;
+}
+
+
+static void
+test_find(void)
+{
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_partner_t  found;
+
+    if (unit_zone_new() != NGX_OK) {
+        unit_ok(0, "a zone is made");
+        return;
+    }
+
+    unit_is(unit_zone_find(&partners[3], &found), NGX_OK, "a key is found");
+    unit_ok(found.id_len == 2 && ngx_memcmp(found.names, "p3k1A partner", 13)
+               == 0
+            && found.scopes == 63 && found.enabled,
+            "with all that is known of its partner");
+    unit_is(unit_zone_find(&partners[PARTNERS], &found), NGX_DECLINED,
+            "another is not");
+
+    (void) unit_zone_find(&partners[3], &found);
+    unit_is(ngx_http_wassiit_zone_take(&zone, &found, &usage), NGX_OK,
+            "a request is admitted");
+    unit_is(usage.remaining, 49, "and counted");
+
+    unit_is(unit_zone_apply(&partners[PARTNERS]), NGX_OK,
+            "a partner is made");
+    unit_is(unit_zone_find(&partners[PARTNERS], &found), NGX_OK,
+            "its key is found");
+}
+
+
+/* A zone says yes as long as it has room, whatever was freed just before. */
+
+static void
+test_room(void)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  i, n;
+
+    (void) unit_zone_new();
+    rc = NGX_OK;
+
+    for (n = PARTNERS; n < PARTNERS + OTHERS && rc == NGX_OK; n++) {
+        rc = unit_zone_apply(&partners[n]);
+    }
+
+    n--;
+    unit_is(rc, NGX_DECLINED, "a full zone says so");
+
+    for (i = 0; i < 100; i++) {
+        partners[1].rec.deleted = 1;
+        rc = unit_zone_apply(&partners[1]);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        partners[1].rec.deleted = 0;
+        rc = unit_zone_apply(&partners[1]);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    unit_is(i, 100, "one goes and one comes, at once, a hundred times");
+
+    partners[2].rec.deleted = 1;
+    partners[n - 1].rec.deleted = 1;
+    (void) unit_zone_apply(&partners[2]);
+    (void) unit_zone_apply(&partners[n - 1]);
+
+    for (i = 0; i < 1000; i++) {
+        partners[3].rec.rate.limit = 40 + i % 2 * 10;
+
+        if (unit_zone_apply(&partners[3]) != NGX_OK) {
+            break;
+        }
+    }
+
+    unit_is(i, 1000, "a rate is changed a thousand times, at once");
+    unit_is(unit_zone_reload(), NGX_OK, "a reload finds room");
+}
+
+
+/* What was found in a former turn is looked for again. */
+
+static void
+test_turn(void)
+{
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_partner_t  found;
+
+    (void) unit_zone_new();
+
+    (void) unit_zone_find(&partners[0], &found);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    unit_is(ngx_http_wassiit_zone_take(&zone, &found, &usage), NGX_OK,
+            "a partner that is still there is found again");
+
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    partners[0].rec.deleted = 1;
+    (void) unit_zone_apply(&partners[0]);
+    partners[0].rec.deleted = 0;
+    (void) unit_zone_apply(&partners[0]);
+
+    unit_is(ngx_http_wassiit_zone_take(&zone, &found, &usage), NGX_ERROR,
+            "one of the same id that came after it is another one");
+}
+
+
+static void
+test_reader(void)
+{
+    pid_t       pid;
+    uint64_t    sum;
+    ngx_uint_t  i, all, went, bad, held, helds, deaths, unanswered, late;
+
+    if (unit_zone_new() != NGX_OK) {
+        unit_ok(0, "a zone is made");
+        return;
+    }
+
+    all = unit_zone_step(unit_zone_request, STEPS_MOST, &pid);
+    unit_zone_kill(pid);
+
+    unit_note("a request is %d instructions", (int) all);
+    unit_ok(all > STOPS && all < STEPS_MOST, "a request comes to its end");
+
+    bad = 0;
+    helds = 0;
+    deaths = 0;
+    unanswered = 0;
+    late = 0;
+
+    for (i = 0; i < STOPS; i++) {
+        (void) unit_zone_new();
+        unit_zone_take();
+        unit_zone_take();
+        ngx_http_wassiit_zone_unpin(&zone);
+
+        /* both leave the span */
+        shared->later = 1050000;
+
+        went = unit_zone_step(unit_zone_request, all * i / STOPS, &pid);
+
+        unanswered += !unit_zone_changes(&held);
+        unanswered += (unit_zone_reload() != NGX_OK);
+        helds += held;
+
+        sum = unit_zone_sum(1);
+
+        if (!unit_zone_go_on(pid)) {
+            unit_note("a worker died that was stopped at %d of %d",
+                      (int) went, (int) all);
+            deaths++;
+        }
+
+        if (unit_zone_sum(1) != sum) {
+            unit_note("others differ after a stop at %d of %d", (int) went,
+                      (int) all);
+            bad++;
+        }
+
+        /* as soon as it goes on, there is room again */
+        late += (unit_zone_apply(&partners[PARTNERS + OTHERS - 1]) != NGX_OK);
+    }
+
+    unit_is(unanswered, 0, "while a worker is stopped, who asks is answered");
+    unit_ok(helds > STOPS / 2 && helds < STOPS,
+            "what it may see is not used again (%d of %d stops)",
+            (int) helds, STOPS);
+    unit_is(deaths, 0, "it goes on, and lives");
+    unit_is(bad, 0, "no other partner differs by a bit");
+    unit_is(late, 0, "and what was held up is done");
+}
+
+
+/* A writer that dies anywhere: the next one, and a reload, put all right. */
+
+static void
+test_writer(void (*run)(void), const char *what)
+{
+    pid_t                       pid;
+    ngx_int_t                   rc;
+    ngx_uint_t                  i, all, torn, wrong, refused, busy;
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_info_t     info;
+    ngx_http_wassiit_partner_t  found;
+
+    (void) unit_zone_new();
+
+    all = unit_zone_step(run, STEPS_MOST, &pid);
+    unit_zone_kill(pid);
+
+    unit_note("%s: %d instructions", what, (int) all);
+
+    torn = 0;
+    wrong = 0;
+    refused = 0;
+    busy = 0;
+
+    for (i = 0; i < STOPS; i++) {
+        (void) unit_zone_new();
+
+        (void) unit_zone_step(run, all * i / STOPS, &pid);
+
+        /* while it is stopped, readers go on */
+
+        rc = unit_zone_find(&partners[0], &found);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_wassiit_zone_take(&zone, &found, &usage);
+            refused += (rc != NGX_OK && rc != NGX_ERROR);
+        }
+
+        ngx_http_wassiit_zone_unpin(&zone);
+
+        if (i % 5 == 0) {
+            /* which waits for a while */
+            rc = unit_zone_apply(&partners[1]);
+            busy += (rc != NGX_OK && rc != NGX_AGAIN && rc != NGX_DECLINED);
+        }
+
+        unit_zone_kill(pid);
+
+        /* as the next one brings a change to its end */
+
+        run();
+        rc = shared->rc[2];
+        torn += (rc != NGX_OK);
+
+        rc = ngx_http_wassiit_zone_get_locked(&zone, &partners[0].rec.id,
+                                              &info);
+        wrong += partners[0].rec.deleted ? rc != NGX_DECLINED
+                                         : rc != NGX_OK
+                                           || info.rate.limit != 30
+                                           || info.nkeys != 1;
+        wrong += (unit_zone_reload() != NGX_OK);
+        wrong += (ngx_http_wassiit_zone_partners(&zone)
+                  != PARTNERS - (partners[0].rec.deleted != 0));
+    }
+
+    unit_is(refused, 0, "its partner's requests go on meanwhile");
+    unit_is(busy, 0, "who changes another partner is answered");
+    unit_is(torn, 0, "the next writer does it again");
+    unit_is(wrong, 0, "and nothing is left of the dead one");
+}
+
+
+/*
+ * A window that a dead writer has left to be moved is moved by readers; one of
+ * them is stopped in that.
+ */
+
+static void
+test_close(void)
+{
+    pid_t       writer, pid;
+    uint64_t    sum;
+    ngx_uint_t  i, n, all, most, at, bad, deaths, held, unanswered;
+
+    /* the death that leaves the longest way to a reader */
+
+    (void) unit_zone_new();
+    all = unit_zone_step(unit_zone_lower, STEPS_MOST, &writer);
+    unit_zone_kill(writer);
+
+    most = 0;
+    at = 0;
+
+    for (i = STOPS / 2; i < STOPS; i++) {
+        (void) unit_zone_new();
+        unit_zone_take();
+        ngx_http_wassiit_zone_unpin(&zone);
+
+        (void) unit_zone_step(unit_zone_lower, all * i / STOPS, &writer);
+        unit_zone_kill(writer);
+
+        n = unit_zone_step(unit_zone_take, STEPS_MOST, &pid);
+        unit_zone_kill(pid);
+
+        if (n > most) {
+            most = n;
+            at = all * i / STOPS;
+        }
+    }
+
+    unit_note("the longest is %d instructions", (int) most);
+
+    bad = 0;
+    deaths = 0;
+    unanswered = 0;
+
+    for (i = 0; i < STOPS; i++) {
+        (void) unit_zone_new();
+        unit_zone_take();
+        ngx_http_wassiit_zone_unpin(&zone);
+
+        (void) unit_zone_step(unit_zone_lower, at, &writer);
+        unit_zone_kill(writer);
+
+        (void) unit_zone_step(unit_zone_take, most * i / STOPS, &pid);
+
+        unanswered += !unit_zone_changes(&held);
+        sum = unit_zone_sum(1);
+
+        deaths += !unit_zone_go_on(pid);
+        bad += (unit_zone_sum(1) != sum);
+    }
+
+    unit_is(unanswered, 0, "a reader is stopped that closes a window: "
+                           "who asks is answered");
+    unit_is(deaths, 0, "it goes on, and lives");
+    unit_is(bad, 0, "no other partner differs by a bit");
+}
