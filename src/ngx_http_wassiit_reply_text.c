@@ -462,7 +462,11 @@ ngx_http_wassiit_largest(ngx_http_request_t *r)
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (r->upstream || r->uri.len == 0 || !clcf->named) {
+    /* a backend's own 413 is another matter, one that wasn't asked is none */
+
+    if ((r->upstream && r->upstream->headers_in.status_n)
+        || r->uri.len == 0 || !clcf->named)
+    {
         return 0;
     }
 

@@ -241,6 +241,22 @@ is_deeply(\%seen, { 401 => 501 }, '500 at once beside the one');
 $client->send($get);
 $r = $client->response;
 is($r->status . ' ' . $r->json->{code}, '429 too_many_requests', 'then the rate');
+
+# What is refused before the limits are asked, too, each on a connection that
+# has used up the rate of its address.
+
+for (
+    [ '127.0.0.5', 'GET /nope', 'code' ], [ '127.0.0.6', "DELETE $api/messages", 'code' ],
+    [ '127.0.0.7', 'GET /automation', 'message' ], [ '127.0.0.8', 'GET /' . 'x' x 9000, 'code' ])
+{
+    my ($address, $line, $member) = @$_;
+    my $client = from($address, $get x 501);
+    $client->response for 1 .. 501;
+    $client->send("$line HTTP/1.1\r\nHost: h\r\n\r\n");
+    my $r = $client->response;
+    is($r->status . ' ' . ($r->header('Content-Type') =~ /json/ ? $r->json->{$member} : $r->body),
+       '429 too_many_requests', substr($line, 0, 40) . ': in its form');
+}
 is(from('127.0.0.3', $get)->response->status, 401, 'which is one for each address');
 $s->stop;
 

@@ -335,15 +335,17 @@ for my $size (65537, 70000, 100_000) {
        'A body of this path may have 65536 bytes.',
        "messages, $size that came with the header: the most that it takes");
 }
-is_envelope(sized('/automation/', 65537, 'all'), 413, 'too_large',
-            'automation');
+is_envelope(sized($_, 65537, 'all'), 413, 'too_large', $_)
+    for '/automation/', '/automation';
 is(ask('POST', "$api/messages/$_", 'all', size => 2**20)->status, 202,
    "$_ of 1m is accepted") for qw(audio document);
 
-$r = ask('POST', "$api/messages", 'all', body => 'x' x 70000, chunked => 1);
-is_problem($r, 413, 'too_large', 'more than 64k in chunks');
-is($r->json->{detail}, 'A body of this path may have 65536 bytes.',
-   'more than 64k in chunks: the most that it takes');
+for my $path ('messages', 'webhooks') {
+    $r = ask('POST', "$api/$path", 'all', body => 'x' x 70000, chunked => 1);
+    is_problem($r, 413, 'too_large', "$path: more than 64k in chunks");
+    is($r->json->{detail}, 'A body of this path may have 65536 bytes.',
+       "$path: more than 64k in chunks: the most that it takes");
+}
 is_problem(ask('GET', "$api/messages/" . 'x' x 9000, 'all'), 414,
            'uri_too_long', 'a long path');
 is_problem(ask('GET', "$api/messages/1", undef,

@@ -186,7 +186,7 @@ curl -i http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator"
 curl -i http://127.0.0.1:$admin/admin/partners/demo -H "X-API-Key: $operator"
 
 # a partner more: its key is shown this once
-curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator" -H "Content-Type: application/json" -d '{"id": "clinique-atlas", "scopes": ["messages.send"], "rate": "100r/m"}'
+curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator" -H "Content-Type: application/json" -d '{"id": "clinique-demo", "scopes": ["messages.send"], "rate": "100r/m"}'
 
 "make stop" ends it.
 END
