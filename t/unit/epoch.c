@@ -20,10 +20,10 @@
 #define READERS         4
 #define OBJECTS         3
 #define WORDS           30
-#define REUSES          20000
-#define KILLS           100
-#define READS           2000
-#define EVERY           200         /* uses from one kill or stop to the next */
+#define REUSES          4000
+#define KILLS           40
+#define READS           1000
+#define EVERY           100         /* uses from one kill or stop to the next */
 #define LONG            20000       /* ms: not reached where all is well */
 #define SHORT           30
 
