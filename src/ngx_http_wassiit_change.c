@@ -515,12 +515,15 @@ ngx_http_wassiit_change_room(ngx_http_wassiit_change_t *change,
         return NGX_HTTP_WASSIIT_CHANGED;
     }
 
+    if (rc == NGX_AGAIN) {
+        return NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD;
+    }
+
     ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
                   "no room in wassiit_zone \"%V\" to change partner \"%V\"",
                   &change->zone->name, &change->id);
 
-    return (rc == NGX_AGAIN) ? NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD
-                             : NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
+    return NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL;
 }
 
 

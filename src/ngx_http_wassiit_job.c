@@ -222,7 +222,8 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    if (job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
+    if ((job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
+         || job->changed == NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD)
         && ngx_http_wassiit_job_waits(job))
     {
         ngx_http_wassiit_job_waiting = 1;

@@ -131,6 +131,8 @@ static ngx_int_t ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_t *zone,
 static void ngx_http_wassiit_zone_reclaim(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t unit);
+static void ngx_http_wassiit_zone_give_back(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t unit);
 static void ngx_http_wassiit_zone_free_window(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t window);
 static void ngx_http_wassiit_zone_order_find(ngx_http_wassiit_zone_sh_t *sh,
@@ -368,9 +370,9 @@ static ngx_int_t
 ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
     size_t                       all, fresh, beside, gone, available, keys,
-                                 new_keys;
+                                 new_keys, want;
     uint32_t                     unit;
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, held;
     ngx_http_wassiit_entry_t    *p;
     ngx_http_wassiit_record_t   *rec;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -422,7 +424,21 @@ ngx_http_wassiit_zone_check(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     available = ngx_http_wassiit_zone_free_units(zone);
 
+    /* a load that has begun must be able to use what it counts on */
+
+    want = ngx_min(fresh, available);
+    zone->patience = ZONE_LOAD_PATIENCE;
+    held = (ngx_http_wassiit_zone_ready_units(zone, want) < want);
+
     ngx_http_wassiit_zone_unlock(zone);
+
+    if (held) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "a worker that is stopped may still look at the last "
+                      "room of wassiit_zone \"%V\": have it go on, or end it",
+                      &zone->name);
+        return NGX_ERROR;
+    }
 
     zone->tight = (beside > available
                    || sh->keys.used + new_keys > ZONE_KEYS(sh->keys.size));
@@ -874,7 +890,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
                                      rate, 0, &window)
         != NGX_OK)
     {
-        ngx_http_wassiit_zone_free(sh, unit);
+        ngx_http_wassiit_zone_give_back(sh, unit);
         return NGX_ERROR;
     }
 
@@ -882,7 +898,7 @@ ngx_http_wassiit_zone_add(ngx_http_wassiit_zone_t *zone,
 
     if (ngx_http_wassiit_zone_secrets(zone, rec, &state.secrets) != NGX_OK) {
         ngx_http_wassiit_zone_free_window(sh, window);
-        ngx_http_wassiit_zone_free(sh, unit);
+        ngx_http_wassiit_zone_give_back(sh, unit);
         return NGX_ERROR;
     }
 
@@ -1310,7 +1326,7 @@ ngx_http_wassiit_zone_window(ngx_http_wassiit_zone_t *zone, ngx_uint_t n,
     for (i = 0; i < n; i++) {
         if (ngx_http_wassiit_zone_alloc(zone, &units[i]) != NGX_OK) {
             while (i--) {
-                ngx_http_wassiit_zone_free(sh, units[i]);
+                ngx_http_wassiit_zone_give_back(sh, units[i]);
             }
 
             return NGX_ERROR;
@@ -1657,14 +1673,17 @@ ngx_http_wassiit_zone_alloc(ngx_http_wassiit_zone_t *zone, uint32_t *unit)
 static void
 ngx_http_wassiit_zone_reclaim(ngx_http_wassiit_zone_t *zone)
 {
-    uint64_t                     stamp, start, spent;
+    uint64_t                     stamp, start, spent, passed;
     ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
     start = ngx_http_wassiit_zone_clock();
     stamp = ngx_wassiit_epoch_stamp(sh->epoch);
 
-    sh->passed = ngx_wassiit_epoch_wait(sh->epoch, stamp, zone->patience);
+    passed = ngx_wassiit_epoch_wait(sh->epoch, stamp, zone->patience);
+
+    /* what nobody could look at once, nobody can any more */
+    sh->passed = ngx_max(sh->passed, passed);
 
     spent = (ngx_http_wassiit_zone_clock() - start) / 1000;
     zone->patience -= ngx_min(zone->patience, spent);
@@ -1681,10 +1700,26 @@ ngx_http_wassiit_zone_free(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
         sh->frees[sh->free_last].next = unit;
 
     } else {
-        sh->free = unit;
+        store(&sh->free, unit);
     }
 
     sh->free_last = unit;
+}
+
+
+/* Gives back a unit that no reader has seen: it may be used again at once. */
+
+static void
+ngx_http_wassiit_zone_give_back(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
+{
+    if (sh->free == 0) {
+        sh->free_last = unit;
+    }
+
+    sh->frees[unit].next = sh->free;
+    sh->frees[unit].stamp = 0;
+
+    store(&sh->free, unit);
 }
 
 
@@ -2038,6 +2073,7 @@ ngx_http_wassiit_span_t *
 ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     ngx_log_t *log)
 {
+    u_char                      *ids;
     uint32_t                     unit;
     ngx_uint_t                   i, most;
     ngx_http_wassiit_span_t     *spans;
@@ -2058,10 +2094,14 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
 
     ngx_http_wassiit_zone_unlock(zone);
 
-    spans = ngx_alloc((most + 1) * sizeof(ngx_http_wassiit_span_t), log);
+    spans = ngx_alloc((most + 1) * (sizeof(ngx_http_wassiit_span_t)
+                                    + NGX_HTTP_WASSIIT_ID_LEN), log);
     if (spans == NULL) {
         return NULL;
     }
+
+    /* partners may go as soon as the mutex is free */
+    ids = (u_char *) &spans[most + 1];
 
     if (ngx_http_wassiit_zone_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
         ngx_free(spans);
@@ -2081,8 +2121,10 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
 
         ngx_http_wassiit_zone_set_span(&spans[i], p);
         spans[i].id.len = p->id_len;
-        spans[i].id.data = p->id;
+        spans[i].id.data = ids;
         spans[i].owner = p;
+
+        ids = ngx_cpymem(ids, p->id, p->id_len);
 
         unit = p->next[0];
     }

@@ -281,6 +281,11 @@ ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
     zone->pinned = 1;
 
     if (zone->joined) {
+        if (zone->slot == NULL) {
+            /* one that drained when we came may have gone */
+            zone->slot = ngx_wassiit_epoch_claim(zone->sh->epoch);
+        }
+
         ngx_wassiit_epoch_pin(zone->sh->epoch, zone->slot);
     }
 

@@ -73,13 +73,14 @@ ngx_wassiit_epoch_pin(ngx_wassiit_epoch_t *e, ngx_wassiit_epoch_slot_t *slot)
     }
 
     /*
-     * The exchange is a full fence: a writer that still sees the slot unpinned
-     * has made unreachable what it frees before we read anything.  An epoch
-     * that is older by now only has writers wait for longer.
+     * By the fence, a writer that still sees the slot unpinned has made
+     * unreachable what it frees before we read anything.  An epoch that is
+     * older by now only has writers wait for longer.
      */
 
     epoch = ngx_wassiit_load_acquire(&e->epoch);
-    (void) __atomic_exchange_n(&slot->since, epoch, __ATOMIC_SEQ_CST);
+    ngx_wassiit_store_release(&slot->since, epoch);
+    ngx_wassiit_fence();
 }
 
 

@@ -75,6 +75,7 @@ static void unit_zone_delete(void);
 static ngx_uint_t unit_zone_changes(ngx_uint_t *held);
 static void test_find(void);
 static void test_room(void);
+static void test_promise(void);
 static void test_turn(void);
 static void test_reader(void);
 static void test_writer(void (*run)(void), const char *what);
@@ -153,6 +154,7 @@ main(void)
 
     test_find();
     test_room();
+    test_promise();
     test_turn();
 
     test_reader();
@@ -598,6 +600,43 @@ test_room(void)
 
     unit_is(i, 1000, "a rate is changed a thousand times, at once");
     unit_is(unit_zone_reload(), NGX_OK, "a reload finds room");
+}
+
+
+/* Room that a change was promised is there when it is made. */
+
+static void
+test_promise(void)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  n;
+
+    (void) unit_zone_new();
+    rc = NGX_OK;
+
+    for (n = PARTNERS; n < PARTNERS + OTHERS && rc == NGX_OK; n++) {
+        rc = unit_zone_apply(&partners[n]);
+    }
+
+    n--;
+    partners[1].rec.deleted = 1;
+    (void) unit_zone_apply(&partners[1]);
+
+    unit_is(ngx_http_wassiit_zone_room(&zone, &partners[n].rec), NGX_OK,
+            "what one leaves is room");
+
+    /* while another one goes, a reader without a slot comes and stays */
+
+    partners[2].rec.deleted = 1;
+    (void) unit_zone_apply(&partners[2]);
+    ngx_wassiit_epoch_pin(zone.sh->epoch, NULL);
+
+    unit_is(ngx_http_wassiit_zone_room(&zone, &partners[n].rec), NGX_OK,
+            "and stays room");
+    unit_is(ngx_http_wassiit_zone_apply(&zone, &partners[n].rec, &unit_log),
+            NGX_OK, "for who was promised it");
+
+    ngx_wassiit_epoch_unpin(zone.sh->epoch, NULL);
 }
 
 
