@@ -115,9 +115,4 @@ void ngx_http_wassiit_spans_sort(ngx_http_wassiit_span_t *spans, ngx_uint_t n);
 void ngx_http_wassiit_spans_pack(ngx_http_wassiit_span_t *spans, ngx_uint_t n);
 
 
-/* what the zone calls two of these until it is changed itself */
-#define ngx_http_wassiit_file_journal      ngx_http_wassiit_journal_get
-#define ngx_http_wassiit_file_journal_set  ngx_http_wassiit_journal_set
-
-
 #endif /* _NGX_HTTP_WASSIIT_JOURNAL_H_INCLUDED_ */

@@ -717,9 +717,9 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     /* workers that outlive us are not to take a part of it for the whole */
 
-    ngx_http_wassiit_file_journal(&sh->journals, &journal);
+    ngx_http_wassiit_journal_get(&sh->journals, &journal);
     journal.foreign = 1;
-    ngx_http_wassiit_file_journal_set(&sh->journals, &journal);
+    ngx_http_wassiit_journal_set(&sh->journals, &journal);
 
     /* nor is a change that was begun before to go on */
     sh->loads++;
@@ -743,7 +743,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_zone_sweep(zone);
     }
 
-    ngx_http_wassiit_file_journal_set(&sh->journals, &zone->store->journal);
+    ngx_http_wassiit_journal_set(&sh->journals, &zone->store->journal);
 
     ngx_http_wassiit_zone_unlock(zone);
 }
@@ -1835,7 +1835,7 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
     rc = ngx_http_wassiit_zone_current(zone);
 
     if (rc == NGX_OK) {
-        ngx_http_wassiit_file_journal(&zone->sh->journals, journal);
+        ngx_http_wassiit_journal_get(&zone->sh->journals, journal);
     }
 
     ngx_http_wassiit_zone_unlock(zone);
@@ -2160,7 +2160,7 @@ ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
                         | spans[i].len);
     }
 
-    ngx_http_wassiit_file_journal_set(&zone->sh->journals, journal);
+    ngx_http_wassiit_journal_set(&zone->sh->journals, journal);
 
     ngx_http_wassiit_zone_unlock(zone);
 

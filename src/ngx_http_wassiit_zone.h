@@ -169,7 +169,7 @@ void ngx_http_wassiit_zone_unpin(ngx_http_wassiit_zone_t *zone);
 
 /*
  * What is known of the partners' file, as it lies in the zone: others may
- * change it at any time, see ngx_http_wassiit_file_journal().
+ * change it at any time, see ngx_http_wassiit_journal_get().
  */
 ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_journals(
     ngx_http_wassiit_zone_t *zone);

@@ -2394,7 +2394,7 @@ unit_store_journals_stop(ngx_uint_t at)
 
     unit_store_stop = at;
     unit_steps_begin(unit_store_journals_stopped);
-    ngx_http_wassiit_file_journal(&unit_store_shared, &journal);
+    ngx_http_wassiit_journal_get(&unit_store_shared, &journal);
     unit_steps_end();
 
     return unit_store_journals_which(&journal);
@@ -2438,7 +2438,7 @@ unit_store_journals_tell(ngx_http_wassiit_journals_t *journals, ngx_uint_t n)
     ngx_http_wassiit_journal_t  journal;
 
     ngx_memset(&journal, n, sizeof(ngx_http_wassiit_journal_t));
-    ngx_http_wassiit_file_journal_set(journals, &journal);
+    ngx_http_wassiit_journal_set(journals, &journal);
 }
 
 
@@ -2447,7 +2447,7 @@ unit_store_journals_told(ngx_http_wassiit_journals_t *journals)
 {
     ngx_http_wassiit_journal_t  journal;
 
-    ngx_http_wassiit_file_journal(journals, &journal);
+    ngx_http_wassiit_journal_get(journals, &journal);
 
     return unit_store_journals_which(&journal);
 }
