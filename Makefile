@@ -98,7 +98,7 @@ build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
-shared = $(wildcard src/ngx_http_wassiit_zone*.[ch])
+shared = $(wildcard $(foreach name,room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)

@@ -64,6 +64,7 @@ struct ngx_http_wassiit_record_s {
     ngx_uint_t                        line;     /* its number in the file, */
     off_t                             offset;   /* where it begins, */
     size_t                            len;      /* and its bytes, LF included */
+    uint32_t                          former;   /* the zone's own */
     ngx_http_wassiit_record_t        *next;
 };
 

@@ -36,7 +36,6 @@ struct ngx_http_wassiit_zone_s {
     ngx_shm_zone_t               *shm_zone; /* NULL: not declared yet */
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
-    size_t                        spare;    /* units that no load needs */
     uint32_t                      loads;    /* as many as a change knows of */
 
     /* of this process as a reader, see ngx_http_wassiit_zone_join() */
@@ -47,11 +46,17 @@ struct ngx_http_wassiit_zone_s {
     void                        (*on_pin)(ngx_http_wassiit_zone_t *zone);
     void                         *data;     /* the caller's, for on_pin() */
 
+    /* of this process as a writer */
     ngx_uint_t                    patience; /* ms to wait for readers, still */
+    ngx_http_wassiit_record_t    *prepared; /* by zone_room(), or NULL */
+    uint32_t                      prepares; /* which change that is of */
+    uint32_t                      replaces; /* the profile it was made for */
     ngx_http_wassiit_zone_t      *former;   /* in zone_load(), or NULL */
 
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */
+    unsigned                      loading:1;  /* what isn't reachable counts */
+    unsigned                      swept:1;  /* what wasn't reachable is free */
     unsigned                      admin:1;  /* wassiit_admin may change it */
 
     /* where it was first named in the configuration */
@@ -68,13 +73,13 @@ struct ngx_http_wassiit_zone_s {
 /* what a request learns of the owner of its key; a copy, its own */
 
 typedef struct {
-    uint64_t                      serial;
     uint64_t                      scopes;
     int64_t                       created;  /* of the key: Unix seconds, or
                                                INT64_MIN: it works at once */
     int64_t                       expires;  /* of the key: Unix seconds */
-    uint32_t                      unit;     /* what lies there, in this turn */
+    uint32_t                      line;     /* its place, in this turn */
     uint32_t                      turn;
+    uint32_t                      generation;  /* which partner of its id */
 
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
@@ -84,7 +89,7 @@ typedef struct {
 
     /* one behind another: the partner's id, the key's, the partner's name */
     u_char                       *names;
-    void                         *slot;     /* the zone's own, of the key */
+    void                         *key;      /* the zone's own, in this turn */
 } ngx_http_wassiit_partner_t;
 
 

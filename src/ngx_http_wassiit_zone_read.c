@@ -1,34 +1,38 @@
 
 /*
  * Readers: they look up, take and count, and neither lock nor allocate.  What
- * is called from outside pins first.
+ * is called from outside pins first.  What they reach is whole, and stays as it
+ * is until they unpin.
  */
 
 
 #include "ngx_http_wassiit_zone_sh.h"
 
 
-/* how often a reader looks again while a partner is being changed */
-#define ZONE_TRIES              10000
-#define ZONE_SPIN               100
+/*
+ * How often a reader looks again for a line that another one has taken the
+ * place of: each time a writer has changed the partner's rate meanwhile.
+ */
+#define ZONE_TRIES              100
 
 
-static ngx_http_wassiit_entry_t *ngx_http_wassiit_zone_read_id(
-    ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id);
-static ngx_int_t ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
-    ngx_uint_t full);
-static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info);
-static ngx_http_wassiit_entry_t *ngx_http_wassiit_zone_follow(
+static ngx_http_wassiit_zone_line_t *ngx_http_wassiit_zone_follow(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_partner_t *partner);
+static void ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
+static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
+static uint32_t *ngx_http_wassiit_zone_next(void *data, uint32_t place,
+    ngx_uint_t level);
+static const u_char *ngx_http_wassiit_zone_id_at(void *data, uint32_t place,
+    size_t *len);
 
 
 void
 ngx_http_wassiit_zone_join(ngx_http_wassiit_zone_t *zone,
     void (*on_pin)(ngx_http_wassiit_zone_t *zone), void *data)
 {
-    zone->slot = ngx_wassiit_epoch_claim(zone->sh->epoch);
+    zone->slot = ngx_wassiit_epoch_claim(ngx_http_wassiit_zone_epoch(zone->sh));
     zone->joined = 1;
     zone->on_pin = on_pin;
     zone->data = data;
@@ -46,61 +50,9 @@ ngx_http_wassiit_zone_unpin(ngx_http_wassiit_zone_t *zone)
     zone->turn++;
 
     if (zone->joined) {
-        ngx_wassiit_epoch_unpin(zone->sh->epoch, zone->slot);
+        ngx_wassiit_epoch_unpin(ngx_http_wassiit_zone_epoch(zone->sh),
+                                zone->slot);
     }
-}
-
-
-ngx_http_wassiit_slot_t *
-ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
-    const u_char *digest, uint32_t **entry, uint32_t *unit)
-{
-    uint32_t                  tag, reach;
-    uint32_t                 *e, at;
-    ngx_uint_t                n;
-    ngx_http_wassiit_more_t  *m;
-    ngx_http_wassiit_slot_t  *slot;
-    ngx_http_wassiit_entry_t *p;
-
-    tag = ENTRY_TAG(ENTRY(ngx_http_wassiit_zone_word(digest, 1), 0, 0));
-
-    e = ngx_http_wassiit_zone_first(&sh->keys,
-                                    ngx_http_wassiit_zone_word(digest, 0));
-
-    /* however many entries have gone, an unknown key costs no long search */
-    reach = load(&sh->keys.reach);
-
-    for (n = 0; n <= reach; n++) {
-        at = load(e);
-
-        if (at == ENTRY_EMPTY) {
-            break;
-        }
-
-        if (ENTRY_TAG(at) == tag) {
-
-            if (ENTRY_SLOT(at) == 0) {
-                p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
-                slot = &p->key;
-                *unit = ENTRY_UNIT(at);
-                ngx_http_wassiit_zone_prefetch_entry(p);
-
-            } else {
-                m = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(at));
-                slot = &m->keys[ENTRY_SLOT(at) - 1];
-                *unit = m->owner;
-            }
-
-            if (ngx_http_wassiit_zone_same(slot->digest, digest)) {
-                *entry = e;
-                return slot;
-            }
-        }
-
-        e = ngx_http_wassiit_zone_next(&sh->keys, e);
-    }
-
-    return NULL;
 }
 
 
@@ -108,8 +60,13 @@ void
 ngx_http_wassiit_zone_prefetch(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN])
 {
-    __builtin_prefetch(ngx_http_wassiit_zone_first(&zone->sh->keys,
-                                       ngx_http_wassiit_zone_word(digest, 0)));
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_wassiit_index_prefetch(ngx_http_wassiit_zone_at(sh, sh->key_words),
+                               &sh->keys,
+                               ngx_http_wassiit_zone_word(digest, 0));
 }
 
 
@@ -117,13 +74,25 @@ void
 ngx_http_wassiit_zone_prefetch_found(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN])
 {
-    uint32_t  *e;
+    uint32_t                      word;
+    ngx_wassiit_probe_t           probe;
+    ngx_http_wassiit_zone_sh_t   *sh;
+    ngx_http_wassiit_zone_key_t  *key;
 
-    e = ngx_http_wassiit_zone_first(&zone->sh->keys,
-                                    ngx_http_wassiit_zone_word(digest, 0));
+    sh = zone->sh;
 
-    __builtin_prefetch(ngx_http_wassiit_zone_at(zone->sh,
-                                                ENTRY_UNIT(load(e))));
+    ngx_http_wassiit_zone_pin(zone);
+
+    word = ngx_wassiit_index_first(&probe,
+                             ngx_http_wassiit_zone_at(sh, sh->key_words),
+                             &sh->keys, ngx_http_wassiit_zone_word(digest, 0),
+                             ngx_http_wassiit_zone_word(digest, 1));
+    if (word) {
+        key = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+
+        __builtin_prefetch(key);
+        __builtin_prefetch(&key->exact_created);
+    }
 }
 
 
@@ -132,15 +101,15 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     const u_char digest[NGX_WASSIIT_DIGEST_LEN],
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac)
 {
-    u_char                      *names;
-    uint32_t                     unit, window, secrets;
-    uint32_t                    *entry;
-    uint64_t                     left, changes, version;
-    ngx_http_wassiit_slot_t     *slot;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_state_t    *state;
-    ngx_http_wassiit_zone_sh_t  *sh;
-    ngx_http_wassiit_secrets_t  *s;
+    u_char                         flags;
+    uint64_t                       left;
+    uint32_t                       place;
+    ngx_uint_t                     n;
+    ngx_wassiit_probe_t            probe;
+    ngx_http_wassiit_zone_sh_t    *sh;
+    ngx_http_wassiit_secrets_t    *secrets;
+    ngx_http_wassiit_zone_key_t   *key;
+    ngx_http_wassiit_zone_line_t  *line;
 
     sh = zone->sh;
 
@@ -152,70 +121,58 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
         return NGX_ABORT;
     }
 
-    for ( ;; ) {
-        changes = load(&sh->changes);
+    for (n = 0; /* void */ ; n++) {
+        place = ngx_http_wassiit_zone_lookup_key(sh, digest, &probe);
 
-        slot = ngx_http_wassiit_zone_lookup_key(sh, digest, &entry, &unit);
-
-        if (slot == NULL) {
-            __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-            if (load(&sh->changes) == changes) {
-                return NGX_DECLINED;
-            }
-
-            continue;
+        if (place == 0 || n == ZONE_TRIES) {
+            return NGX_DECLINED;
         }
 
-        if (unit >= sh->units) {
-            /* read from memory that was used again meanwhile */
-            continue;
+        key = ngx_http_wassiit_zone_at(sh, place);
+
+        partner->line = load(&key->partner);
+        line = ngx_http_wassiit_zone_at(sh, partner->line);
+        partner->generation = load(&line->generation);
+
+        if (partner->generation) {
+            break;
         }
 
-        p = ngx_http_wassiit_zone_at(sh, unit);
-
-        version = load(&p->version);
-        state = &p->state[version & 1];
-
-        window = state->window;
-        __builtin_prefetch(ngx_http_wassiit_zone_at(sh, window));
-
-        partner->unit = unit;
-        partner->turn = zone->turn;
-        partner->slot = slot;
-        partner->serial = p->serial;
-        partner->created = slot->made ? INT64_MIN : slot->created;
-        partner->expires = slot->expires;
-        partner->enabled = state->enabled;
-        partner->scopes = state->scopes;
-
-        secrets = state->secrets;
-        partner->hmac = 0;
-
-        if (hmac && secrets && secrets < sh->units) {
-            s = ngx_http_wassiit_zone_at(sh, secrets);
-            partner->hmac = (s->has_hmac != 0);
-            *hmac = s->hmac;
-        }
-
-        /* lengths of what isn't valid any more may be anything */
-
-        partner->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        partner->key_id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        partner->name_len = ngx_min(state->name_len,
-                                    NGX_HTTP_WASSIIT_NAME_LEN);
-
-        names = ngx_cpymem(partner->names, p->id, partner->id_len);
-        names = ngx_cpymem(names, slot->id, partner->key_id_len);
-        ngx_memcpy(names, state->name, partner->name_len);
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->version) == version && load(&sh->changes) == changes) {
-            ngx_wassiit_window_prefetch(sh->base, window);
-            return NGX_OK;
-        }
+        /* a writer has just given the partner another line, or taken it away */
     }
+
+    ngx_wassiit_window_prefetch((u_char *) sh, partner->line);
+
+    partner->key = key;
+    partner->turn = zone->turn;
+
+    /* in this order, as a writer without room changes them the other way */
+
+    flags = load(&key->flags);
+    partner->scopes = load(&key->scopes);
+
+    partner->created = key->created ? (int64_t) key->created : INT64_MIN;
+    partner->expires = (key->expires == ZONE_NEVER) ? INT64_MAX
+                                                    : (int64_t) key->expires;
+    partner->enabled = ((flags & ZONE_ENABLED) != 0);
+
+    partner->hmac = 0;
+    place = load(&key->secrets);
+
+    if (hmac && place && (flags & ZONE_HMAC)) {
+        secrets = ngx_http_wassiit_zone_at(sh, place);
+        partner->hmac = 1;
+        *hmac = secrets->hmac;
+    }
+
+    partner->id_len = key->id_len;
+    partner->key_id_len = key->key_id_len;
+    partner->name_len = key->name_len;
+
+    ngx_memcpy(partner->names, key->names,
+               (size_t) key->id_len + key->key_id_len + key->name_len);
+
+    return NGX_OK;
 }
 
 
@@ -223,45 +180,33 @@ ngx_int_t
 ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_wassiit_hmac_key_t *key)
 {
-    uint32_t                     secrets;
-    uint64_t                     changes, version;
-    ngx_uint_t                   has;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
-    ngx_http_wassiit_secrets_t  *s;
-
-    sh = zone->sh;
+    u_char                       flags;
+    uint32_t                     place;
+    ngx_wassiit_probe_t          probe;
+    ngx_http_wassiit_profile_t  *profile;
+    ngx_http_wassiit_secrets_t  *secrets;
 
     ngx_http_wassiit_zone_pin(zone);
 
-    for ( ;; ) {
-        changes = load(&sh->changes);
-
-        p = ngx_http_wassiit_zone_read_id(sh, id);
-        version = 0;
-        has = 0;
-
-        if (p) {
-            version = load(&p->version);
-            secrets = p->state[version & 1].secrets;
-
-            if (secrets && secrets < sh->units) {
-                s = ngx_http_wassiit_zone_at(sh, secrets);
-                has = s->has_webhook;
-                *key = s->webhook;
-            }
-        }
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&sh->changes) != changes
-            || (p && load(&p->version) != version))
-        {
-            continue;
-        }
-
-        return (p == NULL) ? NGX_DECLINED : has ? NGX_OK : NGX_ABORT;
+    place = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len,
+                                            &probe);
+    if (place == 0) {
+        return NGX_DECLINED;
     }
+
+    profile = ngx_http_wassiit_zone_at(zone->sh, place);
+
+    flags = load(&profile->flags);
+    place = load(&profile->secrets);
+
+    if (!(flags & ZONE_WEBHOOK) || place == 0) {
+        return NGX_ABORT;
+    }
+
+    secrets = ngx_http_wassiit_zone_at(zone->sh, place);
+    *key = secrets->webhook;
+
+    return NGX_OK;
 }
 
 
@@ -269,41 +214,27 @@ ngx_int_t
 ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
 {
-    uint32_t                     window;
-    uint64_t                     version;
-    ngx_int_t                    rc;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
+    ngx_int_t   rc;
+    ngx_uint_t  n;
 
-    sh = zone->sh;
+    for (n = 0; n < ZONE_TRIES; n++) {
 
-    p = ngx_http_wassiit_zone_follow(zone, partner);
-
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    for ( ;; ) {
-        version = load(&p->version);
-        window = p->state[version & 1].window;
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->serial) != partner->serial) {
+        if (ngx_http_wassiit_zone_follow(zone, partner) == NULL) {
             return NGX_ERROR;
         }
 
-        if (load(&p->version) != version) {
-            continue;
-        }
-
-        rc = ngx_wassiit_window_take(sh->base, window,
+        rc = ngx_wassiit_window_take((u_char *) zone->sh, partner->line,
                                      ngx_http_wassiit_zone_clock(), usage);
 
         if (rc != NGX_AGAIN) {
             return rc;
         }
+
+        /* its rate was changed since: it has another line */
+        partner->turn = zone->turn - 1;
     }
+
+    return NGX_ERROR;
 }
 
 
@@ -311,17 +242,17 @@ void
 ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, time_t now)
 {
-    ngx_http_wassiit_slot_t  *slot;
+    ngx_http_wassiit_zone_key_t  *key;
 
     if (!zone->pinned || partner->turn != zone->turn) {
-        /* the slot may be another key's by now */
+        /* something else may lie there by now */
         return;
     }
 
-    slot = partner->slot;
+    key = partner->key;
 
-    if (slot->last_used < (uint32_t) now) {
-        store(&slot->last_used, now);
+    if (key->last_used < (uint32_t) now) {
+        store(&key->last_used, now);
     }
 }
 
@@ -330,63 +261,90 @@ void
 ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_uint_t counter)
 {
-    ngx_http_wassiit_entry_t  *p;
+    ngx_http_wassiit_profile_t    *profile;
+    ngx_http_wassiit_zone_line_t  *line;
 
-    p = ngx_http_wassiit_zone_follow(zone, partner);
+    line = ngx_http_wassiit_zone_follow(zone, partner);
 
-    if (p) {
-        (void) __atomic_fetch_add(&p->counts[counter], 1, __ATOMIC_RELAXED);
+    if (line == NULL) {
+        return;
+    }
+
+    switch (counter) {
+
+    case NGX_HTTP_WASSIIT_COUNT_ALLOWED:
+        (void) ngx_wassiit_add(&line->allowed, 1);
+        return;
+
+    case NGX_HTTP_WASSIIT_COUNT_LIMITED:
+        (void) ngx_wassiit_add(&line->limited, 1);
+        return;
+    }
+
+    profile = ngx_http_wassiit_zone_at(zone->sh, load(&line->window.owner));
+
+    if (counter == NGX_HTTP_WASSIIT_COUNT_REFUSED) {
+        (void) ngx_wassiit_add(&profile->refused, 1);
+
+    } else {
+        (void) ngx_wassiit_add(&profile->dry_run, 1);
     }
 }
 
 
-/* Returns the partner that was found, in any turn; NULL: it is gone. */
+/*
+ * Returns the line of the partner that was found, in any turn, and sets
+ * partner->line to its place; NULL: the partner is gone.
+ */
 
-static ngx_http_wassiit_entry_t *
+static ngx_http_wassiit_zone_line_t *
 ngx_http_wassiit_zone_follow(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner)
 {
-    uint64_t                     changes;
-    ngx_str_t                    id;
-    ngx_http_wassiit_entry_t    *p;
-    ngx_http_wassiit_zone_sh_t  *sh;
+    uint32_t                       place;
+    ngx_wassiit_probe_t            probe;
+    ngx_http_wassiit_profile_t    *profile;
+    ngx_http_wassiit_zone_sh_t    *sh;
+    ngx_http_wassiit_zone_line_t  *line;
 
     sh = zone->sh;
 
     ngx_http_wassiit_zone_pin(zone);
 
-    /* who hasn't joined may have changed partners meanwhile */
+    /* a process that hasn't joined may have changed partners meanwhile */
 
     if (zone->joined && partner->turn == zone->turn) {
-        p = ngx_http_wassiit_zone_at(sh, partner->unit);
-        return (load(&p->serial) == partner->serial) ? p : NULL;
+        line = ngx_http_wassiit_zone_at(sh, partner->line);
+
+        if (load(&line->generation) == partner->generation) {
+            return line;
+        }
     }
 
-    id.len = partner->id_len;
-    id.data = partner->names;
-
-    do {
-        changes = load(&sh->changes);
-        p = ngx_http_wassiit_zone_read_id(sh, &id);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-    } while (p == NULL && load(&sh->changes) != changes);
-
-    if (p == NULL || load(&p->serial) != partner->serial) {
+    place = ngx_http_wassiit_zone_lookup_id(sh, partner->names,
+                                            partner->id_len, &probe);
+    if (place == 0) {
         return NULL;
     }
 
-    partner->unit = ((u_char *) p - sh->base) / NGX_WASSIIT_UNIT;
+    profile = ngx_http_wassiit_zone_at(sh, place);
+    line = ngx_http_wassiit_zone_at(sh, profile->partner);
+
+    if (load(&line->generation) != partner->generation) {
+        return NULL;
+    }
+
+    partner->line = profile->partner;
     partner->turn = zone->turn;
 
-    return p;
+    return line;
 }
 
 
 ngx_uint_t
 ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone)
 {
-    return load(&zone->sh->ids.used);
+    return ngx_wassiit_index_used(&zone->sh->ids);
 }
 
 
@@ -404,31 +362,35 @@ ngx_int_t
 ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
     ngx_str_t *id, ngx_http_wassiit_info_t *info)
 {
-    uint64_t                   changes;
-    ngx_http_wassiit_entry_t  *p;
+    uint32_t                     place;
+    ngx_uint_t                   n;
+    ngx_wassiit_probe_t          probe;
+    ngx_http_wassiit_profile_t  *profile;
 
-    for ( ;; ) {
-        changes = load(&sh->changes);
+    for (n = 0; n < ZONE_TRIES; n++) {
+        place = ngx_http_wassiit_zone_lookup_id(sh, id->data, id->len, &probe);
 
-        p = ngx_http_wassiit_zone_read_id(sh, id);
-
-        if (p == NULL) {
-            __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-            if (load(&sh->changes) == changes) {
-                return NGX_DECLINED;
-            }
-
-            continue;
+        if (place == 0) {
+            return NGX_DECLINED;
         }
 
-        if (ngx_http_wassiit_zone_read(sh, p, info, 1) == NGX_OK
-            && info->id_len == id->len
-            && ngx_memcmp(info->id, id->data, id->len) == 0)
+        profile = ngx_http_wassiit_zone_at(sh, place);
+
+        ngx_http_wassiit_zone_read(sh, profile, info);
+        ngx_http_wassiit_zone_read_keys(sh, profile, info);
+
+        if (ngx_wassiit_window_usage((u_char *) sh, profile->partner,
+                                     ngx_http_wassiit_zone_clock(),
+                                     &info->usage)
+            == NGX_OK)
         {
             return NGX_OK;
         }
     }
+
+    ngx_memzero(&info->usage, sizeof(ngx_wassiit_usage_t));
+
+    return NGX_OK;
 }
 
 
@@ -436,221 +398,111 @@ ngx_int_t
 ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_info_t *info)
 {
-    uint32_t                     unit, next;
-    uint64_t                     changes;
-    ngx_uint_t                   level;
-    ngx_http_wassiit_zone_sh_t  *sh;
-
-    sh = zone->sh;
+    uint32_t                  place;
+    ngx_wassiit_order_list_t  list;
 
     ngx_http_wassiit_zone_pin(zone);
 
-again:
+    ngx_http_wassiit_zone_list(zone->sh, &list);
 
-    changes = load(&sh->changes);
-    unit = 0;
-    next = 0;
+    place = ngx_wassiit_order_after(&list, id->data, id->len);
 
-    for (level = ZONE_LEVELS; level--; /* void */) {
-        for ( ;; ) {
-            next = load(ngx_http_wassiit_zone_after(sh, unit, level));
-
-            if (next >= sh->units) {
-                goto again;
-            }
-
-            if (next == 0
-                || ngx_http_wassiit_zone_compare(sh, next, id->data, id->len)
-                   > 0)
-            {
-                break;
-            }
-
-            unit = next;
-
-            if (load(&sh->changes) != changes) {
-                /* it may have been a partner's no more */
-                goto again;
-            }
-        }
-    }
-
-    if (next == 0) {
+    if (place == 0) {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_wassiit_zone_read(sh, ngx_http_wassiit_zone_at(sh, next),
-                                   info, 0)
-        != NGX_OK
-        || load(&sh->changes) != changes)
-    {
-        goto again;
-    }
+    ngx_http_wassiit_zone_read(zone->sh,
+                               ngx_http_wassiit_zone_at(zone->sh, place),
+                               info);
+    info->nkeys = 0;
 
     return NGX_OK;
 }
 
 
-/* Returns the partner of this id, or NULL: sh->changes tells if that holds. */
-
-static ngx_http_wassiit_entry_t *
-ngx_http_wassiit_zone_read_id(ngx_http_wassiit_zone_sh_t *sh, ngx_str_t *id)
-{
-    uint32_t                   hash, value;
-    uint32_t                  *e;
-    ngx_uint_t                 n;
-    ngx_http_wassiit_entry_t  *p;
-
-    hash = ngx_murmur_hash2(id->data, id->len);
-    e = ngx_http_wassiit_zone_first(&sh->ids, hash);
-
-    for (n = 0; n <= load(&sh->ids.reach); n++) {
-        value = load(e);
-
-        if (value == ENTRY_EMPTY) {
-            break;
-        }
-
-        if (ENTRY_TAG(value) == ENTRY_TAG(ENTRY(hash, 0, 0))) {
-            p = ngx_http_wassiit_zone_at(sh, ENTRY_UNIT(value));
-
-            if (p->id_len == id->len
-                && ngx_memcmp(p->id, id->data, id->len) == 0)
-            {
-                return p;
-            }
-        }
-
-        e = ngx_http_wassiit_zone_next(&sh->ids, e);
-    }
-
-    return NULL;
-}
-
-
-/* Returns NGX_AGAIN if p is no partner any more. */
-
-static ngx_int_t
+static void
 ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info,
-    ngx_uint_t full)
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info)
 {
-    uint32_t                     window, edits;
-    uint64_t                     changes, serial, version;
-    ngx_uint_t                   n;
-    ngx_http_wassiit_state_t    *state;
-    ngx_http_wassiit_secrets_t  *s;
+    u_char  *id;
 
-    for (n = 0; /* void */ ; n++) {
-        changes = load(&sh->changes);
-        edits = load(&p->edits);
-        serial = load(&p->serial);
-        version = load(&p->version);
+    info->scopes = profile->scopes;
+    info->enabled = ((profile->flags & ZONE_ENABLED) != 0);
+    info->hmac = ((profile->flags & ZONE_HMAC) != 0);
+    info->webhook = ((profile->flags & ZONE_WEBHOOK) != 0);
 
-        if (serial == 0) {
-            return NGX_AGAIN;
-        }
+    id = ngx_http_wassiit_zone_id(profile);
 
-        if ((edits & 1) && n < ZONE_TRIES) {
-            /* not for ever: its writer may have died */
-            ngx_cpu_pause();
+    info->id_len = profile->id_len;
+    ngx_memcpy(info->id, id, profile->id_len);
 
-            if (n > ZONE_SPIN) {
-                ngx_sched_yield();
-            }
+    info->name_len = profile->name_len;
+    ngx_memcpy(info->name, id + profile->id_len, profile->name_len);
 
-            continue;
-        }
-
-        state = &p->state[version & 1];
-        window = state->window;
-
-        info->scopes = state->scopes;
-        info->enabled = state->enabled;
-
-        info->id_len = ngx_min(p->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-        ngx_memcpy(info->id, p->id, NGX_HTTP_WASSIIT_ID_LEN);
-
-        info->name_len = ngx_min(state->name_len, NGX_HTTP_WASSIIT_NAME_LEN);
-        ngx_memcpy(info->name, state->name, NGX_HTTP_WASSIIT_NAME_LEN);
-
-        info->hmac = 0;
-        info->webhook = 0;
-
-        if (state->secrets && state->secrets < sh->units) {
-            s = ngx_http_wassiit_zone_at(sh, state->secrets);
-            info->hmac = (s->has_hmac != 0);
-            info->webhook = (s->has_webhook != 0);
-        }
-
-        info->nkeys = 0;
-
-        if (full) {
-            ngx_http_wassiit_zone_read_keys(sh, p, info);
-        }
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (load(&p->serial) != serial || load(&p->version) != version
-            || load(&p->edits) != edits || load(&sh->changes) != changes)
-        {
-            continue;
-        }
-
-        ngx_wassiit_window_rate(sh->base, window, &info->rate);
-
-        if (!full
-            || ngx_wassiit_window_usage(sh->base, window,
-                                        ngx_http_wassiit_zone_clock(),
-                                        &info->usage)
-               == NGX_OK)
-        {
-            return NGX_OK;
-        }
-    }
+    ngx_wassiit_window_rate((u_char *) sh, profile->partner, &info->rate);
 }
 
 
 static void
 ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_http_wassiit_entry_t *p, ngx_http_wassiit_info_t *info)
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info)
 {
-    uint32_t                      more;
-    ngx_uint_t                    i, n;
-    ngx_http_wassiit_slot_t      *slot;
-    ngx_http_wassiit_more_t      *m;
-    ngx_http_wassiit_key_info_t  *key;
+    uint32_t                     *keys, place;
+    ngx_uint_t                    i;
+    ngx_http_wassiit_key_info_t  *to;
+    ngx_http_wassiit_zone_key_t  *key;
 
-    slot = &p->key;
-    more = load(&p->more);
-    n = 1;
+    keys = ngx_http_wassiit_zone_keys(profile);
+    info->nkeys = 0;
 
-    for ( ;; ) {
-        for (i = 0; i < n; i++, slot++) {
-            if (!load(&slot->used)) {
-                continue;
-            }
+    for (i = 0; i < profile->nkeys; i++) {
+        place = load(&keys[i]);
 
-            if (info->nkeys == 2 * NGX_HTTP_WASSIIT_KEYS) {
-                return;
-            }
-
-            key = &info->keys[info->nkeys++];
-
-            key->created = slot->created;
-            key->expires = slot->expires;
-            key->last_used = slot->last_used;
-            key->id_len = ngx_min(slot->id_len, NGX_HTTP_WASSIIT_ID_LEN);
-            ngx_memcpy(key->id, slot->id, NGX_HTTP_WASSIIT_ID_LEN);
+        if (place == 0) {
+            continue;
         }
 
-        if (more == 0 || more >= sh->units) {
-            return;
-        }
+        key = ngx_http_wassiit_zone_at(sh, place);
+        to = &info->keys[info->nkeys++];
 
-        m = ngx_http_wassiit_zone_at(sh, more);
-        slot = m->keys;
-        more = load(&m->next);
-        n = ZONE_MORE_KEYS;
+        to->created = key->exact_created;
+        to->expires = key->exact_expires;
+        to->last_used = load(&key->last_used);
+        to->id_len = key->key_id_len;
+        ngx_memcpy(to->id, key->names + key->id_len, key->key_id_len);
     }
+}
+
+
+void
+ngx_http_wassiit_zone_list(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_wassiit_order_list_t *list)
+{
+    list->order = &sh->order;
+    list->data = sh;
+    list->next = ngx_http_wassiit_zone_next;
+    list->id = ngx_http_wassiit_zone_id_at;
+}
+
+
+static uint32_t *
+ngx_http_wassiit_zone_next(void *data, uint32_t place, ngx_uint_t level)
+{
+    ngx_http_wassiit_profile_t  *profile;
+
+    profile = ngx_http_wassiit_zone_at(data, place);
+
+    return &profile->words[level];
+}
+
+
+static const u_char *
+ngx_http_wassiit_zone_id_at(void *data, uint32_t place, size_t *len)
+{
+    ngx_http_wassiit_profile_t  *profile;
+
+    profile = ngx_http_wassiit_zone_at(data, place);
+    *len = profile->id_len;
+
+    return ngx_http_wassiit_zone_id(profile);
 }

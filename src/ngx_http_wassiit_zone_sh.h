@@ -1,7 +1,7 @@
 
 /*
- * How a zone lies in shared memory: for those who read it (zone_read.c) and
- * those who lay it out and write it (zone.c), and for no one else.
+ * How a zone lies in shared memory: for those who read it, and those who lay it
+ * out and write it, and for no one else.
  */
 
 
@@ -10,152 +10,172 @@
 
 
 #include "ngx_http_wassiit_zone.h"
+#include "ngx_wassiit_index.h"
+#include "ngx_wassiit_order.h"
 
 
 /*
- * All memory is cut into units of one size, so that what one partner leaves
- * fits any other and the room needed can be told beforehand.  A partner
- * takes one unit, those of its window, one more for every five keys after
- * its first, and one for its secrets, if it has any.
+ * Memory is cut into lines of 64 bytes.  A place is the number of a line from
+ * the zone's first one on, so all that lies in the zone holds under whatever
+ * address a process maps it.
  *
- * Readers find a partner through an index that is written with single
- * atomic stores, copy what they need, and look again if sh->changes has
- * moved: it moves after something was taken out of the index, before its
- * memory is used again.  What of a partner changes together stands in two
- * copies, of which partner->version names the valid one, so that a writer
- * who dies leaves a whole one behind.
+ * A partner has a profile, which an index leads to by the partner's id; a line
+ * with its window, and the window's ring; an extent for each of its keys, which
+ * another index leads to by the key's digest; and its secrets, if it has any.
+ * Profiles, keys and secrets aren't changed, some words excepted, but replaced:
+ * what is new is laid out first, then one store for each makes it reachable.
+ * What it replaces stays as it is until no reader can hold on to it.  So what a
+ * reader follows in a turn is whole, without a lock, whatever writers do.
  *
- * A freed unit stays as it is until no reader can still hold on to it, which
- * epochs tell.  So the list of those units lies beside, not in them.
+ * A writer that dies is followed by one that brings its change to the end, by
+ * the words "coming" and "going".  See ngx_http_wassiit_mend().
  */
 
-/* keys of a unit that has a partner's further ones */
-#define ZONE_MORE_KEYS          5
 
-/*
- * Partners are linked by their ids' order, too: a skip list, in which one of
- * four is on the next level.  Each store leaves it whole, so that readers need
- * no lock, and a writer may die.
- */
-#define ZONE_LEVELS             10
+/* kinds of extents: those that requests read lie together */
+#define ZONE_HOT                0       /* keys, and partners' lines */
+#define ZONE_RINGS              1
+#define ZONE_COLD               2       /* profiles */
+#define ZONE_SECRETS            3
 
-/*
- * An index entry: a tag of 3 bits, the highest always set; 3 bits that are 0
- * for the key in a partner's unit, or 1 + the number of a key in a unit of
- * more keys; the unit.  It is small, as the index is what caches hold of a
- * zone.  An entry that was taken out is marked, as a search goes on there.
- */
-#define ENTRY_UNITS             ((uint32_t) 1 << 26)
-#define ENTRY_EMPTY             0
-#define ENTRY_GONE              ENTRY_UNITS
-#define ENTRY(hash, slot, unit)                                              \
-    (0x80000000 | ((hash) & 3) << 29 | (uint32_t) (slot) << 26 | (unit))
-#define ENTRY_TAG(e)            ((e) >> 29)
-#define ENTRY_SLOT(e)           ((e) >> 26 & 7)
-#define ENTRY_UNIT(e)           ((e) & (ENTRY_UNITS - 1))
+/* extents that readers may still look at, at the most */
+#define ZONE_RETIRED            256
+#define ZONE_SECRET             ((uint32_t) 1 << 31)
+
+/* of a key and of a profile */
+#define ZONE_ENABLED            0x01
+#define ZONE_HMAC               0x02
+#define ZONE_WEBHOOK            0x04
+#define ZONE_MADE               0x08    /* works before created, too */
+
+/* seconds of a key that never expires */
+#define ZONE_NEVER              ((uint32_t) -1)
 
 
 typedef struct {
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
-    int64_t                       created;
-    int64_t                       expires;
-    uint32_t                      last_used;  /* seconds, or 0 */
-    u_char                        used;
-    u_char                        made;     /* works before created, too */
-    u_char                        id_len;
-    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
-} ngx_http_wassiit_slot_t;
-
-
-typedef struct {
     uint64_t                      scopes;
-    uint32_t                      window;
-    uint32_t                      secrets;  /* unit, never changed, or 0 */
-    u_char                        enabled;
+    uint32_t                      created;  /* 0: it works at any time */
+    uint32_t                      expires;
+    uint32_t                      partner;  /* place of its line */
+    uint32_t                      last_used;  /* seconds, or 0 */
+    uint32_t                      secrets;  /* place, or 0 */
+    u_char                        flags;
+    u_char                        id_len;   /* of the partner's id */
+    u_char                        key_id_len;
     u_char                        name_len;
-    u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
-} ngx_http_wassiit_state_t;
+
+    /* the second line: as operators wrote them, and copies of the names */
+    int64_t                       exact_created;
+    int64_t                       exact_expires;
+    u_char                        names[];  /* as of a find */
+} ngx_http_wassiit_zone_key_t;
 
 
 typedef struct {
-    uint64_t                      serial;   /* 0: no partner lies here */
-    uint64_t                      version;
-    ngx_http_wassiit_slot_t       key;
-    uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
-    uint32_t                      more;     /* unit of further keys, or 0 */
+    ngx_wassiit_window_t          window;   /* its owner: the profile */
+    uint32_t                      generation;  /* 0: it is no partner's */
+    uint32_t                      next;     /* place of a second window: 0 */
+    uint64_t                      allowed;
+    uint64_t                      limited;
+} ngx_http_wassiit_zone_line_t;
+
+
+typedef struct {
+    uint64_t                      refused;
+    uint64_t                      dry_run;
+    uint64_t                      span;     /* its line in the file */
+    uint64_t                      scopes;
+    uint32_t                      partner;  /* place of its line */
+    uint32_t                      secrets;  /* place, or 0 */
     uint32_t                      mark;     /* the last load that had it */
-    uint64_t                      span;     /* its line: offset, length */
-    uint32_t                      next[ZONE_LEVELS];  /* by id, or 0 */
-    uint32_t                      edits;    /* odd: it is being changed */
+    u_char                        flags;
+    u_char                        levels;
+    u_char                        nkeys;
     u_char                        id_len;
-    u_char                        id[NGX_HTTP_WASSIIT_ID_LEN];
-    ngx_http_wassiit_state_t      state[2];
-} ngx_http_wassiit_entry_t;
+    u_char                        name_len;
+    u_char                        unused[3];
+
+    /* links by the order of ids, places of keys or 0; then id and name */
+    uint32_t                      words[];
+} ngx_http_wassiit_profile_t;
 
 
-typedef struct {
-    uint32_t                      next;     /* unit of further keys, or 0 */
-    uint32_t                      owner;
-    ngx_http_wassiit_slot_t       keys[ZONE_MORE_KEYS];
-} ngx_http_wassiit_more_t;
-
+/* an extent that was taken out of use */
 
 typedef struct {
-    uint64_t                      next:26;  /* unit, or 0 */
-    uint64_t                      stamp:38; /* of the epoch, when freed */
-} ngx_http_wassiit_free_t;
-
-
-typedef char ngx_http_wassiit_entry_fits[
-    sizeof(ngx_http_wassiit_entry_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
-typedef char ngx_http_wassiit_more_fits[
-    sizeof(ngx_http_wassiit_more_t) <= NGX_WASSIIT_UNIT ? 1 : -1];
-
-
-typedef struct {
-    uint32_t                     *entries;
-    uint32_t                      size;
-    uint32_t                      used;
-    uint32_t                      reach;    /* the longest search */
-} ngx_http_wassiit_index_t;
+    uint64_t                      stamp;    /* of the epoch */
+    uint32_t                      place;
+    uint32_t                      lines;    /* with ZONE_SECRET: to be wiped */
+} ngx_http_wassiit_retired_t;
 
 
 struct ngx_http_wassiit_zone_sh_s {
-    uint64_t                      changes;
+    /* for readers, too: the first line of the zone's memory */
     uint64_t                      left;     /* from this time on, or 0 */
-    u_char                       *base;
-    ngx_wassiit_epoch_t          *epoch;
-    ngx_http_wassiit_index_t      keys;
-    ngx_http_wassiit_index_t      ids;
+    ngx_wassiit_index_t           keys;
+    ngx_wassiit_index_t           ids;
+    uint32_t                      key_words;  /* places, of what has a size */
+    uint32_t                      id_words;
+    uint32_t                      epoch;
+    uint32_t                      lines;
+    uint32_t                      unused[4];
 
     /* writers only */
     ngx_wassiit_robust_t          mutex;
-    uint64_t                      serial;
+    ngx_wassiit_order_t           order;
+    uint32_t                      coming;   /* profile that is put in force */
+    uint32_t                      going;    /* the one that it replaces */
+    uint32_t                      prepared; /* a profile, for a change: or 0 */
+    uint32_t                      prepares; /* which change that is */
+    uint32_t                      generation;
     uint32_t                      load;     /* of loads, and tries to */
     uint32_t                      loads;    /* changes whenever one begins */
-    uint32_t                      units;    /* all of them, with number 0 */
-    uint32_t                      fresh;    /* the first never used */
-    uint32_t                      free;     /* the first freed, or 0 */
-    uint32_t                      free_last;
-    ngx_http_wassiit_free_t      *frees;    /* of each unit */
-    uint32_t                      first[ZONE_LEVELS];   /* by id, or 0 */
-    uint32_t                      finger[ZONE_LEVELS];  /* see order_find() */
-    uint64_t                      passed;   /* units freed by this stamp may
-                                               be used again */
+    uint32_t                      torn;     /* a sweep has been begun */
+    uint64_t                      unswept;  /* stamp of extents that only a
+                                               sweep finds; 0: there are none */
     uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
     ngx_http_wassiit_journals_t   journals;
+    uint32_t                      oldest;   /* of retired[], modulo its size */
+    uint32_t                      newest;   /* behind the last one */
+    ngx_http_wassiit_retired_t    retired[ZONE_RETIRED];
 };
 
 
-#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
+typedef char ngx_http_wassiit_zone_key_is_two_lines[
+    offsetof(ngx_http_wassiit_zone_key_t, exact_created) == NGX_WASSIIT_LINE
+    ? 1 : -1];
+typedef char ngx_http_wassiit_zone_line_is_one[
+    sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
+typedef char ngx_http_wassiit_zone_sh_readers_line[
+    offsetof(ngx_http_wassiit_zone_sh_t, mutex) == NGX_WASSIIT_LINE ? 1 : -1];
 
+
+#define load(p)         ngx_wassiit_load_acquire(p)
+#define store(p, v)     ngx_wassiit_store_release(p, v)
+
+
+/* The address of a place: of a line that has another type in each use. */
 
 static ngx_inline void *
-ngx_http_wassiit_zone_at(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit)
+ngx_http_wassiit_zone_at(ngx_http_wassiit_zone_sh_t *sh, uint32_t place)
 {
-    return sh->base + (size_t) unit * NGX_WASSIIT_UNIT;
+    return ngx_wassiit_line((u_char *) sh, place);
+}
+
+
+static ngx_inline ngx_wassiit_epoch_t *
+ngx_http_wassiit_zone_epoch(ngx_http_wassiit_zone_sh_t *sh)
+{
+    return ngx_http_wassiit_zone_at(sh, sh->epoch);
+}
+
+
+static ngx_inline ngx_wassiit_lines_t *
+ngx_http_wassiit_zone_lines(ngx_http_wassiit_zone_sh_t *sh)
+{
+    return ngx_http_wassiit_zone_at(sh, sh->lines);
 }
 
 
@@ -185,72 +205,84 @@ ngx_http_wassiit_zone_same(const u_char *a, const u_char *b)
 }
 
 
-/*
- * Asks for the lines of a partner that are about to be read, so that there is
- * one wait for memory and not one after another.
- */
+/* Returns the place of the key with this digest; 0: there is none. */
 
-static ngx_inline void
-ngx_http_wassiit_zone_prefetch_entry(ngx_http_wassiit_entry_t *p)
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_lookup_key(ngx_http_wassiit_zone_sh_t *sh,
+    const u_char *digest, ngx_wassiit_probe_t *probe)
 {
-    __builtin_prefetch(p);
-    __builtin_prefetch(p->key.id);
-    __builtin_prefetch(p->counts, 1);
-    __builtin_prefetch(p->id);
-    __builtin_prefetch(&p->state[0]);
-    __builtin_prefetch(&p->state[1]);
-}
+    uint32_t                      word, place;
+    ngx_http_wassiit_zone_key_t  *key;
 
+    word = ngx_wassiit_index_first(probe,
+                             ngx_http_wassiit_zone_at(sh, sh->key_words),
+                             &sh->keys, ngx_http_wassiit_zone_word(digest, 0),
+                             ngx_http_wassiit_zone_word(digest, 1));
 
-/* the place in an index where the search for a hash begins */
+    for ( /* void */ ; word; word = ngx_wassiit_index_next(probe)) {
+        place = NGX_WASSIIT_INDEX_PLACE(word);
+        key = ngx_http_wassiit_zone_at(sh, place);
 
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_first(ngx_http_wassiit_index_t *index, uint32_t hash)
-{
-    return index->entries + ((uint64_t) hash * index->size >> 32);
-}
+        __builtin_prefetch(&key->exact_created);
 
-
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_next(ngx_http_wassiit_index_t *index, uint32_t *entry)
-{
-    return (entry + 1 == index->entries + index->size) ? index->entries
-                                                       : entry + 1;
-}
-
-
-/* what follows a partner on a level, or, for 0, the first one */
-
-static ngx_inline uint32_t *
-ngx_http_wassiit_zone_after(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
-    ngx_uint_t level)
-{
-    ngx_http_wassiit_entry_t  *p;
-
-    if (unit == 0) {
-        return &sh->first[level];
+        if (ngx_http_wassiit_zone_same(key->digest, digest)) {
+            return place;
+        }
     }
 
-    p = ngx_http_wassiit_zone_at(sh, unit);
-
-    return &p->next[level];
+    return 0;
 }
 
 
-/* how the id of the partner at unit compares to this one */
+/* the words of a profile: its links, and the places of its keys */
 
-static ngx_inline ngx_int_t
-ngx_http_wassiit_zone_compare(ngx_http_wassiit_zone_sh_t *sh, uint32_t unit,
-    u_char *id, size_t len)
+static ngx_inline uint32_t *
+ngx_http_wassiit_zone_keys(ngx_http_wassiit_profile_t *profile)
 {
-    ngx_http_wassiit_entry_t  *p;
-
-    p = ngx_http_wassiit_zone_at(sh, unit);
-
-    return ngx_http_wassiit_record_order(p->id, ngx_min(p->id_len,
-                                                    NGX_HTTP_WASSIIT_ID_LEN),
-                                         id, len);
+    return profile->words + profile->levels;
 }
+
+
+static ngx_inline u_char *
+ngx_http_wassiit_zone_id(ngx_http_wassiit_profile_t *profile)
+{
+    return (u_char *) (profile->words + profile->levels + profile->nkeys);
+}
+
+
+/* Returns the place of the profile with this id; 0: there is none. */
+
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
+    size_t len, ngx_wassiit_probe_t *probe)
+{
+    uint32_t                     word, hash, place;
+    ngx_http_wassiit_profile_t  *profile;
+
+    hash = ngx_murmur_hash2(id, len);
+
+    word = ngx_wassiit_index_first(probe,
+                                   ngx_http_wassiit_zone_at(sh, sh->id_words),
+                                   &sh->ids, hash, hash);
+
+    for ( /* void */ ; word; word = ngx_wassiit_index_next(probe)) {
+        place = NGX_WASSIIT_INDEX_PLACE(word);
+        profile = ngx_http_wassiit_zone_at(sh, place);
+
+        if (profile->id_len == len
+            && ngx_memcmp(ngx_http_wassiit_zone_id(profile), id, len) == 0)
+        {
+            return place;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Sets list to the list of profiles, by the order of their ids. */
+void ngx_http_wassiit_zone_list(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_wassiit_order_list_t *list);
 
 
 /* microseconds; doesn't follow the wall clock */
@@ -274,6 +306,8 @@ ngx_http_wassiit_zone_clock(void)
 static ngx_inline void
 ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
 {
+    ngx_wassiit_epoch_t  *epoch;
+
     if (zone->pinned) {
         return;
     }
@@ -281,12 +315,14 @@ ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
     zone->pinned = 1;
 
     if (zone->joined) {
+        epoch = ngx_http_wassiit_zone_epoch(zone->sh);
+
         if (zone->slot == NULL) {
             /* one that drained when we came may have gone */
-            zone->slot = ngx_wassiit_epoch_claim(zone->sh->epoch);
+            zone->slot = ngx_wassiit_epoch_claim(epoch);
         }
 
-        ngx_wassiit_epoch_pin(zone->sh->epoch, zone->slot);
+        ngx_wassiit_epoch_pin(epoch, zone->slot);
     }
 
     if (zone->on_pin) {
@@ -294,15 +330,6 @@ ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
     }
 }
 
-
-/*
- * Returns the slot of the key with this digest, its entry in the index and
- * the unit of its partner; NULL if there is none.  A reader looks again if
- * sh->changes has moved, and takes no unit that isn't below sh->units.
- */
-ngx_http_wassiit_slot_t *ngx_http_wassiit_zone_lookup_key(
-    ngx_http_wassiit_zone_sh_t *sh, const u_char *digest, uint32_t **entry,
-    uint32_t *unit);
 
 /*
  * As ngx_http_wassiit_zone_get(), for a reader that is pinned or a writer that

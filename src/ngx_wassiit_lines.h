@@ -7,9 +7,10 @@
  * holds numbers alone, so processes may map it at different addresses.  One
  * process at a time calls the functions below; no reader looks at the state.
  *
- * A writer may die at any instruction.  Whoever follows trusts nothing of the
- * state but its size: it calls clear, mark for each extent that is reachable,
- * and count.
+ * A writer may die at any instruction.  Then a line that it had taken, and not
+ * yet given back, is taken; some others may be, too.  Whoever follows calls
+ * count, which makes the state whole, and, to free those others, before that
+ * clear, and mark for each extent that is reachable.
  */
 
 

@@ -19,35 +19,12 @@
 /* how far a process may lag behind with its reading of the clock */
 #define TIME_LAG                ((uint64_t) 1 << 38)
 
-#define UNIT_CELLS              (NGX_WASSIIT_UNIT / sizeof(uint64_t))
-
-
-typedef struct {
-    uint64_t            head;       /* number of the next one; 0: unsettled */
-    uint64_t            oldest;     /* a number not above the oldest in W */
-    uint64_t            span;       /* W in microseconds */
-    uint32_t            cells;      /* size of the ring, at least depth */
-    uint32_t            from;       /* the window to take over from */
-    uint32_t            limit;      /* N */
-    uint16_t            depth;      /* cells that make up N */
-    uint16_t            batch;      /* admissions a cell */
-    uint16_t            first;      /* offset of the first cell */
-    uint16_t            own;        /* cells in the first unit */
-    uint32_t            seconds;    /* W */
-    uint32_t            units[];    /* the further units, own - 1 */
-} ngx_wassiit_window_t;
-
-
 static void ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     const ngx_wassiit_rate_t *rate);
-static ngx_uint_t ngx_wassiit_window_offset(ngx_uint_t n);
-static ngx_uint_t ngx_wassiit_window_room(ngx_wassiit_window_t *old,
+static uint32_t ngx_wassiit_window_room(ngx_wassiit_window_t *old,
     ngx_wassiit_window_t *w, uint64_t cells);
-static ngx_uint_t ngx_wassiit_window_fit(ngx_uint_t cells);
 static uint64_t *ngx_wassiit_window_cell(u_char *base,
     ngx_wassiit_window_t *w, uint64_t number);
-static uint64_t *ngx_wassiit_window_cell_at(u_char *base,
-    ngx_wassiit_window_t *w, uint32_t i);
 static uint64_t ngx_wassiit_window_close(u_char *base,
     ngx_wassiit_window_t *w);
 static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
@@ -65,10 +42,24 @@ static ngx_uint_t ngx_wassiit_window_left(u_char *base,
 #define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 
+/* W by a window's period, in seconds */
+
+static const uint32_t  ngx_wassiit_window_seconds[] = { 1, 60, 3600, 86400 };
+
+
 static ngx_inline ngx_wassiit_window_t *
-ngx_wassiit_window_at(u_char *base, uint32_t unit)
+ngx_wassiit_window_at(u_char *base, uint32_t place)
 {
-    return (ngx_wassiit_window_t *) (base + (size_t) unit * NGX_WASSIIT_UNIT);
+    return ngx_wassiit_line(base, place);
+}
+
+
+/* W in microseconds */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_span(const ngx_wassiit_window_t *w)
+{
+    return (uint64_t) ngx_wassiit_window_seconds[w->period] * 1000000;
 }
 
 
@@ -88,7 +79,7 @@ ngx_wassiit_window_swap(uint64_t *p, uint64_t old, uint64_t value)
 static ngx_inline uint32_t
 ngx_wassiit_window_back(ngx_wassiit_window_t *w, uint32_t i, uint32_t n)
 {
-    return (i >= n) ? i - n : i + w->cells - n;
+    return (i >= n) ? i - n : i + w->ring.cells - n;
 }
 
 
@@ -110,60 +101,32 @@ ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     ngx_memzero(w, sizeof(ngx_wassiit_window_t));
 
     w->limit = rate->limit;
-    w->seconds = rate->seconds;
-    w->span = (uint64_t) rate->seconds * 1000000;
-
     w->batch = (rate->limit + NGX_WASSIIT_WINDOW_CELLS - 1)
                / NGX_WASSIIT_WINDOW_CELLS;
     w->depth = rate->limit / w->batch;
-}
 
-
-/* where the first cell lies in a window of n units */
-
-static ngx_uint_t
-ngx_wassiit_window_offset(ngx_uint_t n)
-{
-    return ngx_align(sizeof(ngx_wassiit_window_t) + (n - 1) * sizeof(uint32_t),
-                     sizeof(uint64_t));
-}
-
-
-/* the least number of units that have so many cells */
-
-static ngx_uint_t
-ngx_wassiit_window_fit(ngx_uint_t cells)
-{
-    ngx_uint_t  n;
-
-    for (n = 1; n < NGX_WASSIIT_WINDOW_UNITS; n++) {
-        if (n * UNIT_CELLS - ngx_wassiit_window_offset(n) / sizeof(uint64_t)
-            >= cells)
-        {
-            break;
-        }
+    while (ngx_wassiit_window_seconds[w->period] != rate->seconds) {
+        w->period++;
     }
-
-    return n;
 }
 
 
-ngx_uint_t
-ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate)
+uint32_t
+ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate)
 {
     ngx_wassiit_window_t  shape;
 
     ngx_wassiit_window_shape(&shape, rate);
 
-    return ngx_wassiit_window_fit(shape.depth);
+    return shape.depth;
 }
 
 
-ngx_uint_t
-ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
-    uint32_t from, uint64_t now, ngx_uint_t *most)
+uint32_t
+ngx_wassiit_window_cells_from(u_char *base, const ngx_wassiit_rate_t *rate,
+    uint32_t from, uint64_t now, uint32_t *most)
 {
-    uint64_t               head, first, used, after;
+    uint64_t               head, first, used, after, span;
     ngx_wassiit_window_t  *old, shape;
 
     ngx_wassiit_window_shape(&shape, rate);
@@ -172,10 +135,12 @@ ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
     old = ngx_wassiit_window_at(base, from);
     head = load(&old->head);
 
-    first = ngx_wassiit_window_first(base, old,
-                                     ngx_max(head - old->cells, old->cells),
-                                     head, head % old->cells,
-                                     ngx_max(old->span, shape.span),
+    span = ngx_max(ngx_wassiit_window_span(old),
+                   ngx_wassiit_window_span(&shape));
+
+    first = ngx_max(head - old->ring.cells, (uint64_t) old->ring.cells);
+    first = ngx_wassiit_window_first(base, old, first, head,
+                                     head % old->ring.cells, span,
                                      now & TIME_MASK);
 
     /* with the cell under the head */
@@ -183,8 +148,9 @@ ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
 
     /* within the older span there are never more than its limit */
 
-    after = (shape.span > old->span) ? ngx_min(used + old->depth, old->cells)
-                                     : ngx_max(used, old->depth);
+    after = (shape.period > old->period)
+            ? ngx_min(used + old->depth, old->ring.cells)
+            : ngx_max(used, old->depth);
 
     *most = ngx_wassiit_window_room(old, &shape, after + 1);
 
@@ -192,38 +158,36 @@ ngx_wassiit_window_units_from(u_char *base, const ngx_wassiit_rate_t *rate,
 }
 
 
-/* units for the window, and for so many cells of the older one */
+/* cells for the window, and for so many cells of the older one */
 
-static ngx_uint_t
+static uint32_t
 ngx_wassiit_window_room(ngx_wassiit_window_t *old, ngx_wassiit_window_t *w,
     uint64_t cells)
 {
     cells = (cells * old->batch + w->batch - 1) / w->batch;
+    cells = ngx_max(w->depth, cells + 1);
 
-    return ngx_wassiit_window_fit(ngx_max(w->depth, cells + 1));
+    return ngx_min(cells, NGX_WASSIIT_RING_CELLS);
 }
 
 
 void
-ngx_wassiit_window_init(u_char *base, const uint32_t *units, ngx_uint_t n,
-    const ngx_wassiit_rate_t *rate, uint32_t from)
+ngx_wassiit_window_init(u_char *base, uint32_t window,
+    const ngx_wassiit_rate_t *rate, const ngx_wassiit_ring_t *ring,
+    uint32_t from)
 {
     ngx_wassiit_window_t  *w;
 
-    w = ngx_wassiit_window_at(base, units[0]);
+    w = ngx_wassiit_window_at(base, window);
 
     ngx_wassiit_window_shape(w, rate);
-    ngx_memcpy(w->units, &units[1], (n - 1) * sizeof(uint32_t));
 
-    w->first = ngx_wassiit_window_offset(n);
-    w->own = (NGX_WASSIIT_UNIT - w->first) / sizeof(uint64_t);
-    w->cells = w->own + (n - 1) * UNIT_CELLS;
-
+    w->ring = *ring;
     w->from = from;
 
     if (from == 0) {
         /* numbers start in lap 1 */
-        store(&w->head, w->cells);
+        store(&w->head, w->ring.cells);
     }
 }
 
@@ -237,64 +201,25 @@ ngx_wassiit_window_rate(u_char *base, uint32_t window,
     w = ngx_wassiit_window_at(base, window);
 
     rate->limit = w->limit;
-    rate->seconds = w->seconds;
-}
-
-
-ngx_uint_t
-ngx_wassiit_window_list(u_char *base, uint32_t window, uint32_t *units)
-{
-    ngx_uint_t             n;
-    ngx_wassiit_window_t  *w;
-
-    w = ngx_wassiit_window_at(base, window);
-    n = (w->cells - w->own) / UNIT_CELLS;
-
-    units[0] = window;
-    ngx_memcpy(&units[1], w->units, n * sizeof(uint32_t));
-
-    return n + 1;
+    rate->seconds = ngx_wassiit_window_seconds[w->period];
 }
 
 
 static uint64_t *
 ngx_wassiit_window_cell(u_char *base, ngx_wassiit_window_t *w, uint64_t number)
 {
-    return ngx_wassiit_window_cell_at(base, w, number % w->cells);
-}
-
-
-static uint64_t *
-ngx_wassiit_window_cell_at(u_char *base, ngx_wassiit_window_t *w, uint32_t i)
-{
-    u_char  *unit;
-
-    if (i < w->own) {
-        return (uint64_t *) ((u_char *) w + w->first) + i;
-    }
-
-    i -= w->own;
-    unit = base + (size_t) w->units[i / UNIT_CELLS] * NGX_WASSIIT_UNIT;
-
-    return (uint64_t *) unit + i % UNIT_CELLS;
+    return ngx_wassiit_ring_cell(base, &w->ring, number % w->ring.cells);
 }
 
 
 void
 ngx_wassiit_window_prefetch(u_char *base, uint32_t window)
 {
-    uint32_t               cells;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, window);
-    cells = load(&w->cells);
 
-    /* 0: freed, and used again since */
-
-    if (cells) {
-        __builtin_prefetch(ngx_wassiit_window_cell_at(base, w,
-                                                   load(&w->head) % cells), 1);
-    }
+    __builtin_prefetch(ngx_wassiit_window_cell(base, w, load(&w->head)), 1);
 }
 
 
@@ -302,8 +227,8 @@ ngx_int_t
 ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint64_t               head, cell, low, used, age;
-    uint32_t               i, open;
+    uint64_t               head, cell, low, used, age, span;
+    uint32_t               i, open, lap;
     ngx_wassiit_window_t  *w;
 
     (void) ngx_wassiit_window_settle(base, window);
@@ -311,30 +236,30 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     w = ngx_wassiit_window_at(base, window);
     head = load(&w->head);
 
-    if (head == 0 || w->cells == 0) {
+    if (head == 0) {
         return NGX_AGAIN;
     }
 
-    i = head % w->cells;
-    cell = load(ngx_wassiit_window_cell_at(base, w, i));
+    i = head % w->ring.cells;
+    cell = load(ngx_wassiit_ring_cell(base, &w->ring, i));
 
     if (cell & CELL_CLOSED) {
         return NGX_AGAIN;
     }
 
     usage->limit = w->limit;
-    usage->seconds = w->seconds;
+    usage->seconds = ngx_wassiit_window_seconds[w->period];
 
-    open = (CELL_LAP(cell) == ((head / w->cells) & 0xff)) ? CELL_COUNT(cell)
-                                                          : 0;
+    span = ngx_wassiit_window_span(w);
+    lap = (head / w->ring.cells) & 0xff;
+    open = (CELL_LAP(cell) == lap) ? CELL_COUNT(cell) : 0;
 
     /* in the smallest ring, a cell that is open has taken the oldest's place */
 
-    low = ngx_wassiit_window_first(base, w, head - w->depth
-                                            + (open && w->cells == w->depth),
-                                   head, i, w->span, now);
+    low = head - w->depth + (open && w->ring.cells == w->depth);
+    low = ngx_wassiit_window_first(base, w, low, head, i, span, now);
 
-    if (open && ngx_wassiit_window_left(base, w, i, w->span, now)) {
+    if (open && ngx_wassiit_window_left(base, w, i, span, now)) {
         open = 0;
     }
 
@@ -348,13 +273,13 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     usage->reset = 0;
 
     if (used) {
-        cell = load(ngx_wassiit_window_cell_at(base, w,
+        cell = load(ngx_wassiit_ring_cell(base, &w->ring,
                                  ngx_wassiit_window_back(w, i, head - low)));
         age = ngx_wassiit_window_age(now, CELL_TIME(cell));
 
         /* who filled it may have read its clock after us */
-        usage->reset = (age > TIME_MASK / 2) ? w->span
-                                             : w->span - ngx_min(w->span, age);
+        usage->reset = (age > TIME_MASK / 2) ? span
+                                             : span - ngx_min(span, age);
     }
 
     return NGX_OK;
@@ -365,15 +290,16 @@ ngx_int_t
 ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint64_t               head, cell, prev, last, time, age, value;
+    uint64_t               head, cell, prev, last, time, age, span, value;
     uint64_t              *p;
     uint32_t               i, lap, filled;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, window);
+    span = ngx_wassiit_window_span(w);
 
     usage->limit = w->limit;
-    usage->seconds = w->seconds;
+    usage->seconds = ngx_wassiit_window_seconds[w->period];
 
     for ( ;; ) {
         head = load(&w->head);
@@ -389,9 +315,9 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             continue;
         }
 
-        i = head % w->cells;
-        lap = (head / w->cells) & 0xff;
-        p = ngx_wassiit_window_cell_at(base, w, i);
+        i = head % w->ring.cells;
+        lap = (head / w->ring.cells) & 0xff;
+        p = ngx_wassiit_ring_cell(base, &w->ring, i);
         cell = load(p);
         time = now & TIME_MASK;
 
@@ -408,15 +334,15 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
         }
 
         prev = filled ? cell
-                      : load(ngx_wassiit_window_cell_at(base, w,
+                      : load(ngx_wassiit_ring_cell(base, &w->ring,
                                             ngx_wassiit_window_back(w, i, 1)));
 
         if (load(&w->oldest) > head - w->depth) {
             /* it has left the span already */
             last = 0;
 
-        } else if (w->cells > w->depth) {
-            last = load(ngx_wassiit_window_cell_at(base, w,
+        } else if (w->ring.cells > w->depth) {
+            last = load(ngx_wassiit_ring_cell(base, &w->ring,
                                      ngx_wassiit_window_back(w, i, w->depth)));
         } else {
             last = filled ? 0 : cell;
@@ -434,9 +360,9 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
 
         age = ngx_wassiit_window_age(time, CELL_TIME(last));
 
-        if (CELL_COUNT(last) && age < w->span) {
+        if (CELL_COUNT(last) && age < span) {
             usage->remaining = 0;
-            usage->reset = w->span - age;
+            usage->reset = span - age;
             return NGX_DECLINED;
         }
 
@@ -467,10 +393,11 @@ static void
 ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
     uint32_t i, uint64_t cell, ngx_wassiit_usage_t *usage)
 {
-    uint64_t  low, oldest, now;
+    uint64_t  low, oldest, now, span;
     uint32_t  used;
 
     now = CELL_TIME(cell);
+    span = ngx_wassiit_window_span(w);
     low = head + 1 - w->depth;
     oldest = load(&w->oldest);
 
@@ -478,7 +405,7 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
         low = oldest;
     }
 
-    low = ngx_wassiit_window_first(base, w, low, head, i, w->span, now);
+    low = ngx_wassiit_window_first(base, w, low, head, i, span, now);
 
     if (low != oldest) {
         store(&w->oldest, low);
@@ -488,11 +415,11 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
     usage->remaining = (uint32_t) w->depth * w->batch - used;
 
     if (low != head) {
-        cell = load(ngx_wassiit_window_cell_at(base, w,
+        cell = load(ngx_wassiit_ring_cell(base, &w->ring,
                                  ngx_wassiit_window_back(w, i, head - low)));
     }
 
-    usage->reset = w->span - ngx_min(w->span,
+    usage->reset = span - ngx_min(span,
                                ngx_wassiit_window_age(now, CELL_TIME(cell)));
 }
 
@@ -548,7 +475,7 @@ ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
 {
     uint64_t  cell, age;
 
-    cell = load(ngx_wassiit_window_cell_at(base, w, i));
+    cell = load(ngx_wassiit_ring_cell(base, &w->ring, i));
     age = ngx_wassiit_window_age(now, CELL_TIME(cell));
 
     /* a time after now: other processes have filled the cell anew */
@@ -605,7 +532,7 @@ ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w)
         }
 
         if (CELL_COUNT(cell) >= w->batch
-            && CELL_LAP(cell) == ((head / w->cells) & 0xff))
+            && CELL_LAP(cell) == ((head / w->ring.cells) & 0xff))
         {
             (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
             continue;
@@ -626,21 +553,24 @@ ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
     ngx_wassiit_window_t *old)
 {
     uint64_t  head, first, total, keep, skip, group, groups, at, cell, number;
-    uint32_t  open, count;
+    uint32_t  open, count, lap;
 
     head = ngx_wassiit_window_close(base, old);
-    first = ngx_max(head - old->cells, old->cells);
+    first = ngx_max(head - old->ring.cells, (uint64_t) old->ring.cells);
 
     cell = load(ngx_wassiit_window_cell(base, old, head));
     open = 0;
 
-    if (CELL_COUNT(cell) && CELL_LAP(cell) == ((head / old->cells) & 0xff)) {
+    lap = (head / old->ring.cells) & 0xff;
+
+    if (CELL_COUNT(cell) && CELL_LAP(cell) == lap) {
         open = CELL_COUNT(cell);
-        first = ngx_max(head - old->cells + 1, old->cells);
+        first = ngx_max(head - old->ring.cells + 1,
+                        (uint64_t) old->ring.cells);
     }
 
     total = (head - first) * old->batch + open;
-    keep = ngx_min(total, (uint64_t) w->cells * w->batch);
+    keep = ngx_min(total, (uint64_t) w->ring.cells * w->batch);
     skip = total - keep;
     groups = (keep + w->batch - 1) / w->batch;
 
@@ -653,12 +583,13 @@ ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
         cell = load(ngx_wassiit_window_cell(base, old,
                                      first + (skip + at - 1) / old->batch));
 
-        number = w->cells + group;
-        cell = CELL(CELL_TIME(cell), count, number / w->cells);
+        number = w->ring.cells + group;
+        cell = CELL(CELL_TIME(cell), count, number / w->ring.cells);
 
         (void) ngx_wassiit_window_swap(ngx_wassiit_window_cell(base, w, number),
                                        0, cell);
     }
 
-    (void) ngx_wassiit_window_swap(&w->head, 0, w->cells + keep / w->batch);
+    (void) ngx_wassiit_window_swap(&w->head, 0,
+                                   w->ring.cells + keep / w->batch);
 }

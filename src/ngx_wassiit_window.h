@@ -25,20 +25,28 @@
 #include <ngx_core.h>
 
 #include "ngx_wassiit_rate.h"
+#include "ngx_wassiit_ring.h"
 
 
 /* cells that a limit may take; larger limits are counted in batches */
 #define NGX_WASSIIT_WINDOW_CELLS    10000
 
 /*
- * Windows lie in units of memory of one size, which need not be adjacent.
- * A unit is named by its number: it lies at base + number * unit size, base
- * being a multiple of 64.  Number 0 names no unit.
+ * The words of a window that requests read and write.  They begin a line of
+ * memory, by whose place, from a base, a window is named; 0 names none.
  */
-#define NGX_WASSIIT_UNIT            640
 
-/* the most units that a window may need */
-#define NGX_WASSIIT_WINDOW_UNITS    126
+typedef struct {
+    uint64_t            head;       /* number of the next one; 0: unsettled */
+    uint64_t            oldest;     /* a number not above the oldest in W */
+    ngx_wassiit_ring_t  ring;       /* at least depth cells */
+    uint32_t            limit;      /* N */
+    uint16_t            depth;      /* cells that make up N */
+    u_char              batch;      /* admissions a cell */
+    u_char              period;     /* W: 0 .. 3 for s, m, h, d */
+    uint32_t            from;       /* the window to take over from */
+    uint32_t            owner;      /* the caller's */
+} ngx_wassiit_window_t;
 
 
 typedef struct {
@@ -49,31 +57,33 @@ typedef struct {
 } ngx_wassiit_usage_t;
 
 
-/* The number of units (1 .. NGX_WASSIIT_WINDOW_UNITS) a window needs. */
-ngx_uint_t ngx_wassiit_window_units(const ngx_wassiit_rate_t *rate);
+/* The cells that a window needs: 1 to NGX_WASSIIT_WINDOW_CELLS. */
+uint32_t ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate);
 
 /*
- * The number of units that a window of this rate needs to take over all that
- * the window from has admitted in the longer of both spans: more than
- * ngx_wassiit_window_units(rate) if the limit becomes less than is used, as
- * it may be raised again.  Sets most to the number that is enough whatever
- * from admits until it is closed.  now as for ngx_wassiit_window_take().
+ * The cells that a window of this rate needs to take over all that the window
+ * from has admitted in the longer of both spans: more than
+ * ngx_wassiit_window_cells(rate) if the limit becomes less than is used, as
+ * it may be raised again; NGX_WASSIIT_RING_CELLS at most.  Sets most to the
+ * number that is enough whatever from admits until it is closed.  now as for
+ * ngx_wassiit_window_take().
  */
-ngx_uint_t ngx_wassiit_window_units_from(u_char *base,
+uint32_t ngx_wassiit_window_cells_from(u_char *base,
     const ngx_wassiit_rate_t *rate, uint32_t from, uint64_t now,
-    ngx_uint_t *most);
+    uint32_t *most);
 
 /*
- * Makes a window in the n units whose numbers stand in units[], at least as
- * many as ngx_wassiit_window_units() says, all of them filled with zeros;
- * units[0] names the window from then on.  With from == 0 the window is
- * empty.  Else from names an older window, whose admissions it takes over:
- * not now, but at the first of ngx_wassiit_window_settle(),
- * ngx_wassiit_window_usage() or ngx_wassiit_window_take(), so that it can be
- * published before the older one is closed.
+ * Makes a window in a line, with a ring of at least as many cells as
+ * ngx_wassiit_window_cells() says, all of them zeros.  What follows the window
+ * in its line is the caller's.  With from == 0 the window is empty.  Else from
+ * names an older window, whose admissions it takes over: not now, but at the
+ * first of ngx_wassiit_window_settle(), ngx_wassiit_window_usage() or
+ * ngx_wassiit_window_take(), so that it can be published before the older one
+ * is closed.
  */
-void ngx_wassiit_window_init(u_char *base, const uint32_t *units,
-    ngx_uint_t n, const ngx_wassiit_rate_t *rate, uint32_t from);
+void ngx_wassiit_window_init(u_char *base, uint32_t window,
+    const ngx_wassiit_rate_t *rate, const ngx_wassiit_ring_t *ring,
+    uint32_t from);
 
 /*
  * Closes the older window of this one, if there is one, and takes over its
@@ -88,13 +98,6 @@ void ngx_wassiit_window_release(u_char *base, uint32_t window);
 /* The rate that the window was made for. */
 void ngx_wassiit_window_rate(u_char *base, uint32_t window,
     ngx_wassiit_rate_t *rate);
-
-/*
- * Fills units[] (NGX_WASSIIT_WINDOW_UNITS of them at most) with the numbers
- * of the units that the window lies in.  Returns how many there are.
- */
-ngx_uint_t ngx_wassiit_window_list(u_char *base, uint32_t window,
-    uint32_t *units);
 
 /* Asks for the memory that the next ngx_wassiit_window_take() reads. */
 void ngx_wassiit_window_prefetch(u_char *base, uint32_t window);

@@ -284,23 +284,18 @@ END
                                  qw(50r/m 100r/m 1000r/m) ], "$n partners");
     }
 
-    my @limits = $readme =~ /^\| limit N up to \|(.*)$/m ? $1 =~ /\d+/g : ();
-    my @units = $readme =~ /^\| W \|(.*)$/m ? $1 =~ /\d+/g : ();
-    my $near = sub {            # so many partners that a unit is over 1m
-        my ($limit, $units) = @_;
-        my ($size) = $size_for->(2000, "${limit}r/m") =~ /\A(\d+)m\z/;
-        my $by_formula = 2000 * 664 * (1 + $units) * 1.006 / 2**20;
-        ok($size && $size > $by_formula && $size < $by_formula + 1.1,
-           "a window of $limit takes $units") or diag("$size, $by_formula");
-    };
+    # by the formula: 1 and W, 2 and 2, of 67 bytes, and some for the zone
+    my @limits = $readme =~ /^\| limit N \|(.*)$/m ? $1 =~ /\d+/g : ();
+    my @lines = $readme =~ /^\| W \|(.*)$/m ? $1 =~ /\d+/g : ();
+    cmp_ok(@limits, '>', 5, 'sizes of windows');
 
-    for my $i (0 .. 5) {
-        $near->($limits[$i], $units[$i]);
-        $near->($limits[$i] + 1, $units[$i] + 1);
+    for my $i (0 .. $#limits) {
+        my ($size, $unit) = $size_for->(2000, "$limits[$i]r/m") =~ /\A(\d+)([km])\z/;
+        my $is = ($size // 0) * ($unit eq 'm' ? 2**20 : 2**10);
+        my $by_formula = 2000 * 67 * (5 + $lines[$i]);
+        ok($is > $by_formula && $is < $by_formula * 1.07 + 2**17,
+           "a window of $limits[$i] takes $lines[$i]") or diag("$is, $by_formula");
     }
-    $near->($limits[$_], $units[$_]) for 6, 7;
-    $near->(10001, $units[8]);
-    $near->($limits[8], $units[9]);
 }
 
 

@@ -31,13 +31,13 @@ sub try_size {
                       files => { 'partners.jsonl' => $file });
 }
 
-# The size that is told, and the next smaller one.
+# The size that is told, and one that is a tenth less, in KiB.
 
 sub told {
     my ($message) = @_;
     my ($size, $unit) = $message =~ /, zone=api:(\d+)([km]) would do$/m
         or return;
-    return ("$size$unit", $size - ($unit eq 'k' ? 64 : 1), $unit);
+    return ("$size$unit", int($size * ($unit eq 'm' ? 1024 : 1) * 0.9));
 }
 
 
@@ -69,15 +69,14 @@ subtest 'too small, and the size that would do' => sub {
                  small[ ]for[ ]the[ ]\Q$n\E[ ]partners[ ]of
                  [ ]"\S+/partners\.jsonl"}x, 'for that reason');
 
-            my ($size, $less, $unit) = told($message);
+            my ($size, $less) = told($message);
             ok($size, 'a size is told') or return diag($message);
             ($exit, $message) = try_size($size, $file, %conf);
             is($exit, 0, "$size does") or diag($message);
 
-            $less -= $unit eq 'k' ? 64 : 1;
-            return if $less < ($unit eq 'k' ? 32 : 1);
-            ($exit) = try_size("$less$unit", $file, %conf);
-            is($exit, 1, "$less$unit does not");
+            return if $less < 32;
+            ($exit) = try_size("${less}k", $file, %conf);
+            is($exit, 1, "a tenth less, ${less}k, does not");
         };
     }
 };
@@ -105,7 +104,7 @@ subtest 'who fits by the size that is told is served' => sub {
 
 sub most {
     my ($size, $rate, $keys) = @_;
-    my $high = int($size =~ s/\D//r * ($size =~ /m/ ? 1024 : 1) * 1024 / 1300);
+    my $high = int($size =~ s/\D//r * ($size =~ /m/ ? 1024 : 1) * 1024 / 300);
     my $low = 0;
     my @lines = map { $JSON->encode($_) . "\n" } crowd($high, $rate, $keys);
 
@@ -118,7 +117,7 @@ sub most {
     return $low;
 }
 
-# A window takes cells by the unit of 80 of them, the first holds 72.
+# A cell takes 8 bytes; limits above 10000 are counted in batches.
 
 subtest 'what a partner takes' => sub {
     for my $row ([ 1, '1m' ], [ 100, '2m' ], [ 1000, '4m' ], [ 10000, '8m' ],
@@ -126,13 +125,13 @@ subtest 'what a partner takes' => sub {
     {
         my ($limit, $size) = @$row;
         my $n = most($size, "${limit}r/m");
-        my $bytes = int(($size =~ s/m//r) * 1024 * 1024 / $n);
+        my $bytes = ($size =~ s/m//r) * 1048576 / $n;
         my $cells = $limit > 10000 ? 10000 : $limit;
-        $cells = 72 + 80 * int(($cells + 7) / 80) if $cells > 72;
-        $cells = 72 if $cells < 72;
 
         note("$limit a minute: $bytes bytes, ", $bytes - 8 * $cells,
              ' without those of cells');
+        cmp_ok($bytes - 8 * $cells, '<=', 512 + 0.65 * $cells,
+               "$limit a minute, one key: at most 512 bytes, cells not counted");
         cmp_ok($bytes - 8 * $cells, '<=', 1024 + 0.55 * $cells,
                "$limit a minute, one key: at most 1 KiB, cells not counted");
     }

@@ -28,12 +28,12 @@
 typedef uint64_t (*micro_pt)(void);
 
 
-static ngx_uint_t     windows = 1000000;
-static unit_arena_t  *arena;
-static uint32_t      *window;
-static uint64_t       now = 1;
-static uint64_t       cold;
-static u_char         keys[MICRO_KEYS][MICRO_KEY_LEN + 2];
+static ngx_uint_t   windows = 1000000;
+static u_char      *base;
+static uint32_t    *window;
+static uint64_t     now = 1;
+static uint64_t     cold;
+static u_char       keys[MICRO_KEYS][MICRO_KEY_LEN + 2];
 
 static ngx_wassiit_hmac_key_t  secret;
 
@@ -95,7 +95,7 @@ micro_take(uint32_t w)
 {
     ngx_wassiit_usage_t  usage;
 
-    if (ngx_wassiit_window_take(arena->base, w, now, &usage) != NGX_OK) {
+    if (ngx_wassiit_window_take(base, w, now, &usage) != NGX_OK) {
         fprintf(stderr, "micro: not admitted\n");
         exit(1);
     }
@@ -137,13 +137,12 @@ micro_clock(void)
 static uint64_t
 micro_add_cold(void)
 {
-    u_char  *p;
+    uint64_t  *p;
 
     cold = (cold + 1 == windows) ? 1 : cold + 1;
-    p = arena->base + (size_t) window[cold] * NGX_WASSIIT_UNIT;
+    p = (uint64_t *) ngx_wassiit_line(base, window[cold] + 1) - 1;
 
-    return __atomic_fetch_add((uint64_t *) (p + NGX_WASSIIT_UNIT - 8), 1,
-                              __ATOMIC_ACQ_REL);
+    return __atomic_fetch_add(p, 1, __ATOMIC_ACQ_REL);
 }
 
 
@@ -251,30 +250,58 @@ micro_make_keys(void)
 }
 
 
+/* A line and a ring for each window, as a zone has them, in random order. */
+
+static void
+micro_make_windows(void)
+{
+    uint32_t              place, size, *swap;
+    ngx_uint_t            i;
+    ngx_wassiit_ring_t    ring;
+    ngx_wassiit_lines_t  *lines;
+    ngx_wassiit_rate_t    rate = { 60, 1 };
+
+    /* from the 64th line on; two kinds leave less than 64 lines each */
+
+    size = 1 + ngx_wassiit_ring_lines(ngx_wassiit_window_cells(&rate));
+    size = windows * size + 2 * 64;
+
+    base = unit_shared((size_t) (64 + size) * NGX_WASSIIT_LINE);
+    window = unit_shared(windows * sizeof(uint32_t));
+    lines = unit_shared(ngx_wassiit_lines_size(size));
+
+    ngx_wassiit_lines_init(lines, 64, size);
+
+    for (i = 0; i < windows; i++) {
+        place = ngx_wassiit_lines_alloc(lines, 0, 1);
+
+        if (place == 0
+            || ngx_wassiit_ring_alloc(lines, 1, 0, base,
+                                      ngx_wassiit_window_cells(&rate), &ring)
+               != NGX_OK)
+        {
+            fprintf(stderr, "micro: no window\n");
+            exit(1);
+        }
+
+        ngx_wassiit_window_init(base, place, &rate, &ring, 0);
+
+        swap = &window[unit_random(i + 1)];
+        window[i] = *swap;
+        *swap = place;
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
-    ngx_uint_t          i;
-    ngx_wassiit_rate_t  rate = { 60, 1 };
 
     if (argc > 1) {
         windows = strtoul(argv[1], NULL, 10);
     }
 
-    /* units in random order, one for each window */
-
-    arena = unit_arena_create(windows + 1);
-    window = unit_shared(windows * sizeof(uint32_t));
-
-    for (i = 0; i < windows; i++) {
-        window[i] = unit_arena_window(arena, &rate, 0);
-
-        if (window[i] == 0) {
-            fprintf(stderr, "micro: no window\n");
-            return 1;
-        }
-    }
-
+    micro_make_windows();
     micro_make_keys();
     ngx_wassiit_hmac_key(&secret, (u_char *) "a secret", 8);
 

@@ -54,8 +54,8 @@ my @rules = (
       'unbounded', sub { $_[0] !~ m{^t/} } ],
     [ qr/\bngx_http_request_t\b/, 'core and state see no request',
       sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:arena|change|compact
-                                 |edit|file|journal|path|record|recover|secret
-                                 |store|zone\w*)\.)}x } ],
+                                 |edit|file|journal|mend|partner|path|plan|record
+                                 |recover|room|secret|store|zone\w*)\.)}x } ],
     [ qr/\b(?:ngx_pool_t|ngx_log_t|ngx_p[cn]?alloc|ngx_log_error)\b/,
       'core sees no pool and no log', sub { $_[0] =~ m{^src/ngx_wassiit_} } ],
 );
@@ -121,7 +121,8 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     rules           time
     scope
     time
-    window          rate
+    ring            lines
+    window          rate ring
     # state: partners, on disk and in shared memory
     arena
     change          atomic compact edit recover zone time
@@ -134,9 +135,15 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     recover         compact zone
     secret          file hmac
     store           compact file
-    zone            epoch store window zone_sh
+    zone            epoch store window
+    zone_sh         zone index order
+    room            zone_sh
+    plan            room
+    partner         plan
+    mend            partner
+    zone_load       mend
     zone_read       zone_sh
-    zone_sh         zone
+    zone_write      zone_load
     # http: one concern a file
     access          wassiit decision headers_in
     admin           admin_json arena decision job json reply wassiit

@@ -18,7 +18,7 @@
 
 #define WRAP            ((uint64_t) 1 << 48)
 
-#define ARENA_UNITS     1200
+#define ARENA_LINES     (9 * UNIT_ARENA_MOST)
 #define TOLD            10          /* the first of what is wrong */
 
 
@@ -67,8 +67,9 @@ typedef struct {
 } unit_case_t;
 
 
-static void unit_window_units(void);
-static void unit_window_list(void);
+static void unit_window_cells(void);
+static uint32_t unit_window_taken(uint32_t cells);
+static void unit_window_ring(void);
 static void unit_window_plain(void);
 static void unit_window_exact(void);
 static void unit_window_large(void);
@@ -112,7 +113,6 @@ static void unit_window_random_rate(ngx_wassiit_rate_t *rate,
 static uint64_t unit_window_left(unit_case_t *c);
 static uint64_t unit_window_batch(uint32_t limit);
 static void unit_window_closed(unit_case_t *c, uint32_t window);
-static size_t unit_window_copy(uint32_t window, u_char *copy);
 
 
 static const uint32_t  unit_window_seconds[] = { 1, 60, 3600, 86400 };
@@ -128,10 +128,10 @@ main(void)
 {
     unit_start();
 
-    arena = unit_arena_create(ARENA_UNITS);
+    arena = unit_arena_create(ARENA_LINES);
 
-    unit_window_units();
-    unit_window_list();
+    unit_window_cells();
+    unit_window_ring();
     unit_window_plain();
     unit_window_exact();
     unit_window_large();
@@ -155,10 +155,11 @@ main(void)
 /* The contract: 8 bytes for each of min(N, 10000), and a constant. */
 
 static void
-unit_window_units(void)
+unit_window_cells(void)
 {
     size_t              size, least;
-    ngx_uint_t          n, wrong;
+    uint32_t            n;
+    ngx_uint_t          wrong;
     ngx_wassiit_rate_t  rate;
 
     wrong = 0;
@@ -167,60 +168,128 @@ unit_window_units(void)
     for (rate.limit = 1; rate.limit <= NGX_WASSIIT_RATE_MAX;
          rate.limit += (rate.limit < 30000) ? 1 : 7)
     {
-        n = ngx_wassiit_window_units(&rate);
-        size = n * NGX_WASSIIT_UNIT;
+        n = ngx_wassiit_window_cells(&rate);
+        size = (1 + unit_window_taken(n)) * NGX_WASSIIT_LINE;
         least = 8 * (size_t) ngx_min(rate.limit, NGX_WASSIIT_WINDOW_CELLS);
 
-        if (n < 1 || n > NGX_WASSIIT_WINDOW_UNITS
-            || size > least + 2 * NGX_WASSIIT_UNIT
+        if (n < 1 || n > NGX_WASSIIT_WINDOW_CELLS
+            || n * unit_window_batch(rate.limit)
+               < unit_window_least(rate.limit)
+            || size > least + 8 * NGX_WASSIIT_LINE
             || (rate.limit <= NGX_WASSIIT_WINDOW_CELLS && size <= least))
         {
             wrong++;
         }
     }
 
-    unit_is(wrong, 0, "units: 8 bytes a cell and a constant");
+    unit_is(wrong, 0, "cells: 8 bytes each and a constant");
 
     rate.limit = 1;
-    unit_is(ngx_wassiit_window_units(&rate), 1, "units: 1 for a limit of 1");
+    n = ngx_wassiit_window_cells(&rate);
+    unit_ok(n == 1 && unit_window_taken(n) == 1,
+            "cells: 1 for a limit of 1, in one line");
 
     rate.limit = NGX_WASSIIT_WINDOW_CELLS;
-    unit_is(ngx_wassiit_window_units(&rate), NGX_WASSIIT_WINDOW_UNITS,
-            "units: the most for a limit of 10000");
+    unit_is(ngx_wassiit_window_cells(&rate), NGX_WASSIIT_WINDOW_CELLS,
+            "cells: the most for a limit of 10000");
+
+    unit_is(sizeof(ngx_wassiit_window_t), 40,
+            "a window leaves 24 bytes of its line");
+}
+
+
+/* The lines that a ring takes of many that are free. */
+
+static uint32_t
+unit_window_taken(uint32_t cells)
+{
+    uint32_t            left;
+    ngx_wassiit_ring_t  ring;
+
+    static uint64_t  state[1024];
+
+    ngx_wassiit_lines_t  *lines = (ngx_wassiit_lines_t *) state;
+
+    if (ngx_wassiit_lines_size(2048) > sizeof(state)) {
+        exit(2);
+    }
+
+    ngx_memzero(state, sizeof(state));
+    ngx_wassiit_lines_init(lines, 64, 2048);
+
+    left = ngx_wassiit_lines_left(lines);
+
+    if (ngx_wassiit_ring_alloc(lines, 0, 0, NULL, cells, &ring) != NGX_OK) {
+        return 2048;
+    }
+
+    return left - ngx_wassiit_lines_left(lines);
 }
 
 
 static void
-unit_window_list(void)
+unit_window_ring(void)
 {
-    uint32_t            from, window, units[NGX_WASSIIT_WINDOW_UNITS];
-    ngx_uint_t          i, n, k, wrong;
-    ngx_wassiit_rate_t  rate, got;
+    uint32_t               cells, from, window, first, place, n, i;
+    ngx_uint_t             k, wrong, whole;
+    ngx_wassiit_ring_t     ring;
+    ngx_wassiit_rate_t     rate, got;
+    ngx_wassiit_window_t  *w;
 
     wrong = 0;
+    whole = 0;
 
     for (k = 0; k < 300; k++) {
         unit_window_random_rate(&rate, k & 1);
+        cells = ngx_wassiit_window_cells(&rate);
         from = 0;
 
         if (k % 3 == 0) {
             from = unit_arena_window(arena, &rate, 0);
         }
 
-        i = arena->next;
-        window = unit_arena_window(arena, &rate, from);
-        n = ngx_wassiit_window_list(arena->base, window, units);
+        first = arena->next;
+        window = unit_arena_lines(arena, cells, &ring);
 
-        wrong += (n != ngx_wassiit_window_units(&rate));
-        wrong += (memcmp(units, &arena->order[i], n * sizeof(uint32_t)) != 0);
+        ngx_wassiit_window_init(arena->base, window, &rate, &ring, from);
+
+        w = ngx_wassiit_line(arena->base, window);
+
+        wrong += (w->from != from);
+        wrong += (w->ring.cells < cells || w->ring.cells > cells + 7);
+        wrong += (memcmp(&w->ring, &ring, sizeof(ngx_wassiit_ring_t)) != 0);
+
+        whole += (ring.piece == NGX_WASSIIT_RING_WHOLE);
 
         ngx_wassiit_window_rate(arena->base, window, &got);
         wrong += (got.limit != rate.limit || got.seconds != rate.seconds);
 
+        /* beside the line of the window, these are what the arena gave it */
+
+        for (i = 0;
+             ngx_wassiit_ring_extent(arena->base, &w->ring, i, &place, &n)
+             == NGX_OK;
+             i++)
+        {
+            while (n--) {
+                wrong += (arena->line[place] != UNIT_LINE_ANY
+                          && arena->line[place] != UNIT_LINE_TABLE);
+                arena->line[place++] = UNIT_LINE_FREE;
+            }
+        }
+
+        wrong += (arena->line[window] != UNIT_LINE_WINDOW);
+        arena->line[window] = UNIT_LINE_FREE;
+
+        for (i = first; i < arena->next; i++) {
+            wrong += (arena->line[i] != UNIT_LINE_FREE);
+        }
+
         (void) unit_arena_reset(arena);
     }
 
-    unit_is(wrong, 0, "list and rate tell what init was given");
+    unit_is(wrong, 0, "ring and rate tell what init was given");
+    unit_ok(whole > 50 && whole < 250, "rings of one piece, and of many");
 }
 
 
@@ -275,10 +344,12 @@ unit_window_exact(void)
     ngx_uint_t   k, wrong;
     unit_case_t  c;
 
-    /* around the sizes that one, two and all units hold, and the largest */
+    /* around what lines and pieces of all sizes hold, and the largest */
 
     static const uint32_t  limits[] = {
-        1, 2, 3, 73, 74, 75, 76, 153, 154, 155, 234, 2000, 9999, 10000
+        8, 1, 2, 3, 72, 7, 9, 15, 80, 16, 17, 31, 32, 33, 63, 64, 65, 71, 73,
+        74, 75, 76, 127, 128, 129, 136, 153, 154, 155, 234, 256, 2000, 9992,
+        9999, 10000
     };
 
     total = 0;
@@ -364,7 +435,7 @@ unit_window_large(void)
 static void
 unit_window_settle(void)
 {
-    uint32_t             w[5], units[NGX_WASSIIT_WINDOW_UNITS];
+    uint32_t             w[5];
     ngx_int_t            rc;
     ngx_uint_t           i, good;
     ngx_wassiit_rate_t   rate;
@@ -419,11 +490,7 @@ unit_window_settle(void)
 
     /* what becomes of the older one's memory is no longer our business */
 
-    i = ngx_wassiit_window_list(arena->base, w[0], units);
-    while (i--) {
-        memset(arena->base + (size_t) units[i] * NGX_WASSIIT_UNIT, 0xff,
-               NGX_WASSIIT_UNIT);
-    }
+    unit_arena_spoil(arena, w[0]);
 
     rc = ngx_wassiit_window_take(arena->base, w[1], 6000000, &usage);
     unit_ok(rc == NGX_OK && usage.remaining == 0,
@@ -554,7 +621,7 @@ unit_window_raised_again(void)
                         == NGX_OK);
             }
 
-        } while (unit_random(3) && arena->next < ARENA_UNITS / 2);
+        } while (unit_random(3) && arena->next < ARENA_LINES / 2);
 
         rate.limit = limit;
         rate.seconds = seconds;
@@ -602,7 +669,7 @@ unit_window_changes(ngx_uint_t large, const char *name)
             unit_window_run(&c, unit_random((large ? 2 : 6) * requests + 20));
 
             if (c.wrong || c.requests > 100000 || unit_random(8) == 0
-                || arena->next > ARENA_UNITS - 4 * NGX_WASSIIT_WINDOW_UNITS)
+                || arena->next > ARENA_LINES - 4 * UNIT_ARENA_MOST)
             {
                 break;
             }
@@ -676,8 +743,12 @@ unit_window_usage_plain(void)
         { 1000000, 86400 }
     };
 
-    before = malloc((size_t) NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT);
-    after = malloc((size_t) NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT);
+    before = malloc(UNIT_ARENA_OWN * NGX_WASSIIT_LINE);
+    after = malloc(UNIT_ARENA_OWN * NGX_WASSIIT_LINE);
+
+    if (before == NULL || after == NULL) {
+        exit(2);
+    }
 
 #define is(left, microseconds)                                               \
     (rc == NGX_OK && usage.limit == rate.limit                               \
@@ -690,7 +761,7 @@ unit_window_usage_plain(void)
         rate.limit = rates[i].limit;
         rate.seconds = rates[i].seconds;
         window = unit_arena_window(arena, &rate, 0);
-        size = unit_window_copy(window, before);
+        size = unit_arena_copy(arena, window, before);
 
         memset(&usage, 0xff, sizeof(usage));
         rc = ngx_wassiit_window_usage(arena->base, window, 0, &usage);
@@ -702,7 +773,7 @@ unit_window_usage_plain(void)
             wrong += !is(rate.limit, 0);
         }
 
-        (void) unit_window_copy(window, after);
+        (void) unit_arena_copy(arena, window, after);
         wrong += (memcmp(before, after, size) != 0);
 
         /* one is used, until it is W old */
@@ -832,10 +903,10 @@ unit_window_usage_closed(void)
     unit_ok(rc == NGX_OK && usage.remaining == 1 && usage.reset == 1000000,
             "usage: after a release the same admissions");
 
-    /* a unit that was freed is filled with zeros */
+    /* a window that was freed is filled with zeros */
 
-    memset(arena->base + (size_t) w[1] * NGX_WASSIIT_UNIT, 0,
-           NGX_WASSIIT_UNIT);
+    ngx_memzero(ngx_wassiit_line(arena->base, w[1]),
+                sizeof(ngx_wassiit_window_t));
     rc = ngx_wassiit_window_usage(arena->base, w[1], 5000000, &usage);
     unit_is(rc, NGX_AGAIN, "usage: of a window that was freed");
 
@@ -850,7 +921,9 @@ unit_window_usage_exact(void)
     ngx_uint_t   k, wrong;
     unit_case_t  c;
 
-    static const uint32_t  limits[] = { 1, 2, 75, 100, 155, 9999, 10000 };
+    static const uint32_t  limits[] = {
+        1, 2, 8, 9, 72, 75, 100, 128, 136, 155, 9999, 10000
+    };
 
     total = 0;
     looked = 0;
@@ -974,7 +1047,7 @@ unit_window_usage_changes(ngx_uint_t large, const char *name)
             unit_window_run(&c, unit_random(ngx_min(requests, 3000) + 20));
 
             if (c.wrong || c.requests > 100000 || unit_random(8) == 0
-                || arena->next > ARENA_UNITS - 4 * NGX_WASSIIT_WINDOW_UNITS)
+                || arena->next > ARENA_LINES - 4 * UNIT_ARENA_MOST)
             {
                 break;
             }
@@ -1240,8 +1313,8 @@ unit_window_look(unit_case_t *c, uint64_t now, ngx_wassiit_usage_t *usage)
     ngx_int_t            rc;
     ngx_wassiit_usage_t  again;
 
-    static u_char  before[NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT];
-    static u_char  after[NGX_WASSIIT_WINDOW_UNITS * NGX_WASSIIT_UNIT];
+    static u_char  before[UNIT_ARENA_OWN * NGX_WASSIIT_LINE];
+    static u_char  after[UNIT_ARENA_OWN * NGX_WASSIIT_LINE];
 
     memset(usage, 0xff, sizeof(ngx_wassiit_usage_t));
 
@@ -1267,12 +1340,12 @@ unit_window_look(unit_case_t *c, uint64_t now, ngx_wassiit_usage_t *usage)
      * now on, nothing of it changes.
      */
 
-    size = unit_window_copy(c->window, before);
+    size = unit_arena_copy(arena, c->window, before);
     memset(&again, 0xff, sizeof(again));
 
     rc = ngx_wassiit_window_usage(arena->base, c->window, now % WRAP, &again);
 
-    (void) unit_window_copy(c->window, after);
+    (void) unit_arena_copy(arena, c->window, after);
 
     if (memcmp(before, after, size) != 0) {
         c->wrong = "usage changes the window";
@@ -1785,24 +1858,4 @@ unit_window_closed(unit_case_t *c, uint32_t window)
     {
         c->wrong = "an older window isn't closed";
     }
-}
-
-
-/* All the bytes of a window, one unit after the other. */
-
-static size_t
-unit_window_copy(uint32_t window, u_char *copy)
-{
-    uint32_t    units[NGX_WASSIIT_WINDOW_UNITS];
-    ngx_uint_t  i, n;
-
-    n = ngx_wassiit_window_list(arena->base, window, units);
-
-    for (i = 0; i < n; i++) {
-        memcpy(copy + i * NGX_WASSIIT_UNIT,
-               arena->base + (size_t) units[i] * NGX_WASSIIT_UNIT,
-               NGX_WASSIIT_UNIT);
-    }
-
-    return n * NGX_WASSIIT_UNIT;
 }

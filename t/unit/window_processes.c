@@ -34,7 +34,7 @@
 #define REFUSALS        20000
 #define UNSURE          20000
 #define WINDOWS         2000
-#define ARENA_UNITS     24000
+#define ARENA_LINES     (190 * UNIT_ARENA_MOST)
 
 #define MS              ((uint64_t) 1000000)
 #define ROUND_TIME      (700 * MS)  /* and three W, at the least */
@@ -136,8 +136,8 @@ static uint64_t unit_processes_ns(void);
 static const unit_round_t  unit_rounds[] = {
     { "1r/s, W = 50 us", 1, 1, 20, 1, CHANGES_NONE },
     { "7r/s, W = 20 us", 7, 1, 50, 1, CHANGES_NONE },
-    { "74r/s, W = 1 ms", 74, 1, 1, 1, CHANGES_NONE },
-    { "75r/m, W = 2 ms", 75, 60, 30, 1, CHANGES_NONE },
+    { "72r/s, W = 1 ms", 72, 1, 1, 1, CHANGES_NONE },
+    { "73r/m, W = 2 ms", 73, 60, 30, 1, CHANGES_NONE },
     { "1000r/s, W = 2 ms", 1000, 1, 1, 2, CHANGES_NONE },
     { "2000r/h, W = 120 ms", 2000, 3600, 30, 1, CHANGES_NONE },
     { "10000r/m, W = 10 ms", 10000, 60, 6, 1, CHANGES_NONE },
@@ -178,7 +178,7 @@ main(void)
     unit_start();
 
     shared = unit_shared(sizeof(unit_shared_t));
-    arena = unit_arena_create(ARENA_UNITS);
+    arena = unit_arena_create(ARENA_LINES);
 
     for (i = 0; i < ROUNDS; i++) {
         unit_processes_round(&unit_rounds[i]);

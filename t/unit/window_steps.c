@@ -31,9 +31,9 @@
 #define SPAN            ((uint64_t) 1000000)
 #define START           (((uint64_t) 1 << 48) - 150 * SPAN)
 
-#define CELLS           74          /* of a window in one unit */
+#define CELLS           72          /* of a ring in which none is to spare */
 #define LAPS            256         /* before they are counted anew */
-#define UNITS           200
+#define LINES           (2 * UNIT_ARENA_MOST)
 #define ADMISSIONS      50000
 
 
@@ -77,6 +77,7 @@ static ngx_uint_t unit_steps_stalled_settle(const unit_case_t *c,
 static void unit_steps_during_settle(void);
 static void unit_steps_stalled(void);
 static void unit_steps_back(void);
+static ngx_uint_t unit_steps_cells(const unit_case_t *c);
 static void unit_steps_setup(const unit_case_t *c, ngx_uint_t filled);
 static void unit_steps_prepare(void);
 static void unit_steps_publish(void);
@@ -86,7 +87,7 @@ static void unit_steps_admit(uint64_t at);
 static ngx_uint_t unit_steps_in(uint64_t at);
 static ngx_uint_t unit_steps_free(uint64_t at);
 static ngx_uint_t unit_steps_wrong_room(void);
-static ngx_uint_t unit_steps_room(uint32_t unit, uint64_t at);
+static ngx_uint_t unit_steps_room(uint32_t w, uint64_t at);
 static ngx_uint_t unit_steps_blur(void);
 static void unit_steps_copy(void);
 static size_t unit_steps_size(void);
@@ -95,7 +96,7 @@ static ngx_uint_t unit_steps_changed(void);
 static void unit_steps_owner_start(void);
 static void unit_steps_owner_pause(void);
 static int64_t unit_steps_owner_finish(void);
-static int64_t unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
+static int64_t unit_steps_run(unit_op_e op, uint32_t w, uint64_t at,
     void (*function)(void));
 
 
@@ -104,9 +105,10 @@ static const unit_case_t  unit_cases[] = {
     { "1r/s for long", 1, 1, LAPS * CELLS + 5, 0 },
     { "2r/s, then 5r/s", 2, 5, 0, 0 },
     { "5r/s, then 3r/s", 5, 3, 10, 0 },
-    { "74r/s, where each cell counts", CELLS, CELLS, 0, 1 },
-    { "75r/s, then 20r/s", CELLS + 1, 20, 0, 0 },
+    { "72r/s, where each cell counts", CELLS, CELLS, 0, 1 },
+    { "73r/s, then 20r/s", CELLS + 1, 20, 0, 0 },
     { "20001r/s in batches, then 5r/s", 20001, 5, 0, 0 },
+    { "20000r/s in batches, where each cell counts", 20000, 5, 0, 0 },
     { "5r/s, then 20001r/s in batches", 5, 20001, 10, 0 }
 };
 
@@ -132,7 +134,7 @@ static size_t      ntimes;
 
 /* what others do, and what came of it */
 
-static ngx_uint_t  bad, others, at_once, change, owned, stored, unsure;
+static ngx_uint_t  bad, others, at_once, change, owned, stored, unsure, spoilt;
 static void      (*during)(void);
 static pid_t       pid;
 
@@ -144,24 +146,21 @@ static ngx_uint_t  came_back;
 int
 main(void)
 {
+    size_t    size;
     uint32_t  i;
 
     unit_start();
 
+    size = (size_t) LINES * NGX_WASSIIT_LINE;
+
     owner = unit_shared(sizeof(unit_owner_t));
-    arena = unit_arena_create(UNITS);
-    saved = malloc((size_t) UNITS * NGX_WASSIIT_UNIT);
-    last = malloc((size_t) UNITS * NGX_WASSIIT_UNIT);
-    copy = malloc((size_t) UNITS * NGX_WASSIIT_UNIT);
+    arena = unit_arena_create(LINES);
+    saved = malloc(size);
+    last = malloc(size);
+    copy = malloc(size);
 
     if (saved == NULL || last == NULL || copy == NULL) {
         return 2;
-    }
-
-    /* in their order, so that those in use can be copied in one piece */
-
-    for (i = 0; i < UNITS - 1; i++) {
-        arena->order[i] = i + 1;
     }
 
     unit_steps_init();
@@ -170,6 +169,9 @@ main(void)
         unit_steps_deaths(&unit_cases[i]);
         unit_steps_stalls(&unit_cases[i]);
     }
+
+    spoilt += unit_arena_reset(arena);
+    unit_is(spoilt, 0, "no other memory was written");
 
     return unit_done();
 }
@@ -209,16 +211,22 @@ unit_steps_deaths(const unit_case_t *c)
 static void
 unit_steps_stalls(const unit_case_t *c)
 {
-    ngx_uint_t  i, k, n, wrong;
+    ngx_uint_t        i, k, n, wrong;
+    const ngx_uint_t  cells = unit_steps_cells(c);
 
-    static const ngx_uint_t  counts[] = {
-        0, 1, CELLS - 1, CELLS, 2 * CELLS + 3
+    /* around one lap, some laps, and as many as are told apart */
+
+    const ngx_uint_t  counts[] = {
+        0, 1, cells - 1, cells, 2 * cells + 3, 2 * CELLS + 3, LAPS * cells
     };
 
     n = sizeof(counts) / sizeof(counts[0]);
 
     if (c->limit > NGX_WASSIIT_WINDOW_CELLS) {
         n = 2;
+
+    } else if (!c->thorough) {
+        n--;
     }
 
     wrong = 0;
@@ -528,7 +536,7 @@ unit_steps_stalled(void)
     pid_t       child;
     ngx_uint_t  places;
 
-    places = (test->thorough && others == CELLS) ? 400 : 12;
+    places = (test->thorough && others == unit_steps_cells(test)) ? 400 : 12;
 
     if (bad
         || (!unit_steps_changed() && unit_random(total / places + 1) != 0))
@@ -567,8 +575,28 @@ unit_steps_stalled(void)
 static void
 unit_steps_back(void)
 {
+    if (unit_arena_written(arena)) {
+        unit_note("other memory was written");
+        bad = 1;
+    }
+
     fflush(stdout);
     _exit(bad != 0);
+}
+
+
+/* of the ring that the case begins with */
+
+static ngx_uint_t
+unit_steps_cells(const unit_case_t *c)
+{
+    ngx_wassiit_rate_t  rate;
+
+    rate.limit = c->limit;
+    rate.seconds = 1;
+
+    return ngx_wassiit_ring_lines(ngx_wassiit_window_cells(&rate))
+           * NGX_WASSIIT_RING_LINE;
 }
 
 
@@ -581,9 +609,7 @@ unit_steps_setup(const unit_case_t *c, ngx_uint_t filled)
     ngx_wassiit_rate_t   rate;
     ngx_wassiit_usage_t  usage;
 
-    memset(arena->base + NGX_WASSIIT_UNIT, UNIT_ARENA_PAINT,
-           (size_t) arena->next * NGX_WASSIIT_UNIT);
-    arena->next = 0;
+    spoilt += unit_arena_reset(arena);
 
     rate.limit = c->limit;
     rate.seconds = 1;
@@ -759,13 +785,13 @@ unit_steps_wrong_room(void)
 /* How many are admitted, in the copy. */
 
 static ngx_uint_t
-unit_steps_room(uint32_t unit, uint64_t at)
+unit_steps_room(uint32_t w, uint64_t at)
 {
     ngx_uint_t           n;
     ngx_wassiit_usage_t  usage;
 
     for (n = 0; n <= NGX_WASSIIT_RATE_MAX; n++) {
-        if (ngx_wassiit_window_take(copy, unit, at, &usage) != NGX_OK) {
+        if (ngx_wassiit_window_take(copy, w, at, &usage) != NGX_OK) {
             break;
         }
     }
@@ -790,12 +816,12 @@ unit_steps_copy(void)
 }
 
 
-/* of the units that are in use */
+/* of the lines that were ever in use */
 
 static size_t
 unit_steps_size(void)
 {
-    return (size_t) (arena->next + 1) * NGX_WASSIIT_UNIT;
+    return (size_t) arena->next * NGX_WASSIIT_LINE;
 }
 
 
@@ -903,7 +929,7 @@ unit_steps_owner_finish(void)
 /* Runs the operation in single steps; the function is called after each. */
 
 static int64_t
-unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
+unit_steps_run(unit_op_e op, uint32_t w, uint64_t at,
     void (*function)(void))
 {
     int64_t              rc;
@@ -915,10 +941,10 @@ unit_steps_run(unit_op_e op, uint32_t unit, uint64_t at,
     unit_steps_begin(function);
 
     if (op == OP_TAKE) {
-        rc = ngx_wassiit_window_take(arena->base, unit, at, &usage);
+        rc = ngx_wassiit_window_take(arena->base, w, at, &usage);
 
     } else {
-        rc = ngx_wassiit_window_settle(arena->base, unit);
+        rc = ngx_wassiit_window_settle(arena->base, w);
     }
 
     unit_steps_end();

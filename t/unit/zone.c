@@ -13,7 +13,7 @@
 #include "unit.h"
 #include "objects.h"
 
-#include "ngx_http_wassiit_zone_sh.h"
+#include "ngx_http_wassiit_zone_load.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -80,6 +80,11 @@ static void test_turn(void);
 static void test_reader(void);
 static void test_writer(void (*run)(void), const char *what);
 static void test_close(void);
+static void unit_zone_leave(uint32_t left);
+static void test_between(void);
+static void test_late(void);
+static void test_keyless(void);
+static void test_noted(void);
 
 
 /* What zone.c takes from nginx's objects, and the clock. */
@@ -156,6 +161,10 @@ main(void)
     test_room();
     test_promise();
     test_turn();
+    test_between();
+    test_late();
+    test_keyless();
+    test_noted();
 
     test_reader();
     test_writer(unit_zone_lower, "a rate is changed");
@@ -629,14 +638,14 @@ test_promise(void)
 
     partners[2].rec.deleted = 1;
     (void) unit_zone_apply(&partners[2]);
-    ngx_wassiit_epoch_pin(zone.sh->epoch, NULL);
+    ngx_wassiit_epoch_pin(ngx_http_wassiit_zone_epoch(zone.sh), NULL);
 
     unit_is(ngx_http_wassiit_zone_room(&zone, &partners[n].rec), NGX_OK,
             "and stays room");
     unit_is(ngx_http_wassiit_zone_apply(&zone, &partners[n].rec, &unit_log),
             NGX_OK, "for who was promised it");
 
-    ngx_wassiit_epoch_unpin(zone.sh->epoch, NULL);
+    ngx_wassiit_epoch_unpin(ngx_http_wassiit_zone_epoch(zone.sh), NULL);
 }
 
 
@@ -872,4 +881,194 @@ test_close(void)
                            "who asks is answered");
     unit_is(deaths, 0, "it goes on, and lives");
     unit_is(bad, 0, "no other partner differs by a bit");
+}
+
+
+/* Takes all lines but so many, for nothing. */
+
+static void
+unit_zone_leave(uint32_t left)
+{
+    ngx_wassiit_lines_t  *lines;
+
+    lines = ngx_http_wassiit_zone_lines(zone.sh);
+
+    while (ngx_wassiit_lines_left(lines) > left) {
+        (void) ngx_wassiit_lines_alloc(lines, ZONE_COLD, 1);
+    }
+}
+
+
+/* More is in use of a window when a load begins than there was at its check. */
+
+static void
+test_between(void)
+{
+    ngx_uint_t                  i;
+    ngx_wassiit_usage_t         usage;
+    ngx_http_wassiit_partner_t  found;
+
+    (void) unit_zone_new();
+
+    partners[0].rec.rate.limit = 1000;
+    partners[0].rec.rate.seconds = 86400;
+    (void) unit_zone_reload();
+
+    unit_zone_leave(60);
+    partners[0].rec.rate.limit = 5;
+    zone.store = &store_of;
+
+    unit_is(ngx_http_wassiit_zone_init(&shm_zone, &zone), NGX_OK,
+            "a load that lowers a rate finds room");
+    zone.former = NULL;
+
+    for (i = 0; i < 900; i++) {
+        (void) unit_zone_find(&partners[0], &found);
+        (void) ngx_http_wassiit_zone_take(&zone, &found, &usage);
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+    ngx_http_wassiit_zone_load(&zone, &unit_log);
+
+    unit_is(unit_zone_find(&partners[0], &found), NGX_OK,
+            "and still does after 900 requests more");
+    ngx_http_wassiit_zone_unpin(&zone);
+}
+
+
+/*
+ * A change for which room was made waits for its disk; loads that name another
+ * file don't wait for it.
+ */
+
+static void
+test_late(void)
+{
+    uint32_t                    line, before;
+    unit_partner_t              change;
+    ngx_wassiit_lines_t        *lines;
+    ngx_http_wassiit_zone_t     late;
+    ngx_http_wassiit_journal_t  journal;
+    ngx_http_wassiit_partner_t  found;
+
+    (void) unit_zone_new();
+
+    late = zone;
+    change = partners[0];
+    change.rec.keys = &change.key;
+    change.rec.scopes = 7;
+
+    (void) ngx_http_wassiit_zone_known(&late, &journal);
+    unit_is(ngx_http_wassiit_zone_room(&late, &change.rec), NGX_OK,
+            "there is room for a change");
+
+    partners[0].rec.scopes = 15;
+    (void) unit_zone_reload();
+    partners[0].rec.scopes = 31;
+    (void) unit_zone_reload();
+
+    lines = ngx_http_wassiit_zone_lines(zone.sh);
+    (void) unit_zone_find(&partners[0], &found);
+    line = found.line;
+    before = ngx_wassiit_lines_left(lines);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    unit_is(ngx_http_wassiit_zone_apply(&late, &change.rec, &unit_log),
+            NGX_DECLINED, "which is late: others were loaded meanwhile");
+    unit_is(ngx_wassiit_lines_left(lines), before, "it frees nothing");
+    unit_is(ngx_wassiit_lines_mark(lines, line, 1), NGX_ERROR,
+            "least of all what is in force");
+}
+
+
+/* Such partners are the smallest, so there are most of them. */
+
+static void
+test_keyless(void)
+{
+    ngx_uint_t               i, n, lost;
+    static unit_partner_t    many[1000];
+    ngx_http_wassiit_info_t  info;
+    char                     id[16];
+
+    (void) unit_zone_new();
+    unit_log_forget();
+
+    for (n = 0; n < 1000; n++) {
+        (void) snprintf(id, sizeof(id), "%d", (int) n);
+        unit_zone_make(&many[n], id, 8);
+        many[n].rec.nkeys = 0;
+        many[n].rec.name.len = 0;
+
+        if (unit_zone_apply(&many[n]) != NGX_OK) {
+            break;
+        }
+    }
+
+    lost = 0;
+
+    for (i = 0; i < n; i++) {
+        lost += (ngx_http_wassiit_zone_get_locked(&zone, &many[i].rec.id,
+                                                  &info)
+                 != NGX_OK);
+    }
+
+    unit_ok(n > 200 && n < 1000, "a zone is full of %d without keys", (int) n);
+    unit_is(lost, 0, "each of them is found");
+}
+
+
+/* A writer dies before it has noted which profile it replaces. */
+
+static void
+test_noted(void)
+{
+    pid_t                        pid;
+    uint32_t                     former, free;
+    ngx_uint_t                   i;
+    ngx_wassiit_lines_t         *lines;
+    ngx_http_wassiit_plan_t      plan;
+    ngx_http_wassiit_partner_t   found;
+    ngx_http_wassiit_profile_t  *profile;
+
+    (void) unit_zone_new();
+    lines = ngx_http_wassiit_zone_lines(zone.sh);
+    free = ngx_wassiit_lines_left(lines);
+
+    for (i = 0; i < 5; i++) {
+        (void) unit_zone_find(&partners[0], &found);
+        ngx_http_wassiit_zone_count(&zone, &found,
+                                    NGX_HTTP_WASSIIT_COUNT_REFUSED);
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) ngx_http_wassiit_mend_lock(&zone, 1000);
+
+        partners[0].rec.scopes = 3;
+        former = ngx_http_wassiit_plan_lookup(&zone, &partners[0].rec);
+        ngx_http_wassiit_plan_make(&zone, &partners[0].rec, former, &plan);
+        zone.sh->coming = ngx_http_wassiit_partner_prepare(&zone, &plan);
+        _exit(0);
+    }
+
+    (void) waitpid(pid, NULL, 0);
+
+    (void) ngx_http_wassiit_mend_lock(&zone, 1000);
+
+    former = ngx_http_wassiit_plan_lookup(&zone, &partners[0].rec);
+    profile = ngx_http_wassiit_zone_at(zone.sh, former);
+
+    unit_is(profile->scopes, 3, "what a dead writer had prepared is in force");
+    unit_is(profile->refused, 5, "no counter goes back");
+
+    zone.patience = 100;
+
+    while (ngx_http_wassiit_room_reclaim(&zone) == NGX_OK) { /* void */ }
+
+    unit_is(ngx_wassiit_lines_left(lines), free, "and nothing is lost");
+    ngx_http_wassiit_mend_unlock(&zone);
 }

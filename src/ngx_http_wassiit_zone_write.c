@@ -1,0 +1,579 @@
+
+/*
+ * Writers, which lay out a zone and change its partners: one at a time, by the
+ * lock of the partners' file; and by the zone's mutex, as a reload may name
+ * another file.
+ */
+
+
+#include "ngx_http_wassiit_zone_load.h"
+
+
+/*
+ * How long a change waits for readers that may still look at what was freed, if
+ * there is no other room; and for a writer that is stopped.  No rule rests on
+ * these: what isn't ready by then is left as it is.  Milliseconds.
+ */
+#define ZONE_CHANGE_PATIENCE    100
+#define ZONE_MUTEX_PATIENCE     500
+
+/*
+ * How long a zone that takes the place of another one waits with changes: the
+ * other is asked as long, by workers that accept connections.  Microseconds.
+ */
+#define ZONE_LEAVE              2000000
+
+
+static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
+    ngx_slab_pool_t *shpool, ngx_log_t *log);
+static void ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_zone_wants(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_plan_t *plan);
+static void ngx_http_wassiit_zone_discard(ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
+
+
+static ngx_inline void
+ngx_http_wassiit_zone_set_span(ngx_http_wassiit_span_t *span,
+    ngx_http_wassiit_profile_t *profile)
+{
+    span->offset = profile->span >> PARTNER_SPAN_BITS;
+    span->len = profile->span & (((uint64_t) 1 << PARTNER_SPAN_BITS) - 1);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_wassiit_zone_t  *zone = shm_zone->data;
+    ngx_http_wassiit_zone_t  *former = data;
+
+    ngx_slab_pool_t          *shpool;
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    zone->former = former;
+
+    if (former) {
+        zone->sh = former->sh;
+
+    } else if (shm_zone->shm.exists) {
+        zone->sh = shpool->data;
+
+    } else if (ngx_http_wassiit_zone_layout(zone, shpool, shm_zone->shm.log)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_wassiit_zone_check_load(zone, shm_zone->shm.log);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
+    ngx_slab_pool_t *shpool, ngx_log_t *log)
+{
+    size_t                         len, size;
+    u_char                        *p;
+    ngx_http_wassiit_zone_sh_t    *sh;
+    ngx_http_wassiit_zone_sizes_t  sizes;
+
+    len = sizeof(" in wassiit_zone \"\"") + zone->name.len;
+
+    shpool->log_ctx = ngx_slab_alloc(shpool, len);
+    if (shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(shpool->log_ctx, " in wassiit_zone \"%V\"%Z", &zone->name);
+
+    /* the rest of it, in one piece, which begins a page */
+
+    size = shpool->pfree << ngx_pagesize_shift;
+
+    p = ngx_slab_alloc(shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_wassiit_zone_sizes(size, &sizes);
+
+    sh = (ngx_http_wassiit_zone_sh_t *) p;
+    ngx_memzero(p, (size_t) sizes.first * NGX_WASSIIT_LINE);
+
+    sh->epoch = sizes.epoch;
+    sh->key_words = sizes.key_words;
+    sh->id_words = sizes.id_words;
+    sh->lines = sizes.lines;
+
+    ngx_wassiit_index_init(&sh->keys, sizes.keys);
+    ngx_wassiit_index_init(&sh->ids, sizes.ids);
+    ngx_wassiit_lines_init(ngx_http_wassiit_zone_lines(sh), sizes.first,
+                           sizes.size);
+
+    /*
+     * A mutex of our own, as that of the slab pool isn't free until the master
+     * hears of its holder's death, and it hears nothing in a reload.
+     */
+
+    if (ngx_wassiit_epoch_init(ngx_http_wassiit_zone_epoch(sh), sizes.slots)
+        != NGX_OK
+        || ngx_wassiit_robust_init(&sh->mutex) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "making the mutexes of wassiit_zone \"%V\" failed",
+                      &zone->name);
+        return NGX_ERROR;
+    }
+
+    zone->sh = sh;
+
+    shpool->data = sh;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "wassiit zone \"%V\": %uD lines", &zone->name, sizes.size);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone)
+{
+    uint64_t  time;
+
+    ngx_http_wassiit_zone_inherit(former, zone);
+
+    /* by then no worker that uses it accepts connections any more */
+    time = ngx_http_wassiit_zone_clock() + ZONE_LEAVE;
+
+    store(&zone->sh->opens, time);
+    store(&former->sh->left, time);
+}
+
+
+/* The wall clock may have been stepped back since a key was made. */
+
+static void
+ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
+    ngx_http_wassiit_zone_t *zone)
+{
+    uint32_t                      word, at, place;
+    ngx_wassiit_probe_t           probe;
+    ngx_http_wassiit_zone_sh_t   *sh;
+    ngx_http_wassiit_zone_key_t  *key, *ours;
+
+    if (ngx_http_wassiit_mend_lock(former, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        return;
+    }
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        ngx_http_wassiit_mend_unlock(former);
+        return;
+    }
+
+    sh = former->sh;
+    at = 0;
+
+    for ( ;; ) {
+        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
+                                                               sh->key_words),
+                                      &sh->keys, &at);
+        if (word == 0) {
+            break;
+        }
+
+        key = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+
+        if (!(key->flags & ZONE_MADE)) {
+            continue;
+        }
+
+        place = ngx_http_wassiit_zone_lookup_key(zone->sh, key->digest,
+                                                 &probe);
+        if (place == 0) {
+            continue;
+        }
+
+        ours = ngx_http_wassiit_zone_at(zone->sh, place);
+
+        if (ours->exact_created == key->exact_created) {
+            store(&ours->flags, ours->flags | ZONE_MADE);
+            store(&ours->created, 0);
+        }
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+    ngx_http_wassiit_mend_unlock(former);
+}
+
+
+/* As ngx_http_wassiit_zone_known() returns it; under the mutex. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
+{
+    if (load(&zone->sh->left) || zone->sh->loads != zone->loads
+        || ngx_memcmp(zone->sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN)
+           != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    return (ngx_http_wassiit_zone_clock() < load(&zone->sh->opens))
+           ? NGX_AGAIN : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal)
+{
+    ngx_int_t  rc;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_AGAIN;
+    }
+
+    zone->loads = zone->sh->loads;
+
+    rc = ngx_http_wassiit_zone_current(zone);
+
+    if (rc == NGX_OK) {
+        ngx_http_wassiit_journal_get(&zone->sh->journals, journal);
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_http_wassiit_journals_t *
+ngx_http_wassiit_zone_journals(ngx_http_wassiit_zone_t *zone)
+{
+    return &zone->sh->journals;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_span_t *span)
+{
+    uint32_t             place;
+    ngx_int_t            rc;
+    ngx_wassiit_probe_t  probe;
+
+    rc = NGX_ABORT;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_wassiit_zone_current(zone) == NGX_OK) {
+        place = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len,
+                                                &probe);
+        rc = NGX_DECLINED;
+
+        if (place) {
+            ngx_http_wassiit_zone_set_span(span,
+                                     ngx_http_wassiit_zone_at(zone->sh, place));
+            rc = NGX_OK;
+        }
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    uint32_t                     place;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_plan_t      plan;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    if (rec->deleted) {
+        return NGX_OK;
+    }
+
+    sh = zone->sh;
+    zone->empty = 0;
+    zone->tight = 0;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_AGAIN;
+    }
+
+    ngx_http_wassiit_zone_discard(zone);
+
+    ngx_http_wassiit_plan_make(zone, rec,
+                               ngx_http_wassiit_plan_lookup(zone, rec), &plan);
+
+    zone->patience = ZONE_CHANGE_PATIENCE;
+    place = 0;
+
+    if (ngx_wassiit_index_used(&sh->keys) + plan.new_keys
+        <= ngx_http_wassiit_zone_most(sh->keys.size)
+        && ngx_wassiit_index_used(&sh->ids) + (plan.former == 0)
+           <= ngx_http_wassiit_zone_most(sh->ids.size))
+    {
+        place = ngx_http_wassiit_partner_prepare(zone, &plan);
+        rc = ngx_http_wassiit_zone_wants(zone, &plan);
+
+    } else {
+        rc = NGX_DECLINED;
+    }
+
+    if (place) {
+        rc = NGX_OK;
+
+        zone->prepared = rec;
+        zone->replaces = plan.former;
+        zone->prepares = ++sh->prepares;
+        sh->prepared = place;
+
+    } else if (plan.amendable) {
+        rc = NGX_OK;
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rc;
+}
+
+
+/* There is no room now.  Returns NGX_AGAIN: there will be; or NGX_DECLINED. */
+
+static ngx_int_t
+ngx_http_wassiit_zone_wants(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_plan_t *plan)
+{
+    uint32_t  pending, free;
+
+    pending = ngx_http_wassiit_room_pending(zone);
+    free = ngx_wassiit_lines_left(ngx_http_wassiit_zone_lines(zone->sh));
+
+    return (pending && plan->lines <= pending + free) ? NGX_AGAIN
+                                                      : NGX_DECLINED;
+}
+
+
+/* Gives back what was prepared for a change that wasn't made. */
+
+static void
+ngx_http_wassiit_zone_discard(ngx_http_wassiit_zone_t *zone)
+{
+    uint32_t                     place;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    place = sh->prepared;
+
+    if (place == 0) {
+        return;
+    }
+
+    if (zone->prepared && zone->prepares == sh->prepares) {
+        store(&sh->prepared, 0);
+        ngx_http_wassiit_partner_discard(zone, place, zone->replaces);
+
+    } else {
+        /* another process's, which has died or is late */
+        store(&sh->prepared, 0);
+        ngx_http_wassiit_room_lost(zone);
+    }
+
+    zone->prepared = NULL;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+{
+    uint32_t                     former, place;
+    ngx_int_t                    rc;
+    ngx_http_wassiit_plan_t      plan;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    zone->empty = 0;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        /* a reload has named another file, and waits for no lock of ours */
+        ngx_http_wassiit_zone_discard(zone);
+        ngx_http_wassiit_mend_unlock(zone);
+        return NGX_DECLINED;
+    }
+
+    former = ngx_http_wassiit_plan_lookup(zone, rec);
+    place = 0;
+
+    if (zone->prepared == rec && zone->prepares == sh->prepares
+        && zone->replaces == former && !rec->deleted)
+    {
+        place = sh->prepared;
+        sh->prepared = 0;
+        zone->prepared = NULL;
+
+    } else {
+        ngx_http_wassiit_zone_discard(zone);
+    }
+
+    if (rec->deleted) {
+        if (former) {
+            ngx_http_wassiit_partner_withdraw(zone, former);
+        }
+
+        ngx_http_wassiit_mend_unlock(zone);
+        return NGX_OK;
+    }
+
+    rc = NGX_OK;
+
+    if (place == 0) {
+        ngx_http_wassiit_plan_make(zone, rec, former, &plan);
+        place = ngx_http_wassiit_partner_prepare(zone, &plan);
+    }
+
+    if (place) {
+        ngx_http_wassiit_partner_replace(zone, rec, place, former);
+
+    } else if (plan.amendable) {
+        ngx_http_wassiit_partner_amend(zone, &plan);
+
+    } else {
+        ngx_http_wassiit_partner_no_room(zone, &plan, log);
+        rc = NGX_ERROR;
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_info_t *info)
+{
+    ngx_int_t  rc;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info);
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_http_wassiit_span_t *
+ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
+    ngx_log_t *log)
+{
+    u_char                      *ids;
+    uint32_t                     word, at;
+    ngx_uint_t                   i, most;
+    ngx_http_wassiit_span_t     *spans;
+    ngx_http_wassiit_profile_t  *profile;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    /* nobody else adds partners, as we have the file's lock */
+    most = ngx_http_wassiit_zone_partners(zone);
+
+    spans = ngx_alloc((most + 1) * (sizeof(ngx_http_wassiit_span_t)
+                                    + NGX_HTTP_WASSIIT_ID_LEN), log);
+    if (spans == NULL) {
+        return NULL;
+    }
+
+    /* partners may go as soon as the mutex is free */
+    ids = (u_char *) &spans[most + 1];
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        ngx_free(spans);
+        return NULL;
+    }
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        ngx_http_wassiit_mend_unlock(zone);
+        ngx_free(spans);
+        return NULL;
+    }
+
+    at = 0;
+
+    for (i = 0; i < most; i++) {
+        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
+                                                               sh->id_words),
+                                      &sh->ids, &at);
+        if (word == 0) {
+            break;
+        }
+
+        profile = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+
+        ngx_http_wassiit_zone_set_span(&spans[i], profile);
+        spans[i].id.len = profile->id_len;
+        spans[i].id.data = ids;
+        spans[i].owner = profile;
+
+        ids = ngx_cpymem(ids, ngx_http_wassiit_zone_id(profile),
+                         profile->id_len);
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    *n = i;
+
+    return spans;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
+    ngx_uint_t n)
+{
+    ngx_uint_t                   i;
+    ngx_http_wassiit_profile_t  *p;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_wassiit_zone_current(zone) != NGX_OK) {
+        ngx_http_wassiit_mend_unlock(zone);
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < n; i++) {
+        p = spans[i].owner;
+        store(&p->span, ngx_http_wassiit_partner_span(spans[i].offset,
+                                                      spans[i].len));
+    }
+
+    ngx_http_wassiit_journal_set(&zone->sh->journals, journal);
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return NGX_OK;
+}
