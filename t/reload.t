@@ -601,8 +601,8 @@ subtest 'scopes when every bit is taken' => sub {
 
 # ---- under traffic
 
-# The zone has room for the newcomers only when units that the round before
-# has freed have rested: there is time between the first line and the last.
+# The zone has room for the newcomers only when what the round before has freed
+# is used again: there is time between the first line and the last.
 
 subtest 'a key that moves is never unknown' => sub {
     for my $from ('first', 'last') {
@@ -668,7 +668,7 @@ subtest '200 reloads under traffic' => sub {
 };
 
 subtest 'nothing is lost of the zone by turns' => sub {
-    # 32k hold a few dozen units; each round would leak one at least
+    # 32k hold a few hundred lines; each round would leak one at least
     my $server = start_with(front_conf(zone => '32k'));
     my $held = partner('stays', 'stays-key', rate => '1r/h');
 

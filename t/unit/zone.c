@@ -87,7 +87,7 @@ static void test_keyless(void);
 static void test_noted(void);
 
 
-/* What zone.c takes from nginx's objects, and the clock. */
+/* What the zone takes from nginx's objects, and the clock. */
 
 void *
 ngx_slab_alloc(ngx_slab_pool_t *slab, size_t size)
