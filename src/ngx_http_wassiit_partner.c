@@ -93,7 +93,7 @@ failed:
     ngx_http_wassiit_partner_free_parts(zone, former, line, secrets, keys,
                                         rec->nkeys);
 
-    if (plan->optional && plan->line == 0) {
+    if (former && plan->optional && plan->line == 0) {
         /* the room that the new window took is worth more to the rest */
         plan->line = former->partner;
         goto again;
