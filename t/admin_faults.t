@@ -713,7 +713,8 @@ subtest 'a worker that was killed right before it renamed' => sub {
     faults('rename compact -1');
     patch($server, 'atlas', name => "n$_") for 1 .. 3;
     ok($server->wait_log(qr/exited on signal 9/), 'it was');
-    ok(-e "$server->{partners}.compact", 'its file is there');
+    # the one that takes its place makes it anew, and is killed there, too
+    ok(wait_for { -e "$server->{partners}.compact" }, 'its file is there');
     faults();
     ok(wait_for { lines($server) == 1 && !-e "$server->{partners}.compact" },
        'who takes its place brings it to its end, unasked');

@@ -20,7 +20,7 @@
 
 #define UNIT_SEED           20261101
 #define UNIT_SEED_VARIABLE  "WASSIIT_UNIT_SEED"
-#define UNIT_PATIENCE       300     /* seconds */
+#define UNIT_PATIENCE       600     /* seconds */
 
 
 uint32_t  ngx_crc32_table256[256];
