@@ -54,7 +54,7 @@ ngx_http_wassiit_mend_unlock(ngx_http_wassiit_zone_t *zone)
 static void
 ngx_http_wassiit_mend(ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                     word, at, place, coming, going;
+    uint32_t                     at, place, coming, going;
     ngx_wassiit_probe_t          probe;
     ngx_wassiit_order_list_t     list;
     ngx_http_wassiit_profile_t  *p;
@@ -100,14 +100,11 @@ ngx_http_wassiit_mend(ngx_http_wassiit_zone_t *zone)
     at = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->key_words),
-                                      &sh->keys, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_key(sh, &at);
+
+        if (place == 0) {
             break;
         }
-
-        place = NGX_WASSIIT_INDEX_PLACE(word);
 
         if (ngx_http_wassiit_mend_is_orphan(sh, place)) {
             ngx_http_wassiit_partner_remove_key(sh, place);
@@ -127,7 +124,7 @@ ngx_http_wassiit_mend(ngx_http_wassiit_zone_t *zone)
 static void
 ngx_http_wassiit_mend_lines(ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                       word, at, from;
+    uint32_t                       at, place, from;
     ngx_http_wassiit_profile_t    *p;
     ngx_http_wassiit_zone_sh_t    *sh;
     ngx_http_wassiit_zone_line_t  *line, *former;
@@ -136,14 +133,13 @@ ngx_http_wassiit_mend_lines(ngx_http_wassiit_zone_t *zone)
     at = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->id_words),
-                                      &sh->ids, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_profile(sh, &at);
+
+        if (place == 0) {
             return;
         }
 
-        p = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+        p = ngx_http_wassiit_zone_at(sh, place);
         line = ngx_http_wassiit_zone_at(sh, p->partner);
         from = line->window.from;
 

@@ -354,7 +354,7 @@ ngx_http_wassiit_room_mend(ngx_http_wassiit_zone_t *zone)
 static void
 ngx_http_wassiit_room_sweep(ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                     word, at, i;
+    uint32_t                     place, at, i;
     ngx_wassiit_lines_t         *lines;
     ngx_http_wassiit_retired_t  *retired;
     ngx_http_wassiit_zone_sh_t  *sh;
@@ -370,14 +370,13 @@ ngx_http_wassiit_room_sweep(ngx_http_wassiit_zone_t *zone)
     at = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(
-                   ngx_http_wassiit_zone_at(sh, sh->id_words), &sh->ids, &at);
+        place = ngx_http_wassiit_zone_each_profile(sh, &at);
 
-        if (word == 0) {
+        if (place == 0) {
             break;
         }
 
-        ngx_http_wassiit_room_mark(sh, NGX_WASSIIT_INDEX_PLACE(word));
+        ngx_http_wassiit_room_mark(sh, place);
     }
 
     if (sh->prepared) {

@@ -271,7 +271,7 @@ static ngx_int_t
 ngx_http_wassiit_zone_try_tight(ngx_http_wassiit_zone_t *zone,
     ngx_wassiit_lines_t *lines)
 {
-    uint32_t                     word, at, place;
+    uint32_t                     at, place;
     uint64_t                     keys, ids;
     ngx_http_wassiit_plan_t      plan;
     ngx_http_wassiit_record_t   *rec;
@@ -284,14 +284,12 @@ ngx_http_wassiit_zone_try_tight(ngx_http_wassiit_zone_t *zone,
     ids = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->id_words),
-                                      &sh->ids, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_profile(sh, &at);
+
+        if (place == 0) {
             break;
         }
 
-        place = NGX_WASSIIT_INDEX_PLACE(word);
         profile = ngx_http_wassiit_zone_at(sh, place);
 
         if (profile->mark != sh->load) {
@@ -589,7 +587,7 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 static void
 ngx_http_wassiit_zone_withdraw(ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                     word, at, place;
+    uint32_t                     at, place;
     ngx_http_wassiit_profile_t  *profile;
     ngx_http_wassiit_zone_sh_t  *sh;
 
@@ -602,14 +600,12 @@ ngx_http_wassiit_zone_withdraw(ngx_http_wassiit_zone_t *zone)
     at = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->id_words),
-                                      &sh->ids, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_profile(sh, &at);
+
+        if (place == 0) {
             return;
         }
 
-        place = NGX_WASSIIT_INDEX_PLACE(word);
         profile = ngx_http_wassiit_zone_at(sh, place);
 
         if (profile->mark != sh->load) {

@@ -280,6 +280,37 @@ ngx_http_wassiit_zone_lookup_id(ngx_http_wassiit_zone_sh_t *sh, u_char *id,
 }
 
 
+/*
+ * Go through all profiles, and all keys, that are in the index, in no order;
+ * *at is 0 at first.  Return the place of the next one; 0: that was all.  A
+ * writer may take out the one that was returned.
+ */
+
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_each_profile(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t *at)
+{
+    uint32_t  word;
+
+    word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh, sh->id_words),
+                                  &sh->ids, at);
+
+    return NGX_WASSIIT_INDEX_PLACE(word);
+}
+
+
+static ngx_inline uint32_t
+ngx_http_wassiit_zone_each_key(ngx_http_wassiit_zone_sh_t *sh, uint32_t *at)
+{
+    uint32_t  word;
+
+    word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh, sh->key_words),
+                                  &sh->keys, at);
+
+    return NGX_WASSIIT_INDEX_PLACE(word);
+}
+
+
 /* Sets list to the list of profiles, by the order of their ids. */
 void ngx_http_wassiit_zone_list(ngx_http_wassiit_zone_sh_t *sh,
     ngx_wassiit_order_list_t *list);

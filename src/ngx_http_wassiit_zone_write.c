@@ -161,7 +161,7 @@ static void
 ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                      word, at, place;
+    uint32_t                      at, place;
     ngx_wassiit_probe_t           probe;
     ngx_http_wassiit_zone_sh_t   *sh;
     ngx_http_wassiit_zone_key_t  *key, *ours;
@@ -179,14 +179,13 @@ ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
     at = 0;
 
     for ( ;; ) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->key_words),
-                                      &sh->keys, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_key(sh, &at);
+
+        if (place == 0) {
             break;
         }
 
-        key = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+        key = ngx_http_wassiit_zone_at(sh, place);
 
         if (!(key->flags & ZONE_MADE)) {
             continue;
@@ -488,7 +487,7 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     ngx_log_t *log)
 {
     u_char                      *ids;
-    uint32_t                     word, at;
+    uint32_t                     at, place;
     ngx_uint_t                   i, most;
     ngx_http_wassiit_span_t     *spans;
     ngx_http_wassiit_profile_t  *profile;
@@ -522,14 +521,13 @@ ngx_http_wassiit_zone_spans(ngx_http_wassiit_zone_t *zone, ngx_uint_t *n,
     at = 0;
 
     for (i = 0; i < most; i++) {
-        word = ngx_wassiit_index_each(ngx_http_wassiit_zone_at(sh,
-                                                               sh->id_words),
-                                      &sh->ids, &at);
-        if (word == 0) {
+        place = ngx_http_wassiit_zone_each_profile(sh, &at);
+
+        if (place == 0) {
             break;
         }
 
-        profile = ngx_http_wassiit_zone_at(sh, NGX_WASSIIT_INDEX_PLACE(word));
+        profile = ngx_http_wassiit_zone_at(sh, place);
 
         ngx_http_wassiit_zone_set_span(&spans[i], profile);
         spans[i].id.len = profile->id_len;
