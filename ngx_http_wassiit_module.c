@@ -169,6 +169,10 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
     ngx_http_wassiit_arena_install();
     ngx_http_wassiit_job_init(wmcf);
 
+    if (wmcf && ngx_process != NGX_PROCESS_SINGLE) {
+        ngx_http_wassiit_seclude_zones(wmcf);
+    }
+
     /* a process without workers changes partners between its own reads */
 
     if (wmcf && ngx_process == NGX_PROCESS_WORKER) {

@@ -744,6 +744,22 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
 
     case NGX_HTTP_WASSIIT_CHANGE_LEFT:
         r->keepalive = 0;
+
+        if (ngx_http_wassiit_zone_is_superseded(change->zone)) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "wassiit_zone \"%V\" is superseded by a newer nginx "
+                          "program, which makes the changes; if that one has "
+                          "ended, reload this one", &change->zone->name);
+
+            return ngx_http_wassiit_admin_error(r,
+                                            NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "A newer nginx program makes the "
+                                            "changes, and this is the older "
+                                            "one. Nothing was changed. Try "
+                                            "again, or, if the newer one has "
+                                            "ended, reload this one.");
+        }
+
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                                             "The configuration has just been "
                                             "replaced. Nothing was changed. "

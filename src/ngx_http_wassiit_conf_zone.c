@@ -4,15 +4,20 @@
 #include "ngx_http_wassiit_zone.h"
 
 
+static ngx_int_t ngx_http_wassiit_name_taken(ngx_shm_zone_t *shm_zone,
+    void *data);
 static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name, ssize_t *size);
 static ngx_int_t ngx_http_wassiit_only_zone(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_uint_t n);
+static ngx_int_t ngx_http_wassiit_map_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_digest(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
-static void ngx_http_wassiit_drop_store(void *data);
+static void ngx_http_wassiit_drop_zone(void *data);
+static void ngx_http_wassiit_drop_store(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_turn_begins(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_turn_ends(ngx_event_t *ev);
 static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
@@ -29,6 +34,7 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ssize_t                   size;
     ngx_str_t                *value, name, file, s;
     ngx_uint_t                i, n;
+    ngx_shm_zone_t           *shm_zone;
     ngx_wassiit_rate_t        rate;
     ngx_http_wassiit_zone_t  *zone;
 
@@ -114,7 +120,7 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (zone->shm_zone) {
+    if (zone->size) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "duplicate wassiit_zone \"%V\"", &name);
         return NGX_CONF_ERROR;
@@ -122,17 +128,29 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     zone->file = file;
     zone->rate = rate;
+    zone->size = size;
 
-    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
-                                           &ngx_http_wassiit_module);
-    if (zone->shm_zone == NULL) {
+    /*
+     * No other module's zone is to have the name.  What nginx itself shares
+     * isn't inherited by another program, so it is as small as it may be.
+     */
+
+    shm_zone = ngx_shared_memory_add(cf, &zone->name, 8 * ngx_pagesize,
+                                     &ngx_http_wassiit_module);
+    if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    zone->shm_zone->init = ngx_http_wassiit_zone_init;
-    zone->shm_zone->data = zone;
+    shm_zone->init = ngx_http_wassiit_name_taken;
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_name_taken(ngx_shm_zone_t *shm_zone, void *data)
+{
+    return NGX_OK;
 }
 
 
@@ -173,6 +191,13 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone name \"%V\"",
                            name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (name->len > NGX_HTTP_WASSIIT_MEMORY_NAME) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone name \"%V\" is too long, it may have %d "
+                           "bytes", name, NGX_HTTP_WASSIIT_MEMORY_NAME);
         return NGX_CONF_ERROR;
     }
 
@@ -242,7 +267,7 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
 
-        if (zones[i]->shm_zone == NULL) {
+        if (zones[i]->size == 0) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "unknown wassiit_zone \"%V\" in %s:%ui",
                           &zones[i]->name, zones[i]->conf_file,
@@ -251,8 +276,10 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
         }
 
         if (ngx_http_wassiit_only_zone(cf, wmcf, i) != NGX_OK
+            || ngx_http_wassiit_map_zone(cf, zones[i]) != NGX_OK
             || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
-            || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK)
+            || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK
+            || ngx_http_wassiit_zone_check_load(zones[i], cf->log) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -296,6 +323,40 @@ ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
 }
 
 
+static ngx_int_t
+ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
+{
+    ngx_uint_t                      i;
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_wassiit_zone_t        *former, **zones;
+    ngx_http_wassiit_main_conf_t   *owmcf;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_drop_zone;
+    cln->data = zone;
+
+    owmcf = ngx_http_wassiit_former(cf->cycle);
+    zones = owmcf ? owmcf->zones.elts : NULL;
+    former = NULL;
+
+    for (i = 0; owmcf && i < owmcf->zones.nelts; i++) {
+        if (ngx_http_wassiit_same(&zones[i]->name, &zone->name)) {
+            former = zones[i];
+        }
+    }
+
+    /* what was inherited is looked for by a program's first configuration */
+
+    return ngx_http_wassiit_zone_map(zone, former,
+                                     ngx_is_init_cycle(cf->cycle->old_cycle),
+                                     cf->log);
+}
+
+
 /* What a line of the partners' file means depends on all that is in here. */
 
 static ngx_int_t
@@ -333,7 +394,6 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
 {
     ngx_uint_t                     i;
-    ngx_pool_cleanup_t            *cln;
     ngx_http_wassiit_zone_t      **zones;
     ngx_http_wassiit_load_t        load;
     ngx_http_wassiit_journals_t   *former;
@@ -353,13 +413,10 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
         }
     }
 
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
+    if (former == NULL) {
+        /* what the program before this one knew, if this is its memory */
+        former = ngx_http_wassiit_zone_journals(zone);
     }
-
-    cln->handler = ngx_http_wassiit_drop_store;
-    cln->data = zone;
 
     load.scopes = &wmcf->scopes;
     load.user = ngx_http_wassiit_user(cf->cycle);
@@ -393,11 +450,27 @@ ngx_http_wassiit_user(ngx_cycle_t *cycle)
 }
 
 
+/*
+ * A configuration has gone, or has failed.  A worker that ends keeps the memory
+ * to the last: the system is to find the mutexes in it that it has.
+ */
+
 static void
-ngx_http_wassiit_drop_store(void *data)
+ngx_http_wassiit_drop_zone(void *data)
 {
     ngx_http_wassiit_zone_t  *zone = data;
 
+    ngx_http_wassiit_drop_store(zone);
+
+    if (ngx_process != NGX_PROCESS_WORKER) {
+        ngx_http_wassiit_zone_unmap(zone);
+    }
+}
+
+
+static void
+ngx_http_wassiit_drop_store(ngx_http_wassiit_zone_t *zone)
+{
     if (zone->store) {
         ngx_http_wassiit_store_destroy(zone->store);
         zone->store = NULL;
@@ -431,8 +504,28 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
     /* as long as the files are locked: no change may get into what is left */
     ngx_http_wassiit_leave_zones(cycle, wmcf);
 
+    if (ngx_is_init_cycle(cycle->old_cycle)) {
+        ngx_http_wassiit_memory_drop_inherited();
+    }
+
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
+    }
+}
+
+
+/* A worker executes no program that is to have the memory. */
+
+void
+ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                 i;
+    ngx_http_wassiit_zone_t  **zones;
+
+    zones = wmcf->zones.elts;
+
+    for (i = 0; i < wmcf->zones.nelts; i++) {
+        ngx_http_wassiit_memory_seclude(zones[i]->memory);
     }
 }
 

@@ -24,8 +24,9 @@ ngx_http_wassiit_zone_t *ngx_http_wassiit_get_zone(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *name);
 
 /*
- * Reads the files of all zones.  Returns NGX_OK, or NGX_ERROR, which is then
- * logged: a zone was never declared, or its file is refused.
+ * Gives all zones their memory, and reads their files.  Returns NGX_OK, or
+ * NGX_ERROR, which is then logged: a zone was never declared, its file is
+ * refused, or the partners in it have no room.
  */
 ngx_int_t ngx_http_wassiit_read_zones(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf);
@@ -36,6 +37,12 @@ ngx_int_t ngx_http_wassiit_read_zones(ngx_conf_t *cf,
  */
 void ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
+
+/*
+ * Keeps the zones' memory from programs that this process, which is not the
+ * master, executes.
+ */
+void ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf);
 
 /*
  * Makes a worker a reader of all zones: what it reads of one in a turn of the

@@ -18,6 +18,7 @@
 #include <ngx_core.h>
 
 #include "ngx_wassiit_epoch.h"
+#include "ngx_http_wassiit_memory.h"
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_window.h"
 
@@ -33,9 +34,11 @@ struct ngx_http_wassiit_zone_s {
     ngx_wassiit_rate_t            rate;     /* of partners without one */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
                                             /* of all that gives lines sense */
-    ngx_shm_zone_t               *shm_zone; /* NULL: not declared yet */
+    size_t                        size;     /* 0: not declared yet */
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
+    ngx_http_wassiit_memory_t         *memory;   /* that sh is in */
+    ngx_http_wassiit_memory_t         *supersedes;  /* or NULL */
     uint32_t                      loads;    /* as many as a change knows of */
 
     /* of this process as a reader, see ngx_http_wassiit_zone_join() */
@@ -132,12 +135,25 @@ enum {
 
 
 /*
- * The ngx_shm_zone_init_pt of a zone; shm_zone->data is our zone, data the
- * zone of the configuration before if its memory is kept.  Lays out new
- * memory; memory that is kept stays as it is.  Returns NGX_ERROR, and logs
- * why, if the partners that were read wouldn't fit.
+ * Gives a zone its memory, which is laid out if it is new: the former zone's,
+ * which has its name in the configuration before, or is NULL; or, if inherited
+ * is 1, what the program whose place this one takes has of that name.  Each of
+ * these if its size and layout are this zone's.  Returns NGX_OK; NGX_ERROR,
+ * which is logged.
  */
-ngx_int_t ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+ngx_int_t ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_zone_t *former, ngx_uint_t inherited, ngx_log_t *log);
+
+/* Takes its memory from a zone that is not used in this process any more. */
+void ngx_http_wassiit_zone_unmap(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * Is there room for the partners of zone->store?  Nothing that readers see is
+ * changed.  Returns NGX_OK; NGX_ERROR: there is not, which is logged, with the
+ * size that would do.
+ */
+ngx_int_t ngx_http_wassiit_zone_check_load(ngx_http_wassiit_zone_t *zone,
+    ngx_log_t *log);
 
 /*
  * Makes the zone hold exactly the partners of zone->store.  Windows and
@@ -178,6 +194,12 @@ void ngx_http_wassiit_zone_unpin(ngx_http_wassiit_zone_t *zone);
  */
 ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_journals(
     ngx_http_wassiit_zone_t *zone);
+
+/*
+ * Returns 1 if a program that took this one's place by a binary upgrade has
+ * other memory for the zone, in which changes are made from then on; 0: no.
+ */
+ngx_uint_t ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone);
 
 /*
  * The functions for one who changes partners, in any process that shares the

@@ -32,7 +32,6 @@ static ngx_uint_t ngx_http_wassiit_zone_is_roomy(
 static ngx_uint_t ngx_http_wassiit_zone_is_held(ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
-static size_t ngx_http_wassiit_zone_bytes(size_t size);
 static void ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 static void ngx_http_wassiit_zone_withdraw(ngx_http_wassiit_zone_t *zone);
@@ -349,7 +348,7 @@ ngx_http_wassiit_zone_is_held(ngx_http_wassiit_zone_t *zone)
 static ngx_int_t
 ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
-    size_t                         size, step, bytes;
+    size_t                         size, step;
     uint64_t                       all, keys, ids;
     ngx_int_t                      rc;
     ngx_wassiit_lines_t           *lines;
@@ -375,7 +374,7 @@ ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     all = ngx_max(all, (keys * 4 / 3 + 4) * ZONE_LINES_A_KEY);
     all = ngx_max(all, (ids * 4 / 3 + 4) * ZONE_LINES_AN_ID);
-    size = ngx_max(all * NGX_WASSIIT_LINE, zone->shm_zone->shm.size);
+    size = ngx_max(all * NGX_WASSIIT_LINE, zone->size);
 
     /* a size that is short to write: no more than a sixteenth too large */
 
@@ -389,8 +388,7 @@ ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     do {
         size += step;
-        bytes = ngx_http_wassiit_zone_bytes(size);
-        ngx_http_wassiit_zone_sizes(bytes, &sizes);
+        ngx_http_wassiit_zone_sizes(size, &sizes);
 
         if (sizes.size < all) {
             continue;
@@ -433,24 +431,6 @@ ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 }
 
 
-/* What a zone of this size has for itself, as ngx_slab_init() divides it. */
-
-static size_t
-ngx_http_wassiit_zone_bytes(size_t size)
-{
-    size_t  pages;
-
-    /* the pool, with its slots and their statistics, and the name in logs */
-    size -= sizeof(ngx_slab_pool_t)
-            + ngx_pagesize_shift * (sizeof(ngx_slab_page_t)
-                                    + sizeof(ngx_slab_stat_t));
-
-    pages = size / (ngx_pagesize + sizeof(ngx_slab_page_t));
-
-    return (pages - 2) * ngx_pagesize;
-}
-
-
 void
 ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
@@ -488,7 +468,8 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_room_lost(zone);
     }
 
-    sh->left = 0;
+    store(&sh->left, 0);
+    store(&sh->head.superseded, 0);
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
     ngx_http_wassiit_zone_mark(zone);
@@ -517,6 +498,12 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     ngx_http_wassiit_journal_set(&sh->journals, &zone->store->journal);
 
     ngx_http_wassiit_mend_unlock(zone);
+
+    if (zone->supersedes) {
+        store(&zone->supersedes->head->superseded, 1);
+        ngx_http_wassiit_memory_free(zone->supersedes);
+        zone->supersedes = NULL;
+    }
 }
 
 

@@ -46,13 +46,4 @@ ngx_http_wassiit_zone_most(uint32_t words)
 }
 
 
-/*
- * Is there room for what zone->store has?  Nothing that readers see is changed.
- * Returns NGX_OK; NGX_ERROR: there is not, which is logged, with the size that
- * would do.
- */
-ngx_int_t ngx_http_wassiit_zone_check_load(ngx_http_wassiit_zone_t *zone,
-    ngx_log_t *log);
-
-
 #endif /* _NGX_HTTP_WASSIIT_ZONE_LOAD_H_INCLUDED_ */

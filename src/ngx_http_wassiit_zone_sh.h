@@ -15,6 +15,16 @@
 
 
 /*
+ * The number of this layout: another one for each change of what is in here, or
+ * of the core's window, ring, index, order, epoch and lines, by which a program
+ * that knows the old layout would misread the new one.
+ */
+#ifndef NGX_HTTP_WASSIIT_LAYOUT
+#define NGX_HTTP_WASSIIT_LAYOUT 1
+#endif
+
+
+/*
  * Memory is cut into lines of 64 bytes.  A place is the number of a line from
  * the zone's first one on, so all that lies in the zone holds under whatever
  * address a process maps it.
@@ -111,7 +121,9 @@ typedef struct {
 
 
 struct ngx_http_wassiit_zone_sh_s {
-    /* for readers, too: the first line of the zone's memory */
+    ngx_http_wassiit_memory_head_t     head;
+
+    /* for readers, too: a line */
     uint64_t                      left;     /* from this time on, or 0 */
     ngx_wassiit_index_t           keys;
     ngx_wassiit_index_t           ids;
@@ -149,7 +161,9 @@ typedef char ngx_http_wassiit_zone_key_is_two_lines[
 typedef char ngx_http_wassiit_zone_line_is_one[
     sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
 typedef char ngx_http_wassiit_zone_sh_readers_line[
-    offsetof(ngx_http_wassiit_zone_sh_t, mutex) == NGX_WASSIIT_LINE ? 1 : -1];
+    offsetof(ngx_http_wassiit_zone_sh_t, left) == NGX_WASSIIT_LINE
+    && offsetof(ngx_http_wassiit_zone_sh_t, mutex) == 2 * NGX_WASSIIT_LINE
+    ? 1 : -1];
 
 
 #define load(p)         ngx_wassiit_load_acquire(p)

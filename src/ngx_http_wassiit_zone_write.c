@@ -1,8 +1,8 @@
 
 /*
- * Writers, which lay out a zone and change its partners: one at a time, by the
- * lock of the partners' file; and by the zone's mutex, as a reload may name
- * another file.
+ * Writers, which change the partners of a zone: one at a time, by the lock of
+ * the partners' file; and by the zone's mutex, as a reload may name another
+ * file.
  */
 
 
@@ -24,8 +24,6 @@
 #define ZONE_LEAVE              2000000
 
 
-static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
-    ngx_slab_pool_t *shpool, ngx_log_t *log);
 static void ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
     ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_wants(ngx_http_wassiit_zone_t *zone,
@@ -40,102 +38,6 @@ ngx_http_wassiit_zone_set_span(ngx_http_wassiit_span_t *span,
 {
     span->offset = profile->span >> PARTNER_SPAN_BITS;
     span->len = profile->span & (((uint64_t) 1 << PARTNER_SPAN_BITS) - 1);
-}
-
-
-ngx_int_t
-ngx_http_wassiit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_http_wassiit_zone_t  *zone = shm_zone->data;
-    ngx_http_wassiit_zone_t  *former = data;
-
-    ngx_slab_pool_t          *shpool;
-
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    zone->former = former;
-
-    if (former) {
-        zone->sh = former->sh;
-
-    } else if (shm_zone->shm.exists) {
-        zone->sh = shpool->data;
-
-    } else if (ngx_http_wassiit_zone_layout(zone, shpool, shm_zone->shm.log)
-               != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_wassiit_zone_check_load(zone, shm_zone->shm.log);
-}
-
-
-static ngx_int_t
-ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
-    ngx_slab_pool_t *shpool, ngx_log_t *log)
-{
-    size_t                         len, size;
-    u_char                        *p;
-    ngx_http_wassiit_zone_sh_t    *sh;
-    ngx_http_wassiit_zone_sizes_t  sizes;
-
-    len = sizeof(" in wassiit_zone \"\"") + zone->name.len;
-
-    shpool->log_ctx = ngx_slab_alloc(shpool, len);
-    if (shpool->log_ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(shpool->log_ctx, " in wassiit_zone \"%V\"%Z", &zone->name);
-
-    /* the rest of it, in one piece, which begins a page */
-
-    size = shpool->pfree << ngx_pagesize_shift;
-
-    p = ngx_slab_alloc(shpool, size);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_wassiit_zone_sizes(size, &sizes);
-
-    sh = (ngx_http_wassiit_zone_sh_t *) p;
-    ngx_memzero(p, (size_t) sizes.first * NGX_WASSIIT_LINE);
-
-    sh->epoch = sizes.epoch;
-    sh->key_words = sizes.key_words;
-    sh->id_words = sizes.id_words;
-    sh->lines = sizes.lines;
-
-    ngx_wassiit_index_init(&sh->keys, sizes.keys);
-    ngx_wassiit_index_init(&sh->ids, sizes.ids);
-    ngx_wassiit_lines_init(ngx_http_wassiit_zone_lines(sh), sizes.first,
-                           sizes.size);
-
-    /*
-     * A mutex of our own, as that of the slab pool isn't free until the master
-     * hears of its holder's death, and it hears nothing in a reload.
-     */
-
-    if (ngx_wassiit_epoch_init(ngx_http_wassiit_zone_epoch(sh), sizes.slots)
-        != NGX_OK
-        || ngx_wassiit_robust_init(&sh->mutex) != NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                      "making the mutexes of wassiit_zone \"%V\" failed",
-                      &zone->name);
-        return NGX_ERROR;
-    }
-
-    zone->sh = sh;
-
-    shpool->data = sh;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
-                   "wassiit zone \"%V\": %uD lines", &zone->name, sizes.size);
-
-    return NGX_OK;
 }
 
 
@@ -215,7 +117,8 @@ ngx_http_wassiit_zone_inherit(ngx_http_wassiit_zone_t *former,
 static ngx_int_t
 ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 {
-    if (load(&zone->sh->left) || zone->sh->loads != zone->loads
+    if (load(&zone->sh->left) || load(&zone->sh->head.superseded)
+        || zone->sh->loads != zone->loads
         || ngx_memcmp(zone->sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN)
            != 0)
     {
@@ -248,6 +151,13 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_mend_unlock(zone);
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->head.superseded) != 0;
 }
 
 

@@ -230,6 +230,7 @@ subtest 'wassiit_zone: what is refused, and why' => sub {
         [ "zone=a:31k $file", qr/"zone=a:31k" is too small/ ],
         [ "zone=a:32767 $file", qr/"zone=a:32767" is too small/ ],
         [ "zone=off:1m $file", qr/invalid zone name "off"/ ],
+        [ 'zone=' . 'a' x 201 . ":1m $file", qr/zone name "a{201}" is too long, .* 200 bytes/ ],
         [ "\"zone=a b:1m\" $file", qr/invalid zone name "a b"/ ],
         [ "'zone=a\"b:1m' $file", qr/invalid zone name "a"b"/ ],
         [ "zone=\xc3\xa9:1m $file", qr/invalid zone name "/ ],

@@ -180,6 +180,11 @@ partners.jsonl), C<write($name, $text)>, C<reload> (false when the new workers
 serve; the new part of the error log if it was refused), C<signal($name)>,
 C<error_log>, C<access_log> (texts), C<wait_log(qr/.../)>, C<stop>.
 
+After C<start(daemon =E<gt> 1)>, C<upgrade> is a binary upgrade: a new program
+beside this one, which it returns when both serve; it dies with the log if that
+failed. C<wait_end> waits until a master that was told to has ended. C<stop>
+ends all that were started by it, too.
+
 =cut
 
 use strict;
@@ -919,7 +924,14 @@ sub start {
 
     open my $log, '>', "$self->{dir}/logs/stderr" or die "stderr: $!";
     $self->{pid} = Wassiit::_spawn($log, $log, qw(setpriv --pdeathsig TERM),
-        Wassiit::_command($self->{dir}), '-g', 'daemon off;');
+        Wassiit::_command($self->{dir}), '-g', 'daemon ' . ($with{daemon} ? 'on;' : 'off;'));
+
+    if ($with{daemon}) {
+        waitpid $self->{pid}, 0;
+        ($self->{ended}, $self->{status}) = ($? != 0, $?);
+        ($self->{pid}) = $self->_pid_file('nginx.pid') unless $self->{ended};
+        $self->{orphan} = 1;
+    }
 
     Wassiit::wait_for { $self->_has_ended || $self->_serves };
     return $self if !$self->{ended} && $self->_serves;
@@ -993,8 +1005,16 @@ sub _serves {
 }
 
 
+sub _pid_file { Wassiit::_read("$_[0]{dir}/logs/$_[1]") =~ /(\d+)/ ? $1 : () }
+
 sub _has_ended {
     my ($self) = @_;
+
+    if ($self->{orphan}) {
+        my $stat = eval { Wassiit::_read("/proc/$self->{pid}/stat") } // '';
+        $self->{status} //= 0;
+        return $self->{ended} ||= $stat !~ /\) [^Z] /;
+    }
 
     if (!$self->{ended} && waitpid($self->{pid}, POSIX::WNOHANG()) != 0) {
         $self->{ended} = 1;
@@ -1002,6 +1022,34 @@ sub _has_ended {
     }
 
     return $self->{ended};
+}
+
+
+# A binary upgrade: the new program's master, which the old one lives beside.
+
+sub upgrade {
+    my ($self) = @_;
+    my $before = length $self->error_log;
+    my $new = bless { %$self, ports => [ @{ $self->{ports} } ] }, ref $self;
+
+    $self->signal('USR2');
+
+    my $done = Wassiit::wait_for {
+        return 'refused' if substr($self->error_log, $before) =~ /\[emerg\]|exited with code/;
+        my ($pid) = $self->_pid_file('nginx.pid');
+        return 0 if !$pid || $pid == $self->{pid};
+        $new->{pid} = $pid;
+        return $new->_serves;
+    };
+
+    die "the upgrade failed:\n" . substr($self->error_log, $before) if !$done || $done eq 'refused';
+    push @Servers, $new;
+    return $new;
+}
+
+sub wait_end {
+    my ($self) = @_;
+    return Wassiit::wait_for { $self->_has_ended };
 }
 
 

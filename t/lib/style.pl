@@ -130,18 +130,20 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     edit            change
     file            journal path record
     journal         atomic
+    memory
     path
     record          arena hmac key rate scope time
     recover         compact zone
     secret          file hmac
     store           compact file
-    zone            epoch store window
+    zone            epoch memory store window
     zone_sh         zone index order
     room            zone_sh
     plan            room
     partner         plan
     mend            partner
     zone_load       mend
+    zone_map        zone_load
     zone_read       zone_sh
     zone_write      zone_load
     # http: one concern a file

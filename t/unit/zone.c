@@ -31,7 +31,6 @@
 
 typedef struct {
     uint64_t                      later;    /* the clock's, in microseconds */
-    uint64_t                      used;     /* of memory[] */
     uint32_t                      done;
     ngx_int_t                     rc[4];
 } unit_shared_t;
@@ -45,12 +44,8 @@ typedef struct {
 
 
 ngx_uint_t                       ngx_pagesize = 4096;
-ngx_uint_t                       ngx_pagesize_shift = 12;
 
 static unit_shared_t            *shared;
-static u_char                   *memory;
-static ngx_slab_pool_t           pool;
-static ngx_shm_zone_t            shm_zone;
 static ngx_http_wassiit_store_t  store_of;
 static ngx_http_wassiit_zone_t   zone;
 static unit_partner_t            partners[PARTNERS + OTHERS];
@@ -88,24 +83,6 @@ static void test_noted(void);
 
 
 /* What the zone takes from nginx's objects, and the clock. */
-
-void *
-ngx_slab_alloc(ngx_slab_pool_t *slab, size_t size)
-{
-    void  *p;
-
-    size = ngx_align(size, 64);
-
-    if (shared->used + size > MEMORY) {
-        return NULL;
-    }
-
-    p = memory + shared->used;
-    shared->used += size;
-
-    return p;
-}
-
 
 /* FNV-1a, and what spreads its bits */
 
@@ -149,10 +126,8 @@ main(void)
 
     shared = mmap(NULL, sizeof(unit_shared_t), PROT_READ|PROT_WRITE,
                   MAP_ANON|MAP_SHARED, -1, 0);
-    memory = mmap(NULL, MEMORY, PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1,
-                  0);
 
-    if (shared == MAP_FAILED || memory == MAP_FAILED) {
+    if (shared == MAP_FAILED) {
         perror("mmap()");
         return 2;
     }
@@ -206,7 +181,8 @@ unit_zone_new(void)
     ngx_uint_t  i;
     char        id[16];
 
-    ngx_memzero(memory, MEMORY);
+    ngx_http_wassiit_zone_unmap(&zone);
+
     ngx_memzero(shared, sizeof(unit_shared_t));
     ngx_memzero(&zone, sizeof(ngx_http_wassiit_zone_t));
     ngx_memzero(&store_of, sizeof(ngx_http_wassiit_store_t));
@@ -218,11 +194,7 @@ unit_zone_new(void)
     zone.rate.seconds = 1;
     zone.store = &store_of;
 
-    shm_zone.data = &zone;
-    shm_zone.shm.addr = (u_char *) &pool;
-    shm_zone.shm.log = &unit_log;
-    pool.pfree = MEMORY / ngx_pagesize - 2;
-    pool.data = NULL;
+    zone.size = MEMORY;
 
     for (i = 0; i < PARTNERS + OTHERS; i++) {
         (void) snprintf(id, sizeof(id), i < PARTNERS ? "p%d" : "o%d", (int) i);
@@ -236,7 +208,9 @@ unit_zone_new(void)
     store_of.records = &partners[0].rec;
     store_of.partners = PARTNERS;
 
-    if (ngx_http_wassiit_zone_init(&shm_zone, NULL) != NGX_OK) {
+    if (ngx_http_wassiit_zone_map(&zone, NULL, 0, &unit_log) != NGX_OK
+        || ngx_http_wassiit_zone_check_load(&zone, &unit_log) != NGX_OK)
+    {
         unit_note("%s", unit_logged);
         return NGX_ERROR;
     }
@@ -252,11 +226,10 @@ unit_zone_reload(void)
 {
     zone.store = &store_of;
 
-    if (ngx_http_wassiit_zone_init(&shm_zone, &zone) != NGX_OK) {
+    if (ngx_http_wassiit_zone_check_load(&zone, &unit_log) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    zone.former = NULL;
     ngx_http_wassiit_zone_load(&zone, &unit_log);
 
     return NGX_OK;
@@ -918,9 +891,8 @@ test_between(void)
     partners[0].rec.rate.limit = 5;
     zone.store = &store_of;
 
-    unit_is(ngx_http_wassiit_zone_init(&shm_zone, &zone), NGX_OK,
+    unit_is(ngx_http_wassiit_zone_check_load(&zone, &unit_log), NGX_OK,
             "a load that lowers a rate finds room");
-    zone.former = NULL;
 
     for (i = 0; i < 900; i++) {
         (void) unit_zone_find(&partners[0], &found);

@@ -1,0 +1,289 @@
+#!/usr/bin/perl
+
+# A binary upgrade: the program before and the one that takes its place share
+# each zone's memory, or tell each other that they don't.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Front;
+use Wassiit;
+use Wassiit::Operators;
+
+my $N = 300;
+
+# What nginx is to leave to the program that it executes.
+my $Env = join '', map { "env $_; " } qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+
+sub conf {
+    my (%with) = @_;
+    return operators_conf(workers => 2, zone => $with{zone} // '8m', main => $Env,
+        server => 'location /busy { proxy_pass http://%%PORT_3%%; }', http => <<'END');
+    access_log logs/access.log;
+    log_format backend $msec;
+    server {
+        listen %%PORT_3%%;
+        access_log logs/backend.log backend;
+        location / { empty_gif; }
+    }
+END
+}
+
+sub start {
+    my (@partners) = @_;
+    return Wassiit::Server->start(daemon => 1, conf => conf(),
+        files => {
+            'state/partners.jsonl' => [@partners],
+            'operators.jsonl' => [ partner('ops', $Operator, scopes => ['partners.manage'],
+                                           rate => '1000000r/s') ] });
+}
+
+# A connection to a worker of this very program, which it keeps.
+
+sub client_of {
+    my ($server, $port, %request) = @_;
+    my $client;
+
+    wait_for {
+        $client = Wassiit::Client->new($server->port($port));
+        my $r = $client->request(uri => '/open', %request);
+        my $pid = $r && $r->header('X-Pid');
+        return $pid && grep { $_ == $pid } $server->worker_pids;
+    } or die 'no worker of this program answers';
+
+    return $client;
+}
+
+sub admin_of {
+    my ($server) = @_;
+    return client_of($server, 2, uri => '/admin/partners', headers => ['X-API-Key' => $Operator]);
+}
+
+sub says {
+    my ($client, $key, $expected, $what) = @_;
+    my $r = $client->request(uri => '/', headers => ['X-API-Key' => $key]);
+    is(verdict($r), $expected, $what);
+    return $r;
+}
+
+sub both {
+    my ($clients, $key, $expected, $what) = @_;
+    says($clients->{$_}, $key, $expected, "$what, says the $_ program") for sort keys %$clients;
+}
+
+# What a process has open of the memory, and where it is mapped from.
+
+sub memory_of {
+    my ($pid) = @_;
+    my %found;
+    for my $fd (glob "/proc/$pid/fd/*") {
+        $found{$1} = $fd if (readlink($fd) // '') =~ m{\A/memfd:wassiit:(\S+) };
+    }
+    return \%found;
+}
+
+sub memory_maps {
+    my ($pid) = @_;
+    return [ sort map { /\S+ \S+ \S+ (\S+ \d+) +(\/memfd:wassiit:\S+)/ ? "$1 $2" : () }
+             split /\n/, Wassiit::_read("/proc/$pid/maps") ];
+}
+
+
+subtest 'both programs have one memory' => sub {
+    my $old = start(partner('busy', 'busy-key', rate => "${N}r/h"),
+        map { partner($_, "key-of-$_", rate => '1000r/h') } qw(one two three four));
+    my $port = $old->port;
+    my $busy = { uri => '/busy', headers => ['X-API-Key' => 'busy-key'] };
+    my $kept;
+
+    my @traffic = (
+        Front::Traffic::start { verdict(http($port, %$busy)) },
+        Front::Traffic::start {
+            my $r = eval {
+                $kept //= Wassiit::Client->new($port);
+                $kept->request(%$busy);
+            };
+            undef $kept if !$r || $r->closed;
+            $r ? verdict($r) : 'closed';
+        });
+    my %client = (old => client_of($old, 1));
+    my %admin = (old => admin_of($old));
+
+    my $new = $old->upgrade;
+    ok($new->pid != $old->pid, 'another program serves');
+    like($new->error_log, qr/\[notice\].*wassiit_zone "partners" goes on in the memory/,
+         'it says that it goes on');
+    $client{new} = client_of($new, 1);
+    $admin{new} = admin_of($new);
+
+    is_deeply(memory_maps($new->pid), memory_maps($old->pid), 'in the same memory');
+    is_deeply([ map { keys %{ memory_of($_) } } $new->worker_pids, $old->worker_pids ], [],
+              'of which workers keep no descriptor');
+
+    both(\%client, 'key-of-one', 200, 'a key works');
+    is(admin($admin{old}, DELETE => '/one/keys/k1')->status, 204, 'the old one revokes it');
+    both(\%client, 'key-of-one', '401 invalid_key', 'it works no more');
+
+    both(\%client, 'key-of-two', 200, 'another works');
+    is(admin($admin{new}, DELETE => '/two/keys/k1')->status, 204, 'the new one revokes it');
+    both(\%client, 'key-of-two', '401 invalid_key', 'it works no more');
+
+    for my $which (qw(old new)) {
+        my $r = admin($admin{$which}, POST => '/three/keys', {});
+        is($r->status, 201, "the $which one makes a key");
+        both(\%client, $r->json->{key}, 200, 'it works');
+    }
+
+    my @left = map { left(says($client{$_}, 'key-of-four', 200, 'four')) } qw(old new new old new);
+    is("@left", '999 998 997 996 995', 'they count in one window');
+    is(admin($admin{new}, PATCH => '/four', { rate => '7r/h' })->status, 200, 'a rate is lowered');
+    @left = map { left(says($client{$_}, 'key-of-four', 200, 'four')) } qw(old new);
+    is("@left", '1 0', 'for both');
+    both(\%client, 'key-of-four', '429 rate_limited', 'no more pass');
+
+    $old->signal('WINCH');
+    ok(wait_for { !$old->worker_pids }, 'the old workers leave');
+    says($client{new}, 'key-of-four', '429 rate_limited', 'the new ones go on');
+    is(admin($admin{new}, DELETE => '/three/keys/k1')->status, 204, 'and revoke');
+
+    # the way back
+    $old->signal('HUP');
+    ok(wait_for { scalar $old->worker_pids }, 'the old program has workers again');
+    $new->signal('QUIT');
+    ok($new->wait_end, 'the new one leaves');
+    %client = (old => client_of($old, 1));
+    both(\%client, 'key-of-three', '401 invalid_key', 'what it revoked stays so');
+    both(\%client, 'key-of-four', '429 rate_limited', 'its window is kept');
+    is(admin(admin_of($old), PATCH => '/four', { rate => '8r/h' })->status, 200, 'changes pass');
+    says($client{old}, 'key-of-four', 200, 'and hold');
+
+    # and forth, twice
+    for my $n (1, 2) {
+        my $next = $old->upgrade;
+        $old->signal('QUIT');
+        ok($old->wait_end, "upgrade $n: the old program leaves");
+        says(client_of($next, 1), 'key-of-four', '429 rate_limited', 'the window is kept');
+        is($next->reload, '', 'a reload');
+        says(client_of($next, 1), 'key-of-four', '429 rate_limited', 'keeps it, too');
+        is(join(' ', sort keys %{ memory_of($next->pid) }), 'operators partners', 'nothing piles up');
+        $old = $next;
+    }
+
+    ok(wait_for { ask($port, 'busy-key', uri => '/busy')->status == 429 }, 'all room is used');
+
+    my %seen;
+    for my $counts (map { $_->stop } @traffic) {
+        $seen{$_} += $counts->{$_} for keys %$counts;
+    }
+
+    my $lines = () = Wassiit::_read($old->dir . '/logs/backend.log') =~ /\n/g;
+    is($lines, $N, "the backend has seen $N requests, over four programs");
+    cmp_ok($seen{'429 rate_limited'}, '>', 0, 'others were refused');
+    is_deeply([ grep { !/\A(?:200|429 rate_limited|closed|died: .*)\z/s } keys %seen ], [],
+              'there was no other answer');
+    $old->stop;
+};
+
+
+# The old one is told, and leaves changes to the new one.
+
+sub apart {
+    my ($what, $change, $back, $reason) = @_;
+
+    subtest $what => sub {
+        my $old = start(partner('atlas', 'atlas-key', rate => '10r/h'));
+        my ($client, $admin) = (client_of($old, 1), admin_of($old));
+        is(left(says($client, 'atlas-key', 200, 'it works')), 9, 'one of ten is used');
+
+        $change->($old);
+        my $new = $old->upgrade;
+        like($new->error_log,
+             qr/\[warn\].*wassiit_zone "partners" starts anew, with empty windows: $reason/,
+             'the new program says why it starts anew');
+        is(left(says(client_of($new, 1), 'atlas-key', 200, 'it serves')), 9, 'with an empty window');
+        is(left(says($client, 'atlas-key', 200, 'the old one serves, too')), 8, 'with its own');
+
+        my $r = admin($admin, PATCH => '/atlas', { rate => '20r/h' });
+        is(verdict($r), '503 unavailable', 'the old one makes no changes');
+        like($r->json->{detail}, qr/A newer nginx program.*Nothing was changed.*reload/,
+             'and says who does');
+        ok($old->wait_log(qr/\[error\].*wassiit_zone "partners" is superseded by a newer nginx/),
+           'in the log, too');
+        is(admin(admin_of($new), PATCH => '/atlas', { rate => '30r/h' })->status, 200,
+           'the new one does');
+
+        # the way back
+        $new->signal('QUIT');
+        ok($new->wait_end, 'the new one leaves');
+        is(verdict(admin(admin_of($old), PATCH => '/atlas', { rate => '20r/h' })),
+           '503 unavailable', 'the old one makes none, still');
+        $back->($old);
+        is($old->reload, '', 'a reload');
+        is(left(says(client_of($old, 1), 'atlas-key', 200, 'it has')), 27,
+           'what the new one changed');
+        is(admin(admin_of($old), PATCH => '/atlas', { rate => '20r/h' })->status, 200,
+           'and changes it');
+        is(left(says(client_of($old, 1), 'atlas-key', 200, 'which holds')), 16, 'at once');
+        $old->stop;
+    };
+}
+
+apart('another size', sub { $_[0]->conf(conf(zone => '9m')) }, sub { $_[0]->conf(conf()) },
+      'its size was 8388608 and is 9437184');
+
+# As if the program before had been built with another layout: its number is
+# the 32-bit word at 8.
+
+sub layout {
+    my ($server, $new) = @_;
+    my $fd = memory_of($server->pid)->{partners} or die 'no memory';
+
+    open my $memory, '+<', $fd or die "$fd: $!";
+    sysseek $memory, 8, 0;
+    sysread $memory, my $former, 4;
+    sysseek $memory, 8, 0;
+    4 == syswrite $memory, pack 'L', $new or die "$fd: $!";
+    return unpack 'L', $former;
+}
+
+my $layout;
+apart('another layout', sub { $layout = layout($_[0], 4711) }, sub { layout($_[0], $layout) },
+      'its memory is of layout 4711, this program\'s is \d');
+
+
+subtest 'what is not needed any more' => sub {
+    my $old = start(partner('atlas', 'atlas-key', rate => '10r/h'));
+    my $client = client_of($old, 1);
+
+    $old->conf($Env . <<'END');
+worker_processes 2;
+http {
+    add_header X-Pid $pid;
+    server { listen %%PORT%% reuseport; location / { empty_gif; } }
+    server { listen %%PORT_2%% reuseport; location / { empty_gif; } }
+}
+END
+    my $new = $old->upgrade;
+    client_of($new, 1);
+    is_deeply(memory_of($new->pid), {}, 'without zones the new program keeps no memory');
+    says($client, 'atlas-key', 200, 'the old one still has it');
+    $old->stop;
+};
+
+subtest 'an upgrade that fails' => sub {
+    my $old = start(partner('atlas', 'atlas-key', rate => '10r/h'));
+    my $admin = admin_of($old);
+
+    $old->{allow_log} = qr/\[emerg\]|exited with (?:fatal )?code/;
+    $old->conf(conf() . 'nonsense;');
+    ok(!eval { $old->upgrade }, 'it fails');
+    is(admin($admin, PATCH => '/atlas', { rate => '20r/h' })->status, 200,
+       'changes pass at the old one');
+    is(left(says(client_of($old, 1), 'atlas-key', 200, 'it serves')), 19, 'as they say');
+    $old->stop;
+};
+
+
+done_testing;
