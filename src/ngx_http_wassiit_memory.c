@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_memory.h"
 
 #include <dirent.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -18,13 +19,15 @@
 #define MEMORY_SEALS        (F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_SEAL)
 
 
-static int ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size);
+static int ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size,
+    unsigned flags);
 static ngx_http_wassiit_memory_t *ngx_http_wassiit_memory_map(int fd,
     size_t size, ngx_log_t *log);
 static ngx_http_wassiit_memory_t *ngx_http_wassiit_memory_adopt(int fd,
     ngx_log_t *log);
 static int ngx_http_wassiit_memory_next(DIR *dir, const char *name);
 static ngx_uint_t ngx_http_wassiit_memory_is_used(int fd);
+static ngx_uint_t ngx_http_wassiit_memory_is_advised(void);
 
 
 static const u_char  ngx_http_wassiit_memory_magic[8] = "wassiit";
@@ -38,12 +41,35 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
     ngx_log_t *log)
 {
     int                              fd;
+    size_t                           mapped;
+    ngx_uint_t                       pages;
     ngx_http_wassiit_memory_t       *memory;
     ngx_http_wassiit_memory_head_t  *head;
 
-    fd = ngx_http_wassiit_memory_open(name, size);
+    fd = -1;
+    mapped = size;
+    pages = NGX_HTTP_WASSIIT_MEMORY_SMALL;
 
-    memory = ngx_http_wassiit_memory_map(fd, size, log);
+    if (size >= NGX_HTTP_WASSIIT_MEMORY_LARGE && !ngx_test_config) {
+        mapped = ngx_align(size, NGX_HTTP_WASSIIT_MEMORY_LARGE);
+        pages = NGX_HTTP_WASSIIT_MEMORY_RESERVED;
+
+        fd = ngx_http_wassiit_memory_open(name, mapped,
+                                          MFD_HUGETLB|MFD_HUGE_2MB);
+
+        if (fd == -1) {
+            mapped = size;
+            pages = ngx_http_wassiit_memory_is_advised()
+                    ? NGX_HTTP_WASSIIT_MEMORY_ADVISED
+                    : NGX_HTTP_WASSIIT_MEMORY_SMALL;
+        }
+    }
+
+    if (fd == -1) {
+        fd = ngx_http_wassiit_memory_open(name, mapped, 0);
+    }
+
+    memory = ngx_http_wassiit_memory_map(fd, mapped, log);
 
     if (memory == NULL) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
@@ -57,6 +83,12 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
         return NULL;
     }
 
+    if (pages == NGX_HTTP_WASSIIT_MEMORY_ADVISED) {
+        (void) madvise(memory->head, mapped, MADV_HUGEPAGE);
+    }
+
+    memory->pages = pages;
+
     head = memory->head;
 
     ngx_memcpy(head->magic, ngx_http_wassiit_memory_magic, sizeof(head->magic));
@@ -69,11 +101,12 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
 
 /*
  * Its size is sealed: who has the descriptor can't make anyone who uses the
- * memory fault.  Returns -1 if it can't be had.
+ * memory fault.  Large pages are taken at once, as there may be too few of them
+ * by the time that they are used.  Returns -1 if it can't be had.
  */
 
 static int
-ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size)
+ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size, unsigned flags)
 {
     int            fd;
     char           text[sizeof(MEMORY_PREFIX) + NGX_HTTP_WASSIIT_MEMORY_NAME];
@@ -87,19 +120,47 @@ ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size)
     (void) snprintf(text, sizeof(text), MEMORY_PREFIX "%.*s", (int) name->len,
                     (char *) name->data);
 
-    fd = memfd_create(text, MFD_ALLOW_SEALING);
+    fd = memfd_create(text, MFD_ALLOW_SEALING|flags);
     if (fd == -1) {
         return -1;
     }
 
     if (ftruncate(fd, size) == -1
-        || fcntl(fd, F_ADD_SEALS, MEMORY_SEALS) == -1)
+        || fcntl(fd, F_ADD_SEALS, MEMORY_SEALS) == -1
+        || ((flags & MFD_HUGETLB) && fallocate(fd, 0, 0, size) == -1))
     {
         (void) close(fd);
         return -1;
     }
 
     return fd;
+}
+
+
+/* Does the system give large pages to memory that asks for them? */
+
+static ngx_uint_t
+ngx_http_wassiit_memory_is_advised(void)
+{
+    int      fd;
+    char     text[128];
+    ssize_t  n;
+
+    fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_RDONLY);
+    if (fd == -1) {
+        return 0;
+    }
+
+    n = read(fd, text, sizeof(text) - 1);
+    (void) close(fd);
+
+    if (n <= 0) {
+        return 0;
+    }
+
+    text[n] = '\0';
+
+    return strstr(text, "[never]") == NULL && strstr(text, "[deny]") == NULL;
 }
 
 
@@ -134,6 +195,7 @@ ngx_http_wassiit_memory_map(int fd, size_t size, ngx_log_t *log)
     memory->mapped = size;
     memory->fd = fd;
     memory->users = 1;
+    memory->pages = NGX_HTTP_WASSIIT_MEMORY_SMALL;
 
     if (ngx_http_wassiit_memories.next == NULL) {
         ngx_queue_init(&ngx_http_wassiit_memories);

@@ -21,6 +21,16 @@
 #define NGX_HTTP_WASSIIT_MEMORY_NAME     200
 
 
+/* the size of a large page */
+#define NGX_HTTP_WASSIIT_MEMORY_LARGE       ((size_t) 2 * 1024 * 1024)
+
+/* the pages that memory lies in */
+#define NGX_HTTP_WASSIIT_MEMORY_SMALL       0
+#define NGX_HTTP_WASSIIT_MEMORY_RESERVED    1   /* large: vm.nr_hugepages */
+#define NGX_HTTP_WASSIIT_MEMORY_ADVISED     2   /* large, as far as the system
+                                                   finds some */
+
+
 /* the first line: 64 bytes */
 
 typedef struct {
@@ -39,12 +49,15 @@ typedef struct {
     size_t                      mapped;     /* bytes: its size, or more */
     int                         fd;         /* -1: nobody inherits it */
     ngx_uint_t                  users;      /* of this process */
+    ngx_uint_t                  pages;      /* NGX_HTTP_WASSIIT_MEMORY_SMALL or
+                                               another */
 } ngx_http_wassiit_memory_t;
 
 
 /*
  * Makes memory of size bytes, all zero but for the first line; it has one user.
- * If the system gives no descriptor for it, it is inherited by children alone.
+ * It lies in large pages if it is as large as one and the system has them; not
+ * for a test of the configuration, as they are few.  If the system gives no descriptor for it, it is inherited by children alone.
  * Its content is left out of core files.  Returns NULL, which is logged: there
  * is none.
  */

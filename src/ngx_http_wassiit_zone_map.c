@@ -16,6 +16,15 @@ static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
 
 
+/* by NGX_HTTP_WASSIIT_MEMORY_SMALL and the others */
+
+static const char *const  ngx_http_wassiit_zone_pages[] = {
+    "small pages, large ones are quicker: see vm.nr_hugepages in the README",
+    "large pages, which are reserved",
+    "large pages, as far as the system finds some"
+};
+
+
 ngx_int_t
 ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_t *former, ngx_uint_t inherited, ngx_log_t *log)
@@ -52,6 +61,11 @@ ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
 
     zone->memory = memory;
     zone->sh = (ngx_http_wassiit_zone_sh_t *) memory->head;
+
+    if (zone->size >= NGX_HTTP_WASSIIT_MEMORY_LARGE && !ngx_test_config) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "wassiit_zone \"%V\" lies in %s",
+                      &zone->name, ngx_http_wassiit_zone_pages[memory->pages]);
+    }
 
     return ngx_http_wassiit_zone_layout(zone, log);
 }

@@ -237,14 +237,16 @@ apart('another size', sub { $_[0]->conf(conf(zone => '9m')) }, sub { $_[0]->conf
 # the 32-bit word at 8.
 
 sub layout {
+    no warnings 'portable';
     my ($server, $new) = @_;
-    my $fd = memory_of($server->pid)->{partners} or die 'no memory';
+    my ($at) = Wassiit::_read('/proc/' . $server->pid . '/maps')
+               =~ /^([0-9a-f]+)-.*memfd:wassiit:partners /m or die 'no memory';
 
-    open my $memory, '+<', $fd or die "$fd: $!";
-    sysseek $memory, 8, 0;
+    open my $memory, '+<', '/proc/' . $server->pid . '/mem' or die "mem: $!";
+    sysseek $memory, 8 + hex $at, 0;
     sysread $memory, my $former, 4;
-    sysseek $memory, 8, 0;
-    4 == syswrite $memory, pack 'L', $new or die "$fd: $!";
+    sysseek $memory, 8 + hex $at, 0;
+    4 == syswrite $memory, pack 'L', $new or die "mem: $!";
     return unpack 'L', $former;
 }
 

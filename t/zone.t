@@ -195,4 +195,25 @@ subtest 'a zone that is full' => sub {
     $server->stop;
 };
 
+subtest 'pages' => sub {
+    my $large = sub {
+        my $free = Wassiit::_read('/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages');
+        return $free =~ /(\d+)/ ? $1 : 0;
+    };
+    my $before = $large->();
+    my $server = Wassiit::Server->start(conf => front_conf(zone => '3m'),
+        files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ] });
+
+    like($server->error_log, $before >= 2
+             ? qr/\[notice\].*wassiit_zone "api" lies in large pages, which are reserved/
+             : qr/\[notice\].*wassiit_zone "api" lies in (?:small pages|large pages, as far)/,
+         'the log says in which pages a zone lies');
+    is($before - $large->(), $before >= 2 ? 2 : 0, 'large ones are used if there are some');
+    take($server, 'atlas-key', 2);
+    is($server->reload, '', 'a reload');
+    is(() = $server->error_log =~ / lies in /g, 1, 'keeps them');
+    $server->stop;
+    ok(wait_for { $large->() == $before }, 'all are free again');
+};
+
 done_testing;

@@ -24,6 +24,8 @@ static void unit_memory_secluded(const char *self);
 static void unit_memory_dropped(const char *self);
 static void unit_memory_strange(const char *self);
 static void unit_memory_without(void);
+static void unit_memory_large(const char *self);
+static long unit_memory_free_pages(void);
 static int unit_memory_child(const char *what, const char *name);
 static int unit_memory_run(const char *self, const char *what,
     const char *name);
@@ -49,6 +51,7 @@ main(int argc, char **argv)
     unit_memory_dropped(argv[0]);
     unit_memory_strange(argv[0]);
     unit_memory_without();
+    unit_memory_large(argv[0]);
 
     return unit_done();
 }
@@ -263,6 +266,65 @@ unit_memory_without(void)
 }
 
 
+/* What the system has reserved is used, and nothing fails if that is nothing. */
+
+static void
+unit_memory_large(const char *self)
+{
+    long                        before, size;
+    ngx_str_t                   name = ngx_string("api");
+    ngx_http_wassiit_memory_t  *memory;
+
+    before = unit_memory_free_pages();
+    size = 2 * NGX_HTTP_WASSIIT_MEMORY_LARGE - 100;
+
+    memory = ngx_http_wassiit_memory_create(&name, size, MEMORY_LAYOUT,
+                                            &unit_log);
+
+    unit_is(memory->pages == NGX_HTTP_WASSIIT_MEMORY_RESERVED, before >= 2,
+            "large pages are used if there are enough");
+    unit_is(before - unit_memory_free_pages(), before >= 2 ? 2 : 0,
+            "which are taken at once");
+    unit_is((int64_t) memory->head->size, size, "the size is as asked for");
+
+    ((u_char *) memory->head)[size - 1] = 1;
+    unit_is(unit_memory_run(self, "size", "api"), 0, "a program finds it, too");
+    ngx_http_wassiit_memory_free(memory);
+
+    ngx_test_config = 1;
+    memory = ngx_http_wassiit_memory_create(&name, size, MEMORY_LAYOUT,
+                                            &unit_log);
+    unit_is(memory->pages, NGX_HTTP_WASSIIT_MEMORY_SMALL,
+            "a test of the configuration takes none");
+    ngx_http_wassiit_memory_free(memory);
+    ngx_test_config = 0;
+
+    unit_is(unit_memory_free_pages(), before, "all are free again");
+}
+
+
+static long
+unit_memory_free_pages(void)
+{
+    long   n;
+    FILE  *in;
+    char   line[128];
+
+    in = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
+    n = 0;
+
+    if (in) {
+        if (fgets(line, sizeof(line), in)) {
+            n = strtol(line, NULL, 10);
+        }
+
+        (void) fclose(in);
+    }
+
+    return n;
+}
+
+
 /* In the program that is executed.  Returns 0: it is as it should be. */
 
 static int
@@ -278,6 +340,10 @@ unit_memory_child(const char *what, const char *name)
 
     if (memory == NULL) {
         return 1;
+    }
+
+    if (strcmp(what, "size") == 0) {
+        return ((u_char *) memory->head)[memory->head->size - 1] != 1;
     }
 
     if (memory->head->layout != MEMORY_LAYOUT
