@@ -3,14 +3,15 @@
  * The load of t/bench/run: keepalive connections, one request at a time on
  * each, another key in each request.
  *
- *     load CONNECTIONS PATH BACKEND PORT:PID:KEYS ...
+ *     load CONNECTIONS PATH BACKEND PORT:PID:STATUS:KEYS ...
  *
- * PORT is a server on 127.0.0.1, PID the worker behind it, KEYS a file of
- * keys, all of one length, a line each, perhaps with headers behind them.  A
+ * PORT is a server on 127.0.0.1, PID the worker behind it, STATUS what it is to
+ * answer, KEYS a file of keys, all of one length, a line each, perhaps with
+ * headers behind them.  A
  * line "N COUNT" on the standard input has server N (from 0 on) sent COUNT
  * requests, their keys in random order, each used once before any is used
  * again.  Answers "COUNT BAD WALL CPU": how many were answered, how many of
- * these other than 200, the nanoseconds that passed and those that the worker
+ * these with another status, the nanoseconds that passed and those that the worker
  * was on a processor.
  *
  * Before these, a quarter as many are sent that don't count, as the caches of
@@ -64,6 +65,7 @@ typedef struct {
 typedef struct {
     int                 port;
     int                 pid;
+    int                 status;     /* of an answer as it is to be */
     int                 epoll;
     size_t              head;       /* where the key stands in a request */
     size_t              size;       /* of a request */
@@ -262,7 +264,7 @@ load_open(load_server_t *s, char *text, const char *path)
 {
     int   i, n;
 
-    if (sscanf(text, "%d:%d:%n", &s->port, &s->pid, &n) != 2) {
+    if (sscanf(text, "%d:%d:%d:%n", &s->port, &s->pid, &s->status, &n) != 3) {
         load_die(text);
     }
 
@@ -344,7 +346,7 @@ load_receive(load_connection_t *c)
 }
 
 
-/* Returns how many were answered with another status than 200. */
+/* Returns how many were answered with another status than they are to be. */
 
 static unsigned long
 load_requests(load_server_t *s, unsigned long count)
@@ -382,7 +384,7 @@ load_requests(load_server_t *s, unsigned long count)
             }
 
             done++;
-            bad += (status != 200);
+            bad += (status != s->status);
 
             if (sent < count) {
                 load_send(s, c);
@@ -448,7 +450,8 @@ main(int argc, char **argv)
     unsigned long   count;
 
     if (argc < 5 || (connections = atoi(argv[1])) <= 0) {
-        fprintf(stderr, "load CONNECTIONS PATH BACKEND PORT:PID:KEYS ...\n");
+        fprintf(stderr,
+                "load CONNECTIONS PATH BACKEND PORT:PID:STATUS:KEYS ...\n");
         return 2;
     }
 

@@ -18,11 +18,15 @@
 #include "ngx_wassiit_key.h"
 #include "ngx_wassiit_window.h"
 
+#include <sys/wait.h>
+
 
 #define MICRO_RUNS      7
 #define MICRO_TURNS     200000
 #define MICRO_KEYS      1024
 #define MICRO_KEY_LEN   42
+#define MICRO_CROWD     8           /* processes */
+#define MICRO_CROWD_NS  300000000
 
 
 typedef uint64_t (*micro_pt)(void);
@@ -220,6 +224,45 @@ micro_openssl_hmac(void)
 }
 
 
+/* How often so many processes ask one window in a second, all together. */
+
+static double
+micro_crowd(ngx_uint_t processes)
+{
+    pid_t                 pid;
+    uint64_t              start, asked, *total;
+    ngx_uint_t            i;
+    ngx_wassiit_usage_t   usage;
+
+    total = unit_shared(sizeof(uint64_t));
+    *total = 0;
+    start = micro_time(CLOCK_MONOTONIC);
+
+    for (i = 0; i < processes; i++) {
+        pid = fork();
+
+        if (pid == 0) {
+            asked = 0;
+
+            do {
+                asked++;
+                (void) ngx_wassiit_window_take(base, window[0],
+                                    micro_time(CLOCK_MONOTONIC) / 1000, &usage);
+            } while (micro_time(CLOCK_MONOTONIC) - start < MICRO_CROWD_NS);
+
+            (void) __atomic_add_fetch(total, asked, __ATOMIC_RELAXED);
+            _exit(0);
+        }
+    }
+
+    while (wait(NULL) > 0) { /* void */ }
+
+    start = micro_time(CLOCK_MONOTONIC) - start;
+
+    return *total * 1e9 / start;
+}
+
+
 static void
 micro_make_keys(void)
 {
@@ -302,6 +345,13 @@ main(int argc, char **argv)
     }
 
     micro_make_windows();
+
+    if (argc > 2) {
+        /* "crowd": of one process, and of all */
+        printf("%.0f\t%.0f\n", micro_crowd(1), micro_crowd(MICRO_CROWD));
+        return 0;
+    }
+
     micro_make_keys();
     ngx_wassiit_hmac_key(&secret, (u_char *) "a secret", 8);
 
