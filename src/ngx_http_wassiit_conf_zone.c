@@ -277,8 +277,8 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
 
         if (ngx_http_wassiit_only_zone(cf, wmcf, i) != NGX_OK
             || ngx_http_wassiit_map_zone(cf, zones[i]) != NGX_OK
-            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
             || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK
+            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
             || ngx_http_wassiit_zone_check_load(zones[i], cf->log) != NGX_OK)
         {
             return NGX_ERROR;
@@ -422,6 +422,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     load.user = ngx_http_wassiit_user(cf->cycle);
     load.waited = wmcf->waited;
     load.former = former;
+    load.loaded = ngx_http_wassiit_zone_loaded(zone, &load.partners);
     load.write = zone->admin;
 
     zone->store = ngx_http_wassiit_store_load(&zone->file, &load, cf->log);

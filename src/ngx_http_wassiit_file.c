@@ -103,6 +103,7 @@ ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     file->ino = fi.st_ino;
     file->size = ngx_file_size(&fi);
     file->mtime = ngx_http_wassiit_file_mtime(&fi);
+    file->ctime = ngx_http_wassiit_file_ctime(&fi);
 
     if (ngx_http_wassiit_file_is_same(file)) {
         return NGX_OK;
@@ -136,6 +137,13 @@ int64_t
 ngx_http_wassiit_file_mtime(ngx_file_info_t *fi)
 {
     return (int64_t) fi->st_mtim.tv_sec * 1000000000 + fi->st_mtim.tv_nsec;
+}
+
+
+int64_t
+ngx_http_wassiit_file_ctime(ngx_file_info_t *fi)
+{
+    return (int64_t) fi->st_ctim.tv_sec * 1000000000 + fi->st_ctim.tv_nsec;
 }
 
 
@@ -312,6 +320,7 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
         if (crc == journal->crc) {
             if (journal->writing) {
                 journal->mtime = file->mtime;
+                journal->ctime = file->ctime;
                 journal->writing = 0;
             }
 
@@ -326,6 +335,28 @@ ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
                   "reload each change looks through all of it", &file->name);
 
     return NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_file_is_unchanged(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal)
+{
+    uint32_t  crc;
+
+    if (journal->foreign || journal->dead
+        || ngx_http_wassiit_journal_is_open(journal)
+        || journal->ctime == 0)
+    {
+        return 0;
+    }
+
+    return file->dev == journal->dev && file->ino == journal->ino
+           && file->size == journal->size && file->mtime == journal->mtime
+           && file->ctime == journal->ctime
+           && ngx_http_wassiit_file_read_crc(file, journal->size, &crc)
+              == NGX_OK
+           && crc == journal->crc;
 }
 
 
@@ -580,9 +611,11 @@ ngx_http_wassiit_file_stamp(ngx_http_wassiit_file_t *file,
 
     if (ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR) {
         file->mtime = ngx_http_wassiit_file_mtime(&fi);
+        file->ctime = ngx_http_wassiit_file_ctime(&fi);
     }
 
     journal->mtime = file->mtime;
+    journal->ctime = file->ctime;
 }
 
 

@@ -35,6 +35,7 @@ struct ngx_http_wassiit_file_s {
     uint64_t                          ino;
     off_t                             size;
     int64_t                           mtime;    /* nanoseconds */
+    int64_t                           ctime;    /* the same */
     ngx_err_t                         unopened; /* why the last one wasn't */
     unsigned                          writable:1;
 
@@ -192,8 +193,20 @@ ngx_int_t ngx_http_wassiit_file_sync_folder(ngx_http_wassiit_file_t *file);
 void ngx_http_wassiit_file_log_unopened(ngx_http_wassiit_file_t *file,
     ngx_str_t *name);
 
-/* When the file was written to last: nanoseconds since 1970. */
+/*
+ * Is the file, which is open, the very one that the journal tells of, and has
+ * nobody written to it or changed its owner, mode or name since?  Returns 1: it
+ * is; 0: perhaps not.
+ */
+ngx_uint_t ngx_http_wassiit_file_is_unchanged(ngx_http_wassiit_file_t *file,
+    ngx_http_wassiit_journal_t *journal);
+
+/*
+ * When the file was written to last, and when anything of it was changed:
+ * nanoseconds since 1970.
+ */
 int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
+int64_t ngx_http_wassiit_file_ctime(ngx_file_info_t *fi);
 
 
 #endif /* _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_ */

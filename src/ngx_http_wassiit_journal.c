@@ -89,6 +89,7 @@ ngx_http_wassiit_journal_moved(ngx_http_wassiit_journal_t *journal,
     journal->ino = journal->next_ino;
     journal->size = journal->next_size;
     journal->mtime = journal->next_mtime;
+    journal->ctime = 0;
     journal->crc = journal->next_crc;
     journal->lines = journal->next_lines;
     journal->folder = 1;

@@ -22,6 +22,7 @@ typedef struct {
     uint32_t                          lines;    /* up to here */
     uint32_t                          due;      /* to compact at so many */
     int64_t                           mtime;    /* nanoseconds, at this size */
+    int64_t                           ctime;    /* the same; 0: not known */
 
     /* a change that failed and is still in the file: if dead is set */
     uint64_t                          dead_dev;

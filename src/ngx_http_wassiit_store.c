@@ -58,6 +58,8 @@ static void ngx_http_wassiit_store_compact(ngx_http_wassiit_store_t *store);
 static ngx_int_t ngx_http_wassiit_store_divide(ngx_http_wassiit_store_t *store,
     u_char *data, size_t size, const ngx_wassiit_scopes_t *scopes,
     ngx_log_t *log);
+static ngx_uint_t ngx_http_wassiit_store_unchanged(
+    ngx_http_wassiit_store_t *store, ngx_http_wassiit_load_t *load);
 static ngx_int_t ngx_http_wassiit_store_parse(ngx_http_wassiit_store_t *store,
     ngx_log_t *log);
 static void ngx_http_wassiit_store_part(ngx_http_wassiit_part_t *part,
@@ -101,6 +103,10 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
         return NULL;
     }
 
+    if (ngx_http_wassiit_store_unchanged(store, load)) {
+        return store;
+    }
+
     data = ngx_http_wassiit_file_read(file, store->file.fd, &size, log);
     if (data == NULL) {
         ngx_http_wassiit_store_destroy(store);
@@ -127,6 +133,7 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
         store->journal.ino = store->file.ino;
         store->journal.folder = 1;
         store->journal.mtime = store->file.mtime;
+        store->journal.ctime = store->file.ctime;
         store->journal.crc = ngx_http_wassiit_file_crc(data,
                                                        store->journal.size);
 
@@ -151,6 +158,30 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
     }
 
     return store;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_store_unchanged(ngx_http_wassiit_store_t *store,
+    ngx_http_wassiit_load_t *load)
+{
+    if (load->loaded == NULL) {
+        return 0;
+    }
+
+    ngx_http_wassiit_journal_get(load->loaded, &store->journal);
+
+    if (store->journal.lines == load->partners
+        && ngx_http_wassiit_file_is_unchanged(&store->file, &store->journal))
+    {
+        store->partners = load->partners;
+        store->unchanged = 1;
+        return 1;
+    }
+
+    ngx_memzero(&store->journal, sizeof(ngx_http_wassiit_journal_t));
+
+    return 0;
 }
 
 
@@ -277,6 +308,13 @@ ngx_http_wassiit_store_settle(ngx_http_wassiit_store_t *store, uid_t uid)
     {
         ngx_log_error(NGX_LOG_ERR, file->log, ngx_errno,
                       "can't make \"%V\" the workers' alone", &file->name);
+    }
+
+    if (ngx_fd_info(file->fd, &fi) != NGX_FILE_ERROR
+        && ngx_http_wassiit_file_mtime(&fi) == store->journal.mtime)
+    {
+        /* its owner and mode may be others by now, and that was us */
+        store->journal.ctime = ngx_http_wassiit_file_ctime(&fi);
     }
 
     if (store->journal.lines != store->partners && !store->journal.foreign) {

@@ -23,6 +23,8 @@ typedef struct {
     ngx_uint_t                        partners;
     ngx_uint_t                        keys;     /* no fewer than there are */
     ngx_http_wassiit_record_t        *records;  /* by id, deleted ones too */
+    ngx_uint_t                        unchanged;  /* no record was read, as all
+                                                   are known */
 } ngx_http_wassiit_store_t;
 
 
@@ -33,6 +35,9 @@ typedef struct {
     uid_t                             user;     /* the workers' */
     ngx_msec_t                        waited;   /* for locks, all together */
     ngx_http_wassiit_journals_t      *former;   /* or NULL */
+    ngx_http_wassiit_journals_t      *loaded;   /* all that it tells of is in
+                                                   force; or NULL */
+    ngx_uint_t                        partners; /* as many are in force */
     ngx_uint_t                        write;    /* open it for settle() */
 } ngx_http_wassiit_load_t;
 
@@ -46,6 +51,9 @@ typedef struct {
  * A last line that was never written to its end is left out, with a warning;
  * so is what load->former tells of the file as dead.  All of it is on the disk
  * then, unless this is a test of the configuration.
+ *
+ * Nothing is read, and store->unchanged set, if by load->loaded the file is as
+ * it was when it was loaded, and has a line for each partner and no other.
  */
 ngx_http_wassiit_store_t *ngx_http_wassiit_store_load(ngx_str_t *file,
     ngx_http_wassiit_load_t *load, ngx_log_t *log);

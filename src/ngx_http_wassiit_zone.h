@@ -148,6 +148,14 @@ ngx_int_t ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
 void ngx_http_wassiit_zone_unmap(ngx_http_wassiit_zone_t *zone);
 
 /*
+ * The journal of a zone that the former configuration, which gave the lines of
+ * the file the same sense, has loaded, and the number of its partners; NULL: it
+ * is no such zone.
+ */
+ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_loaded(
+    ngx_http_wassiit_zone_t *zone, ngx_uint_t *partners);
+
+/*
  * Is there room for the partners of zone->store?  Nothing that readers see is
  * changed.  Returns NGX_OK; NGX_ERROR: there is not, which is logged, with the
  * size that would do.

@@ -81,11 +81,35 @@ ngx_http_wassiit_zone_sizes(size_t bytes, ngx_http_wassiit_zone_sizes_t *sizes)
 }
 
 
+ngx_http_wassiit_journals_t *
+ngx_http_wassiit_zone_loaded(ngx_http_wassiit_zone_t *zone,
+    ngx_uint_t *partners)
+{
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    if (zone->former == NULL || load(&sh->left) || load(&sh->head.superseded)
+        || ngx_memcmp(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN) != 0)
+    {
+        return NULL;
+    }
+
+    *partners = ngx_http_wassiit_zone_partners(zone);
+
+    return &sh->journals;
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_check_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
     ngx_int_t   rc;
     ngx_uint_t  held;
+
+    if (zone->store->unchanged) {
+        return NGX_OK;
+    }
 
     if (ngx_http_wassiit_mend_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
         return NGX_ERROR;
@@ -472,13 +496,17 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     store(&sh->head.superseded, 0);
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
-    ngx_http_wassiit_zone_mark(zone);
+    if (zone->store->unchanged) {
+        /* all of it is in force */
 
-    if (zone->tight) {
+    } else if (zone->tight) {
+        ngx_http_wassiit_zone_mark(zone);
         ngx_http_wassiit_zone_withdraw(zone);
         ngx_http_wassiit_zone_fill(zone, log);
 
     } else {
+        ngx_http_wassiit_zone_mark(zone);
+
         /* a key that moves from one partner to another is never unknown */
         zone->loading = 1;
         ngx_http_wassiit_zone_fill(zone, log);

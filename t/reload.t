@@ -226,6 +226,46 @@ subtest 'keys' => sub {
 };
 
 
+subtest 'a file that nobody has touched' => sub {
+    my $server = start_with(front_conf(rate => '10r/h'), partner('atlas', 'atlas-key'),
+                            partner('rif', 'rif-of-key'));
+    my $file = $server->dir . '/conf/partners.jsonl';
+    is(take($server, 'atlas-key', 3), 7, 'three of ten are used');
+
+    is($server->reload, '', 'a reload') for 1 .. 2;
+    is(take($server, 'atlas-key', 1), 6, 'keeps what there is');
+
+    $server->conf(front_conf(rate => '20r/h'));
+    is($server->reload, '', 'a reload with another rate');
+    is(take($server, 'atlas-key', 1), 15, 'which holds');
+    is($server->reload, '', 'and another');
+    is(take($server, 'atlas-key', 1), 14, 'keeps it');
+
+    # the same size, the same time, the same file
+    my ($atime, $mtime) = (stat $file)[8, 9];
+    my $text = Wassiit::_read($file);
+    my $digest = key_sha256('another-key');
+    $text =~ s/[0-9a-f]{64}/$digest/;
+    open my $out, '+<', $file or die "$file: $!";
+    print {$out} $text;
+    close $out;
+    utime $atime, $mtime, $file;
+    is($server->reload, '', 'someone has put the time back');
+    says($server, 'atlas-key', '401 invalid_key', 'what was written counts');
+    says($server, 'another-key', 200, 'and works');
+    says($server, 'rif-of-key', 200, 'the others stay');
+
+    chmod 0644, $file;
+    is($server->reload, '', 'and another mode') for 1 .. 2;
+    says($server, 'another-key', 200, 'changes nothing');
+
+    unlink $file;
+    like($server->reload, qr/partners\.jsonl/, 'a file that has gone is missed');
+    says($server, 'another-key', 200, 'all goes on');
+    $server->stop;
+};
+
+
 # ---- rates
 
 subtest 'a changed rate forgets nothing' => sub {

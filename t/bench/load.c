@@ -11,8 +11,8 @@
  * line "N COUNT" on the standard input has server N (from 0 on) sent COUNT
  * requests, their keys in random order, each used once before any is used
  * again.  Answers "COUNT BAD WALL CPU": how many were answered, how many of
- * these with another status, the nanoseconds that passed and those that the worker
- * was on a processor.
+ * these with another status, the nanoseconds that passed and those that the
+ * worker was on a processor.
  *
  * Before these, a quarter as many are sent that don't count, as the caches of
  * the processor hold what another server needs; "N COUNT first" leaves them

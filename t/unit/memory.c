@@ -266,7 +266,7 @@ unit_memory_without(void)
 }
 
 
-/* What the system has reserved is used, and nothing fails if that is nothing. */
+/* What the system has reserved is used; nothing fails if that is nothing. */
 
 static void
 unit_memory_large(const char *self)

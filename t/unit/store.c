@@ -105,6 +105,8 @@ static void unit_store_syncs(void);
 static void unit_store_modes(void);
 static void unit_store_added(void);
 static void unit_store_moves(void);
+static void unit_store_unchanged(void);
+static ngx_uint_t unit_store_reads(ngx_uint_t partners);
 static void unit_store_moves_of(const char *kinds, const char *what);
 static ngx_uint_t unit_store_moved(void);
 static void unit_store_called(void);
@@ -137,6 +139,7 @@ static ngx_http_wassiit_journal_t   unit_store_journal;
 static ngx_http_wassiit_journals_t  unit_store_told;
 static ngx_http_wassiit_journals_t *unit_store_former;
 static ngx_http_wassiit_load_t      unit_store_how;
+static ngx_http_wassiit_journals_t  unit_store_loaded;
 static ngx_http_wassiit_file_t      unit_store_file;
 
 /* journals: where the reader stops, how many are told then, what was wrong */
@@ -212,6 +215,7 @@ main(void)
     ngx_http_wassiit_arena_install();
 
     unit_store_loads();
+    unit_store_unchanged();
     unit_store_cuts();
     unit_store_cut_strange();
     unit_store_zeros();
@@ -810,6 +814,112 @@ unit_store_loads(void)
     (void) unlink(unit_store_path);
     unit_ok(unit_store_load(0) == NULL && strstr(unit_logged, "emerg: open()"),
             "a file that isn't there is an error");
+}
+
+
+/* Of a file that is in force, and that nobody has touched, nothing is read. */
+
+static void
+unit_store_unchanged(void)
+{
+    int                           fd;
+    u_char                        c;
+    struct stat                   sb;
+    struct timespec               times[2];
+    ngx_http_wassiit_journal_t    journal;
+    ngx_http_wassiit_journals_t  *journals;
+
+    unit_store_puts(unit_store_base);
+    (void) chmod(unit_store_path, 0644);
+    (void) unit_store_load(1);
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    unit_store_leave();
+
+    journals = &unit_store_loaded;
+    ngx_http_wassiit_journal_set(journals, &unit_store_journal);
+
+    unit_is(unit_store_reads(2), 0, "an unchanged file isn't read again");
+    unit_ok(unit_store->partners == 2 && unit_store->journal.lines == 2
+            && unit_store->journal.size == (off_t) strlen(unit_store_base)
+            && unit_store->journal.crc == unit_store_journal.crc,
+            "and all is known of it");
+    ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+    ngx_http_wassiit_journal_set(journals, &unit_store->journal);
+    unit_is(unit_store_reads(2), 0, "nor a third time");
+    unit_is(unit_store_reads(3), 1, "it is if there are other partners");
+
+    journal = unit_store_journal;
+    journal.foreign = 1;
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or if others have changed it");
+
+    journal = unit_store_journal;
+    journal.writing = 1;
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or a line is being added");
+
+    journal = unit_store_journal;
+    journal.moving = 1;
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or lines are being moved");
+
+    journal = unit_store_journal;
+    ngx_http_wassiit_journal_mark_dead(&journal, journal.dev, journal.ino, 0,
+                                       1);
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or a change of it has failed");
+
+    journal = unit_store_journal;
+    journal.ctime = 0;
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or it isn't known when it was changed");
+
+    journal = unit_store_journal;
+    journal.crc ^= 1;
+    ngx_http_wassiit_journal_set(journals, &journal);
+    unit_is(unit_store_reads(2), 1, "or its end is another");
+
+    ngx_http_wassiit_journal_set(journals, &unit_store_journal);
+    unit_is(unit_store_reads(2), 0, "otherwise it isn't");
+
+    /* its time is put back, as some programs do it */
+
+    (void) stat(unit_store_path, &sb);
+    fd = open(unit_store_path, O_RDWR);
+    unit_ok(pread(fd, &c, 1, 5) == 1 && pwrite(fd, &c, 1, 5) == 1,
+            "someone writes what is there");
+    times[0] = sb.st_atim;
+    times[1] = sb.st_mtim;
+    (void) futimens(fd, times);
+    (void) close(fd);
+    unit_is(unit_store_reads(2), 1, "it is read even if its time is put back");
+
+    unit_store_leave();
+    ngx_http_wassiit_journal_set(journals, &unit_store_journal);
+    unit_is(unit_store_reads(2), 0, "once");
+
+    unit_store_puts(unit_store_base);
+    unit_is(unit_store_reads(2), 1, "so is another file with the same lines");
+}
+
+
+/* Were lines read in this load, by what is known of the last one? */
+
+static ngx_uint_t
+unit_store_reads(ngx_uint_t partners)
+{
+    ngx_uint_t  read;
+
+    unit_store_how.loaded = &unit_store_loaded;
+    unit_store_how.partners = partners;
+
+    (void) unit_store_load(0);
+    read = !unit_store->unchanged;
+    unit_is(read, unit_store->records != NULL, "read or not");
+
+    unit_store_how.loaded = NULL;
+
+    return read;
 }
 
 
