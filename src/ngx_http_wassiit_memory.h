@@ -58,8 +58,8 @@ typedef struct {
  * Makes memory of size bytes, all zero but for the first line; it has one user.
  * It lies in large pages if it is as large as one and the system has them; not
  * for a test of the configuration, as they are few.  If the system gives no
- * descriptor for it, it is inherited by children alone.  Its content is left out
- * of core files.  Returns NULL, which is logged: there is none.
+ * descriptor for it, it is inherited by children alone.  Its content is left
+ * out of core files.  Returns NULL, which is logged: there is none.
  */
 ngx_http_wassiit_memory_t *ngx_http_wassiit_memory_create(ngx_str_t *name,
     size_t size, uint32_t layout, ngx_log_t *log);

@@ -7,12 +7,11 @@
  *
  * PORT is a server on 127.0.0.1, PID the worker behind it, STATUS what it is to
  * answer, KEYS a file of keys, all of one length, a line each, perhaps with
- * headers behind them.  A
- * line "N COUNT" on the standard input has server N (from 0 on) sent COUNT
- * requests, their keys in random order, each used once before any is used
- * again.  Answers "COUNT BAD WALL CPU": how many were answered, how many of
- * these with another status, the nanoseconds that passed and those that the
- * worker was on a processor.
+ * headers behind them.  A line "N COUNT" on the standard input has server N
+ * (from 0 on) sent COUNT requests, their keys in random order, each used once
+ * before any is used again.  Answers "COUNT BAD WALL CPU": how many were
+ * answered, how many of these with another status, the nanoseconds that passed
+ * and those that the worker was on a processor.
  *
  * Before these, a quarter as many are sent that don't count, as the caches of
  * the processor hold what another server needs; "N COUNT first" leaves them
