@@ -151,9 +151,15 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
 
     wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
 
-    if (wmcf && !ngx_test_config) {
+    if (ngx_test_config) {
+        return NGX_OK;
+    }
+
+    if (wmcf) {
         ngx_http_wassiit_load_zones(cycle, wmcf);
     }
+
+    ngx_http_wassiit_drop_inherited(cycle, wmcf);
 
     return NGX_OK;
 }

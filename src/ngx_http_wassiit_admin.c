@@ -674,6 +674,8 @@ static ngx_int_t
 ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job)
 {
+    ngx_pid_t                   pid;
+    ngx_uint_t                  ended;
     ngx_http_wassiit_change_t  *change;
 
     change = &job->change;
@@ -745,19 +747,24 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
     case NGX_HTTP_WASSIIT_CHANGE_LEFT:
         r->keepalive = 0;
 
-        if (ngx_http_wassiit_zone_is_superseded(change->zone)) {
+        pid = ngx_http_wassiit_zone_is_superseded(change->zone);
+
+        if (pid) {
+            ended = (kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH);
+
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "wassiit_zone \"%V\" is superseded by a newer nginx "
-                          "program, which makes the changes; if that one has "
-                          "ended, reload this one", &change->zone->name);
+                          "program, %P, which %s", &change->zone->name, pid,
+                          ended ? "has ended: reload this one"
+                                : "makes the changes");
 
-            return ngx_http_wassiit_admin_error(r,
-                                            NGX_HTTP_SERVICE_UNAVAILABLE,
-                                            "A newer nginx program makes the "
-                                            "changes, and this is the older "
-                                            "one. Nothing was changed. Try "
-                                            "again, or, if the newer one has "
-                                            "ended, reload this one.");
+            return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "A newer nginx program %s. Nothing "
+                                            "was changed. %s.",
+                                            ended ? "took over, and has ended"
+                                                  : "makes the changes",
+                                            ended ? "Reload nginx first"
+                                                  : "Try again");
         }
 
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,

@@ -192,6 +192,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
 void *
 ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
 {
+    const ngx_wassiit_scopes_t    *scopes;
     ngx_http_wassiit_main_conf_t  *wmcf, *owmcf;
 
     wmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_main_conf_t));
@@ -212,11 +213,21 @@ ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* scopes keep the bits that they have in the running configuration */
+    /*
+     * Scopes keep the bits that they have in the running configuration, and in
+     * that of a program that shares the zones.
+     */
 
     owmcf = ngx_http_wassiit_former(cf->cycle);
 
-    ngx_wassiit_scopes_init(&wmcf->scopes, owmcf ? &owmcf->scopes : NULL);
+    scopes = ngx_http_wassiit_zone_scopes(
+                                     ngx_is_init_cycle(cf->cycle->old_cycle),
+                                     cf->log);
+    if (scopes == NULL && owmcf) {
+        scopes = &owmcf->scopes;
+    }
+
+    ngx_wassiit_scopes_init(&wmcf->scopes, scopes);
 
     return wmcf;
 }

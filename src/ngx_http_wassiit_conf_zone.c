@@ -278,8 +278,13 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
         if (ngx_http_wassiit_only_zone(cf, wmcf, i) != NGX_OK
             || ngx_http_wassiit_map_zone(cf, zones[i]) != NGX_OK
             || ngx_http_wassiit_zone_digest(cf, wmcf, zones[i]) != NGX_OK
-            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK
-            || ngx_http_wassiit_zone_check_load(zones[i], cf->log) != NGX_OK)
+            || ngx_http_wassiit_read_store(cf, wmcf, zones[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (zones[i]->sh
+            && ngx_http_wassiit_zone_check_load(zones[i], cf->log) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -338,6 +343,11 @@ ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
 
     cln->handler = ngx_http_wassiit_drop_zone;
     cln->data = zone;
+
+    if (ngx_process == NGX_PROCESS_SIGNALLER) {
+        /* it tells the master something, and has no use for memory */
+        return NGX_OK;
+    }
 
     owmcf = ngx_http_wassiit_former(cf->cycle);
     zones = owmcf ? owmcf->zones.elts : NULL;
@@ -413,7 +423,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
         }
     }
 
-    if (former == NULL) {
+    if (former == NULL && zone->sh) {
         /* what the program before this one knew, if this is its memory */
         former = ngx_http_wassiit_zone_journals(zone);
     }
@@ -422,7 +432,8 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
     load.user = ngx_http_wassiit_user(cf->cycle);
     load.waited = wmcf->waited;
     load.former = former;
-    load.loaded = ngx_http_wassiit_zone_loaded(zone, &load.partners);
+    load.loaded = zone->sh
+                  ? ngx_http_wassiit_zone_loaded(zone, &load.partners) : NULL;
     load.write = zone->admin;
 
     zone->store = ngx_http_wassiit_store_load(&zone->file, &load, cf->log);
@@ -499,15 +510,17 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
             ngx_http_wassiit_store_settle(zones[i]->store, uid);
         }
 
+        ngx_http_wassiit_zone_log_map(zones[i], cycle->log);
         ngx_http_wassiit_zone_load(zones[i], cycle->log);
+    }
+
+    if (wmcf->zones.nelts) {
+        ngx_http_wassiit_zone_keep_scopes(&wmcf->scopes, cycle->log);
     }
 
     /* as long as the files are locked: no change may get into what is left */
     ngx_http_wassiit_leave_zones(cycle, wmcf);
 
-    if (ngx_is_init_cycle(cycle->old_cycle)) {
-        ngx_http_wassiit_memory_drop_inherited();
-    }
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
@@ -528,6 +541,39 @@ ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_memory_seclude(zones[i]->memory);
     }
+
+    ngx_http_wassiit_zone_seclude_scopes();
+}
+
+
+void
+ngx_http_wassiit_drop_inherited(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf)
+{
+    ngx_uint_t                 i, found;
+    ngx_http_wassiit_zone_t  **zones;
+
+    if (!ngx_is_init_cycle(cycle->old_cycle)) {
+        return;
+    }
+
+    zones = wmcf ? wmcf->zones.elts : NULL;
+    found = 0;
+
+    for (i = 0; wmcf && i < wmcf->zones.nelts; i++) {
+        found |= (zones[i]->source != NGX_HTTP_WASSIIT_ZONE_NEW);
+    }
+
+    if (ngx_inherited && wmcf && wmcf->zones.nelts && !found) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "all zones of wassiit_zone start anew, with empty "
+                      "windows: the program before has left no memory to this "
+                      "one, and each makes changes that the other doesn't see "
+                      "before it is reloaded");
+    }
+
+    ngx_http_wassiit_zone_drop_inherited(zones, wmcf ? wmcf->zones.nelts : 0,
+                                         cycle->log);
 }
 
 
@@ -617,6 +663,14 @@ ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
                     || ngx_http_wassiit_same(&zones[n]->file,
                                              &former[i]->file)))
             {
+                if (former[i]->memory->inherited
+                    && ngx_inherited && getppid() == ngx_parent)
+                {
+                    /* the program before goes on in it */
+                    ngx_http_wassiit_zone_supersede(former[i]->memory);
+                    continue;
+                }
+
                 ngx_http_wassiit_zone_leave(former[i], zones[n]);
             }
         }

@@ -39,6 +39,13 @@ void ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
 
 /*
+ * In a program's first configuration: lets go of what of an earlier program's
+ * memory isn't used; wmcf may be NULL.
+ */
+void ngx_http_wassiit_drop_inherited(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
+/*
  * Keeps the zones' memory from programs that this process, which is not the
  * master, executes.
  */

@@ -43,6 +43,7 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
     int                              fd;
     size_t                           mapped;
     ngx_uint_t                       pages;
+    struct timespec                  ts;
     ngx_http_wassiit_memory_t       *memory;
     ngx_http_wassiit_memory_head_t  *head;
 
@@ -83,13 +84,12 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
         return NULL;
     }
 
-    if (pages == NGX_HTTP_WASSIIT_MEMORY_ADVISED) {
-        (void) madvise(memory->head, mapped, MADV_HUGEPAGE);
-    }
-
     memory->pages = pages;
 
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
     head = memory->head;
+    head->made = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 
     ngx_memcpy(head->magic, ngx_http_wassiit_memory_magic, sizeof(head->magic));
     head->layout = layout;
@@ -108,7 +108,7 @@ ngx_http_wassiit_memory_create(ngx_str_t *name, size_t size, uint32_t layout,
 static int
 ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size, unsigned flags)
 {
-    int            fd;
+    int            fd, at;
     char           text[sizeof(MEMORY_PREFIX) + NGX_HTTP_WASSIIT_MEMORY_NAME];
     struct rlimit  limit;
 
@@ -121,6 +121,14 @@ ngx_http_wassiit_memory_open(ngx_str_t *name, size_t size, unsigned flags)
                     (char *) name->data);
 
     fd = memfd_create(text, MFD_ALLOW_SEALING|flags);
+
+    if (fd != -1 && fd <= STDERR_FILENO) {
+        /* where nginx opens other things later */
+        at = fcntl(fd, F_DUPFD, STDERR_FILENO + 1);
+        (void) close(fd);
+        fd = at;
+    }
+
     if (fd == -1) {
         return -1;
     }
@@ -191,11 +199,20 @@ ngx_http_wassiit_memory_map(int fd, size_t size, ngx_log_t *log)
     /* there are secrets in it */
     (void) madvise(p, size, MADV_DONTDUMP);
 
+    if (size >= NGX_HTTP_WASSIIT_MEMORY_LARGE
+        && ngx_http_wassiit_memory_is_advised())
+    {
+        /* which each process asks for, and large pages refuse */
+        (void) madvise(p, size, MADV_HUGEPAGE);
+    }
+
     memory->head = p;
     memory->mapped = size;
     memory->fd = fd;
     memory->users = 1;
     memory->pages = NGX_HTTP_WASSIIT_MEMORY_SMALL;
+    memory->inherited = 0;
+    memory->damaged = 0;
 
     if (ngx_http_wassiit_memories.next == NULL) {
         ngx_queue_init(&ngx_http_wassiit_memories);
@@ -213,32 +230,55 @@ ngx_http_wassiit_memory_inherit(ngx_str_t *name, ngx_log_t *log)
     int                         fd;
     DIR                        *dir;
     char                        link[MEMORY_LINK_LEN];
-    ngx_http_wassiit_memory_t  *memory;
+    ngx_http_wassiit_memory_t  *memory, *found;
 
     dir = opendir("/proc/self/fd");
     if (dir == NULL) {
         return NULL;
     }
 
-    (void) snprintf(link, sizeof(link),
-                    MEMORY_LINK MEMORY_PREFIX "%.*s" MEMORY_DELETED,
-                    (int) name->len, (char *) name->data);
+    if (name) {
+        (void) snprintf(link, sizeof(link),
+                        MEMORY_LINK MEMORY_PREFIX "%.*s" MEMORY_DELETED,
+                        (int) name->len, (char *) name->data);
+    }
 
-    memory = NULL;
+    found = NULL;
 
-    while (memory == NULL) {
-        fd = ngx_http_wassiit_memory_next(dir, link);
+    for ( ;; ) {
+        fd = ngx_http_wassiit_memory_next(dir, name ? link : NULL);
 
         if (fd == -1) {
             break;
         }
 
         memory = ngx_http_wassiit_memory_adopt(fd, log);
+
+        if (memory == NULL) {
+            continue;
+        }
+
+        if (found && (found->damaged < memory->damaged
+                      || found->head->made > memory->head->made))
+        {
+            ngx_http_wassiit_memory_free(memory);
+            continue;
+        }
+
+        if (found) {
+            ngx_http_wassiit_memory_free(found);
+        }
+
+        found = memory;
+
+        if (name == NULL) {
+            break;
+        }
     }
 
     (void) closedir(dir);
 
-    return memory;
+    return found;
 }
 
 
@@ -265,14 +305,11 @@ ngx_http_wassiit_memory_adopt(int fd, ngx_log_t *log)
         return NULL;
     }
 
-    if (ngx_memcmp(memory->head->magic, ngx_http_wassiit_memory_magic,
-                   sizeof(memory->head->magic))
-        != 0
-        || memory->head->size > memory->mapped)
-    {
-        ngx_http_wassiit_memory_free(memory);
-        return NULL;
-    }
+    memory->inherited = 1;
+    memory->damaged = (ngx_memcmp(memory->head->magic,
+                                  ngx_http_wassiit_memory_magic,
+                                  sizeof(memory->head->magic)) != 0
+                       || memory->head->size > memory->mapped);
 
     return memory;
 }
@@ -345,31 +382,6 @@ ngx_http_wassiit_memory_is_used(int fd)
     }
 
     return 0;
-}
-
-
-void
-ngx_http_wassiit_memory_drop_inherited(void)
-{
-    int   fd;
-    DIR  *dir;
-
-    dir = opendir("/proc/self/fd");
-    if (dir == NULL) {
-        return;
-    }
-
-    for ( ;; ) {
-        fd = ngx_http_wassiit_memory_next(dir, NULL);
-
-        if (fd == -1) {
-            break;
-        }
-
-        (void) close(fd);
-    }
-
-    (void) closedir(dir);
 }
 
 

@@ -36,10 +36,13 @@
 typedef struct {
     u_char                      magic[8];
     uint32_t                    layout;     /* the number of what follows */
-    uint32_t                    superseded; /* by memory of another layout or
-                                               size: its users change nothing */
+    uint32_t                    superseded; /* pid of a program that has other
+                                               memory in its place, and makes
+                                               the changes; or 0 */
     uint64_t                    size;       /* as it was asked for */
-    uint64_t                    unused[5];
+    uint64_t                    made;       /* when: CLOCK_MONOTONIC, in ns */
+    u_char                      file[32];   /* digest of the name of the file
+                                               that it is filled from */
 } ngx_http_wassiit_memory_head_t;
 
 
@@ -51,6 +54,8 @@ typedef struct {
     ngx_uint_t                  users;      /* of this process */
     ngx_uint_t                  pages;      /* NGX_HTTP_WASSIIT_MEMORY_SMALL or
                                                another */
+    unsigned                    inherited:1;  /* by an exec() */
+    unsigned                    damaged:1;  /* it doesn't begin as ours does */
 } ngx_http_wassiit_memory_t;
 
 
@@ -66,14 +71,12 @@ ngx_http_wassiit_memory_t *ngx_http_wassiit_memory_create(ngx_str_t *name,
 
 /*
  * Finds memory of that name, of any layout and size, that this process has
- * inherited by an exec(); it has one user.  Returns NULL: there is none, or it
- * can't be had.
+ * inherited by an exec() and that nobody uses: of several, the one that was
+ * made last.  With name NULL, any.  It has one user.  Returns NULL: there is
+ * none, or it can't be had.
  */
 ngx_http_wassiit_memory_t *ngx_http_wassiit_memory_inherit(
     ngx_str_t *name, ngx_log_t *log);
-
-/* Closes what this process has inherited by an exec() and nobody uses. */
-void ngx_http_wassiit_memory_drop_inherited(void);
 
 /*
  * Closes the descriptor, so that no program that this process executes has it;

@@ -26,6 +26,20 @@
 typedef struct ngx_http_wassiit_zone_sh_s  ngx_http_wassiit_zone_sh_t;
 
 
+/* where a zone's memory comes from */
+
+enum {
+    NGX_HTTP_WASSIIT_ZONE_KEPT = 0,             /* the configuration before */
+    NGX_HTTP_WASSIIT_ZONE_INHERITED,            /* the program before */
+    NGX_HTTP_WASSIIT_ZONE_NEW,
+
+    /* it is new, as that of before has another ... */
+    NGX_HTTP_WASSIIT_ZONE_LAYOUT,
+    NGX_HTTP_WASSIIT_ZONE_SIZE,
+    NGX_HTTP_WASSIIT_ZONE_DAMAGED               /* or was written over */
+};
+
+
 typedef struct ngx_http_wassiit_zone_s  ngx_http_wassiit_zone_t;
 
 struct ngx_http_wassiit_zone_s {
@@ -37,8 +51,11 @@ struct ngx_http_wassiit_zone_s {
     size_t                        size;     /* 0: not declared yet */
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
-    ngx_http_wassiit_memory_t         *memory;   /* that sh is in */
-    ngx_http_wassiit_memory_t         *supersedes;  /* or NULL */
+    ngx_http_wassiit_memory_t    *memory;   /* that sh is in */
+    ngx_http_wassiit_memory_t    *supersedes;  /* of the program before: NULL */
+    ngx_uint_t                    source;   /* where memory comes from */
+    uint32_t                      former_layout;  /* of memory that isn't */
+    uint64_t                      former_size;  /* used on */
     uint32_t                      loads;    /* as many as a change knows of */
 
     /* of this process as a reader, see ngx_http_wassiit_zone_join() */
@@ -147,6 +164,45 @@ ngx_int_t ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
 /* Takes its memory from a zone that is not used in this process any more. */
 void ngx_http_wassiit_zone_unmap(ngx_http_wassiit_zone_t *zone);
 
+/* Logs where a zone's memory comes from, unless it is the configuration's. */
+void ngx_http_wassiit_zone_log_map(ngx_http_wassiit_zone_t *zone,
+    ngx_log_t *log);
+
+/*
+ * Does the zone's memory begin as memory of its size is laid out?  Returns 1,
+ * or 0: something has written over it, and nothing in it may be followed.
+ */
+ngx_uint_t ngx_http_wassiit_zone_is_sound(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * Tells another program that shares the memory that its zone is superseded by
+ * this program's: it goes on answering requests, and makes no changes.
+ */
+void ngx_http_wassiit_zone_supersede(ngx_http_wassiit_memory_t *memory);
+
+/*
+ * Lets go of what was inherited and nobody uses.  Whoever fills it from the
+ * file of one of these zones is told that it is superseded.
+ */
+void ngx_http_wassiit_zone_drop_inherited(ngx_http_wassiit_zone_t **zones,
+    ngx_uint_t n, ngx_log_t *log);
+
+/*
+ * The names of scopes by the bits that they have in all zones of this program,
+ * or, if inherited is 1, of the one whose place it takes: in shared memory, to
+ * be copied.  NULL: nothing is known of such.  It is to be asked before any
+ * zone gets its memory.
+ */
+const ngx_wassiit_scopes_t *ngx_http_wassiit_zone_scopes(ngx_uint_t inherited,
+    ngx_log_t *log);
+
+/* Keeps a copy of the names for who takes this program's place. */
+void ngx_http_wassiit_zone_keep_scopes(const ngx_wassiit_scopes_t *scopes,
+    ngx_log_t *log);
+
+/* As ngx_http_wassiit_memory_seclude(), for these names. */
+void ngx_http_wassiit_zone_seclude_scopes(void);
+
 /*
  * The journal of a zone that the former configuration, which gave the lines of
  * the file the same sense, has loaded, and the number of its partners; NULL: it
@@ -204,10 +260,10 @@ ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_journals(
     ngx_http_wassiit_zone_t *zone);
 
 /*
- * Returns 1 if a program that took this one's place by a binary upgrade has
- * other memory for the zone, in which changes are made from then on; 0: no.
+ * Returns the pid of a program that has taken this one's place by a binary
+ * upgrade, has other memory for the zone, and makes the changes in that; or 0.
  */
-ngx_uint_t ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone);
+ngx_pid_t ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone);
 
 /*
  * The functions for one who changes partners, in any process that shares the

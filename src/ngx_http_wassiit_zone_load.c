@@ -494,6 +494,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 
     store(&sh->left, 0);
     store(&sh->head.superseded, 0);
+    ngx_wassiit_key_digest(zone->file.data, zone->file.len, sh->head.file);
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
     if (zone->store->unchanged) {
@@ -528,7 +529,7 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     ngx_http_wassiit_mend_unlock(zone);
 
     if (zone->supersedes) {
-        store(&zone->supersedes->head->superseded, 1);
+        ngx_http_wassiit_zone_supersede(zone->supersedes);
         ngx_http_wassiit_memory_free(zone->supersedes);
         zone->supersedes = NULL;
     }

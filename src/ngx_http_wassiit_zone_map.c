@@ -1,19 +1,27 @@
 
 /*
  * Where a zone's memory comes from: the configuration before, the program whose
- * place this one takes, or it is new and laid out.
+ * place this one takes, or it is new and laid out; and what becomes of that of
+ * this program which isn't used.
  */
 
 
 #include "ngx_http_wassiit_zone_load.h"
 
 
+/*
+ * A name that no zone has: the memory in which programs keep the names of
+ * scopes, by the bits that stand for them in all their zones.
+ */
+static ngx_str_t  ngx_http_wassiit_zone_names = ngx_string(" scopes");
+
+
 static ngx_uint_t ngx_http_wassiit_zone_adopt(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_memory_t *memory, ngx_log_t *log);
-static ngx_uint_t ngx_http_wassiit_zone_is_sound(ngx_http_wassiit_zone_sh_t *sh,
-    size_t size);
+    ngx_http_wassiit_memory_t *memory);
 static ngx_int_t ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
+static ngx_uint_t ngx_http_wassiit_zone_are_scopes(
+    ngx_http_wassiit_memory_t *memory);
 
 
 /* by NGX_HTTP_WASSIIT_MEMORY_SMALL and the others */
@@ -25,17 +33,21 @@ static const char *const  ngx_http_wassiit_zone_pages[] = {
 };
 
 
+static ngx_http_wassiit_memory_t  *ngx_http_wassiit_zone_scopes_memory;
+
+
 ngx_int_t
 ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_zone_t *former, ngx_uint_t inherited, ngx_log_t *log)
 {
     ngx_http_wassiit_memory_t  *memory;
 
-    if (former
-        && ngx_http_wassiit_zone_adopt(zone, former->memory, log))
-    {
+    zone->source = NGX_HTTP_WASSIIT_ZONE_NEW;
+
+    if (former && ngx_http_wassiit_zone_adopt(zone, former->memory)) {
         former->memory->users++;
         zone->former = former;
+        zone->source = NGX_HTTP_WASSIIT_ZONE_KEPT;
         return NGX_OK;
     }
 
@@ -43,10 +55,8 @@ ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
                        : NULL;
 
     if (memory) {
-        if (ngx_http_wassiit_zone_adopt(zone, memory, log)) {
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "wassiit_zone \"%V\" goes on in the memory of the "
-                          "program before", &zone->name);
+        if (ngx_http_wassiit_zone_adopt(zone, memory)) {
+            zone->source = NGX_HTTP_WASSIIT_ZONE_INHERITED;
             return NGX_OK;
         }
 
@@ -62,11 +72,6 @@ ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
     zone->memory = memory;
     zone->sh = (ngx_http_wassiit_zone_sh_t *) memory->head;
 
-    if (zone->size >= NGX_HTTP_WASSIIT_MEMORY_LARGE && !ngx_test_config) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0, "wassiit_zone \"%V\" lies in %s",
-                      &zone->name, ngx_http_wassiit_zone_pages[memory->pages]);
-    }
-
     return ngx_http_wassiit_zone_layout(zone, log);
 }
 
@@ -75,54 +80,111 @@ ngx_http_wassiit_zone_map(ngx_http_wassiit_zone_t *zone,
 
 static ngx_uint_t
 ngx_http_wassiit_zone_adopt(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_memory_t *memory, ngx_log_t *log)
+    ngx_http_wassiit_memory_t *memory)
 {
-    ngx_http_wassiit_memory_head_t   *head;
-    ngx_http_wassiit_zone_sh_t  *sh;
+    ngx_http_wassiit_memory_head_t  *head;
 
     head = memory->head;
-    sh = (ngx_http_wassiit_zone_sh_t *) head;
 
-    if (head->layout != NGX_HTTP_WASSIIT_LAYOUT) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "wassiit_zone \"%V\" starts anew, with empty windows: "
-                      "its memory is of layout %uD, this program's is %d",
-                      &zone->name, head->layout, NGX_HTTP_WASSIIT_LAYOUT);
+    zone->former_layout = head->layout;
+    zone->former_size = head->size;
+
+    if (memory->damaged) {
+        zone->source = NGX_HTTP_WASSIIT_ZONE_DAMAGED;
+        return 0;
+    }
+
+    if (head->layout != NGX_HTTP_WASSIIT_LAYOUT
+        || (memory->inherited && ngx_http_wassiit_zone_scopes_memory == NULL))
+    {
+        zone->source = NGX_HTTP_WASSIIT_ZONE_LAYOUT;
         return 0;
     }
 
     if (head->size != zone->size) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "wassiit_zone \"%V\" starts anew, with empty windows: "
-                      "its size was %uL and is %uz", &zone->name,
-                      (uint64_t) head->size, zone->size);
-        return 0;
-    }
-
-    if (!ngx_http_wassiit_zone_is_sound(sh, zone->size)) {
-        ngx_log_error(NGX_LOG_ALERT, log, 0,
-                      "wassiit_zone \"%V\" starts anew, with empty windows: "
-                      "something has written over its memory", &zone->name);
+        zone->source = NGX_HTTP_WASSIIT_ZONE_SIZE;
         return 0;
     }
 
     zone->memory = memory;
-    zone->sh = sh;
+    zone->sh = (ngx_http_wassiit_zone_sh_t *) head;
+
+    if (!ngx_http_wassiit_zone_is_sound(zone)) {
+        zone->memory = NULL;
+        zone->sh = NULL;
+        zone->source = NGX_HTTP_WASSIIT_ZONE_DAMAGED;
+        return 0;
+    }
 
     return 1;
 }
 
 
-/* Does the memory begin as memory of that size is laid out? */
+void
+ngx_http_wassiit_zone_log_map(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
+{
+    switch (zone->source) {
 
-static ngx_uint_t
-ngx_http_wassiit_zone_is_sound(ngx_http_wassiit_zone_sh_t *sh, size_t size)
+    case NGX_HTTP_WASSIIT_ZONE_KEPT:
+        return;
+
+    case NGX_HTTP_WASSIIT_ZONE_INHERITED:
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "wassiit_zone \"%V\" goes on in the memory of the "
+                      "program before", &zone->name);
+        return;
+
+    case NGX_HTTP_WASSIIT_ZONE_LAYOUT:
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "wassiit_zone \"%V\" starts anew, with empty windows: "
+                      "its memory is of layout %uD, this program's is %d",
+                      &zone->name, zone->former_layout,
+                      NGX_HTTP_WASSIIT_LAYOUT);
+        break;
+
+    case NGX_HTTP_WASSIIT_ZONE_SIZE:
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "wassiit_zone \"%V\" starts anew, with empty windows: "
+                      "its size was %uL and is %uz", &zone->name,
+                      zone->former_size, zone->size);
+        break;
+
+    case NGX_HTTP_WASSIIT_ZONE_DAMAGED:
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "wassiit_zone \"%V\" starts anew, with empty windows: "
+                      "something has written over its memory", &zone->name);
+        break;
+
+    default:
+        break;
+    }
+
+    if (zone->memory->fd == -1) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "wassiit_zone \"%V\" has no descriptor: a binary upgrade "
+                      "will start it anew, without a word to this program",
+                      &zone->name);
+    }
+
+    if (zone->size >= NGX_HTTP_WASSIIT_MEMORY_LARGE) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "wassiit_zone \"%V\" lies in %s",
+                      &zone->name,
+                      ngx_http_wassiit_zone_pages[zone->memory->pages]);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_zone_is_sound(ngx_http_wassiit_zone_t *zone)
 {
     ngx_wassiit_epoch_t            *epoch;
     ngx_wassiit_lines_t            *lines;
+    ngx_http_wassiit_zone_sh_t     *sh;
     ngx_http_wassiit_zone_sizes_t   sizes;
 
-    ngx_http_wassiit_zone_sizes(size, &sizes);
+    sh = zone->sh;
+
+    ngx_http_wassiit_zone_sizes(zone->size, &sizes);
 
     if (sh->epoch != sizes.epoch || sh->key_words != sizes.key_words
         || sh->id_words != sizes.id_words || sh->lines != sizes.lines
@@ -173,6 +235,122 @@ ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
                    "wassiit zone \"%V\": %uD lines", &zone->name, sizes.size);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_zone_supersede(ngx_http_wassiit_memory_t *memory)
+{
+    store(&memory->head->superseded, (uint32_t) ngx_pid);
+}
+
+
+void
+ngx_http_wassiit_zone_drop_inherited(ngx_http_wassiit_zone_t **zones,
+    ngx_uint_t n, ngx_log_t *log)
+{
+    ngx_uint_t                  i;
+    ngx_http_wassiit_memory_t  *memory;
+
+    for ( ;; ) {
+        memory = ngx_http_wassiit_memory_inherit(NULL, log);
+
+        if (memory == NULL) {
+            return;
+        }
+
+        for (i = 0; i < n; i++) {
+            if (!memory->damaged
+                && ngx_memcmp(memory->head->file, zones[i]->sh->head.file,
+                              NGX_WASSIIT_DIGEST_LEN) == 0)
+            {
+                ngx_http_wassiit_zone_supersede(memory);
+            }
+        }
+
+        ngx_http_wassiit_memory_free(memory);
+    }
+}
+
+
+const ngx_wassiit_scopes_t *
+ngx_http_wassiit_zone_scopes(ngx_uint_t inherited, ngx_log_t *log)
+{
+    ngx_http_wassiit_memory_t  *memory;
+
+    memory = ngx_http_wassiit_zone_scopes_memory;
+
+    if (memory == NULL && inherited) {
+        memory = ngx_http_wassiit_memory_inherit(&ngx_http_wassiit_zone_names,
+                                                 log);
+
+        if (memory && !ngx_http_wassiit_zone_are_scopes(memory)) {
+            ngx_http_wassiit_memory_free(memory);
+            memory = NULL;
+        }
+
+        ngx_http_wassiit_zone_scopes_memory = memory;
+    }
+
+    return memory ? (ngx_wassiit_scopes_t *) (memory->head + 1) : NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_zone_are_scopes(ngx_http_wassiit_memory_t *memory)
+{
+    ngx_uint_t             i;
+    ngx_wassiit_scopes_t  *scopes;
+
+    if (memory->damaged || memory->head->layout != NGX_HTTP_WASSIIT_LAYOUT
+        || memory->head->size != sizeof(ngx_http_wassiit_memory_head_t)
+                                 + sizeof(ngx_wassiit_scopes_t))
+    {
+        return 0;
+    }
+
+    scopes = (ngx_wassiit_scopes_t *) (memory->head + 1);
+
+    for (i = 0; i < 2 * NGX_WASSIIT_SCOPES_MAX; i++) {
+        if (scopes->len[i] > NGX_WASSIIT_SCOPE_LEN) {
+            return 0;
+        }
+    }
+
+    return scopes->pending == 0;
+}
+
+
+void
+ngx_http_wassiit_zone_keep_scopes(const ngx_wassiit_scopes_t *scopes,
+    ngx_log_t *log)
+{
+    ngx_http_wassiit_memory_t  *memory;
+
+    memory = ngx_http_wassiit_zone_scopes_memory;
+
+    if (memory == NULL) {
+        memory = ngx_http_wassiit_memory_create(&ngx_http_wassiit_zone_names,
+                                         sizeof(ngx_http_wassiit_memory_head_t)
+                                         + sizeof(ngx_wassiit_scopes_t),
+                                         NGX_HTTP_WASSIIT_LAYOUT, log);
+        if (memory == NULL) {
+            return;
+        }
+
+        ngx_http_wassiit_zone_scopes_memory = memory;
+    }
+
+    *(ngx_wassiit_scopes_t *) (memory->head + 1) = *scopes;
+}
+
+
+void
+ngx_http_wassiit_zone_seclude_scopes(void)
+{
+    if (ngx_http_wassiit_zone_scopes_memory) {
+        ngx_http_wassiit_memory_seclude(ngx_http_wassiit_zone_scopes_memory);
+    }
 }
 
 

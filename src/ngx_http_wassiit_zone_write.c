@@ -47,7 +47,9 @@ ngx_http_wassiit_zone_leave(ngx_http_wassiit_zone_t *former,
 {
     uint64_t  time;
 
-    ngx_http_wassiit_zone_inherit(former, zone);
+    if (ngx_http_wassiit_zone_is_sound(former)) {
+        ngx_http_wassiit_zone_inherit(former, zone);
+    }
 
     /* by then no worker that uses it accepts connections any more */
     time = ngx_http_wassiit_zone_clock() + ZONE_LEAVE;
@@ -154,10 +156,10 @@ ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
 }
 
 
-ngx_uint_t
+ngx_pid_t
 ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone)
 {
-    return load(&zone->sh->head.superseded) != 0;
+    return (ngx_pid_t) load(&zone->sh->head.superseded);
 }
 
 

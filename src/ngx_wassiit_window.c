@@ -426,10 +426,10 @@ ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
 
 /*
  * The first number from low to head that is still in a span; head, whose cell
- * is at i, counts as one that is.  If the one before head has left it, all have,
- * which is so for partners that seldom ask.  Else steps double until one is
- * found, then halve: the usual case, nothing or one to pass over, reads one or
- * two cells.
+ * is at i, counts as one that is.  If the one before head has left it, all
+ * have, which is so for partners that seldom ask.  Else steps double until one
+ * is found, then halve: the usual case, nothing or one to pass over, reads one
+ * or two cells.
  */
 
 static uint64_t

@@ -79,14 +79,14 @@ sub memory_of {
     my ($pid) = @_;
     my %found;
     for my $fd (glob "/proc/$pid/fd/*") {
-        $found{$1} = $fd if (readlink($fd) // '') =~ m{\A/memfd:wassiit:(\S+) };
+        $found{$1} = $fd if (readlink($fd) // '') =~ m{\A/memfd:wassiit: ?(\S+) };
     }
     return \%found;
 }
 
 sub memory_maps {
     my ($pid) = @_;
-    return [ sort map { /\S+ \S+ \S+ (\S+ \d+) +(\/memfd:wassiit:\S+)/ ? "$1 $2" : () }
+    return [ sort map { /\S+ \S+ \S+ (\S+ \d+) +(\/memfd:wassiit: ?\S+)/ ? "$1 $2" : () }
              split /\n/, Wassiit::_read("/proc/$pid/maps") ];
 }
 
@@ -167,7 +167,7 @@ subtest 'both programs have one memory' => sub {
         says(client_of($next, 1), 'key-of-four', '429 rate_limited', 'the window is kept');
         is($next->reload, '', 'a reload');
         says(client_of($next, 1), 'key-of-four', '429 rate_limited', 'keeps it, too');
-        is(join(' ', sort keys %{ memory_of($next->pid) }), 'operators partners', 'nothing piles up');
+        is(join(' ', sort keys %{ memory_of($next->pid) }), 'operators partners scopes', 'nothing piles up');
         $old = $next;
     }
 
@@ -207,7 +207,7 @@ sub apart {
 
         my $r = admin($admin, PATCH => '/atlas', { rate => '20r/h' });
         is(verdict($r), '503 unavailable', 'the old one makes no changes');
-        like($r->json->{detail}, qr/A newer nginx program.*Nothing was changed.*reload/,
+        like($r->json->{detail}, qr/A newer nginx program makes the changes\. Nothing was changed\. Try again/,
              'and says who does');
         ok($old->wait_log(qr/\[error\].*wassiit_zone "partners" is superseded by a newer nginx/),
            'in the log, too');
@@ -217,8 +217,9 @@ sub apart {
         # the way back
         $new->signal('QUIT');
         ok($new->wait_end, 'the new one leaves');
-        is(verdict(admin(admin_of($old), PATCH => '/atlas', { rate => '20r/h' })),
-           '503 unavailable', 'the old one makes none, still');
+        $r = admin(admin_of($old), PATCH => '/atlas', { rate => '20r/h' });
+        is(verdict($r), '503 unavailable', 'the old one makes none, still');
+        like($r->json->{detail}, qr/has ended\. Nothing was changed\. Reload nginx/, 'and says why');
         $back->($old);
         is($old->reload, '', 'a reload');
         is(left(says(client_of($old, 1), 'atlas-key', 200, 'it has')), 27,
@@ -255,6 +256,95 @@ apart('another layout', sub { $layout = layout($_[0], 4711) }, sub { layout($_[0
       'its memory is of layout 4711, this program\'s is \d');
 
 
+# A program that is started anew would give other bits to names that another
+# order of the configuration has brought about.
+
+subtest 'the names of scopes' => sub {
+    my ($zeta, $both) = (make_key('zeta'), make_key('both'));
+    my $old = start(partner('atlas', 'atlas-key'));
+    (my $conf = conf()) =~ s/wassiit_scopes (partners.manage)/wassiit_scopes zeta $1/;
+
+    $old->conf($conf);
+    $old->write('operators.jsonl', '');
+    partners_file($old->dir . '/conf/operators.jsonl',
+        partner('ops', $Operator, scopes => ['partners.manage'], rate => '1000000r/s'),
+        partner('reads', $zeta, scopes => ['zeta'], rate => '1000r/s'));
+    is($old->reload, '', 'another name comes before one that there is');
+
+    my %admin = (old => admin_of($old));
+    my $new = $old->upgrade;
+    $admin{new} = admin_of($new);
+
+    for my $which (qw(old new)) {
+        my %ask = (uri => '/admin/partners/atlas');
+        is(verdict($admin{$which}->request(%ask, headers => ['X-API-Key' => $Operator])), 200,
+           "who holds the scope holds it, says the $which program");
+        is(verdict($admin{$which}->request(%ask, headers => ['X-API-Key' => $zeta])),
+           '403 insufficient_scope', 'who holds another does not');
+    }
+    $new->signal('QUIT');
+    $new->wait_end;
+    $old->stop;
+};
+
+# The new program lets go of the memory that the old one goes on in.
+
+sub let_go {
+    my ($what, $first, $then) = @_;
+
+    subtest $what => sub {
+        my $old = start(partner('atlas', 'atlas-key', rate => '1000r/h'));
+        my ($client, $admin) = (client_of($old, 1), admin_of($old));
+
+        $first->($old);
+        my $new = $old->upgrade;
+        $then->($new);
+        is(admin(admin_of($new), PATCH => '/atlas', { rate => '70r/h' })->status, 200,
+           'the new program makes changes');
+        says($client, 'atlas-key', 200, 'the old one goes on');
+        like(admin($admin, PATCH => '/atlas', { rate => '20r/h' })->json->{detail},
+             qr/newer nginx program makes the changes/, 'and makes no changes');
+        my @codes = map { verdict(ask($old, 'atlas-key')) } 1 .. 20;
+        is("@codes", join(' ', (200) x 20), 'whoever asks either is answered');
+        $new->signal('QUIT');
+        $new->wait_end;
+        $old->stop;
+    };
+}
+
+let_go('a zone with another name', sub {
+    my $conf = conf();
+    $conf =~ s/zone=partners:/zone=renamed:/;
+    $conf =~ s/wassiit_(access|admin) partners;/wassiit_$1 renamed;/g;
+    $_[0]->conf($conf);
+}, sub { });
+
+let_go('a new program that gets another size', sub { }, sub {
+    $_[0]->conf(conf(zone => '9m'));
+    is($_[0]->reload, '', 'the new program is reloaded');
+});
+
+subtest 'memory that was written over' => sub {
+    my $server = start(partner('atlas', 'atlas-key', rate => '10r/h'));
+    is(take($server, 'atlas-key', 3), 7, 'three of ten are used');
+
+    no warnings 'portable';
+    my ($at) = Wassiit::_read('/proc/' . $server->pid . '/maps')
+               =~ /^([0-9a-f]+)-.*memfd:wassiit:partners /m or die 'no memory';
+    open my $memory, '+<', '/proc/' . $server->pid . '/mem' or die "mem: $!";
+    sysseek $memory, 96 + hex $at, 0;
+    syswrite $memory, "\xff" x 12 or die "mem: $!";
+    close $memory;
+
+    $server->{allow_log} = qr/\[alert\].*something has written over its memory|exited on signal|reset/;
+    $server->signal('HUP');
+    ok(wait_for { $server->error_log =~ /"partners" starts anew.*something has written over/ },
+       'a reload says so');
+    ok(wait_for { my $r = eval { ask($server, 'atlas-key') }; $r && $r->status == 200 },
+       'and starts the zone anew');
+    $server->stop;
+};
+
 subtest 'what is not needed any more' => sub {
     my $old = start(partner('atlas', 'atlas-key', rate => '10r/h'));
     my $client = client_of($old, 1);
@@ -269,7 +359,8 @@ http {
 END
     my $new = $old->upgrade;
     client_of($new, 1);
-    is_deeply(memory_of($new->pid), {}, 'without zones the new program keeps no memory');
+    is_deeply([ grep { $_ ne 'scopes' } keys %{ memory_of($new->pid) } ], [],
+              'without zones the new program keeps none of their memory');
     says($client, 'atlas-key', 200, 'the old one still has it');
     $old->stop;
 };

@@ -195,6 +195,19 @@ subtest 'a zone that is full' => sub {
     $server->stop;
 };
 
+# Whoever tells nginx to stop has no use for memory, and needn't fit in any.
+
+subtest 'signals' => sub {
+    my $server = Wassiit::Server->start(conf => front_conf(zone => '64k'),
+        files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ] });
+    $server->partners(crowd(1000, '70r/h', 1, 's'));
+
+    my ($exit, undef, $error) = Wassiit::_run(Wassiit::_command($server->dir), '-s', 'stop');
+    is($exit, 0, 'it is told to stop, whatever its file holds') or diag($error);
+    ok(wait_for { $server->_has_ended }, 'and does');
+    $server->stop;
+};
+
 subtest 'pages' => sub {
     my $large = sub {
         my $free = Wassiit::_read('/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages');

@@ -185,7 +185,15 @@ unit_memory_dropped(const char *self)
     other = unit_memory_make("former");
 
     unit_is(unit_memory_run(self, "drop", "api"), 0,
-            "what nobody uses is closed, what is used isn't");
+            "what nobody uses is found by no name, too");
+
+    ngx_http_wassiit_memory_free(other);
+
+    other = unit_memory_make("api");
+    *unit_memory_word(other) = 2;
+    *unit_memory_word(memory) = 1;
+    unit_is(unit_memory_run(self, "newest", "api"), 0,
+            "of two with a name the last one is found");
 
     ngx_http_wassiit_memory_free(memory);
     ngx_http_wassiit_memory_free(other);
@@ -338,7 +346,7 @@ unit_memory_child(const char *what, const char *name)
 
     memory = ngx_http_wassiit_memory_inherit(&s, &unit_log);
 
-    if (memory == NULL) {
+    if (memory == NULL || memory->damaged) {
         return 1;
     }
 
@@ -361,13 +369,20 @@ unit_memory_child(const char *what, const char *name)
         return ngx_http_wassiit_memory_inherit(&s, &unit_log) ? 4 : 0;
     }
 
-    if (unit_memory_count() != 2) {
-        return 5;
+    if (strcmp(what, "newest") == 0) {
+        return (*unit_memory_word(memory) == 2) ? 0 : 5;
     }
 
-    ngx_http_wassiit_memory_drop_inherited();
+    if (unit_memory_count() != 2) {
+        return 6;
+    }
 
-    return (unit_memory_count() == 1) ? 0 : 6;
+    memory = ngx_http_wassiit_memory_inherit(NULL, &unit_log);
+    ngx_http_wassiit_memory_free(memory);
+
+    return (unit_memory_count() == 1
+            && ngx_http_wassiit_memory_inherit(NULL, &unit_log) == NULL)
+           ? 0 : 7;
 }
 
 

@@ -20,6 +20,7 @@
 
 ngx_uint_t             ngx_test_config;
 ngx_uint_t             ngx_process;
+ngx_pid_t              ngx_pid;
 
 static ngx_log_t       unit_log = { .log_level = NGX_LOG_DEBUG };
 static ngx_cycle_t     unit_cycle = { .log = &unit_log };
