@@ -157,9 +157,10 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
 
     if (wmcf) {
         ngx_http_wassiit_load_zones(cycle, wmcf);
-    }
 
-    ngx_http_wassiit_drop_inherited(cycle, wmcf);
+    } else {
+        ngx_http_wassiit_drop_inherited(cycle, NULL);
+    }
 
     return NGX_OK;
 }

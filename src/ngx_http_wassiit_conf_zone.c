@@ -197,7 +197,7 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     if (name->len > NGX_HTTP_WASSIIT_MEMORY_NAME) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone name \"%V\" is too long, it may have %d "
-                           "bytes", name, NGX_HTTP_WASSIIT_MEMORY_NAME);
+                           "bytes at most", name, NGX_HTTP_WASSIIT_MEMORY_NAME);
         return NGX_CONF_ERROR;
     }
 
@@ -520,15 +520,13 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
 
     /* as long as the files are locked: no change may get into what is left */
     ngx_http_wassiit_leave_zones(cycle, wmcf);
-
+    ngx_http_wassiit_drop_inherited(cycle, wmcf);
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
     }
 }
 
-
-/* A worker executes no program that is to have the memory. */
 
 void
 ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)

@@ -40,7 +40,8 @@ void ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
 
 /*
  * In a program's first configuration: lets go of what of an earlier program's
- * memory isn't used; wmcf may be NULL.
+ * memory isn't used.  wmcf is NULL if nothing of ours is configured; else
+ * ngx_http_wassiit_load_zones() does it.
  */
 void ngx_http_wassiit_drop_inherited(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);

@@ -405,4 +405,24 @@ for my $case ([502, 'bad_gateway', '/gone/'], [404, 'not_found', '/static/x'],
 }
 
 $server->stop;
+subtest 'ids of requests' => sub {
+    my $s = Wassiit::Server->start(
+        conf => <<'END', files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ] });
+worker_processes 2;
+http {
+    wassiit_zone zone=api:1m file=partners.jsonl;
+    add_header X-Id $request_id always;
+    server { listen %%PORT%% reuseport; location / { wassiit_access api; empty_gif; } }
+}
+END
+    my %seen;
+    for (1 .. 200) {
+        my $r = http($s->port, uri => '/', headers => [ 'X-API-Key' => 'nobody-has-it' ]);
+        my $id = $r->json->{instance};
+        $seen{$id}++ if $id =~ /\A[0-9a-f]{32}\z/ && $id eq $r->header('X-Id');
+    }
+    is(keys %seen, 200, 'each refusal has its own, which is $request_id');
+    $s->stop;
+};
+
 done_testing;
