@@ -104,6 +104,8 @@ shared = $(wildcard $(foreach name,memory room plan partner mend zone%,src/ngx_h
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)
+build/unit/zone_steps build/unit-asan/zone_steps: core += $(filter %.c,$(state) $(shared))
+build/unit/zone_steps build/unit-asan/zone_steps: $(shared)
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
     $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)
 
