@@ -1006,12 +1006,12 @@ subtest 'a rate that was lowered, in a zone that is full' => sub {
 };
 
 subtest 'a zone that keys have filled' => sub {
-    my @crowd = map { partner("p$_", undef, rate => '1r/h') } 1 .. 38;
+    my @crowd = map { partner("p$_", undef, rate => '1r/h') } 1 .. 48;
     my $server = start(join('', map { line($_) } @crowd), zone => '64k');
     my ($r, $id, $made);
 
-    for my $n (1 .. 38 * 8) {
-        $id = 'p' . (1 + $n % 38);
+    for my $n (1 .. 48 * 8) {
+        $id = 'p' . (1 + $n % 48);
         $r = admin($server, POST => "partners/$id/keys");
         last if $r->status != 201;
         $made++;

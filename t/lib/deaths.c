@@ -384,7 +384,10 @@ mmap64(void *p, size_t size, int rights, int flags, int fd, off_t offset)
 
     at = (void *) syscall(SYS_mmap, p, size, rights, flags, fd, offset);
 
-    if (at != MAP_FAILED && (flags & MAP_SHARED) && (flags & MAP_ANONYMOUS)
+    /* a zone's memory has a descriptor, and its size is sealed */
+
+    if (at != MAP_FAILED && (flags & MAP_SHARED)
+        && ((flags & MAP_ANONYMOUS) || fcntl(fd, F_GET_SEALS) != -1)
         && deaths_nmaps < DEATHS_MAPS)
     {
         deaths_maps[deaths_nmaps].start = at;
