@@ -1035,7 +1035,8 @@ sub upgrade {
     $self->signal('USR2');
 
     my $done = Wassiit::wait_for {
-        return 'refused' if substr($self->error_log, $before) =~ /\[emerg\]|exited with code/;
+        return 'refused' if substr($self->error_log, $before)
+                            =~ /\[emerg\]|new binary process \d+ exited/;
         my ($pid) = $self->_pid_file('nginx.pid');
         return 0 if !$pid || $pid == $self->{pid};
         $new->{pid} = $pid;
