@@ -929,8 +929,13 @@ sub start {
     if ($with{daemon}) {
         waitpid $self->{pid}, 0;
         ($self->{ended}, $self->{status}) = ($? != 0, $?);
-        ($self->{pid}) = $self->_pid_file('nginx.pid') unless $self->{ended};
         $self->{orphan} = 1;
+
+        # which is written by the one that stays
+        $self->{pid} = 0;
+        Wassiit::wait_for { $self->{pid} = ($self->_pid_file('nginx.pid'), 0)[0] }
+            unless $self->{ended};
+        $self->{ended} = 1 unless $self->{pid};
     }
 
     Wassiit::wait_for { $self->_has_ended || $self->_serves };
@@ -1098,7 +1103,7 @@ sub stop {
     }
 
     # Workers outlive a master that was killed; all are one process group.
-    kill 'KILL', -$self->{pid};
+    kill 'KILL', -$self->{pid} if $self->{pid};
 
     Wassiit::_check_log("$self->{dir}/logs/error.log", $self->{allow_log},
                         'server');
