@@ -23,15 +23,6 @@ static void ngx_http_wassiit_partner_retire_line(
     ngx_http_wassiit_zone_t *zone, uint32_t place);
 
 
-/* Seconds as a request compares them: any time up to the year 2106. */
-
-static ngx_inline uint32_t
-ngx_http_wassiit_partner_seconds(int64_t seconds)
-{
-    return ngx_min(ngx_max(seconds, 0), (int64_t) ZONE_NEVER);
-}
-
-
 uint32_t
 ngx_http_wassiit_partner_prepare(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_plan_t *plan)
@@ -231,8 +222,8 @@ ngx_http_wassiit_partner_lay_keys(ngx_http_wassiit_zone_t *zone,
         ngx_memcpy(key->digest, from->digest, NGX_WASSIIT_DIGEST_LEN);
         key->scopes = rec->scopes;
         key->created = made ? 0
-                            : ngx_http_wassiit_partner_seconds(from->created);
-        key->expires = ngx_http_wassiit_partner_seconds(from->expires);
+                            : ngx_http_wassiit_plan_seconds(from->created);
+        key->expires = ngx_http_wassiit_plan_seconds(from->expires);
         key->exact_created = from->created;
         key->exact_expires = from->expires;
         key->partner = line;
@@ -603,9 +594,9 @@ ngx_http_wassiit_partner_amend(ngx_http_wassiit_zone_t *zone,
             continue;
         }
 
-        expires = ngx_http_wassiit_partner_seconds(from->expires);
+        expires = ngx_http_wassiit_plan_seconds(from->expires);
         made = ngx_http_wassiit_plan_made(key, from);
-        created = made ? 0 : ngx_http_wassiit_partner_seconds(from->created);
+        created = made ? 0 : ngx_http_wassiit_plan_seconds(from->created);
 
         store(&key->created, ngx_max(key->created, created));
         store(&key->expires, ngx_min(key->expires, expires));

@@ -203,13 +203,20 @@ ngx_http_wassiit_plan_same_key(ngx_http_wassiit_zone_key_t *key,
     ngx_http_wassiit_record_t *rec, ngx_http_wassiit_key_t *from,
     uint32_t secrets)
 {
-    u_char  *p, flags;
+    u_char      *p, flags;
+    uint32_t     created;
+    ngx_uint_t   made;
 
-    flags = ngx_http_wassiit_plan_flags(rec)
-            | (ngx_http_wassiit_plan_made(key, from) ? ZONE_MADE : 0);
+    made = ngx_http_wassiit_plan_made(key, from);
+    flags = ngx_http_wassiit_plan_flags(rec) | (made ? ZONE_MADE : 0);
+    created = made ? 0 : ngx_http_wassiit_plan_seconds(from->created);
+
+    /* a writer that died may have left times that are narrower than exact */
 
     if (key->flags != flags || key->scopes != rec->scopes
         || key->secrets != secrets
+        || key->created != created
+        || key->expires != ngx_http_wassiit_plan_seconds(from->expires)
         || key->exact_created != from->created
         || key->exact_expires != from->expires
         || key->key_id_len != from->id.len || key->name_len != rec->name.len)

@@ -75,6 +75,15 @@ ngx_http_wassiit_plan_names(ngx_http_wassiit_record_t *rec, ngx_uint_t i)
 }
 
 
+/* Seconds as a request compares them: any time up to the year 2106. */
+
+static ngx_inline uint32_t
+ngx_http_wassiit_plan_seconds(int64_t seconds)
+{
+    return ngx_min(ngx_max(seconds, 0), (int64_t) ZONE_NEVER);
+}
+
+
 static ngx_inline u_char
 ngx_http_wassiit_plan_flags(ngx_http_wassiit_record_t *rec)
 {

@@ -86,6 +86,7 @@ static const unit_kind_t  unit_kinds[] = {
     { "all at once", 0, { { "m", "CF", 48, 5, 2, 0, 6000 } } },
     { "delete", 0, { { "m", NULL, 0, 0, 0, 0, 0 } } },
     { "amend without room", 1, { { "m", "C", 5, 3, 1, 0, 4000 } } },
+    { "a later end without room", 1, { { "m", "BC", 7, 3, 1, 0, 6000 } } },
     { "disable and enable so", 1, { { "m", "BC", 5, 3, 1, 1, 5000 },
                                     { "m", "BC", 12, 3, 1, 0, 5000 } } }
 };
@@ -710,19 +711,11 @@ unit_steps_fork(void)
     }
 
     ngx_memcpy(kept, zone.sh, MEMORY);
-    fflush(stdout);
     visits++;
     step = steps;
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(UNIT_PATIENCE);
         child = 1;
         bad = 0;
         return 1;
