@@ -18,7 +18,7 @@
 
 
 /* the most bytes that a name may have */
-#define NGX_HTTP_WASSIIT_MEMORY_NAME     200
+#define NGX_HTTP_WASSIIT_MEMORY_NAME        200
 
 
 /* the size of a large page */
@@ -47,15 +47,16 @@ typedef struct {
 
 
 typedef struct {
-    ngx_queue_t                 queue;
-    ngx_http_wassiit_memory_head_t  *head;       /* where it begins, a page */
-    size_t                      mapped;     /* bytes: its size, or more */
-    int                         fd;         /* -1: nobody inherits it */
-    ngx_uint_t                  users;      /* of this process */
-    ngx_uint_t                  pages;      /* NGX_HTTP_WASSIIT_MEMORY_SMALL or
-                                               another */
-    unsigned                    inherited:1;  /* by an exec() */
-    unsigned                    damaged:1;  /* it doesn't begin as ours does */
+    ngx_queue_t                      queue;
+    ngx_http_wassiit_memory_head_t  *head;      /* where it begins, a page */
+    size_t                           mapped;    /* bytes: its size, or more */
+    int                              fd;        /* -1: nobody inherits it */
+    ngx_uint_t                       users;     /* of this process */
+    ngx_uint_t                       pages;     /* NGX_HTTP_WASSIIT_MEMORY_SMALL
+                                                   or another */
+    unsigned                         inherited:1;  /* by an exec() */
+    unsigned                         damaged:1;    /* it doesn't begin as ours
+                                                      does */
 } ngx_http_wassiit_memory_t;
 
 

@@ -36,6 +36,7 @@ enum {
     /* it is new, as that of before has another ... */
     NGX_HTTP_WASSIIT_ZONE_LAYOUT,
     NGX_HTTP_WASSIIT_ZONE_SIZE,
+    NGX_HTTP_WASSIIT_ZONE_NAMELESS,             /* or no names of scopes */
     NGX_HTTP_WASSIIT_ZONE_DAMAGED               /* or was written over */
 };
 

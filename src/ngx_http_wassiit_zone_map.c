@@ -94,10 +94,13 @@ ngx_http_wassiit_zone_adopt(ngx_http_wassiit_zone_t *zone,
         return 0;
     }
 
-    if (head->layout != NGX_HTTP_WASSIIT_LAYOUT
-        || (memory->inherited && ngx_http_wassiit_zone_scopes_memory == NULL))
-    {
+    if (head->layout != NGX_HTTP_WASSIIT_LAYOUT) {
         zone->source = NGX_HTTP_WASSIIT_ZONE_LAYOUT;
+        return 0;
+    }
+
+    if (memory->inherited && ngx_http_wassiit_zone_scopes_memory == NULL) {
+        zone->source = NGX_HTTP_WASSIIT_ZONE_NAMELESS;
         return 0;
     }
 
@@ -147,6 +150,13 @@ ngx_http_wassiit_zone_log_map(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
                       "wassiit_zone \"%V\" starts anew, with empty windows: "
                       "its size was %uL and is %uz", &zone->name,
                       zone->former_size, zone->size);
+        break;
+
+    case NGX_HTTP_WASSIIT_ZONE_NAMELESS:
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "wassiit_zone \"%V\" starts anew, with empty windows: "
+                      "the program before has left no names of scopes",
+                      &zone->name);
         break;
 
     case NGX_HTTP_WASSIIT_ZONE_DAMAGED:

@@ -15,9 +15,10 @@
 
 
 /*
- * The number of this layout: another one for each change of what is in here, or
- * of the core's window, ring, index, order, epoch and lines, by which a program
- * that knows the old layout would misread the new one.
+ * The number of this layout: another one for each change of what is in here,
+ * of the journal, the names of scopes, the secrets, or the core's window, ring,
+ * index, order, epoch and lines, by which a program that knows the old layout
+ * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
 #define NGX_HTTP_WASSIIT_LAYOUT 1
@@ -121,7 +122,7 @@ typedef struct {
 
 
 struct ngx_http_wassiit_zone_sh_s {
-    ngx_http_wassiit_memory_head_t     head;
+    ngx_http_wassiit_memory_head_t  head;
 
     /* for readers, too: a line */
     uint64_t                      left;     /* from this time on, or 0 */
