@@ -101,16 +101,9 @@ unit_epoch_fork(void (*run)(void))
 {
     pid_t  pid;
 
-    fflush(stdout);
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         run();
         _exit(0);
     }

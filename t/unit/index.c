@@ -491,13 +491,7 @@ unit_index_fork(void)
     uint64_t  seed;
 
     seed = unit_random64();
-    fflush(stdout);
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid == 0) {
         unit_state = seed;

@@ -30,6 +30,23 @@ static char            unit_logged[UNIT_LOG_SIZE];  /* "level: text\n" ... */
 static size_t          unit_logged_len;
 
 
+/* FNV-1a, and what spreads its bits */
+
+uint32_t
+ngx_murmur_hash2(u_char *p, size_t len)
+{
+    uint32_t  h;
+
+    h = 2166136261;
+
+    while (len--) {
+        h = (h ^ *p++) * 16777619;
+    }
+
+    return (h ^ h >> 15) * 0x5bd1e995;
+}
+
+
 /* As much of the text as there is room for. */
 
 static ngx_inline u_char *

@@ -123,24 +123,7 @@ static uint32_t                    fresh;
 static ngx_uint_t                  bad, step;
 
 
-/* What the zone takes from nginx's objects, and the clock. */
-
-/* FNV-1a, and what spreads its bits */
-
-uint32_t
-ngx_murmur_hash2(u_char *p, size_t len)
-{
-    uint32_t  h;
-
-    h = 2166136261;
-
-    while (len--) {
-        h = (h ^ *p++) * 16777619;
-    }
-
-    return (h ^ h >> 15) * 0x5bd1e995;
-}
-
+/* The clock is the test's. */
 
 int
 clock_gettime(clockid_t clock, struct timespec *ts)

@@ -824,10 +824,20 @@ unit_store_unchanged(void)
 {
     int                           fd;
     u_char                        c;
+    ngx_uint_t                    i;
     struct stat                   sb;
     struct timespec               times[2];
     ngx_http_wassiit_journal_t    journal;
     ngx_http_wassiit_journals_t  *journals;
+
+    static const char *const  whats[] = {
+        "or if others have changed it",
+        "or a line is being added",
+        "or lines are being moved",
+        "or a change of it has failed",
+        "or it isn't known when it was changed",
+        "or its end is another"
+    };
 
     unit_store_puts(unit_store_base);
     (void) chmod(unit_store_path, 0644);
@@ -848,36 +858,39 @@ unit_store_unchanged(void)
     unit_is(unit_store_reads(2), 0, "nor a third time");
     unit_is(unit_store_reads(3), 1, "it is if there are other partners");
 
-    journal = unit_store_journal;
-    journal.foreign = 1;
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or if others have changed it");
+    for (i = 0; i < sizeof(whats) / sizeof(whats[0]); i++) {
+        journal = unit_store_journal;
 
-    journal = unit_store_journal;
-    journal.writing = 1;
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or a line is being added");
+        switch (i) {
 
-    journal = unit_store_journal;
-    journal.moving = 1;
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or lines are being moved");
+        case 0:
+            journal.foreign = 1;
+            break;
 
-    journal = unit_store_journal;
-    ngx_http_wassiit_journal_mark_dead(&journal, journal.dev, journal.ino, 0,
-                                       1);
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or a change of it has failed");
+        case 1:
+            journal.writing = 1;
+            break;
 
-    journal = unit_store_journal;
-    journal.ctime = 0;
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or it isn't known when it was changed");
+        case 2:
+            journal.moving = 1;
+            break;
 
-    journal = unit_store_journal;
-    journal.crc ^= 1;
-    ngx_http_wassiit_journal_set(journals, &journal);
-    unit_is(unit_store_reads(2), 1, "or its end is another");
+        case 3:
+            ngx_http_wassiit_journal_mark_dead(&journal, journal.dev,
+                                               journal.ino, 0, 1);
+            break;
+
+        case 4:
+            journal.ctime = 0;
+            break;
+
+        default:
+            journal.crc ^= 1;
+        }
+
+        ngx_http_wassiit_journal_set(journals, &journal);
+        unit_is(unit_store_reads(2), 1, whats[i]);
+    }
 
     ngx_http_wassiit_journal_set(journals, &unit_store_journal);
     unit_is(unit_store_reads(2), 0, "otherwise it isn't");

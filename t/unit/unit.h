@@ -17,6 +17,8 @@
 #include <ngx_core.h>
 #include <ngx_crc32.h>
 
+#include <sys/prctl.h>
+
 
 #define UNIT_SEED           20261101
 #define UNIT_SEED_VARIABLE  "WASSIIT_UNIT_SEED"
@@ -93,6 +95,33 @@ unit_is(int64_t got, int64_t expected, const char *name)
     }
 
     return 1;
+}
+
+
+/*
+ * A child that doesn't outlive its parent, nor an endless loop.  Returns as
+ * fork() does, but never -1.
+ */
+
+static ngx_inline pid_t
+unit_fork(void)
+{
+    pid_t  pid;
+
+    fflush(stdout);
+    pid = fork();
+
+    if (pid == -1) {
+        perror("fork()");
+        exit(2);
+    }
+
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(UNIT_PATIENCE);
+    }
+
+    return pid;
 }
 
 

@@ -544,18 +544,9 @@ unit_steps_stalled(void)
         return;
     }
 
-    fflush(stdout);
-    child = fork();
-
-    if (child == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    child = unit_fork();
 
     if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(UNIT_PATIENCE);
-
         came_back = 1;
         stepping = 0;
         during();

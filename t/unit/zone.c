@@ -82,24 +82,7 @@ static void test_keyless(void);
 static void test_noted(void);
 
 
-/* What the zone takes from nginx's objects, and the clock. */
-
-/* FNV-1a, and what spreads its bits */
-
-uint32_t
-ngx_murmur_hash2(u_char *p, size_t len)
-{
-    uint32_t  h;
-
-    h = 2166136261;
-
-    while (len--) {
-        h = (h ^ *p++) * 16777619;
-    }
-
-    return (h ^ h >> 15) * 0x5bd1e995;
-}
-
+/* The clock is the test's. */
 
 int
 clock_gettime(clockid_t clock, struct timespec *ts)
@@ -321,18 +304,10 @@ unit_zone_step(void (*run)(void), ngx_uint_t steps, pid_t *pid)
     int         status;
     ngx_uint_t  n;
 
-    fflush(stdout);
     shared->done = 0;
-
-    *pid = fork();
-
-    if (*pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    *pid = unit_fork();
 
     if (*pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         ngx_http_wassiit_zone_join(&zone, NULL, NULL);
         raise(SIGSTOP);
