@@ -102,6 +102,7 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
 {
     uint32_t                       from, place, least;
     ngx_int_t                      rc;
+    ngx_uint_t                     wide;
     ngx_wassiit_ring_t             ring;
     const ngx_wassiit_rate_t      *rate;
     ngx_http_wassiit_profile_t    *former;
@@ -122,9 +123,10 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
     }
 
     rate = ngx_http_wassiit_plan_rate(zone, plan->rec);
-    least = ngx_wassiit_window_cells(rate);
+    least = ngx_wassiit_window_cells(rate, &wide);
 
-    rc = ngx_http_wassiit_room_alloc_ring(zone, plan->cells, plan->most, &ring);
+    rc = ngx_http_wassiit_room_alloc_ring(zone, plan->cells, plan->most,
+                                          plan->wide, &ring);
 
     if (rc != NGX_OK && plan->optional && !zone->swept) {
         *line = from;
@@ -133,7 +135,7 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
 
     if (rc != NGX_OK && (zone->loading || zone->tight) && !zone->swept) {
         /* more is in use than there was when the load was tried */
-        rc = ngx_http_wassiit_room_alloc_ring(zone, least, least, &ring);
+        rc = ngx_http_wassiit_room_alloc_ring(zone, least, least, wide, &ring);
     }
 
     if (rc != NGX_OK) {

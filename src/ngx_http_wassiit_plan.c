@@ -57,7 +57,7 @@ ngx_http_wassiit_plan_make(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_plan_window(zone, plan);
 
     if (plan->line == 0) {
-        plan->lines += 1 + ngx_wassiit_ring_lines(plan->cells);
+        plan->lines += 1 + ngx_wassiit_ring_lines(plan->cells, plan->wide);
     }
 
     new_secrets = (rec->secrets != NULL);
@@ -154,7 +154,7 @@ ngx_http_wassiit_plan_window(ngx_http_wassiit_zone_t *zone,
     base = (u_char *) zone->sh;
     rate = ngx_http_wassiit_plan_rate(zone, plan->rec);
 
-    plan->cells = ngx_wassiit_window_cells(rate);
+    plan->cells = ngx_wassiit_window_cells(rate, &plan->wide);
     plan->most = plan->cells;
 
     if (plan->former == 0) {
@@ -168,18 +168,23 @@ ngx_http_wassiit_plan_window(ngx_http_wassiit_zone_t *zone,
 
     plan->optional = (former.limit == rate->limit
                       && former.seconds == rate->seconds);
-    have = ngx_wassiit_ring_lines(line->window.ring.cells);
+    have = ngx_wassiit_ring_lines(line->window.ring.cells,
+                                  line->window.ring.wide);
 
-    if (plan->optional && have == ngx_wassiit_ring_lines(plan->cells)) {
+    if (plan->optional
+        && have == ngx_wassiit_ring_lines(plan->cells, plan->wide))
+    {
         plan->line = profile->partner;
         return;
     }
 
     plan->cells = ngx_wassiit_window_cells_from(base, rate, profile->partner,
                                                 ngx_http_wassiit_zone_clock(),
-                                                &plan->most);
+                                                &plan->most, &plan->wide);
 
-    if (plan->optional && have <= ngx_wassiit_ring_lines(plan->most)) {
+    if (plan->optional
+        && have <= ngx_wassiit_ring_lines(plan->most, plan->wide))
+    {
         plan->line = profile->partner;
     }
 }
@@ -255,12 +260,12 @@ ngx_http_wassiit_plan_try(ngx_wassiit_lines_t *lines,
     }
 
     if (plan->line == 0
-        && !(ngx_wassiit_ring_alloc(lines, ZONE_RINGS, ZONE_HOT, NULL,
-                                    plan->most, &ring)
+        && !(ngx_wassiit_ring_alloc(lines, ZONE_RINGS, NULL, plan->most,
+                                    plan->wide, &ring)
              == NGX_OK
              || (plan->most > plan->cells
-                 && ngx_wassiit_ring_alloc(lines, ZONE_RINGS, ZONE_HOT, NULL,
-                                           plan->cells, &ring)
+                 && ngx_wassiit_ring_alloc(lines, ZONE_RINGS, NULL, plan->cells,
+                                           plan->wide, &ring)
                     == NGX_OK)
              || plan->optional))
     {

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t                      line;     /* that stays, or 0 */
     uint32_t                      cells;    /* of a new window's ring */
     uint32_t                      most;
+    ngx_uint_t                    wide;     /* that ring */
     uint32_t                      secrets;  /* that stay, or 0 */
     uint32_t                      keys[NGX_HTTP_WASSIIT_KEYS];
                                             /* that stay, or 0 */

@@ -46,7 +46,7 @@ ngx_http_wassiit_room_alloc(ngx_http_wassiit_zone_t *zone, ngx_uint_t kind,
 
 ngx_int_t
 ngx_http_wassiit_room_alloc_ring(ngx_http_wassiit_zone_t *zone,
-    uint32_t cells, uint32_t most, ngx_wassiit_ring_t *ring)
+    uint32_t cells, uint32_t most, ngx_uint_t wide, ngx_wassiit_ring_t *ring)
 {
     ngx_http_wassiit_zone_sh_t  *sh;
 
@@ -55,7 +55,7 @@ ngx_http_wassiit_room_alloc_ring(ngx_http_wassiit_zone_t *zone,
     for ( ;; ) {
         if (!sh->torn
             && ngx_wassiit_ring_alloc(ngx_http_wassiit_zone_lines(sh),
-                                      ZONE_RINGS, ZONE_HOT, (u_char *) sh, most,
+                                      ZONE_RINGS, (u_char *) sh, most, wide,
                                       ring)
                == NGX_OK)
         {

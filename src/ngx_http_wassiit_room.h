@@ -28,7 +28,7 @@ uint32_t ngx_http_wassiit_room_alloc(ngx_http_wassiit_zone_t *zone,
  * NGX_DECLINED: there is no room, or, as above, all is free.
  */
 ngx_int_t ngx_http_wassiit_room_alloc_ring(ngx_http_wassiit_zone_t *zone,
-    uint32_t cells, uint32_t most, ngx_wassiit_ring_t *ring);
+    uint32_t cells, uint32_t most, ngx_uint_t wide, ngx_wassiit_ring_t *ring);
 
 /* Gives back what no reader has ever seen: it may be used at once. */
 void ngx_http_wassiit_room_free(ngx_http_wassiit_zone_t *zone, uint32_t place,

@@ -11,12 +11,13 @@
 #define ZONE_SLOTS_MOST         1024
 
 /*
- * Words of the indexes for so many lines.  No more of them are ever taken than
- * ngx_http_wassiit_zone_most() says: few have enough keys for that, or so many
- * partners without any.
+ * Words of the indexes for each ZONE_STRETCH lines.  No more of them are ever
+ * taken than ngx_http_wassiit_zone_most() says: enough for partners of one key
+ * in 6 lines, the least that these take.
  */
-#define ZONE_LINES_A_KEY        2
-#define ZONE_LINES_AN_ID        4
+#define ZONE_STRETCH            48
+#define ZONE_STRETCH_KEYS       17
+#define ZONE_STRETCH_IDS        10
 
 
 static void ngx_http_wassiit_zone_mark(ngx_http_wassiit_zone_t *zone);
@@ -54,14 +55,14 @@ ngx_http_wassiit_zone_sizes(size_t bytes, ngx_http_wassiit_zone_sizes_t *sizes)
 
     /* a line with its part of the words, and of the lines' state */
 
-    size = rest * 12 / (12 * NGX_WASSIIT_LINE
-                        + 12 / ZONE_LINES_A_KEY * sizeof(uint32_t)
-                        + 12 / ZONE_LINES_AN_ID * sizeof(uint32_t)
-                        + 12 * 16 / 64);
+    size = rest * ZONE_STRETCH
+           / (ZONE_STRETCH * NGX_WASSIIT_LINE
+              + (ZONE_STRETCH_KEYS + ZONE_STRETCH_IDS) * sizeof(uint32_t)
+              + ZONE_STRETCH * 16 / 64);
     size = ngx_min(size, NGX_WASSIIT_LINES_PLACES);
 
-    sizes->keys = size / ZONE_LINES_A_KEY + 1;
-    sizes->ids = size / ZONE_LINES_AN_ID + 1;
+    sizes->keys = size * ZONE_STRETCH_KEYS / ZONE_STRETCH + 1;
+    sizes->ids = size * ZONE_STRETCH_IDS / ZONE_STRETCH + 1;
 
     place = ngx_wassiit_lines_for(sizeof(ngx_http_wassiit_zone_sh_t));
     sizes->epoch = place;
@@ -396,8 +397,8 @@ ngx_http_wassiit_zone_too_small(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         }
     }
 
-    all = ngx_max(all, (keys * 4 / 3 + 4) * ZONE_LINES_A_KEY);
-    all = ngx_max(all, (ids * 4 / 3 + 4) * ZONE_LINES_AN_ID);
+    all = ngx_max(all, (keys * 8 / 7 + 8) * ZONE_STRETCH / ZONE_STRETCH_KEYS);
+    all = ngx_max(all, (ids * 8 / 7 + 8) * ZONE_STRETCH / ZONE_STRETCH_IDS);
     size = ngx_max(all * NGX_WASSIIT_LINE, zone->size);
 
     /* a size that is short to write: no more than a sixteenth too large */

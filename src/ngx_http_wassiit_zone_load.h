@@ -42,7 +42,7 @@ void ngx_http_wassiit_zone_sizes(size_t bytes,
 static ngx_inline uint32_t
 ngx_http_wassiit_zone_most(uint32_t words)
 {
-    return words / 4 * 3;
+    return words / 8 * 7;
 }
 
 

@@ -21,7 +21,7 @@
  * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
-#define NGX_HTTP_WASSIIT_LAYOUT 1
+#define NGX_HTTP_WASSIIT_LAYOUT 2
 #endif
 
 

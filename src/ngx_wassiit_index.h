@@ -10,7 +10,8 @@
  *
  * The index and its words lie in shared memory, which may be mapped at another
  * address in each process: words is their address in this one.  The caller owns
- * both, and keeps at most half of the words taken, so that searches are short.
+ * both, and keeps at most seven eighths of the words taken, half as a rule, so
+ * that searches are short.
  *
  * A writer may die at any instruction.  Then each key is found, or not, as
  * before or after its change, and whoever follows calls recount.

@@ -26,16 +26,16 @@ ngx_wassiit_ring_table(uint32_t pieces)
 
 ngx_int_t
 ngx_wassiit_ring_alloc(ngx_wassiit_lines_t *lines, ngx_uint_t kind,
-    ngx_uint_t table, u_char *base, uint32_t cells, ngx_wassiit_ring_t *ring)
+    u_char *base, uint32_t cells, ngx_uint_t wide, ngx_wassiit_ring_t *ring)
 {
     uint32_t    total, pieces, size, places[NGX_WASSIIT_RING_EXTENTS];
     ngx_uint_t  i;
 
-    total = ngx_wassiit_ring_lines(cells);
+    total = ngx_wassiit_ring_lines(cells, wide);
 
-    ring->cells = total * NGX_WASSIIT_RING_LINE;
+    ring->cells = total * NGX_WASSIIT_RING_LINE(wide);
     ring->piece = NGX_WASSIIT_RING_WHOLE;
-    ring->unused = 0;
+    ring->wide = wide;
 
     if (total <= RING_WHOLE_LINES) {
         ring->place = ngx_wassiit_lines_alloc(lines, kind, total);
@@ -60,7 +60,7 @@ ngx_wassiit_ring_alloc(ngx_wassiit_lines_t *lines, ngx_uint_t kind,
 
         pieces = (total + size - 1) / size;
 
-        ring->place = ngx_wassiit_lines_alloc(lines, table,
+        ring->place = ngx_wassiit_lines_alloc(lines, kind,
                                               ngx_wassiit_ring_table(pieces));
         if (ring->place == 0) {
             continue;
@@ -132,7 +132,7 @@ ngx_wassiit_ring_extent(u_char *base, const ngx_wassiit_ring_t *ring,
     uint32_t   size, total, pieces;
     uint32_t  *table;
 
-    total = ngx_wassiit_ring_lines(ring->cells);
+    total = ngx_wassiit_ring_lines(ring->cells, ring->wide);
 
     if (ring->piece == NGX_WASSIIT_RING_WHOLE) {
         *place = ring->place;

@@ -3,43 +3,92 @@
 
 
 /*
- * A cell: time of the (last) admission in microseconds, 48 bits; closed, 1
- * bit; number of admissions, 7 bits (0: never filled); lap, 8 bits.  The
- * lap tells a cell that is filled under the head from one of the lap before.
+ * The head: time, the lowest 42 bits; number of admissions in the newest batch,
+ * 7 bits, or HEAD_NONE: nothing was ever admitted; closed, 1 bit; index of its
+ * cell, 14 bits.
  */
-#define CELL_TIME(c)            ((c) >> 16)
-#define CELL_COUNT(c)           ((uint32_t) ((c) >> 8) & 0x7f)
-#define CELL_LAP(c)             ((uint32_t) (c) & 0xff)
-#define CELL_CLOSED             0x8000
-#define CELL(time, count, lap)                                               \
-    (((uint64_t) (time) << 16) | ((uint64_t) (count) << 8) | ((lap) & 0xff))
+#define HEAD(time, count, index)                                             \
+    ((uint64_t) (time) << 22 | (uint64_t) (count) << 15 | (index))
+#define HEAD_TIME(head)         ((head) >> 22)
+#define HEAD_COUNT(head)        ((uint32_t) ((head) >> 15) & 0x7f)
+#define HEAD_INDEX(head)        ((uint32_t) (head) & 0x3fff)
+#define HEAD_CLOSED             0x4000
+#define HEAD_NONE               0x7f
 
+/*
+ * The tail: time, 48 bits; set, 1 bit; closed, 1 bit; index, 14 bits.  That of
+ * a window that was moved has the number of the batches that are known instead.
+ */
+#define TAIL(time, index)       ((uint64_t) (time) << 16 | TAIL_SET | (index))
+#define TAIL_TIME(tail)         ((tail) >> 16)
+#define TAIL_INDEX(tail)        ((uint32_t) (tail) & 0x3fff)
+#define TAIL_SET                0x8000
+#define TAIL_CLOSED             0x4000
+
+/*
+ * A cell of a wide ring: time, 48 bits; 1.  One of another: time, the lowest 31
+ * bits; 1, or 0 if somebody who would have made the next batch came CELL_PAUSE
+ * later or more.  A 0 ends what is known of the past, as does a cell that was
+ * never filled.
+ */
+#define CELL_PAUSE              ((uint64_t) 1 << 30)
+
+/* times are in microseconds */
 #define TIME_MASK               (((uint64_t) 1 << 48) - 1)
+#define HEAD_TIME_MASK          (((uint64_t) 1 << 42) - 1)
+#define CELL_TIME_MASK          (((uint64_t) 1 << 31) - 1)
 
 /* how far a process may lag behind with its reading of the clock */
-#define TIME_LAG                ((uint64_t) 1 << 38)
+#define TIME_LAG                ((uint64_t) 1 << 46)
+
+/* an open batch of this age is given another time, see there */
+#define HEAD_AGE                ((uint64_t) 1 << 41)
+
+/* how often usage reads a window again that changes meanwhile */
+#define USAGE_TRIES             16
+
+
+/*
+ * A window as it was at one time.  Batches are named by their age: 0 is the
+ * newest, 1 the one before.
+ */
+
+typedef struct {
+    u_char                *base;
+    ngx_wassiit_window_t  *w;
+    uint64_t               head;
+    uint64_t               tail;
+    uint64_t               span;    /* W in microseconds */
+    uint64_t               since;   /* the tail's time */
+    uint64_t               last;    /* the head's */
+    uint32_t               index;   /* the head's */
+    uint32_t               recent;  /* batches after the tail */
+    uint32_t               open;    /* admissions of a batch that isn't full */
+} ngx_wassiit_window_view_t;
+
 
 static void ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     const ngx_wassiit_rate_t *rate);
 static uint32_t ngx_wassiit_window_room(ngx_wassiit_window_t *old,
-    ngx_wassiit_window_t *w, uint64_t cells);
-static uint64_t *ngx_wassiit_window_cell(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t number);
-static uint64_t ngx_wassiit_window_close(u_char *base,
-    ngx_wassiit_window_t *w);
+    ngx_wassiit_window_t *w, uint64_t batches);
+static ngx_int_t ngx_wassiit_window_look(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_view_t *v);
+static uint32_t ngx_wassiit_window_count(ngx_wassiit_window_view_t *v,
+    uint32_t n, uint64_t now);
+static uint32_t ngx_wassiit_window_walk(ngx_wassiit_window_view_t *v,
+    uint32_t most, uint64_t span, uint64_t now);
+static ngx_uint_t ngx_wassiit_window_earlier(ngx_wassiit_window_view_t *v,
+    uint32_t age, uint64_t *time);
+static ngx_int_t ngx_wassiit_window_fill(ngx_wassiit_window_view_t *v,
+    uint64_t time);
+static void ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_view_t *v);
 static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
     ngx_wassiit_window_t *old);
-static void ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w,
-    uint64_t head, uint32_t i, uint64_t cell, ngx_wassiit_usage_t *usage);
-static uint64_t ngx_wassiit_window_first(u_char *base,
-    ngx_wassiit_window_t *w, uint64_t low, uint64_t head, uint32_t i,
-    uint64_t span, uint64_t now);
-static ngx_uint_t ngx_wassiit_window_left(u_char *base,
-    ngx_wassiit_window_t *w, uint32_t i, uint64_t span, uint64_t now);
 
 
-#define load(p)         __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store(p, v)     __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define load(p)             ngx_wassiit_load_acquire(p)
+#define store(p, v)         ngx_wassiit_store_release(p, v)
 
 
 /* W by a window's period, in seconds */
@@ -63,32 +112,104 @@ ngx_wassiit_window_span(const ngx_wassiit_window_t *w)
 }
 
 
-static ngx_inline ngx_uint_t
-ngx_wassiit_window_swap(uint64_t *p, uint64_t old, uint64_t value)
-{
-    return __atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
-}
-
-
-/*
- * The index of the cell n before the one at i, n being no more than there are
- * cells.  On the way of a request a division is worth avoiding.
- */
-
-static ngx_inline uint32_t
-ngx_wassiit_window_back(ngx_wassiit_window_t *w, uint32_t i, uint32_t n)
-{
-    return (i >= n) ? i - n : i + w->ring.cells - n;
-}
-
-
 /* microseconds from then to now, now being the later */
 
 static ngx_inline uint64_t
 ngx_wassiit_window_age(uint64_t now, uint64_t then)
 {
     return (now - then) & TIME_MASK;
+}
+
+
+/* A time after now counts as one that hasn't left. */
+
+static ngx_inline ngx_uint_t
+ngx_wassiit_window_left(uint64_t time, uint64_t span, uint64_t now)
+{
+    uint64_t  age;
+
+    age = ngx_wassiit_window_age(now, time);
+
+    return age >= span && age <= TIME_MASK / 2;
+}
+
+
+/* microseconds from now on until a time leaves the span */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_reset(uint64_t time, uint64_t span, uint64_t now)
+{
+    uint64_t  age;
+
+    age = ngx_wassiit_window_age(now, time);
+
+    return (age > TIME_MASK / 2) ? span : span - ngx_min(span, age);
+}
+
+
+/* The time that has the lowest bits of "bits", and is latest or before it. */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_until(uint64_t latest, uint64_t bits, uint64_t mask)
+{
+    return (latest - ((latest - bits) & mask)) & TIME_MASK;
+}
+
+
+/* The index of the cell n before the one at i, n being less than all. */
+
+static ngx_inline uint32_t
+ngx_wassiit_window_back(const ngx_wassiit_window_t *w, uint32_t i, uint32_t n)
+{
+    return (i >= n) ? i - n : i + w->ring.cells - n;
+}
+
+
+static ngx_inline uint64_t
+ngx_wassiit_window_cell(ngx_wassiit_window_view_t *v, uint32_t age)
+{
+    uint32_t                   i;
+    const ngx_wassiit_ring_t  *ring;
+
+    ring = &v->w->ring;
+    i = ngx_wassiit_window_back(v->w, v->index, age);
+
+    return ngx_wassiit_ring_cell(ring, i,
+                             load(ngx_wassiit_ring_word(v->base, ring, i)));
+}
+
+
+/* what the cell of a batch holds if the next one has come at that time */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_value(const ngx_wassiit_window_t *w, uint64_t time,
+    uint64_t next)
+{
+    if (w->ring.wide) {
+        return time << 16 | 1;
+    }
+
+    return (time & CELL_TIME_MASK) << 1
+           | (ngx_wassiit_window_age(next, time) < CELL_PAUSE);
+}
+
+
+/* The time of a batch after the tail. */
+
+static ngx_inline uint64_t
+ngx_wassiit_window_time(ngx_wassiit_window_view_t *v, uint32_t age)
+{
+    uint64_t  cell;
+
+    if (age == 0) {
+        return v->last;
+    }
+
+    cell = ngx_wassiit_window_cell(v, age);
+
+    return v->w->ring.wide
+           ? cell >> 16
+           : ngx_wassiit_window_until(v->last, cell >> 1, CELL_TIME_MASK);
 }
 
 
@@ -108,49 +229,58 @@ ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     while (ngx_wassiit_window_seconds[w->period] != rate->seconds) {
         w->period++;
     }
+
+    /* the 31 bits of a cell tell times within 35 minutes apart */
+    w->ring.wide = (w->batch > 1 || w->period > 1);
 }
 
 
 uint32_t
-ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate)
+ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate, ngx_uint_t *wide)
 {
     ngx_wassiit_window_t  shape;
 
     ngx_wassiit_window_shape(&shape, rate);
 
-    return shape.depth;
+    *wide = shape.ring.wide;
+
+    return shape.depth + 1;
 }
 
 
 uint32_t
 ngx_wassiit_window_cells_from(u_char *base, const ngx_wassiit_rate_t *rate,
-    uint32_t from, uint64_t now, uint32_t *most)
+    uint32_t from, uint64_t now, uint32_t *most, ngx_uint_t *wide)
 {
-    uint64_t               head, first, used, after, span;
-    ngx_wassiit_window_t  *old, shape;
+    uint32_t                    used, after;
+    uint64_t                    span;
+    ngx_wassiit_window_t       *old, shape;
+    ngx_wassiit_window_view_t   v;
 
     ngx_wassiit_window_shape(&shape, rate);
     (void) ngx_wassiit_window_settle(base, from);
 
     old = ngx_wassiit_window_at(base, from);
-    head = load(&old->head);
+    (void) ngx_wassiit_window_look(base, old, &v);
 
-    span = ngx_max(ngx_wassiit_window_span(old),
-                   ngx_wassiit_window_span(&shape));
+    *wide = (shape.ring.wide
+             || (old->ring.wide && (old->limit != shape.limit
+                                    || old->period != shape.period)));
 
-    first = ngx_max(head - old->ring.cells, (uint64_t) old->ring.cells);
-    first = ngx_wassiit_window_first(base, old, first, head,
-                                     head % old->ring.cells, span,
-                                     now & TIME_MASK);
+    span = ngx_max(v.span, ngx_wassiit_window_span(&shape));
 
-    /* with the cell under the head */
-    used = head - first + 1;
+    /* with one that is open by the time that the older window is closed */
 
-    /* within the older span there are never more than its limit */
+    used = ngx_wassiit_window_walk(&v, old->ring.cells, span, now & TIME_MASK)
+           - (v.open != 0) + 1;
+
+    /*
+     * Within the older span there are never more than its limit.  How many come
+     * within a longer one until the older window is closed, nobody knows.
+     */
 
     after = (shape.period > old->period)
-            ? ngx_min(used + old->depth, old->ring.cells)
-            : ngx_max(used, old->depth);
+            ? old->ring.cells : ngx_max(used, old->depth);
 
     *most = ngx_wassiit_window_room(old, &shape, after + 1);
 
@@ -158,16 +288,16 @@ ngx_wassiit_window_cells_from(u_char *base, const ngx_wassiit_rate_t *rate,
 }
 
 
-/* cells for the window, and for so many cells of the older one */
+/* cells for the window, and for so many batches of the older one */
 
 static uint32_t
 ngx_wassiit_window_room(ngx_wassiit_window_t *old, ngx_wassiit_window_t *w,
-    uint64_t cells)
+    uint64_t batches)
 {
-    cells = (cells * old->batch + w->batch - 1) / w->batch;
-    cells = ngx_max(w->depth, cells + 1);
+    batches = (batches * old->batch + w->batch - 1) / w->batch;
+    batches = ngx_max(w->depth, batches + 1);
 
-    return ngx_min(cells, NGX_WASSIIT_RING_CELLS);
+    return ngx_min(batches + 1, NGX_WASSIIT_RING_CELLS);
 }
 
 
@@ -186,8 +316,7 @@ ngx_wassiit_window_init(u_char *base, uint32_t window,
     w->from = from;
 
     if (from == 0) {
-        /* numbers start in lap 1 */
-        store(&w->head, w->ring.cells);
+        store(&w->head, HEAD(0, HEAD_NONE, 0));
     }
 }
 
@@ -205,21 +334,176 @@ ngx_wassiit_window_rate(u_char *base, uint32_t window,
 }
 
 
-static uint64_t *
-ngx_wassiit_window_cell(u_char *base, ngx_wassiit_window_t *w, uint64_t number)
-{
-    return ngx_wassiit_ring_cell(base, &w->ring, number % w->ring.cells);
-}
-
-
 void
 ngx_wassiit_window_prefetch(u_char *base, uint32_t window)
 {
+    uint32_t               i;
     ngx_wassiit_window_t  *w;
 
     w = ngx_wassiit_window_at(base, window);
 
-    __builtin_prefetch(ngx_wassiit_window_cell(base, w, load(&w->head)), 1);
+    i = HEAD_INDEX(load(&w->head));
+    __builtin_prefetch(ngx_wassiit_ring_word(base, &w->ring, i), 1);
+
+    i = TAIL_INDEX(load(&w->tail)) + 1;
+    i = (i == w->ring.cells) ? 0 : i;
+    __builtin_prefetch(ngx_wassiit_ring_word(base, &w->ring, i));
+}
+
+
+/*
+ * Sets v to the window as it is.  Returns NGX_OK; NGX_AGAIN: it is closed;
+ * NGX_DECLINED: it is unsettled, and v means nothing.
+ */
+
+static ngx_int_t
+ngx_wassiit_window_look(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_view_t *v)
+{
+    uint32_t  count;
+    uint64_t  latest;
+
+    do {
+        v->tail = load(&w->tail);
+        v->head = load(&w->head);
+
+        /* both were so at the time when the head was read */
+
+    } while (load(&w->tail) != v->tail);
+
+    v->base = base;
+    v->w = w;
+    v->span = ngx_wassiit_window_span(w);
+    v->since = TAIL_TIME(v->tail);
+    v->index = HEAD_INDEX(v->head);
+
+    v->recent = ngx_wassiit_window_back(w, v->index, TAIL_INDEX(v->tail));
+
+    count = HEAD_COUNT(v->head);
+    v->open = (count < w->batch) ? count : 0;
+
+    /*
+     * No admission is W later than the tail, and if there is none after it, the
+     * newest is W earlier.  What a swap has made that was late by 50 days is
+     * taken for younger than it is.
+     */
+
+    latest = (v->recent || (v->tail & TAIL_CLOSED)) ? v->since + v->span
+                                                    : v->since - v->span;
+
+    v->last = ngx_wassiit_window_until(latest, HEAD_TIME(v->head),
+                                       HEAD_TIME_MASK);
+
+    if (v->head == 0) {
+        return NGX_DECLINED;
+    }
+
+    return (v->head & HEAD_CLOSED) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/*
+ * How many of the newest n batches, all after the tail, haven't left the span?
+ * Steps double from the oldest on until one is found, then halve: the usual
+ * case, nothing or one to pass over, reads one or two cells.  If the newest
+ * has left, all have, which is so for partners that seldom ask.
+ */
+
+static uint32_t
+ngx_wassiit_window_count(ngx_wassiit_window_view_t *v, uint32_t n, uint64_t now)
+{
+    uint32_t  low, high, mid, step;
+
+    if (n == 0 || ngx_wassiit_window_left(v->last, v->span, now)) {
+        return 0;
+    }
+
+    /* of the batches, "low" haven't left for sure, and at most "high" */
+
+    high = n;
+    step = 1;
+
+    for (low = n; low > 1; step *= 2) {
+        if (!ngx_wassiit_window_left(ngx_wassiit_window_time(v, low - 1),
+                                     v->span, now))
+        {
+            break;
+        }
+
+        high = low - 1;
+        low = (low > step + 1) ? low - step : 1;
+    }
+
+    while (low < high) {
+        mid = high - (high - low) / 2;
+
+        if (ngx_wassiit_window_left(ngx_wassiit_window_time(v, mid - 1),
+                                    v->span, now))
+        {
+            high = mid - 1;
+
+        } else {
+            low = mid;
+        }
+    }
+
+    return low;
+}
+
+
+/* The same, of up to "most" batches that are known, also before the tail. */
+
+static uint32_t
+ngx_wassiit_window_walk(ngx_wassiit_window_view_t *v, uint32_t most,
+    uint64_t span, uint64_t now)
+{
+    uint32_t  n;
+    uint64_t  time;
+
+    if (HEAD_COUNT(v->head) == HEAD_NONE) {
+        return 0;
+    }
+
+    time = v->last;
+
+    for (n = 0; n < most; /* void */ ) {
+        if (ngx_wassiit_window_left(time, span, now)) {
+            break;
+        }
+
+        n++;
+
+        if (!ngx_wassiit_window_earlier(v, n, &time)) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+/*
+ * Given the time of the batch after it, sets *time to that of the batch of this
+ * age, 1 or more.  Returns 0 if that isn't known: then it means nothing.
+ */
+
+static ngx_uint_t
+ngx_wassiit_window_earlier(ngx_wassiit_window_view_t *v, uint32_t age,
+    uint64_t *time)
+{
+    uint64_t  cell;
+
+    if (age >= v->w->ring.cells) {
+        return 0;
+    }
+
+    cell = ngx_wassiit_window_cell(v, age);
+
+    *time = v->w->ring.wide
+            ? cell >> 16
+            : ngx_wassiit_window_until(*time, cell >> 1, CELL_TIME_MASK);
+
+    return cell & 1;
 }
 
 
@@ -227,59 +511,53 @@ ngx_int_t
 ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint64_t               head, cell, low, used, age, span;
-    uint32_t               i, open, lap;
-    ngx_wassiit_window_t  *w;
+    uint32_t                    n, most, used, open;
+    uint64_t                    time;
+    ngx_uint_t                  i;
+    ngx_wassiit_window_t       *w;
+    ngx_wassiit_window_view_t   v;
 
     (void) ngx_wassiit_window_settle(base, window);
 
     w = ngx_wassiit_window_at(base, window);
-    head = load(&w->head);
-
-    if (head == 0) {
-        return NGX_AGAIN;
-    }
-
-    i = head % w->ring.cells;
-    cell = load(ngx_wassiit_ring_cell(base, &w->ring, i));
-
-    if (cell & CELL_CLOSED) {
-        return NGX_AGAIN;
-    }
+    now &= TIME_MASK;
 
     usage->limit = w->limit;
     usage->seconds = ngx_wassiit_window_seconds[w->period];
 
-    span = ngx_wassiit_window_span(w);
-    lap = (head / w->ring.cells) & 0xff;
-    open = (CELL_LAP(cell) == lap) ? CELL_COUNT(cell) : 0;
+    for (i = 0; i < USAGE_TRIES; i++) {
 
-    /* in the smallest ring, a cell that is open has taken the oldest's place */
+        if (ngx_wassiit_window_look(base, w, &v) != NGX_OK) {
+            return NGX_AGAIN;
+        }
 
-    low = head - w->depth + (open && w->ring.cells == w->depth);
-    low = ngx_wassiit_window_first(base, w, low, head, i, span, now);
+        /* of a limit that was lowered, more may be in use than make it up */
 
-    if (open && ngx_wassiit_window_left(base, w, i, span, now)) {
-        open = 0;
-    }
+        most = w->depth + (v.open != 0);
 
-    used = (head - low) * w->batch + open;
+        n = (ngx_wassiit_window_age(now, v.since) <= TIME_MASK / 2)
+            ? ngx_wassiit_window_count(&v, v.recent, now)
+            : ngx_wassiit_window_walk(&v, most, v.span, now);
+        n = ngx_min(n, most);
 
-    if (used >= (uint64_t) w->depth * w->batch) {
-        used = w->limit;
-    }
+        open = n ? v.open : 0;
+        used = (n - (open != 0)) * w->batch + open;
 
-    usage->remaining = w->limit - used;
-    usage->reset = 0;
+        if (used >= (uint32_t) w->depth * w->batch) {
+            used = w->limit;
+        }
 
-    if (used) {
-        cell = load(ngx_wassiit_ring_cell(base, &w->ring,
-                                 ngx_wassiit_window_back(w, i, head - low)));
-        age = ngx_wassiit_window_age(now, CELL_TIME(cell));
+        usage->remaining = w->limit - used;
+        usage->reset = 0;
 
-        /* who filled it may have read its clock after us */
-        usage->reset = (age > TIME_MASK / 2) ? span
-                                             : span - ngx_min(span, age);
+        if (n) {
+            time = ngx_wassiit_window_time(&v, n - 1);
+            usage->reset = ngx_wassiit_window_reset(time, v.span, now);
+        }
+
+        if (load(&w->tail) == v.tail && load(&w->head) == v.head) {
+            break;
+        }
     }
 
     return NGX_OK;
@@ -290,21 +568,21 @@ ngx_int_t
 ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint64_t               head, cell, prev, last, time, age, span, value;
-    uint64_t              *p;
-    uint32_t               i, lap, filled;
-    ngx_wassiit_window_t  *w;
+    uint32_t                    n, i;
+    uint64_t                    time, seen, oldest, head, tail;
+    ngx_int_t                   rc;
+    ngx_wassiit_window_t       *w;
+    ngx_wassiit_window_view_t   v;
 
     w = ngx_wassiit_window_at(base, window);
-    span = ngx_wassiit_window_span(w);
 
     usage->limit = w->limit;
     usage->seconds = ngx_wassiit_window_seconds[w->period];
 
     for ( ;; ) {
-        head = load(&w->head);
+        rc = ngx_wassiit_window_look(base, w, &v);
 
-        if (head == 0) {
+        if (rc == NGX_DECLINED) {
             if (ngx_wassiit_window_settle(base, window) == 0
                 && load(&w->head) == 0)
             {
@@ -315,180 +593,139 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             continue;
         }
 
-        i = head % w->ring.cells;
-        lap = (head / w->ring.cells) & 0xff;
-        p = ngx_wassiit_ring_cell(base, &w->ring, i);
-        cell = load(p);
-        time = now & TIME_MASK;
-
-        if (cell & CELL_CLOSED) {
+        if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
         }
 
-        filled = (CELL_LAP(cell) == lap) ? CELL_COUNT(cell) : 0;
+        seen = now & TIME_MASK;
 
-        if (filled >= w->batch) {
-            /* help a process that hasn't yet moved the head */
-            (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
-            continue;
+        if (v.recent && ngx_wassiit_window_age(v.last, seen) < TIME_LAG) {
+            seen = v.last;
         }
 
-        prev = filled ? cell
-                      : load(ngx_wassiit_ring_cell(base, &w->ring,
-                                            ngx_wassiit_window_back(w, i, 1)));
+        time = seen;
 
-        if (load(&w->oldest) > head - w->depth) {
-            /* it has left the span already */
-            last = 0;
-
-        } else if (w->ring.cells > w->depth) {
-            last = load(ngx_wassiit_ring_cell(base, &w->ring,
-                                     ngx_wassiit_window_back(w, i, w->depth)));
-        } else {
-            last = filled ? 0 : cell;
-        }
-
-        if (load(&w->head) != head) {
-            continue;
-        }
-
-        if (CELL_COUNT(prev)
-            && ngx_wassiit_window_age(CELL_TIME(prev), time) < TIME_LAG)
+        if ((v.tail & TAIL_SET)
+            && ngx_wassiit_window_age(v.since, time) < TIME_LAG)
         {
-            time = CELL_TIME(prev);
+            time = v.since;
         }
 
-        age = ngx_wassiit_window_age(time, CELL_TIME(last));
+        n = ngx_wassiit_window_count(&v, v.recent, time);
 
-        if (CELL_COUNT(last) && age < span) {
+        if (n == 0 && v.open) {
+            /* the tail doesn't pass a batch that isn't full */
+            n = 1;
+
+            if (ngx_wassiit_window_age(time, v.last) > HEAD_AGE) {
+                /*
+                 * The tail's new time wouldn't tell the head's: let that be
+                 * one that leaves the span just now.
+                 */
+
+                v.last = time - v.span;
+                head = HEAD(v.last, v.open, v.index);
+
+                if (!ngx_wassiit_swap(&w->head, v.head, head)) {
+                    continue;
+                }
+
+                v.head = head;
+            }
+        }
+
+        if (n != v.recent || !(v.tail & TAIL_SET)
+            || ngx_wassiit_window_age(time, v.since) >= v.span)
+        {
+            tail = TAIL(time, ngx_wassiit_window_back(w, v.index, n));
+
+            if (!ngx_wassiit_swap(&w->tail, v.tail, tail)) {
+                continue;
+            }
+        }
+
+        if (n + (v.open == 0) > w->depth) {
+            oldest = ngx_wassiit_window_time(&v, w->depth - (v.open == 0));
+
+            if (load(&w->head) != v.head) {
+                continue;
+            }
+
             usage->remaining = 0;
-            usage->reset = span - age;
+            usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
             return NGX_DECLINED;
         }
 
-        value = CELL(time, filled + 1, lap);
+        /* with nothing else in the span this one is the oldest */
 
-        if (ngx_wassiit_window_swap(p, cell, value)) {
+        n -= (v.open != 0);
+        oldest = n ? ngx_wassiit_window_time(&v, n - (v.open == 0)) : time;
+
+        i = v.index;
+
+        if (v.open == 0) {
+            if (ngx_wassiit_window_fill(&v, time) != NGX_OK) {
+                continue;
+            }
+
+            i = (i + 1 == w->ring.cells) ? 0 : i + 1;
+        }
+
+        if (ngx_wassiit_swap(&w->head, v.head, HEAD(time, v.open + 1, i))) {
             break;
         }
     }
 
-    if (CELL_COUNT(value) == w->batch) {
-        (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
-    }
-
-    ngx_wassiit_window_used(base, w, head, i, value, usage);
+    usage->remaining = (w->depth - n) * w->batch - (v.open + 1);
+    usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
 
     return NGX_OK;
 }
 
 
 /*
- * Counts what stands in the window just after the admission that made the
- * cell under head, the one at i.  w->oldest never runs ahead of the truth,
- * so a store of it that comes late does no harm.
+ * Fills the cell of the newest batch, which is full, for one that is to come at
+ * that time.  What the cell holds by then was read while the head was as in v.
+ * So of swaps that come late, after the head has moved on, those in the same
+ * lap of the ring may make the next batch come after a pause, and others fail.
+ * Returns NGX_OK; NGX_AGAIN: the head has moved on.
  */
 
-static void
-ngx_wassiit_window_used(u_char *base, ngx_wassiit_window_t *w, uint64_t head,
-    uint32_t i, uint64_t cell, ngx_wassiit_usage_t *usage)
+static ngx_int_t
+ngx_wassiit_window_fill(ngx_wassiit_window_view_t *v, uint64_t time)
 {
-    uint64_t  low, oldest, now, span;
-    uint32_t  used;
+    uint64_t             word, cell, value, *p;
+    ngx_wassiit_ring_t  *ring;
 
-    now = CELL_TIME(cell);
-    span = ngx_wassiit_window_span(w);
-    low = head + 1 - w->depth;
-    oldest = load(&w->oldest);
-
-    if (oldest > low && oldest <= head) {
-        low = oldest;
+    if (HEAD_COUNT(v->head) == HEAD_NONE) {
+        return NGX_OK;
     }
 
-    low = ngx_wassiit_window_first(base, w, low, head, i, span, now);
+    ring = &v->w->ring;
+    p = ngx_wassiit_ring_word(v->base, ring, v->index);
+    value = ngx_wassiit_window_value(v->w, v->last, time);
 
-    if (low != oldest) {
-        store(&w->oldest, low);
-    }
+    for ( ;; ) {
+        word = load(p);
+        cell = ngx_wassiit_ring_cell(ring, v->index, word);
 
-    used = (uint32_t) (head - low) * w->batch + CELL_COUNT(cell);
-    usage->remaining = (uint32_t) w->depth * w->batch - used;
+        if (load(&v->w->head) != v->head) {
+            return NGX_AGAIN;
+        }
 
-    if (low != head) {
-        cell = load(ngx_wassiit_ring_cell(base, &w->ring,
-                                 ngx_wassiit_window_back(w, i, head - low)));
-    }
+        /* another may have filled it, also for a time that makes it a pause */
 
-    usage->reset = span - ngx_min(span,
-                               ngx_wassiit_window_age(now, CELL_TIME(cell)));
-}
+        if (cell == value || (cell && cell == (value & ~(uint64_t) 1))) {
+            return NGX_OK;
+        }
 
-
-/*
- * The first number from low to head that is still in a span; head, whose cell
- * is at i, counts as one that is.  If the one before head has left it, all
- * have, which is so for partners that seldom ask.  Else steps double until one
- * is found, then halve: the usual case, nothing or one to pass over, reads one
- * or two cells.
- */
-
-static uint64_t
-ngx_wassiit_window_first(u_char *base, ngx_wassiit_window_t *w, uint64_t low,
-    uint64_t head, uint32_t i, uint64_t span, uint64_t now)
-{
-    uint64_t  high, mid, step;
-
-    if (low < head
-        && ngx_wassiit_window_left(base, w, ngx_wassiit_window_back(w, i, 1),
-                                   span, now))
-    {
-        return head;
-    }
-
-    step = 1;
-    high = low;
-
-    while (high < head
-           && ngx_wassiit_window_left(base, w,
-                                      ngx_wassiit_window_back(w, i,
-                                                              head - high),
-                                      span, now))
-    {
-        low = high + 1;
-        high = ngx_min(high + step, head);
-        step *= 2;
-    }
-
-    while (low < high) {
-        mid = low + (high - low) / 2;
-
-        if (ngx_wassiit_window_left(base, w,
-                                    ngx_wassiit_window_back(w, i, head - mid),
-                                    span, now))
+        if (ngx_wassiit_swap(p, word,
+                             ngx_wassiit_ring_set(ring, v->index, word,
+                                                  value)))
         {
-            low = mid + 1;
-
-        } else {
-            high = mid;
+            return NGX_OK;
         }
     }
-
-    return high;
-}
-
-
-static ngx_uint_t
-ngx_wassiit_window_left(u_char *base, ngx_wassiit_window_t *w,
-    uint32_t i, uint64_t span, uint64_t now)
-{
-    uint64_t  cell, age;
-
-    cell = load(ngx_wassiit_ring_cell(base, &w->ring, i));
-    age = ngx_wassiit_window_age(now, CELL_TIME(cell));
-
-    /* a time after now: other processes have filled the cell anew */
-
-    return CELL_COUNT(cell) == 0 || (age >= span && age <= TIME_MASK / 2);
 }
 
 
@@ -517,87 +754,107 @@ ngx_wassiit_window_release(u_char *base, uint32_t window)
 }
 
 
-/* From the return on, no admission is made in w any more. */
+/*
+ * From the return on, nothing is admitted in w any more, and all agree on what
+ * is known of it, even if a fill that comes late makes a pause.  Sets v to it.
+ */
 
-static uint64_t
-ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w)
+static void
+ngx_wassiit_window_close(u_char *base, ngx_wassiit_window_t *w,
+    ngx_wassiit_window_view_t *v)
 {
-    uint64_t   head, cell;
-    uint64_t  *p;
+    uint32_t  n;
+    uint64_t  head;
+
+    do {
+        head = load(&w->head);
+    } while (!(head & HEAD_CLOSED)
+             && !ngx_wassiit_swap(&w->head, head, head | HEAD_CLOSED));
 
     for ( ;; ) {
-        head = load(&w->head);
-        p = ngx_wassiit_window_cell(base, w, head);
-        cell = load(p);
+        (void) ngx_wassiit_window_look(base, w, v);
 
-        if (cell & CELL_CLOSED) {
-            return load(&w->head);
+        if (v->tail & TAIL_CLOSED) {
+            return;
         }
 
-        if (load(&w->head) != head) {
-            /* the cell may be a later lap's, filled and not to be closed */
-            continue;
-        }
+        /* nothing leaves so long a span, so this counts all that is known */
+        n = ngx_wassiit_window_walk(v, w->ring.cells, TIME_MASK, v->last);
 
-        if (CELL_COUNT(cell) >= w->batch
-            && CELL_LAP(cell) == ((head / w->ring.cells) & 0xff))
-        {
-            (void) ngx_wassiit_window_swap(&w->head, head, head + 1);
-            continue;
-        }
-
-        (void) ngx_wassiit_window_swap(p, cell, cell | CELL_CLOSED);
+        (void) ngx_wassiit_swap(&w->tail, v->tail,
+                                TAIL(v->recent ? v->since
+                                               : v->last + v->span, n)
+                                | TAIL_CLOSED);
     }
 }
 
 
 /*
- * Whoever calls it computes the same cells from the closed window, and sets
- * only those that are still empty; once the head is set, it is done.
+ * Whoever calls it computes the same from the closed window, and sets only what
+ * is still zero; once the head is set, it is done.  Batches are made of what is
+ * known, from cell 1 on; the last of them is the head's.
  */
 
 static void
 ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
     ngx_wassiit_window_t *old)
 {
-    uint64_t  head, first, total, keep, skip, group, groups, at, cell, number;
-    uint32_t  open, count, lap;
+    uint32_t                    n, age, its_age, i, count, left;
+    uint64_t                    total, keep, number, time, next, now, word;
+    ngx_wassiit_window_view_t   v;
 
-    head = ngx_wassiit_window_close(base, old);
-    first = ngx_max(head - old->ring.cells, (uint64_t) old->ring.cells);
+    ngx_wassiit_window_close(base, old, &v);
 
-    cell = load(ngx_wassiit_window_cell(base, old, head));
-    open = 0;
+    n = TAIL_INDEX(v.tail);
+    total = (uint64_t) (n - (v.open != 0)) * old->batch + v.open;
+    keep = ngx_min(total, (uint64_t) (w->ring.cells - 1) * w->batch);
 
-    lap = (head / old->ring.cells) & 0xff;
-
-    if (CELL_COUNT(cell) && CELL_LAP(cell) == lap) {
-        open = CELL_COUNT(cell);
-        first = ngx_max(head - old->ring.cells + 1,
-                        (uint64_t) old->ring.cells);
+    if (keep == 0) {
+        (void) ngx_wassiit_swap(&w->head, 0, HEAD(0, HEAD_NONE, 0));
+        return;
     }
 
-    total = (head - first) * old->batch + open;
-    keep = ngx_min(total, (uint64_t) w->ring.cells * w->batch);
-    skip = total - keep;
-    groups = (keep + w->batch - 1) / w->batch;
+    now = (ngx_wassiit_window_age(v.last, v.since) < TIME_LAG) ? v.last
+                                                               : v.since;
+    count = (keep + w->batch - 1) / w->batch;
+    left = count;
+    age = 0;
+    time = v.last;
+    next = v.last;
+    word = 0;
 
-    for (group = 0; group < groups && load(&w->head) == 0; group++) {
+    for (i = count; i > 0 && load(&w->head) == 0; i--) {
 
         /* a batch bears the time of its last admission */
 
-        at = ngx_min((group + 1) * w->batch, keep);
-        count = at - group * w->batch;
-        cell = load(ngx_wassiit_window_cell(base, old,
-                                     first + (skip + at - 1) / old->batch));
+        number = total - keep + ngx_min((uint64_t) i * w->batch, keep) - 1;
+        its_age = n - 1 - (uint32_t) (number / old->batch);
 
-        number = w->ring.cells + group;
-        cell = CELL(CELL_TIME(cell), count, number / w->ring.cells);
+        while (age < its_age) {
+            age++;
+            (void) ngx_wassiit_window_earlier(&v, age, &time);
+        }
 
-        (void) ngx_wassiit_window_swap(ngx_wassiit_window_cell(base, w, number),
-                                       0, cell);
+        if (!ngx_wassiit_window_left(time, ngx_wassiit_window_span(w), now)) {
+            left = i - 1;
+        }
+
+        if (i < count) {
+            word = ngx_wassiit_ring_set(&w->ring, i, word,
+                                   ngx_wassiit_window_value(w, time, next));
+        }
+
+        if (w->ring.wide || i % 2 == 0 || i == 1) {
+            (void) ngx_wassiit_swap(ngx_wassiit_ring_word(base, &w->ring, i),
+                                    0, word);
+            word = 0;
+        }
+
+        next = time;
     }
 
-    (void) ngx_wassiit_window_swap(&w->head, 0,
-                                   w->ring.cells + keep / w->batch);
+    keep -= (uint64_t) (count - 1) * w->batch;
+
+    (void) ngx_wassiit_swap(&w->tail, 0, TAIL(now, left));
+    (void) ngx_wassiit_swap(&w->head, 0, HEAD(v.last, keep, count));
 }

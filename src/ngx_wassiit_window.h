@@ -2,18 +2,27 @@
 /*
  * The exact sliding window: at most N admissions in any span of W.
  *
- * A window is a ring of 64-bit cells in memory that many processes share.
- * Each cell stands for one admission, or, for limits above
- * NGX_WASSIIT_WINDOW_CELLS, for a batch of them.  The admissions of a ring
- * are numbered; number n lies in cell n modulo the ring's size.  Number n is
- * made only when number n - depth is at least W old, and times never
- * decrease along the ring.  Hence two admissions whose numbers differ by
- * depth or more lie at least W apart, and no span shorter than W holds more
- * than depth of them, in whatever order processes read their clocks.
+ * Admissions are counted in batches, of one each for limits up to
+ * NGX_WASSIIT_WINDOW_CELLS.  A ring in memory that many processes share has a
+ * cell for each batch: the time of its last admission.  The head names the
+ * newest batch, the number of its admissions so far, and the time of the last
+ * one; the tail names the newest batch that is known to have left the span, and
+ * the time at which that was so.
  *
- * A cell is filled by one compare-and-swap and the head moved by a second;
- * who finds a filled cell under the head moves the head for its owner.  So
- * there is no lock, and a process may die between any two instructions.
+ *  1. An admission is one compare-and-swap of the head, and is made only while
+ *     the batches after the tail are no more than make up N.
+ *  2. The tail is moved first, past all that have left by the admission's time,
+ *     and so is always less than W older than an admission after it.
+ *  3. Times never decrease along the ring: who reads an earlier clock than
+ *     another did before uses that one's time.
+ *  4. The cell of a batch is filled before the head moves on from it, by
+ *     whoever moves it.  So of those after the tail, only the newest one's time
+ *     is not in a cell.
+ *
+ * By 1 and 3 no span of W has more than N.  By 2 all batches after the tail are
+ * less than W older than the head, so that a cell needs no more bits than tell
+ * times within W apart.  There is no lock, and a process may die between any
+ * two instructions.
  */
 
 
@@ -37,11 +46,11 @@
  */
 
 typedef struct {
-    uint64_t            head;       /* number of the next one; 0: unsettled */
-    uint64_t            oldest;     /* a number not above the oldest in W */
-    ngx_wassiit_ring_t  ring;       /* at least depth cells */
+    uint64_t            head;       /* of the newest batch; 0: unsettled */
+    uint64_t            tail;       /* of the newest that has left; 0: none */
+    ngx_wassiit_ring_t  ring;       /* more cells than depth */
     uint32_t            limit;      /* N */
-    uint16_t            depth;      /* cells that make up N */
+    uint16_t            depth;      /* batches that make up N */
     u_char              batch;      /* admissions a cell */
     u_char              period;     /* W: 0 .. 3 for s, m, h, d */
     uint32_t            from;       /* the window to take over from */
@@ -57,20 +66,27 @@ typedef struct {
 } ngx_wassiit_usage_t;
 
 
-/* The cells that a window needs: 1 to NGX_WASSIIT_WINDOW_CELLS. */
-uint32_t ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate);
+/*
+ * The cells that a window needs: 2 to NGX_WASSIIT_WINDOW_CELLS + 1.  Sets wide
+ * to what its ring must be: 0 for limits up to NGX_WASSIIT_WINDOW_CELLS a
+ * second or a minute, else 1.
+ */
+uint32_t ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate,
+    ngx_uint_t *wide);
 
 /*
  * The cells that a window of this rate needs to take over all that the window
- * from has admitted in the longer of both spans: more than
+ * from knows of the longer of both spans: more than
  * ngx_wassiit_window_cells(rate) if the limit becomes less than is used, as
  * it may be raised again; NGX_WASSIIT_RING_CELLS at most.  Sets most to the
- * number that is enough whatever from admits until it is closed.  now as for
+ * number that is enough whatever from admits until it is closed, and wide to
+ * what the ring must be: 1 also for another rate than that of a wide window, so
+ * that nothing is forgotten if that comes back.  now as for
  * ngx_wassiit_window_take().
  */
 uint32_t ngx_wassiit_window_cells_from(u_char *base,
     const ngx_wassiit_rate_t *rate, uint32_t from, uint64_t now,
-    uint32_t *most);
+    uint32_t *most, ngx_uint_t *wide);
 
 /*
  * Makes a window in a line, with a ring of at least as many cells as
@@ -79,7 +95,8 @@ uint32_t ngx_wassiit_window_cells_from(u_char *base,
  * names an older window, whose admissions it takes over: not now, but at the
  * first of ngx_wassiit_window_settle(), ngx_wassiit_window_usage() or
  * ngx_wassiit_window_take(), so that it can be published before the older one
- * is closed.
+ * is closed.  Of a window whose ring isn't wide, what lies before a pause of 18
+ * minutes or longer is not known.
  */
 void ngx_wassiit_window_init(u_char *base, uint32_t window,
     const ngx_wassiit_rate_t *rate, const ngx_wassiit_ring_t *ring,

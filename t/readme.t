@@ -284,7 +284,7 @@ END
                                  qw(50r/m 100r/m 1000r/m) ], "$n partners");
     }
 
-    # by the formula: 1 and W, 2 and 2, of 67 bytes, and some for the zone
+    # by the formula: 1 and W, 2 and 2, of 66 bytes, and some for the zone
     my @limits = $readme =~ /^\| limit N \|(.*)$/m ? $1 =~ /\d+/g : ();
     my @lines = $readme =~ /^\| W \|(.*)$/m ? $1 =~ /\d+/g : ();
     cmp_ok(@limits, '>', 5, 'sizes of windows');
@@ -292,7 +292,7 @@ END
     for my $i (0 .. $#limits) {
         my ($size, $unit) = $size_for->(2000, "$limits[$i]r/m") =~ /\A(\d+)([km])\z/;
         my $is = ($size // 0) * ($unit eq 'm' ? 2**20 : 2**10);
-        my $by_formula = 2000 * 67 * (5 + $lines[$i]);
+        my $by_formula = 2000 * 66 * (5 + $lines[$i]);
         ok($is > $by_formula && $is < $by_formula * 1.07 + 2**17,
            "a window of $limits[$i] takes $lines[$i]") or diag("$is, $by_formula");
     }

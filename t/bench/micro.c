@@ -298,15 +298,16 @@ micro_make_keys(void)
 static void
 micro_make_windows(void)
 {
-    uint32_t              place, size, *swap;
-    ngx_uint_t            i;
+    uint32_t              place, size, cells, *swap;
+    ngx_uint_t            i, wide;
     ngx_wassiit_ring_t    ring;
     ngx_wassiit_lines_t  *lines;
     ngx_wassiit_rate_t    rate = { 60, 1 };
 
     /* from the 64th line on; two kinds leave less than 64 lines each */
 
-    size = 1 + ngx_wassiit_ring_lines(ngx_wassiit_window_cells(&rate));
+    cells = ngx_wassiit_window_cells(&rate, &wide);
+    size = 1 + ngx_wassiit_ring_lines(cells, wide);
     size = windows * size + 2 * 64;
 
     base = unit_shared((size_t) (64 + size) * NGX_WASSIIT_LINE);
@@ -319,8 +320,7 @@ micro_make_windows(void)
         place = ngx_wassiit_lines_alloc(lines, 0, 1);
 
         if (place == 0
-            || ngx_wassiit_ring_alloc(lines, 1, 0, base,
-                                      ngx_wassiit_window_cells(&rate), &ring)
+            || ngx_wassiit_ring_alloc(lines, 1, base, cells, wide, &ring)
                != NGX_OK)
         {
             fprintf(stderr, "micro: no window\n");

@@ -111,12 +111,13 @@ unit_arena_painted(const unit_arena_t *arena, uint32_t place, uint32_t n)
 
 
 /*
- * A line for a window, and a ring of zeros, of so many cells or up to 7 more.
- * Returns 0 if there is no room left, or a line was written by another.
+ * A line for a window, and a ring of zeros, of so many cells or what fills a
+ * line.  Returns 0 if there is no room left, or a line was written by another.
  */
 
 static ngx_inline uint32_t
-unit_arena_lines(unit_arena_t *arena, uint32_t cells, ngx_wassiit_ring_t *ring)
+unit_arena_lines(unit_arena_t *arena, uint32_t cells, ngx_uint_t wide,
+    ngx_wassiit_ring_t *ring)
 {
     uint32_t   i, k, n, total, size, pieces, need, first, at;
     uint32_t  *table;
@@ -132,11 +133,11 @@ unit_arena_lines(unit_arena_t *arena, uint32_t cells, ngx_wassiit_ring_t *ring)
         return 0;
     }
 
-    total = ngx_wassiit_ring_lines(cells);
+    total = ngx_wassiit_ring_lines(cells, wide);
 
-    ring->cells = total * NGX_WASSIIT_RING_LINE;
+    ring->cells = total * NGX_WASSIIT_RING_LINE(wide);
     ring->piece = NGX_WASSIIT_RING_WHOLE;
-    ring->unused = 0;
+    ring->wide = wide;
 
     size = total;
     pieces = 1;
@@ -213,13 +214,13 @@ unit_arena_lines(unit_arena_t *arena, uint32_t cells, ngx_wassiit_ring_t *ring)
 /* A window of so many cells. */
 
 static ngx_inline uint32_t
-unit_arena_cells(unit_arena_t *arena, uint32_t cells,
+unit_arena_cells(unit_arena_t *arena, uint32_t cells, ngx_uint_t wide,
     const ngx_wassiit_rate_t *rate, uint32_t from)
 {
     uint32_t            window;
     ngx_wassiit_ring_t  ring;
 
-    window = unit_arena_lines(arena, cells, &ring);
+    window = unit_arena_lines(arena, cells, wide, &ring);
 
     if (window) {
         ngx_wassiit_window_init(arena->base, window, rate, &ring, from);
@@ -235,7 +236,12 @@ static ngx_inline uint32_t
 unit_arena_window(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
     uint32_t from)
 {
-    return unit_arena_cells(arena, ngx_wassiit_window_cells(rate), rate, from);
+    uint32_t    cells;
+    ngx_uint_t  wide;
+
+    cells = ngx_wassiit_window_cells(rate, &wide);
+
+    return unit_arena_cells(arena, cells, wide, rate, from);
 }
 
 
@@ -245,15 +251,19 @@ static ngx_inline uint32_t
 unit_arena_window_from(unit_arena_t *arena, const ngx_wassiit_rate_t *rate,
     uint32_t from, uint64_t now)
 {
-    uint32_t  cells, most;
+    uint32_t    cells, most;
+    ngx_uint_t  wide, least;
 
-    cells = ngx_wassiit_window_cells_from(arena->base, rate, from, now, &most);
+    cells = ngx_wassiit_window_cells_from(arena->base, rate, from, now, &most,
+                                          &wide);
 
-    if (cells < ngx_wassiit_window_cells(rate) || cells > most) {
+    if (cells < ngx_wassiit_window_cells(rate, &least) || cells > most
+        || wide < least)
+    {
         return 0;
     }
 
-    return unit_arena_cells(arena, most, rate, from);
+    return unit_arena_cells(arena, most, wide, rate, from);
 }
 
 

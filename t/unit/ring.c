@@ -1,7 +1,8 @@
 
 /*
- * Rings: where their cells lie, what they take and give back, in lines that
- * are all free, in lines of which few adjacent ones are, and at random.
+ * Rings, wide and narrow: where their cells lie, what they take and give back,
+ * in lines that are all free, in lines of which few adjacent ones are, and at
+ * random.
  */
 
 
@@ -14,7 +15,7 @@
 
 #define RING_LINES          4000    /* of a zone in these tests, at most */
 #define RING_RINGS          200
-#define RING_ROUNDS         60
+#define RING_ROUNDS         120
 #define RING_STEPS          1000
 
 /* a ring of no more lines lies in one extent, if there is one */
@@ -53,29 +54,37 @@ typedef struct {
 
 
 static void unit_ring_edges(void);
-static void unit_ring_far(void);
-static void unit_ring_small(void);
-static void unit_ring_large(void);
+static void unit_ring_words(ngx_uint_t wide);
+static void unit_ring_far(ngx_uint_t wide);
+static void unit_ring_small(ngx_uint_t wide);
+static void unit_ring_large(ngx_uint_t wide);
 static void unit_ring_pieces(void);
-static void unit_ring_none(void);
+static void unit_ring_none(ngx_uint_t wide);
 static void unit_ring_random(void);
 static void unit_ring_sweep(unit_zone_t *z);
 static void unit_ring_create(unit_zone_t *z, uint32_t first, uint32_t count);
 static void unit_ring_destroy(unit_zone_t *z);
 static void unit_ring_fill(unit_zone_t *z);
 static void unit_ring_release(unit_zone_t *z, uint32_t i, uint32_t n);
-static ngx_int_t unit_ring_alloc(unit_zone_t *z, uint32_t cells);
+static ngx_int_t unit_ring_alloc(unit_zone_t *z, uint32_t cells,
+    ngx_uint_t wide);
 static void unit_ring_check(unit_zone_t *z, unit_ring_t *r);
 static void unit_ring_write(unit_zone_t *z, unit_ring_t *r);
+static void unit_ring_put(unit_zone_t *z, unit_ring_t *r, uint32_t i,
+    uint64_t cell);
+static uint64_t unit_ring_value(const unit_ring_t *r, uint32_t i);
+static uint64_t unit_ring_ones(ngx_uint_t wide);
 static void unit_ring_free(unit_zone_t *z, ngx_uint_t i);
 static uint32_t unit_ring_table(uint32_t pieces);
-static ngx_uint_t unit_ring_has_room(unit_zone_t *z, uint32_t cells);
+static ngx_uint_t unit_ring_has_room(unit_zone_t *z, uint32_t cells,
+    ngx_uint_t wide);
 static void unit_ring_untouched(unit_zone_t *z);
 static void unit_ring_tried(unit_zone_t *z);
 static void unit_ring_empty(unit_zone_t *z);
 static ngx_uint_t unit_ring_unused(const u_char *p, size_t size);
 static ngx_uint_t unit_ring_painted(const u_char *p, size_t size);
 static void unit_ring_wrong(const char *what);
+static const char *unit_ring_name(ngx_uint_t wide, const char *name);
 
 
 static unit_zone_t  zone;
@@ -85,14 +94,21 @@ static ngx_uint_t   wrong;
 int
 main(void)
 {
+    ngx_uint_t  wide;
+
     unit_start();
 
     unit_ring_edges();
-    unit_ring_far();
-    unit_ring_small();
-    unit_ring_large();
+
+    for (wide = 0; wide < 2; wide++) {
+        unit_ring_words(wide);
+        unit_ring_far(wide);
+        unit_ring_small(wide);
+        unit_ring_large(wide);
+        unit_ring_none(wide);
+    }
+
     unit_ring_pieces();
-    unit_ring_none();
     unit_ring_random();
 
     return unit_done();
@@ -103,79 +119,145 @@ static void
 unit_ring_edges(void)
 {
     unit_is(sizeof(ngx_wassiit_ring_t), 8, "a ring is named by 8 bytes");
-    unit_is(NGX_WASSIIT_RING_LINE, 8, "a line has 8 cells");
-    unit_is(ngx_wassiit_ring_lines(1), 1, "1 cell takes a line");
-    unit_is(ngx_wassiit_ring_lines(8), 1, "8 cells take one too");
-    unit_is(ngx_wassiit_ring_lines(9), 2, "9 cells take two");
-    unit_is(ngx_wassiit_ring_lines(NGX_WASSIIT_RING_CELLS), 1256,
-            "the most cells take 1256");
+
+    unit_is(NGX_WASSIIT_RING_LINE(1), 8, "a line has 8 wide cells");
+    unit_is(ngx_wassiit_ring_lines(1, 1), 1, "1 wide cell takes a line");
+    unit_is(ngx_wassiit_ring_lines(8, 1), 1, "8 wide cells take one too");
+    unit_is(ngx_wassiit_ring_lines(9, 1), 2, "9 wide cells take two");
+    unit_is(ngx_wassiit_ring_lines(NGX_WASSIIT_RING_CELLS, 1), 1256,
+            "the most wide cells take 1256");
+
+    unit_is(NGX_WASSIIT_RING_LINE(0), 16, "a line has 16 narrow cells");
+    unit_is(ngx_wassiit_ring_lines(1, 0), 1, "1 narrow cell takes a line");
+    unit_is(ngx_wassiit_ring_lines(16, 0), 1, "16 narrow cells take one too");
+    unit_is(ngx_wassiit_ring_lines(17, 0), 2, "17 narrow cells take two");
+    unit_is(ngx_wassiit_ring_lines(NGX_WASSIIT_RING_CELLS, 0), 628,
+            "the most narrow cells take 628");
+
     unit_is(NGX_WASSIIT_RING_EXTENTS, 1257,
             "a ring of single lines lies in 1256 extents, and a table's");
+}
+
+
+/* A word has one wide cell, or two narrow ones, and no other bits. */
+
+static void
+unit_ring_words(ngx_uint_t wide)
+{
+    uint32_t            i;
+    uint64_t            ones, first, second;
+    ngx_wassiit_ring_t  ring;
+
+    wrong = 0;
+    ngx_memzero(&ring, sizeof(ngx_wassiit_ring_t));
+
+    ring.cells = NGX_WASSIIT_RING_LINE(wide);
+    ring.piece = NGX_WASSIIT_RING_WHOLE;
+    ring.wide = wide;
+
+    ones = unit_ring_ones(wide);
+
+    for (i = 0; i < ring.cells; i += 2) {
+        first = ngx_wassiit_ring_set(&ring, i, 0, ones);
+        second = ngx_wassiit_ring_set(&ring, i + 1, 0, ones);
+
+        if (wide ? first != ones || second != ones : first != ~second) {
+            unit_ring_wrong("cells don't make up a word");
+        }
+
+        if (ngx_wassiit_ring_set(&ring, i, ~(uint64_t) 0, 0) != ~first
+            || ngx_wassiit_ring_set(&ring, i + 1, ~(uint64_t) 0, 0) != ~second)
+        {
+            unit_ring_wrong("a cell can't be made zero");
+        }
+
+        if (ngx_wassiit_ring_cell(&ring, i, first) != ones
+            || ngx_wassiit_ring_cell(&ring, i + 1, second) != ones)
+        {
+            unit_ring_wrong("a cell isn't what it was set to");
+        }
+
+        if (ngx_wassiit_ring_cell(&ring, i, ~first) != 0
+            || ngx_wassiit_ring_cell(&ring, i + 1, ~second) != 0)
+        {
+            unit_ring_wrong("a cell has bits of its neighbour");
+        }
+    }
+
+    unit_is(wrong, 0, unit_ring_name(wide, "cells make up their words"));
 }
 
 
 /* At the end of 16 GiB, where 32 bits don't do. */
 
 static void
-unit_ring_far(void)
+unit_ring_far(ngx_uint_t wide)
 {
-    uint32_t            place, n;
+    uint32_t            place, n, last;
     ngx_int_t           rc;
     ngx_wassiit_ring_t  ring;
 
     wrong = 0;
     unit_ring_create(&zone, NGX_WASSIIT_LINES_PLACES - 1400, 1400);
 
-    rc = unit_ring_alloc(&zone, 3);
-    unit_is(rc, NGX_OK, "a small ring");
+    rc = unit_ring_alloc(&zone, 3, wide);
+    unit_is(rc, NGX_OK, unit_ring_name(wide, "a small ring"));
 
     ring = zone.rings[0].ring;
 
-    unit_ok(ring.cells == 8 && ring.piece == NGX_WASSIIT_RING_WHOLE,
-            "has the cells of a line");
-    unit_ok((u_char *) ngx_wassiit_ring_cell(zone.base, &ring, 7)
+    unit_ok(ring.cells == (wide ? 8 : 16)
+            && ring.piece == NGX_WASSIIT_RING_WHOLE,
+            "%s", unit_ring_name(wide, "has the cells of a line"));
+    unit_ok((u_char *) ngx_wassiit_ring_word(zone.base, &ring, wide ? 7 : 15)
             == zone.memory
                + (size_t) (ring.place - zone.first) * NGX_WASSIIT_LINE + 56,
-            "the last of them is at its end");
+            "%s", unit_ring_name(wide, "the last of them is at its end"));
 
     rc = ngx_wassiit_ring_extent(zone.base, &ring, 0, &place, &n);
     unit_ok(rc == NGX_OK && place == ring.place && n == 1,
-            "its extent is that line");
+            "%s", unit_ring_name(wide, "its extent is that line"));
     rc = ngx_wassiit_ring_extent(zone.base, &ring, 1, &place, &n);
-    unit_is(rc, NGX_DONE, "there is no other");
+    unit_is(rc, NGX_DONE, unit_ring_name(wide, "there is no other"));
 
-    rc = unit_ring_alloc(&zone, NGX_WASSIIT_RING_CELLS);
-    unit_is(rc, NGX_OK, "the largest ring");
+    rc = unit_ring_alloc(&zone, NGX_WASSIIT_RING_CELLS, wide);
+    unit_is(rc, NGX_OK, unit_ring_name(wide, "the largest ring"));
 
     ring = zone.rings[1].ring;
+    last = wide ? 78 : 39;
 
     unit_ok(ring.cells == NGX_WASSIIT_RING_CELLS && ring.piece == 4,
-            "is cut into pieces of 16 lines");
-    rc = ngx_wassiit_ring_extent(zone.base, &ring, 78, &place, &n);
-    unit_ok(rc == NGX_OK && n == 8, "the last piece has the 8 lines left");
-    rc = ngx_wassiit_ring_extent(zone.base, &ring, 79, &place, &n);
-    unit_ok(rc == NGX_OK && place == ring.place && n == 5,
-            "the table comes after 79 pieces");
-    rc = ngx_wassiit_ring_extent(zone.base, &ring, 80, &place, &n);
-    unit_is(rc, NGX_DONE, "then there is no more");
+            "%s", unit_ring_name(wide, "is cut into pieces of 16 lines"));
+    rc = ngx_wassiit_ring_extent(zone.base, &ring, last, &place, &n);
+    unit_ok(rc == NGX_OK && n == (wide ? 8 : 4), "%s",
+            unit_ring_name(wide, wide ? "the last piece has the 8 lines left"
+                                      : "the last piece has the 4 lines left"));
+    rc = ngx_wassiit_ring_extent(zone.base, &ring, last + 1, &place, &n);
+    unit_ok(rc == NGX_OK && place == ring.place && n == (wide ? 5 : 3), "%s",
+            unit_ring_name(wide, wide ? "the table comes after 79 pieces"
+                                      : "the table comes after 40 pieces"));
+    rc = ngx_wassiit_ring_extent(zone.base, &ring, last + 2, &place, &n);
+    unit_is(rc, NGX_DONE, unit_ring_name(wide, "then there is no more"));
     rc = ngx_wassiit_ring_extent(zone.base, &ring, (ngx_uint_t) -1, &place,
                                  &n);
-    unit_is(rc, NGX_DONE, "nor is there for a wild number");
+    unit_is(rc, NGX_DONE,
+            unit_ring_name(wide, "nor is there for a wild number"));
 
     unit_ring_free(&zone, 0);
     unit_ring_free(&zone, 0);
     unit_ring_empty(&zone);
     unit_ring_destroy(&zone);
 
-    unit_is(wrong, 0, "at the end of 16 GiB cells are where they ought to be");
+    unit_is(wrong, 0,
+            unit_ring_name(wide, "at the end of 16 GiB cells are where they "
+                                 "ought to be"));
 }
 
 
 static void
-unit_ring_small(void)
+unit_ring_small(ngx_uint_t wide)
 {
     uint32_t             i, cells;
-    uint64_t            *cell;
+    uint64_t            *word;
     ngx_wassiit_ring_t  *ring;
 
     wrong = 0;
@@ -183,9 +265,9 @@ unit_ring_small(void)
 
     ring = &zone.rings[0].ring;
 
-    for (cells = 1; cells <= RING_WHOLE * NGX_WASSIIT_RING_LINE; cells++) {
+    for (cells = 1; cells <= (wide ? 128 : 256); cells++) {
 
-        if (unit_ring_alloc(&zone, cells) != NGX_OK) {
+        if (unit_ring_alloc(&zone, cells, wide) != NGX_OK) {
             unit_ring_wrong("a small ring has no room");
             break;
         }
@@ -194,10 +276,12 @@ unit_ring_small(void)
             unit_ring_wrong("a small ring is cut into pieces");
         }
 
-        cell = ngx_wassiit_ring_cell(zone.base, ring, 0);
+        word = ngx_wassiit_ring_word(zone.base, ring, 0);
 
         for (i = 1; i < ring->cells; i++) {
-            if (ngx_wassiit_ring_cell(zone.base, ring, i) != cell + i) {
+            if (ngx_wassiit_ring_word(zone.base, ring, i)
+                != word + (wide ? i : i / 2))
+            {
                 unit_ring_wrong("a small ring isn't contiguous");
             }
         }
@@ -208,21 +292,25 @@ unit_ring_small(void)
     unit_ring_empty(&zone);
     unit_ring_destroy(&zone);
 
-    unit_is(wrong, 0, "rings of up to 128 cells are contiguous");
+    unit_is(wrong, 0,
+            unit_ring_name(wide, wide ? "rings of up to 128 cells are "
+                                        "contiguous"
+                                      : "rings of up to 256 cells are "
+                                        "contiguous"));
 }
 
 
 static void
-unit_ring_large(void)
+unit_ring_large(ngx_uint_t wide)
 {
     uint32_t  cells;
 
     wrong = 0;
-    unit_ring_create(&zone, 1, 1256 + 5 + 64);
+    unit_ring_create(&zone, 1, (wide ? 1256 + 5 : 628 + 3) + 64);
 
-    for (cells = 129; cells <= NGX_WASSIIT_RING_CELLS; cells += 7) {
-
-        if (unit_ring_alloc(&zone, cells) != NGX_OK) {
+    for (cells = wide ? 129 : 257; cells <= NGX_WASSIIT_RING_CELLS; cells += 7)
+    {
+        if (unit_ring_alloc(&zone, cells, wide) != NGX_OK) {
             unit_ring_wrong("a large ring has no room");
             break;
         }
@@ -237,7 +325,8 @@ unit_ring_large(void)
     unit_ring_empty(&zone);
     unit_ring_destroy(&zone);
 
-    unit_is(wrong, 0, "rings of more are in pieces of 16 lines");
+    unit_is(wrong, 0,
+            unit_ring_name(wide, "rings of more are in pieces of 16 lines"));
 }
 
 
@@ -253,26 +342,49 @@ unit_ring_pieces(void)
     static const struct {
         uint32_t     run;           /* adjacent lines */
         uint32_t     table;         /* but once, for a table */
+        ngx_uint_t   wide;
         uint32_t     cells;
         u_char       piece;
         const char  *name;
     } cases[] = {
-        { 64, 0, 10048, 4, "10048 cells, 64 lines at a stretch: 16 a piece" },
-        { 16, 0, 10048, 4, "10048 cells, 16 lines: 16 a piece" },
-        { 15, 20, 10048, 2, "10048 cells, 15 lines: 4 a piece" },
-        { 4, 20, 10048, 2, "10048 cells, 4 lines: 4 a piece" },
-        { 3, 79, 10048, 0, "10048 cells, 3 lines: 1 a piece" },
-        { 1, 79, 10048, 0, "10048 cells, single lines: 1 a piece" },
-        { 16, 0, 1000, 4, "1000 cells, 16 lines: 16 a piece" },
-        { 16, 0, 128, NGX_WASSIIT_RING_WHOLE, "128 cells, 16 lines: in one" },
-        { 15, 0, 128, 2, "128 cells, 15 lines: 4 a piece" },
-        { 4, 0, 129, 2, "129 cells, 4 lines: 4 a piece" },
-        { 4, 0, 32, NGX_WASSIIT_RING_WHOLE, "32 cells, 4 lines: in one" },
-        { 3, 0, 32, 0, "32 cells, 3 lines: 1 a piece" },
-        { 1, 2, 129, 0, "129 cells, single lines: 1 a piece" },
-        { 1, 0, 128, 0, "128 cells, single lines: 1 a piece" },
-        { 1, 0, 9, 0, "9 cells, single lines: 1 a piece" },
-        { 1, 0, 8, NGX_WASSIIT_RING_WHOLE, "8 cells, single lines: in one" }
+        { 64, 0, 1, 10048, 4,
+          "10048 cells, 64 lines at a stretch: 16 a piece" },
+        { 16, 0, 1, 10048, 4, "10048 cells, 16 lines: 16 a piece" },
+        { 15, 20, 1, 10048, 2, "10048 cells, 15 lines: 4 a piece" },
+        { 4, 20, 1, 10048, 2, "10048 cells, 4 lines: 4 a piece" },
+        { 3, 79, 1, 10048, 0, "10048 cells, 3 lines: 1 a piece" },
+        { 1, 79, 1, 10048, 0, "10048 cells, single lines: 1 a piece" },
+        { 16, 0, 1, 1000, 4, "1000 cells, 16 lines: 16 a piece" },
+        { 16, 0, 1, 128, NGX_WASSIIT_RING_WHOLE,
+          "128 cells, 16 lines: in one" },
+        { 15, 0, 1, 128, 2, "128 cells, 15 lines: 4 a piece" },
+        { 4, 0, 1, 129, 2, "129 cells, 4 lines: 4 a piece" },
+        { 4, 0, 1, 32, NGX_WASSIIT_RING_WHOLE, "32 cells, 4 lines: in one" },
+        { 3, 0, 1, 32, 0, "32 cells, 3 lines: 1 a piece" },
+        { 1, 2, 1, 129, 0, "129 cells, single lines: 1 a piece" },
+        { 1, 0, 1, 128, 0, "128 cells, single lines: 1 a piece" },
+        { 1, 0, 1, 9, 0, "9 cells, single lines: 1 a piece" },
+        { 1, 0, 1, 8, NGX_WASSIIT_RING_WHOLE, "8 cells, single lines: in one" },
+
+        { 64, 0, 0, 10048, 4,
+          "10048 cells, 64 lines at a stretch: 16 a piece" },
+        { 16, 0, 0, 10048, 4, "10048 cells, 16 lines: 16 a piece" },
+        { 15, 10, 0, 10048, 2, "10048 cells, 15 lines: 4 a piece" },
+        { 4, 10, 0, 10048, 2, "10048 cells, 4 lines: 4 a piece" },
+        { 3, 40, 0, 10048, 0, "10048 cells, 3 lines: 1 a piece" },
+        { 1, 40, 0, 10048, 0, "10048 cells, single lines: 1 a piece" },
+        { 16, 0, 0, 2000, 4, "2000 cells, 16 lines: 16 a piece" },
+        { 16, 0, 0, 256, NGX_WASSIIT_RING_WHOLE,
+          "256 cells, 16 lines: in one" },
+        { 15, 0, 0, 256, 2, "256 cells, 15 lines: 4 a piece" },
+        { 4, 0, 0, 257, 2, "257 cells, 4 lines: 4 a piece" },
+        { 4, 0, 0, 64, NGX_WASSIIT_RING_WHOLE, "64 cells, 4 lines: in one" },
+        { 3, 0, 0, 64, 0, "64 cells, 3 lines: 1 a piece" },
+        { 1, 2, 0, 257, 0, "257 cells, single lines: 1 a piece" },
+        { 1, 0, 0, 256, 0, "256 cells, single lines: 1 a piece" },
+        { 1, 0, 0, 17, 0, "17 cells, single lines: 1 a piece" },
+        { 1, 0, 0, 16, NGX_WASSIIT_RING_WHOLE,
+          "16 cells, single lines: in one" }
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -289,7 +401,7 @@ unit_ring_pieces(void)
             unit_ring_release(&zone, k, cases[i].run);
         }
 
-        rc = unit_ring_alloc(&zone, cases[i].cells);
+        rc = unit_ring_alloc(&zone, cases[i].cells, cases[i].wide);
 
         if (rc == NGX_OK) {
             wrong += (zone.rings[0].ring.piece != cases[i].piece);
@@ -299,7 +411,8 @@ unit_ring_pieces(void)
         unit_ring_untouched(&zone);
         unit_ring_destroy(&zone);
 
-        unit_ok(rc == NGX_OK && !wrong, "%s", cases[i].name);
+        unit_ok(rc == NGX_OK && !wrong, "%s",
+                unit_ring_name(cases[i].wide, cases[i].name));
     }
 }
 
@@ -307,7 +420,7 @@ unit_ring_pieces(void)
 /* Just enough lines for a ring, none of them adjacent, and one less. */
 
 static void
-unit_ring_none(void)
+unit_ring_none(ngx_uint_t wide)
 {
     uint32_t    cells, total, table, k;
     ngx_int_t   rc;
@@ -316,9 +429,9 @@ unit_ring_none(void)
     wrong = 0;
 
     for (cells = 1; cells <= NGX_WASSIIT_RING_CELLS;
-         cells += 1 + unit_random(cells < 200 ? 8 : 400))
+         cells += 1 + unit_random(cells < (wide ? 200 : 400) ? 8 : 400))
     {
-        total = ngx_wassiit_ring_lines(cells);
+        total = ngx_wassiit_ring_lines(cells, wide);
         table = (total > 1) ? unit_ring_table(total) : 0;
 
         for (what = 0; what < 3; what++) {
@@ -335,7 +448,7 @@ unit_ring_none(void)
                 unit_ring_release(&zone, table + 1 + 2 * k, 1);
             }
 
-            rc = unit_ring_alloc(&zone, cells);
+            rc = unit_ring_alloc(&zone, cells, wide);
 
             if (rc != (lacks || what == 1 ? NGX_DECLINED : NGX_OK)) {
                 unit_note("%u cells, %u: %d", (unsigned) cells,
@@ -348,7 +461,9 @@ unit_ring_none(void)
         }
     }
 
-    unit_is(wrong, 0, "the last line counts, and who has no room takes none");
+    unit_is(wrong, 0,
+            unit_ring_name(wide, "the last line counts, and who has no room "
+                                 "takes none"));
 }
 
 
@@ -356,12 +471,12 @@ static void
 unit_ring_random(void)
 {
     uint32_t    i, n, place, count;
-    ngx_uint_t  round, step, rings, none, whole, op, had[5];
+    ngx_uint_t  round, step, op, wide, rings[2], none[2], whole[2], had[2][5];
 
-    rings = 0;
-    none = 0;
-    whole = 0;
     wrong = 0;
+    ngx_memzero(rings, sizeof(rings));
+    ngx_memzero(none, sizeof(none));
+    ngx_memzero(whole, sizeof(whole));
     ngx_memzero(had, sizeof(had));
 
     for (round = 0; round < RING_ROUNDS && !wrong; round++) {
@@ -397,21 +512,22 @@ unit_ring_random(void)
 
                 n = 1 + unit_random(NGX_WASSIIT_RING_CELLS
                                     >> unit_random(13));
+                wide = unit_random(2);
 
-                if (unit_ring_alloc(&zone, n) != NGX_OK) {
-                    none++;
+                if (unit_ring_alloc(&zone, n, wide) != NGX_OK) {
+                    none[wide]++;
                     continue;
                 }
 
-                rings++;
+                rings[wide]++;
 
                 i = zone.rings[zone.nrings - 1].ring.piece;
 
                 if (i == NGX_WASSIIT_RING_WHOLE) {
-                    whole++;
+                    whole[wide]++;
 
                 } else {
-                    had[i]++;
+                    had[wide][i]++;
                 }
 
             } else if (zone.nrings) {
@@ -440,15 +556,20 @@ unit_ring_random(void)
         unit_ring_destroy(&zone);
     }
 
-    unit_note("%u rings: %u in one, in pieces of 16, 4, 1 lines: %u, %u, %u; "
-              "%u had no room",
-              (unsigned) rings, (unsigned) whole, (unsigned) had[4],
-              (unsigned) had[2], (unsigned) had[0], (unsigned) none);
-
     unit_is(wrong, 0, "at random: cells, extents and lines agree");
-    unit_ok(whole > 500 && had[4] > 500 && had[2] > 50 && had[0] > 50
-            && none > 500,
-            "at random: of all kinds there were many");
+
+    for (wide = 0; wide < 2; wide++) {
+        unit_note("%u rings: %u in one, in pieces of 16, 4, 1 lines: "
+                  "%u, %u, %u; %u had no room",
+                  (unsigned) rings[wide], (unsigned) whole[wide],
+                  (unsigned) had[wide][4], (unsigned) had[wide][2],
+                  (unsigned) had[wide][0], (unsigned) none[wide]);
+
+        unit_ok(whole[wide] > 500 && had[wide][4] > 500 && had[wide][2] > 50
+                && had[wide][0] > 50 && none[wide] > 500, "%s",
+                unit_ring_name(wide, "at random: of all kinds there were "
+                                     "many"));
+    }
 }
 
 
@@ -591,7 +712,7 @@ unit_ring_release(unit_zone_t *z, uint32_t i, uint32_t n)
 /* The next ring, looked at from all sides; and if there is room for one. */
 
 static ngx_int_t
-unit_ring_alloc(unit_zone_t *z, uint32_t cells)
+unit_ring_alloc(unit_zone_t *z, uint32_t cells, ngx_uint_t wide)
 {
     ngx_int_t            rc;
     ngx_uint_t           kind, room;
@@ -600,16 +721,17 @@ unit_ring_alloc(unit_zone_t *z, uint32_t cells)
 
     r = &z->rings[z->nrings];
     kind = unit_random(NGX_WASSIIT_LINES_KINDS);
-    room = unit_ring_has_room(z, cells);
+    room = unit_ring_has_room(z, cells, wide);
 
     memset(&ring, 0xff, sizeof(ngx_wassiit_ring_t));
     memset(&r->ring, 0xff, sizeof(ngx_wassiit_ring_t));
     ngx_memcpy(z->twin, z->lines, z->size);
 
-    rc = ngx_wassiit_ring_alloc(z->twin, kind, kind, NULL, cells, &ring);
+    rc = ngx_wassiit_ring_alloc(z->twin, kind, NULL, cells, wide, &ring);
     unit_ring_untouched(z);
 
-    if (ngx_wassiit_ring_alloc(z->lines, kind, kind, z->base, cells, &r->ring)
+    if (ngx_wassiit_ring_alloc(z->lines, kind, z->base, cells, wide,
+                               &r->ring)
         != rc)
     {
         unit_ring_wrong("without memory the answer is another");
@@ -639,7 +761,11 @@ unit_ring_alloc(unit_zone_t *z, uint32_t cells)
         unit_ring_wrong("without memory the ring is another");
     }
 
-    if (r->ring.cells < cells || r->ring.cells > cells + 7) {
+    if (r->ring.wide != wide) {
+        unit_ring_wrong("a ring's cells have another width");
+    }
+
+    if (r->ring.cells < cells || r->ring.cells > cells + (wide ? 7 : 15)) {
         unit_ring_wrong("a ring has too few cells, or too many");
     }
 
@@ -667,7 +793,7 @@ unit_ring_check(unit_zone_t *z, unit_ring_t *r)
     pieces = 0;
     left = z->left;
     table = NULL;
-    lines = ngx_wassiit_ring_lines(r->ring.cells);
+    lines = ngx_wassiit_ring_lines(r->ring.cells, r->ring.wide);
     size = lines;
 
     if (r->ring.piece != NGX_WASSIIT_RING_WHOLE) {
@@ -730,7 +856,7 @@ unit_ring_check(unit_zone_t *z, unit_ring_t *r)
         unit_ring_wrong("extents are missing");
     }
 
-    if (total * NGX_WASSIIT_RING_LINE != r->ring.cells) {
+    if (total * NGX_WASSIIT_RING_LINE(r->ring.wide) != r->ring.cells) {
         unit_ring_wrong("extents have more lines than cells, or less");
     }
 
@@ -749,11 +875,13 @@ unit_ring_write(unit_zone_t *z, unit_ring_t *r)
 {
     size_t     at;
     uint32_t   i;
-    uint64_t  *cell;
+    uint64_t  *word, ones;
+
+    ones = unit_ring_ones(r->ring.wide);
 
     for (i = 0; i < r->ring.cells; i++) {
-        cell = ngx_wassiit_ring_cell(z->base, &r->ring, i);
-        at = (u_char *) cell - z->memory;
+        word = ngx_wassiit_ring_word(z->base, &r->ring, i);
+        at = (u_char *) word - z->memory;
 
         if (at % sizeof(uint64_t) || at / NGX_WASSIIT_LINE >= z->count
             || z->use[at / NGX_WASSIIT_LINE] != r->number)
@@ -762,12 +890,73 @@ unit_ring_write(unit_zone_t *z, unit_ring_t *r)
             return;
         }
 
-        if (*cell) {
+        if (ngx_wassiit_ring_cell(&r->ring, i, *word)) {
             unit_ring_wrong("a cell isn't zero, or is another's too");
         }
 
-        *cell = r->number << 32 | (i + 1);
+        unit_ring_put(z, r, i, unit_ring_value(r, i) ^ ones);
     }
+
+    /* once more: now no cell's neighbour is zero, and all bits change */
+
+    for (i = 0; i < r->ring.cells; i++) {
+        word = ngx_wassiit_ring_word(z->base, &r->ring, i);
+
+        if (ngx_wassiit_ring_cell(&r->ring, i, *word)
+            != (unit_ring_value(r, i) ^ ones))
+        {
+            unit_ring_wrong("a cell isn't what was written");
+        }
+
+        unit_ring_put(z, r, i, unit_ring_value(r, i));
+    }
+}
+
+
+/* Writes a cell; the other one of its word, if there is one, stays. */
+
+static void
+unit_ring_put(unit_zone_t *z, unit_ring_t *r, uint32_t i, uint64_t cell)
+{
+    uint64_t  *word, next;
+
+    word = ngx_wassiit_ring_word(z->base, &r->ring, i);
+    next = ngx_wassiit_ring_set(&r->ring, i, *word, cell);
+
+    if (ngx_wassiit_ring_cell(&r->ring, i, next) != cell) {
+        unit_ring_wrong("a cell isn't what it was set to");
+    }
+
+    if (!r->ring.wide) {
+
+        if (ngx_wassiit_ring_word(z->base, &r->ring, i ^ 1) != word) {
+            unit_ring_wrong("a cell's neighbour is in another word");
+        }
+
+        if (ngx_wassiit_ring_cell(&r->ring, i ^ 1, next)
+            != ngx_wassiit_ring_cell(&r->ring, i ^ 1, *word))
+        {
+            unit_ring_wrong("a cell's neighbour doesn't keep its value");
+        }
+    }
+
+    *word = next;
+}
+
+
+/* What is written to a cell: no two cells of any rings have the same. */
+
+static uint64_t
+unit_ring_value(const unit_ring_t *r, uint32_t i)
+{
+    return r->number << (r->ring.wide ? 32 : 16) | (i + 1);
+}
+
+
+static uint64_t
+unit_ring_ones(ngx_uint_t wide)
+{
+    return wide ? ~(uint64_t) 0 : 0xffffffff;
 }
 
 
@@ -777,6 +966,7 @@ static void
 unit_ring_free(unit_zone_t *z, ngx_uint_t k)
 {
     uint32_t     i, place, n;
+    uint64_t    *word;
     ngx_uint_t   number;
     unit_ring_t  r;
 
@@ -784,8 +974,10 @@ unit_ring_free(unit_zone_t *z, ngx_uint_t k)
     z->rings[k] = z->rings[--z->nrings];
 
     for (i = 0; i < r.ring.cells; i++) {
-        if (*ngx_wassiit_ring_cell(z->base, &r.ring, i)
-            != (r.number << 32 | (i + 1)))
+        word = ngx_wassiit_ring_word(z->base, &r.ring, i);
+
+        if (ngx_wassiit_ring_cell(&r.ring, i, *word)
+            != unit_ring_value(&r, i))
         {
             unit_ring_wrong("a cell was written by another");
         }
@@ -829,7 +1021,7 @@ unit_ring_table(uint32_t pieces)
  */
 
 static ngx_uint_t
-unit_ring_has_room(unit_zone_t *z, uint32_t cells)
+unit_ring_has_room(unit_zone_t *z, uint32_t cells, ngx_uint_t wide)
 {
     uint32_t  i, run, longest, total, table;
 
@@ -841,7 +1033,7 @@ unit_ring_has_room(unit_zone_t *z, uint32_t cells)
         longest = ngx_max(longest, run);
     }
 
-    total = ngx_wassiit_ring_lines(cells);
+    total = ngx_wassiit_ring_lines(cells, wide);
     table = unit_ring_table(total);
 
     if (total <= RING_WHOLE && longest >= total) {
@@ -938,4 +1130,17 @@ unit_ring_wrong(const char *what)
     if (wrong++ == 0) {
         unit_note("first: %s", what);
     }
+}
+
+
+/* What is asserted, and of which rings. */
+
+static const char *
+unit_ring_name(ngx_uint_t wide, const char *name)
+{
+    static char  buf[128];
+
+    snprintf(buf, sizeof(buf), "%s: %s", wide ? "wide" : "narrow", name);
+
+    return buf;
 }

@@ -17,6 +17,7 @@
 #define USAGE_REQUESTS  600000
 
 #define WRAP            ((uint64_t) 1 << 48)
+#define PAUSE           ((uint64_t) 1 << 30)
 
 #define ARENA_LINES     (9 * UNIT_ARENA_MOST)
 #define TOLD            10          /* the first of what is wrong */
@@ -68,7 +69,7 @@ typedef struct {
 
 
 static void unit_window_cells(void);
-static uint32_t unit_window_taken(uint32_t cells);
+static uint32_t unit_window_taken(uint32_t cells, ngx_uint_t wide);
 static void unit_window_ring(void);
 static void unit_window_plain(void);
 static void unit_window_exact(void);
@@ -106,7 +107,8 @@ static void unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate);
 static size_t unit_window_keeps(const unit_case_t *c,
     const ngx_wassiit_rate_t *rate);
 static size_t unit_window_least(uint32_t limit);
-static void unit_window_changed(unit_case_t *c,
+static size_t unit_window_known(const unit_case_t *c, uint32_t from);
+static void unit_window_changed(unit_case_t *c, uint32_t from,
     const ngx_wassiit_rate_t *rate, size_t keeps);
 static void unit_window_random_rate(ngx_wassiit_rate_t *rate,
     ngx_uint_t large);
@@ -152,28 +154,36 @@ main(void)
 }
 
 
-/* The contract: 8 bytes for each of min(N, 10000), and a constant. */
+/*
+ * The contract: 8 bytes for each of min(N, 10000), and a constant.  Up to a
+ * minute, it is 4 bytes.
+ */
 
 static void
 unit_window_cells(void)
 {
     size_t              size, least;
     uint32_t            n;
-    ngx_uint_t          wrong;
+    ngx_uint_t          wrong, wide, k;
     ngx_wassiit_rate_t  rate;
 
     wrong = 0;
-    rate.seconds = 60;
+    k = 0;
 
     for (rate.limit = 1; rate.limit <= NGX_WASSIIT_RATE_MAX;
          rate.limit += (rate.limit < 30000) ? 1 : 7)
     {
-        n = ngx_wassiit_window_cells(&rate);
-        size = (1 + unit_window_taken(n)) * NGX_WASSIIT_LINE;
-        least = 8 * (size_t) ngx_min(rate.limit, NGX_WASSIIT_WINDOW_CELLS);
+        rate.seconds = unit_window_seconds[k++ % 4];
 
-        if (n < 1 || n > NGX_WASSIIT_WINDOW_CELLS
-            || n * unit_window_batch(rate.limit)
+        n = ngx_wassiit_window_cells(&rate, &wide);
+        size = (1 + unit_window_taken(n, wide)) * NGX_WASSIIT_LINE;
+
+        least = (rate.seconds <= 60
+                 && rate.limit <= NGX_WASSIIT_WINDOW_CELLS) ? 4 : 8;
+        least *= (size_t) ngx_min(rate.limit, NGX_WASSIIT_WINDOW_CELLS);
+
+        if (n < 2 || n > NGX_WASSIIT_WINDOW_CELLS + 1
+            || (n - 1) * unit_window_batch(rate.limit)
                < unit_window_least(rate.limit)
             || size > least + 8 * NGX_WASSIIT_LINE
             || (rate.limit <= NGX_WASSIIT_WINDOW_CELLS && size <= least))
@@ -182,15 +192,18 @@ unit_window_cells(void)
         }
     }
 
-    unit_is(wrong, 0, "cells: 8 bytes each and a constant");
+    unit_is(wrong, 0, "cells: 4 or 8 bytes each and a constant");
+
+    rate.seconds = 60;
 
     rate.limit = 1;
-    n = ngx_wassiit_window_cells(&rate);
-    unit_ok(n == 1 && unit_window_taken(n) == 1,
-            "cells: 1 for a limit of 1, in one line");
+    n = ngx_wassiit_window_cells(&rate, &wide);
+    unit_ok(n == 2 && unit_window_taken(n, wide) == 1,
+            "cells: 2 for a limit of 1, in one line");
 
     rate.limit = NGX_WASSIIT_WINDOW_CELLS;
-    unit_is(ngx_wassiit_window_cells(&rate), NGX_WASSIIT_WINDOW_CELLS,
+    unit_is(ngx_wassiit_window_cells(&rate, &wide),
+            NGX_WASSIIT_WINDOW_CELLS + 1,
             "cells: the most for a limit of 10000");
 
     unit_is(sizeof(ngx_wassiit_window_t), 40,
@@ -201,7 +214,7 @@ unit_window_cells(void)
 /* The lines that a ring takes of many that are free. */
 
 static uint32_t
-unit_window_taken(uint32_t cells)
+unit_window_taken(uint32_t cells, ngx_uint_t wide)
 {
     uint32_t            left;
     ngx_wassiit_ring_t  ring;
@@ -219,7 +232,9 @@ unit_window_taken(uint32_t cells)
 
     left = ngx_wassiit_lines_left(lines);
 
-    if (ngx_wassiit_ring_alloc(lines, 0, 0, NULL, cells, &ring) != NGX_OK) {
+    if (ngx_wassiit_ring_alloc(lines, 0, NULL, cells, wide, &ring)
+        != NGX_OK)
+    {
         return 2048;
     }
 
@@ -231,7 +246,7 @@ static void
 unit_window_ring(void)
 {
     uint32_t               cells, from, window, first, place, n, i;
-    ngx_uint_t             k, wrong, whole;
+    ngx_uint_t             k, wrong, whole, wide;
     ngx_wassiit_ring_t     ring;
     ngx_wassiit_rate_t     rate, got;
     ngx_wassiit_window_t  *w;
@@ -241,7 +256,7 @@ unit_window_ring(void)
 
     for (k = 0; k < 300; k++) {
         unit_window_random_rate(&rate, k & 1);
-        cells = ngx_wassiit_window_cells(&rate);
+        cells = ngx_wassiit_window_cells(&rate, &wide);
         from = 0;
 
         if (k % 3 == 0) {
@@ -249,14 +264,15 @@ unit_window_ring(void)
         }
 
         first = arena->next;
-        window = unit_arena_lines(arena, cells, &ring);
+        window = unit_arena_lines(arena, cells, wide, &ring);
 
         ngx_wassiit_window_init(arena->base, window, &rate, &ring, from);
 
         w = ngx_wassiit_line(arena->base, window);
 
         wrong += (w->from != from);
-        wrong += (w->ring.cells < cells || w->ring.cells > cells + 7);
+        wrong += (w->ring.cells < cells
+                  || w->ring.cells >= cells + NGX_WASSIIT_RING_LINE(wide));
         wrong += (memcmp(&w->ring, &ring, sizeof(ngx_wassiit_ring_t)) != 0);
 
         whole += (ring.piece == NGX_WASSIIT_RING_WHOLE);
@@ -584,7 +600,7 @@ unit_window_raised_again(void)
 {
     uint32_t             limit, seconds;
     uint64_t             left, more;
-    ngx_uint_t           k, wrong;
+    ngx_uint_t           k, wrong, paused;
     unit_case_t          c;
     ngx_wassiit_rate_t   rate;
     ngx_wassiit_usage_t  usage;
@@ -604,6 +620,14 @@ unit_window_raised_again(void)
             unit_window_try(&c, c.now);
         }
 
+        /* no matter how long the partner hasn't come, if it is down but once */
+
+        paused = (seconds > 60 && unit_random(2));
+
+        if (paused) {
+            c.now += PAUSE;
+        }
+
         do {
             rate.limit = 1 + unit_random(limit);
             rate.seconds = unit_window_seconds[unit_random(4)];
@@ -621,7 +645,8 @@ unit_window_raised_again(void)
                         == NGX_OK);
             }
 
-        } while (unit_random(3) && arena->next < ARENA_LINES / 2);
+        } while (!paused && unit_random(3)
+                 && arena->next < ARENA_LINES / 2);
 
         rate.limit = limit;
         rate.seconds = seconds;
@@ -1705,7 +1730,7 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
     }
 
     if (between) {
-        unit_window_changed(c, &other, unit_window_least(other.limit));
+        unit_window_changed(c, old, &other, unit_window_least(other.limit));
 
         if (unit_random(2)) {
             if (ngx_wassiit_window_settle(arena->base, between) != old) {
@@ -1719,7 +1744,7 @@ unit_window_change(unit_case_t *c, const ngx_wassiit_rate_t *rate)
         }
     }
 
-    unit_window_changed(c, rate, keeps);
+    unit_window_changed(c, between ? between : old, rate, keeps);
     c->window = window;
 
     if (c->wrong == NULL && unit_random(2)) {
@@ -1765,7 +1790,7 @@ unit_window_keeps(const unit_case_t *c, const ngx_wassiit_rate_t *rate)
 
     span = ngx_max(c->span, (uint64_t) rate->seconds * 1000000);
     in = c->admitted - unit_window_first(c, c->now, span);
-    in = ngx_min(in, ngx_min(c->known, c->keeps)) + 1;
+    in = ngx_min(in, unit_window_known(c, c->window)) + 1;
 
     most = NGX_WASSIIT_WINDOW_CELLS * unit_window_batch(rate->limit);
     in = ngx_min(in, most);
@@ -1783,13 +1808,42 @@ unit_window_least(uint32_t limit)
 }
 
 
+/*
+ * What can be taken over from a window: of one whose ring isn't wide, nothing
+ * from before a pause of 18 minutes.
+ */
+
+static size_t
+unit_window_known(const unit_case_t *c, uint32_t from)
+{
+    size_t                 n, known;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_line(arena->base, from);
+    known = ngx_min(c->known, c->keeps);
+
+    if (w->ring.wide) {
+        return known;
+    }
+
+    for (n = (known > 0); n < known; n++) {
+        if (c->times[c->admitted - n] - c->times[c->admitted - n - 1] >= PAUSE)
+        {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
 /* The change in the model. */
 
 static void
-unit_window_changed(unit_case_t *c, const ngx_wassiit_rate_t *rate,
-    size_t keeps)
+unit_window_changed(unit_case_t *c, uint32_t from,
+    const ngx_wassiit_rate_t *rate, size_t keeps)
 {
-    c->known = ngx_min(c->known, ngx_min(c->keeps, keeps));
+    c->known = ngx_min(unit_window_known(c, from), keeps);
     c->keeps = keeps;
 
     c->blur += unit_window_batch(c->rate.limit) - 1

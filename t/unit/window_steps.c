@@ -31,8 +31,8 @@
 #define SPAN            ((uint64_t) 1000000)
 #define START           (((uint64_t) 1 << 48) - 150 * SPAN)
 
-#define CELLS           72          /* of a ring in which none is to spare */
-#define LAPS            256         /* before they are counted anew */
+#define CELLS           79          /* of a ring in which none is to spare */
+#define LAPS            256         /* by which a cell's time has come again */
 #define LINES           (2 * UNIT_ARENA_MOST)
 #define ADMISSIONS      50000
 
@@ -50,6 +50,7 @@ typedef struct {
     uint32_t            next;       /* after the change, where there is one */
     ngx_uint_t          history;    /* admissions of long ago */
     ngx_uint_t          thorough;
+    ngx_uint_t          pairs;
 } unit_case_t;
 
 
@@ -65,16 +66,23 @@ typedef struct {
 
 static void unit_steps_deaths(const unit_case_t *c);
 static void unit_steps_stalls(const unit_case_t *c);
+static void unit_steps_pairs(const unit_case_t *c);
 static ngx_uint_t unit_steps_death(const unit_case_t *c, unit_op_e op,
-    ngx_uint_t changed, ngx_uint_t filled);
+    ngx_uint_t changed, ngx_uint_t filled, uint64_t pause);
 static void unit_steps_died(void);
 static ngx_uint_t unit_steps_look(uint64_t at, ngx_uint_t unsure);
 static ngx_uint_t unit_steps_stalled_take(const unit_case_t *c,
     ngx_uint_t filled, ngx_uint_t count, ngx_uint_t changes);
 static void unit_steps_during_take(void);
+static ngx_uint_t unit_steps_pair(const unit_case_t *c, ngx_uint_t filled,
+    uint64_t after, ngx_uint_t stores);
+static void unit_steps_during_pair(void);
+static void unit_steps_death_of_other(ngx_uint_t stores);
+static void unit_steps_dies(void);
 static ngx_uint_t unit_steps_stalled_settle(const unit_case_t *c,
     ngx_uint_t count, ngx_uint_t with_owner);
 static void unit_steps_during_settle(void);
+static void unit_steps_late_fill(void);
 static void unit_steps_stalled(void);
 static void unit_steps_back(void);
 static ngx_uint_t unit_steps_cells(const unit_case_t *c);
@@ -91,9 +99,10 @@ static ngx_uint_t unit_steps_room(uint32_t w, uint64_t at);
 static ngx_uint_t unit_steps_blur(void);
 static void unit_steps_copy(void);
 static size_t unit_steps_size(void);
-static ngx_uint_t unit_steps_stored(void);
+static ngx_uint_t unit_steps_admitted(void);
 static ngx_uint_t unit_steps_changed(void);
 static void unit_steps_owner_start(void);
+static pid_t unit_steps_child(void);
 static void unit_steps_owner_pause(void);
 static int64_t unit_steps_owner_finish(void);
 static int64_t unit_steps_run(unit_op_e op, uint32_t w, uint64_t at,
@@ -101,15 +110,15 @@ static int64_t unit_steps_run(unit_op_e op, uint32_t w, uint64_t at,
 
 
 static const unit_case_t  unit_cases[] = {
-    { "1r/s", 1, 1, 0, 1 },
-    { "1r/s for long", 1, 1, LAPS * CELLS + 5, 0 },
-    { "2r/s, then 5r/s", 2, 5, 0, 0 },
-    { "5r/s, then 3r/s", 5, 3, 10, 0 },
-    { "72r/s, where each cell counts", CELLS, CELLS, 0, 1 },
-    { "73r/s, then 20r/s", CELLS + 1, 20, 0, 0 },
-    { "20001r/s in batches, then 5r/s", 20001, 5, 0, 0 },
-    { "20000r/s in batches, where each cell counts", 20000, 5, 0, 0 },
-    { "5r/s, then 20001r/s in batches", 5, 20001, 10, 0 }
+    { "1r/s", 1, 1, 0, 1, 1 },
+    { "1r/s for long", 1, 1, LAPS * CELLS + 5, 0, 0 },
+    { "2r/s, then 5r/s", 2, 5, 0, 0, 1 },
+    { "5r/s, then 3r/s", 5, 3, 10, 0, 1 },
+    { "79r/s, where each cell counts", CELLS, CELLS, 0, 1, 1 },
+    { "80r/s, then 20r/s", CELLS + 1, 20, 0, 0, 0 },
+    { "20001r/s in batches, then 5r/s", 20001, 5, 0, 0, 1 },
+    { "19998r/s in batches, where each cell counts", 19998, 5, 0, 0, 0 },
+    { "5r/s, then 20001r/s in batches", 5, 20001, 10, 0, 0 }
 };
 
 
@@ -135,8 +144,14 @@ static size_t      ntimes;
 /* what others do, and what came of it */
 
 static ngx_uint_t  bad, others, at_once, change, owned, stored, unsure, spoilt;
+static ngx_uint_t  late;
 static void      (*during)(void);
 static pid_t       pid;
+
+/* how much later another takes, and the store after which it dies */
+
+static uint64_t    much_later;
+static ngx_uint_t  dies;
 
 /* the one who has stood still, a child of the one who hasn't */
 
@@ -168,6 +183,10 @@ main(void)
     for (i = 0; i < sizeof(unit_cases) / sizeof(unit_cases[0]); i++) {
         unit_steps_deaths(&unit_cases[i]);
         unit_steps_stalls(&unit_cases[i]);
+
+        if (unit_cases[i].pairs) {
+            unit_steps_pairs(&unit_cases[i]);
+        }
     }
 
     spoilt += unit_arena_reset(arena);
@@ -189,7 +208,14 @@ unit_steps_deaths(const unit_case_t *c)
 
     for (i = 0; i < sizeof(filled) / sizeof(filled[0]); i++) {
         if (filled[i] <= c->limit) {
-            n += unit_steps_death(c, OP_TAKE, 0, filled[i]);
+            n += unit_steps_death(c, OP_TAKE, 0, filled[i], 10);
+        }
+
+        /* after a pause that the head's time can't tell */
+
+        if (filled[i] <= c->limit && filled[i] <= 100) {
+            n += unit_steps_death(c, OP_TAKE, 0, filled[i],
+                                  ((uint64_t) 1 << 42) - SPAN / 2);
         }
     }
 
@@ -199,8 +225,8 @@ unit_steps_deaths(const unit_case_t *c)
 
     for (i = 0; i < sizeof(filled) / sizeof(filled[0]); i++) {
         if (filled[i] <= c->limit && filled[i] <= 100) {
-            n += unit_steps_death(c, OP_SETTLE, 1, filled[i]);
-            n += unit_steps_death(c, OP_TAKE, 1, filled[i]);
+            n += unit_steps_death(c, OP_SETTLE, 1, filled[i], 10);
+            n += unit_steps_death(c, OP_TAKE, 1, filled[i], 10);
         }
     }
 
@@ -214,7 +240,7 @@ unit_steps_stalls(const unit_case_t *c)
     ngx_uint_t        i, k, n, wrong;
     const ngx_uint_t  cells = unit_steps_cells(c);
 
-    /* around one lap, some laps, and as many as are told apart */
+    /* around one lap, some laps, and as many as no cell can tell */
 
     const ngx_uint_t  counts[] = {
         0, 1, cells - 1, cells, 2 * cells + 3, 2 * CELLS + 3, LAPS * cells
@@ -256,8 +282,58 @@ unit_steps_stalls(const unit_case_t *c)
         }
 
         unit_ok(wrong == 0, "%s: settle stands still%s", c->name,
-                k ? ", and one who has just filled a cell" : "");
+                k ? ", and one who has just been admitted" : "");
     }
+
+    if (c->history && c->history < CELLS) {
+        late = 1;
+        wrong = 0;
+
+        for (i = 0; i < n; i++) {
+            wrong += unit_steps_stalled_settle(c, counts[i], 0);
+        }
+
+        late = 0;
+
+        unit_ok(wrong == 0, "%s: settle stands still, a fill comes late",
+                c->name);
+    }
+}
+
+
+/*
+ * One that takes stands still at any instruction, another takes later and dies
+ * after any of its stores, the first goes on: also where cells, and the head,
+ * can't tell their times from those of one that has just come.
+ */
+
+static void
+unit_steps_pairs(const unit_case_t *c)
+{
+    ngx_uint_t        i, k, n, wrong;
+    const ngx_uint_t  filled[] = { 0, c->limit - 1, c->limit };
+
+    static const uint64_t  after[] = {
+        10, SPAN / 2, SPAN, (uint64_t) 1 << 31, (uint64_t) 1 << 42,
+        60 * 86400 * SPAN
+    };
+
+    wrong = 0;
+
+    for (i = 0; i < sizeof(filled) / sizeof(filled[0]); i++) {
+
+        if (filled[i] > 100) {
+            break;
+        }
+
+        for (k = 0; k < sizeof(after) / sizeof(after[0]); k++) {
+            for (n = 1; n <= 3; n++) {
+                wrong += unit_steps_pair(c, filled[i], after[k], n);
+            }
+        }
+    }
+
+    unit_ok(wrong == 0, "%s: take stands still, another dies later", c->name);
 }
 
 
@@ -268,7 +344,7 @@ unit_steps_stalls(const unit_case_t *c)
 
 static ngx_uint_t
 unit_steps_death(const unit_case_t *c, unit_op_e op, ngx_uint_t changed,
-    ngx_uint_t filled)
+    ngx_uint_t filled, uint64_t pause)
 {
     int64_t     rc;
     ngx_uint_t  room;
@@ -280,7 +356,7 @@ unit_steps_death(const unit_case_t *c, unit_op_e op, ngx_uint_t changed,
         unit_steps_publish();
     }
 
-    now += 10;
+    now += pause;
     room = unit_steps_free(now);
 
     bad = unit_steps_look(now, 0);
@@ -387,6 +463,12 @@ unit_steps_stalled_take(const unit_case_t *c, ngx_uint_t filled,
     ngx_uint_t  room, full;
 
     unit_steps_setup(c, filled);
+
+    if (filled == 0) {
+        /* one has died that was the first for long: nothing is in use */
+        unit_steps_death_of_other(1);
+    }
+
     unit_steps_prepare();
 
     now += 10;
@@ -440,7 +522,7 @@ unit_steps_stalled_take(const unit_case_t *c, ngx_uint_t filled,
 static void
 unit_steps_during_take(void)
 {
-    stored = unit_steps_stored();
+    stored = unit_steps_admitted();
 
     if (stored) {
         unit_steps_admit(now);
@@ -458,6 +540,124 @@ unit_steps_during_take(void)
     }
 
     bad |= unit_steps_others(others);
+}
+
+
+static ngx_uint_t
+unit_steps_pair(const unit_case_t *c, ngx_uint_t filled, uint64_t after,
+    ngx_uint_t stores)
+{
+    int64_t     rc;
+    uint64_t    at, then;
+    ngx_uint_t  room, full, found;
+
+    unit_steps_setup(c, filled);
+
+    now += 10;
+    at = now;
+    room = unit_steps_free(now);
+
+    much_later = after;
+    dies = stores;
+    during = unit_steps_during_pair;
+
+    rc = unit_steps_run(OP_TAKE, window, at, unit_steps_stalled);
+
+    if (!came_back) {
+        return bad | (rc != (room ? NGX_OK : NGX_DECLINED));
+    }
+
+    then = ntimes ? ngx_max(at, times[ntimes - 1]) : at;
+
+    if (stored) {
+        bad |= (rc != NGX_OK);
+
+    } else if (rc == NGX_OK) {
+        /* at that time, or at the one which the other has told */
+
+        full = (unit_steps_in(then) >= limit);
+        bad |= (full && unit_steps_in(now) >= limit);
+
+        unit_steps_admit(then);
+        then = ngx_max(now, then + SPAN);
+
+        unit_steps_copy();
+        found = unit_steps_room(window, then);
+
+        if (found + 1 == unit_steps_free(then)) {
+            times[ntimes - 1] = now;
+
+        } else {
+            bad |= full;
+        }
+
+    } else {
+        bad |= (rc != NGX_DECLINED || (room && unit_steps_in(then) < limit));
+    }
+
+    bad |= unit_steps_wrong_room();
+    bad |= unit_steps_others(3);
+
+    if (bad) {
+        unit_note("take stood still at %u, %u in W, another died %llu us later "
+                  "after %u stores, then %d",
+                  (unsigned) steps, (unsigned) filled,
+                  (unsigned long long) after, (unsigned) stores, (int) rc);
+    }
+
+    unit_steps_back();
+    return 0;
+}
+
+
+static void
+unit_steps_during_pair(void)
+{
+    stored = unit_steps_admitted();
+
+    if (stored) {
+        unit_steps_admit(now);
+    }
+
+    now += much_later;
+    unit_steps_death_of_other(dies);
+}
+
+
+/* One takes now, and dies after so many stores, or comes to its end. */
+
+static void
+unit_steps_death_of_other(ngx_uint_t stores)
+{
+    pid_t                  child;
+    uint64_t               head;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_line(arena->base, window);
+    head = w->head;
+
+    child = unit_steps_child();
+
+    if (child == 0) {
+        dies = stores;
+        (void) unit_steps_run(OP_TAKE, window, now, unit_steps_dies);
+        _exit(0);
+    }
+
+    (void) waitpid(child, NULL, 0);
+
+    if (w->head != head) {
+        unit_steps_admit(now);
+    }
+}
+
+
+static void
+unit_steps_dies(void)
+{
+    if (unit_steps_changed() && --dies == 0) {
+        _exit(0);
+    }
 }
 
 
@@ -512,9 +712,33 @@ unit_steps_stalled_settle(const unit_case_t *c, ngx_uint_t count,
 }
 
 
+/* Another thought, long ago, that a batch came after a pause, and says so. */
+
+static void
+unit_steps_late_fill(void)
+{
+    uint32_t               i;
+    uint64_t              *word;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_line(arena->base, older);
+
+    i = ((w->head & 0x3fff) + w->ring.cells - 4) % w->ring.cells;
+    word = ngx_wassiit_ring_word(arena->base, &w->ring, i);
+
+    *word = ngx_wassiit_ring_set(&w->ring, i, *word,
+                                 ngx_wassiit_ring_cell(&w->ring, i, *word)
+                                 & ~(uint64_t) 1);
+}
+
+
 static void
 unit_steps_during_settle(void)
 {
+    if (late) {
+        unit_steps_late_fill();
+    }
+
     bad |= unit_steps_others(others);
 
     if (owned && entry == older) {
@@ -581,13 +805,16 @@ unit_steps_back(void)
 static ngx_uint_t
 unit_steps_cells(const unit_case_t *c)
 {
+    uint32_t            cells;
+    ngx_uint_t          wide;
     ngx_wassiit_rate_t  rate;
 
     rate.limit = c->limit;
     rate.seconds = 1;
 
-    return ngx_wassiit_ring_lines(ngx_wassiit_window_cells(&rate))
-           * NGX_WASSIIT_RING_LINE;
+    cells = ngx_wassiit_window_cells(&rate, &wide);
+
+    return ngx_wassiit_ring_lines(cells, wide) * NGX_WASSIIT_RING_LINE(wide);
 }
 
 
@@ -816,12 +1043,17 @@ unit_steps_size(void)
 }
 
 
-/* Has anything been stored since the start? */
+/* Has one been admitted since the start, in the window that others come to? */
 
 static ngx_uint_t
-unit_steps_stored(void)
+unit_steps_admitted(void)
 {
-    return memcmp(saved, arena->base, unit_steps_size()) != 0;
+    ngx_wassiit_window_t  *before, *w;
+
+    before = ngx_wassiit_line(saved, entry);
+    w = ngx_wassiit_line(arena->base, entry);
+
+    return w->head != before->head;
 }
 
 
@@ -841,36 +1073,20 @@ unit_steps_changed(void)
 
 
 /*
- * Another process, that tries and stands still as soon as it has stored
- * something; or it has none, and comes to its end.
+ * Another process, that tries and stands still as soon as it is admitted; or it
+ * isn't, and comes to its end.
  */
 
 static void
 unit_steps_owner_start(void)
 {
-    sigset_t  set;
-
     now += SPAN / test->limit + 1;
 
     ngx_memzero(owner, sizeof(unit_owner_t));
-    fflush(stdout);
 
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_steps_child();
 
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(UNIT_PATIENCE);
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGTRAP);
-        sigprocmask(SIG_UNBLOCK, &set, NULL);
-
-        inside = 0;
         owner->result = unit_steps_run(OP_TAKE, older, now,
                                        unit_steps_owner_pause);
 
@@ -892,10 +1108,32 @@ unit_steps_owner_start(void)
 }
 
 
+/* A child of a handler of steps, that can go through steps of its own. */
+
+static pid_t
+unit_steps_child(void)
+{
+    pid_t     child;
+    sigset_t  set;
+
+    child = unit_fork();
+
+    if (child == 0) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGTRAP);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+
+        inside = 0;
+    }
+
+    return child;
+}
+
+
 static void
 unit_steps_owner_pause(void)
 {
-    if (owner->paused || !unit_steps_stored()) {
+    if (owner->paused || !unit_steps_admitted()) {
         return;
     }
 

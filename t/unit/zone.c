@@ -24,7 +24,7 @@
 
 #define MEMORY          ((size_t) 96 * 1024)
 #define PARTNERS        8
-#define OTHERS          100         /* as many as may find room, and more */
+#define OTHERS          150         /* as many as may find room, and more */
 #define STOPS           50
 #define STEPS_MOST      2000000
 
