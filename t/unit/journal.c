@@ -358,13 +358,7 @@ unit_journal_dies(ngx_uint_t step)
     ngx_http_wassiit_journal_t  journal;
 
     unit_journal_fill(&journal, unit_journal_number() + 1);
-    fflush(stdout);
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid == 0) {
         at = step;
@@ -518,12 +512,7 @@ unit_journal_kills(void)
     fflush(stdout);
 
     for (i = 0; i < KILLS; i++) {
-        pid = fork();
-
-        if (pid == -1) {
-            perror("fork()");
-            exit(2);
-        }
+        pid = unit_fork();
 
         if (pid == 0) {
             unit_journal_writes();

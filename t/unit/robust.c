@@ -317,13 +317,7 @@ unit_robust_owner(ngx_uint_t end)
     pid_t  pid;
 
     sh->ready = 0;
-    fflush(stdout);
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid == 0) {
         other->rc = ngx_wassiit_robust_lock(&other->robust,

@@ -21,7 +21,6 @@
 
 #include "ngx_wassiit_window.h"
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -361,18 +360,12 @@ unit_processes_fork(ngx_uint_t slot)
     uint64_t  seed;
 
     seed = unit_random64();
-    pid = fork();
-
-    if (pid == -1) {
-        perror("fork()");
-        exit(2);
-    }
+    pid = unit_fork();
 
     if (pid != 0) {
         return pid;
     }
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) nice(5);
     unit_state = seed;
 

@@ -21,7 +21,6 @@
 
 #include "ngx_wassiit_window.h"
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 
