@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_admin_json.h"
+#include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_json.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_wassiit_rules.h"
@@ -23,6 +24,7 @@ static ngx_int_t ngx_http_wassiit_admin_grace(
     ngx_http_wassiit_change_t *change, json_t *value, json_t **errors);
 static ngx_int_t ngx_libc_cdecl ngx_http_wassiit_admin_key_order(
     const void *one, const void *two);
+static json_t *ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info);
 static json_t *ngx_http_wassiit_admin_key(ngx_http_wassiit_key_info_t *key);
 static json_t *ngx_http_wassiit_admin_time(int64_t seconds, int64_t none);
 static json_t *ngx_http_wassiit_admin_rate(ngx_wassiit_rate_t *rate);
@@ -429,13 +431,49 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
         || json_object_set_new(json, "has_webhook_secret",
                                json_boolean(info->webhook))
            != 0
-        || json_object_set_new(json, "window", window) != 0)
+        || json_object_set_new(json, "window", window) != 0
+        || json_object_set_new(json, "counts",
+                               ngx_http_wassiit_admin_counts(info))
+           != 0)
     {
         json_decref(json);
         return NULL;
     }
 
     return json;
+}
+
+
+/* All that is counted, in the table's order, zeros too: NULL: no memory. */
+
+static json_t *
+ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info)
+{
+    json_t           *counts;
+    ngx_uint_t        i, counter;
+    const ngx_str_t  *code;
+
+    counts = json_object();
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_DECISIONS; i++) {
+        counter = ngx_http_wassiit_verdicts[i].counter;
+
+        if (counter == NGX_HTTP_WASSIIT_COUNTS) {
+            continue;
+        }
+
+        code = ngx_http_wassiit_code(i);
+
+        if (json_object_set_new(counts, (char *) code->data,
+                                json_integer(info->counts[counter]))
+            != 0)
+        {
+            json_decref(counts);
+            return NULL;
+        }
+    }
+
+    return counts;
 }
 
 

@@ -199,7 +199,7 @@ ngx_http_wassiit_body_begin(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     }
 
     if (n == 0) {
-        ngx_http_wassiit_count_allowed(ctx);
+        ngx_http_wassiit_count(ctx);
         return NGX_DECLINED;
     }
 
@@ -376,7 +376,7 @@ ngx_http_wassiit_body_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
         ctx->decision = NGX_HTTP_WASSIIT_ALLOWED;
     }
 
-    ngx_http_wassiit_count_allowed(ctx);
+    ngx_http_wassiit_count(ctx);
 
     return NGX_DECLINED;
 }

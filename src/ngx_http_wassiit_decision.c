@@ -4,69 +4,62 @@
 
 static void ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
-static void ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_decision_e decision);
 
 
-/* the counters, shorter */
-#define NOTHING          NGX_HTTP_WASSIIT_COUNTS
-#define ALLOWED          NGX_HTTP_WASSIIT_COUNT_ALLOWED
-#define REFUSED          NGX_HTTP_WASSIIT_COUNT_REFUSED
-#define LIMITED          NGX_HTTP_WASSIIT_COUNT_LIMITED
-#define LIMITED_DRY_RUN  NGX_HTTP_WASSIIT_COUNT_LIMITED_DRY_RUN
+/* the number of no counter */
+#define NONE  NGX_HTTP_WASSIIT_COUNTS
 
 
 const ngx_http_wassiit_verdict_t
     ngx_http_wassiit_verdicts[NGX_HTTP_WASSIIT_DECISIONS] =
 {
     [NGX_HTTP_WASSIIT_UNDECIDED] =
-        { ngx_null_string, 0, NOTHING, NGX_LOG_INFO },
+        { ngx_null_string, 0, NONE, NGX_LOG_INFO },
 
     [NGX_HTTP_WASSIIT_ALLOWED] =
-        { ngx_string("allowed"), 0, ALLOWED, NGX_LOG_INFO },
+        { ngx_string("allowed"), 0, 0, NGX_LOG_INFO },
 
     [NGX_HTTP_WASSIIT_DUPLICATE_HEADER] =
-        { ngx_string("duplicate_header"), 400, REFUSED, NGX_LOG_WARN },
+        { ngx_string("duplicate_header"), 400, 3, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_MISSING_KEY] =
-        { ngx_string("missing_key"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("missing_key"), 401, NONE, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_INVALID_KEY] =
-        { ngx_string("invalid_key"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("invalid_key"), 401, 4, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_EXPIRED_KEY] =
-        { ngx_string("expired_key"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("expired_key"), 401, 5, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_MISSING_SIGNATURE] =
-        { ngx_string("missing_signature"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("missing_signature"), 401, 6, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_STALE_TIMESTAMP] =
-        { ngx_string("stale_timestamp"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("stale_timestamp"), 401, 7, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_INVALID_SIGNATURE] =
-        { ngx_string("invalid_signature"), 401, REFUSED, NGX_LOG_WARN },
+        { ngx_string("invalid_signature"), 401, 8, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_PARTNER_DISABLED] =
-        { ngx_string("partner_disabled"), 403, REFUSED, NGX_LOG_WARN },
+        { ngx_string("partner_disabled"), 403, 9, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE] =
-        { ngx_string("insufficient_scope"), 403, REFUSED, NGX_LOG_WARN },
+        { ngx_string("insufficient_scope"), 403, 10, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_RATE_LIMITED] =
-        { ngx_string("rate_limited"), 429, LIMITED, NGX_LOG_WARN },
+        { ngx_string("rate_limited"), 429, 1, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_RATE_LIMITED_DRY_RUN] =
-        { ngx_string("rate_limited_dry_run"), 0, LIMITED_DRY_RUN,
-          NGX_LOG_WARN },
+        { ngx_string("rate_limited_dry_run"), 0, 2, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE] =
-        { ngx_string("unsupported_media_type"), 415, REFUSED, NGX_LOG_WARN },
+        { ngx_string("unsupported_media_type"), 415, 11, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_TOO_LARGE] =
-        { ngx_string("too_large"), 413, REFUSED, NGX_LOG_WARN },
+        { ngx_string("too_large"), 413, 12, NGX_LOG_WARN },
 
     [NGX_HTTP_WASSIIT_INVALID_PAYLOAD] =
-        { ngx_string("invalid_payload"), 400, REFUSED, NGX_LOG_WARN }
+        { ngx_string("invalid_payload"), 400, 13, NGX_LOG_WARN }
 };
 
 
@@ -74,14 +67,11 @@ ngx_int_t
 ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e decision)
 {
-    ngx_uint_t                    first;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
-    first = (ctx->refused_by == NULL);
-
-    if (first) {
+    if (ctx->refused_by == NULL) {
         /* nginx's answer to it may change that */
         ctx->keepalive = r->keepalive;
     }
@@ -95,10 +85,7 @@ ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
 
     ngx_http_wassiit_decision_log(r, ctx);
-
-    if (ctx->known && first) {
-        ngx_http_wassiit_count(ctx, decision);
-    }
+    ngx_http_wassiit_count(ctx);
 
     return ngx_http_wassiit_status(decision);
 }
@@ -111,19 +98,24 @@ ngx_http_wassiit_note(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ctx->decision = decision;
 
     ngx_http_wassiit_decision_log(r, ctx);
-    ngx_http_wassiit_count(ctx, decision);
 }
 
 
 void
-ngx_http_wassiit_count_allowed(ngx_http_wassiit_ctx_t *ctx)
+ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx)
 {
-    if (!ctx->known || ctx->refused || ctx->counted || ctx->refused_by) {
+    ngx_uint_t  counter;
+
+    if (ctx->counted) {
         return;
     }
 
     ctx->counted = 1;
-    ngx_http_wassiit_count(ctx, NGX_HTTP_WASSIIT_ALLOWED);
+    counter = ngx_http_wassiit_verdicts[ctx->decision].counter;
+
+    if (ctx->known && counter != NONE) {
+        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner, counter);
+    }
 }
 
 
@@ -154,13 +146,4 @@ ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "wassiit: %V, zone \"%V\"",
                   ngx_http_wassiit_code(ctx->decision), &ctx->zone->name);
-}
-
-
-static void
-ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx,
-    ngx_http_wassiit_decision_e decision)
-{
-    ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner,
-                                ngx_http_wassiit_verdicts[decision].counter);
 }

@@ -68,7 +68,7 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
     }
 
     if (!wlcf->judges) {
-        ngx_http_wassiit_count_allowed(ctx);
+        ngx_http_wassiit_count(ctx);
     }
 
     return NGX_DECLINED;

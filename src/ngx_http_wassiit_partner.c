@@ -2,6 +2,14 @@
 #include "ngx_http_wassiit_partner.h"
 
 
+/* what a profile has counted, and its line */
+
+typedef struct {
+    uint64_t                       line[NGX_HTTP_WASSIIT_COUNT_RARE];
+    uint32_t                       rare[ZONE_RARE];
+} ngx_http_wassiit_counts_t;
+
+
 static ngx_int_t ngx_http_wassiit_partner_lay_line(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_plan_t *plan,
     uint32_t *line);
@@ -14,6 +22,9 @@ static uint32_t ngx_http_wassiit_partner_lay_profile(
 static void ngx_http_wassiit_partner_free_parts(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_profile_t *former, uint32_t line, uint32_t secrets,
     uint32_t *keys, ngx_uint_t n);
+static void ngx_http_wassiit_partner_add_counts(
+    ngx_http_wassiit_zone_sh_t *sh, ngx_http_wassiit_profile_t *profile,
+    ngx_http_wassiit_profile_t *former, ngx_http_wassiit_counts_t *counts);
 static void ngx_http_wassiit_partner_publish_key(
     ngx_http_wassiit_zone_t *zone, uint32_t place,
     ngx_http_wassiit_profile_t *former);
@@ -354,13 +365,13 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
     uint32_t profile, uint32_t former)
 {
     uint32_t                       place, hash, *keys;
-    uint64_t                       counts[4];
     ngx_uint_t                     i, first;
     ngx_wassiit_probe_t            probe;
     ngx_wassiit_order_list_t       list;
     ngx_http_wassiit_profile_t    *p, *f;
     ngx_http_wassiit_zone_sh_t    *sh;
-    ngx_http_wassiit_zone_line_t  *line, *from;
+    ngx_http_wassiit_zone_line_t  *line;
+    ngx_http_wassiit_counts_t      counts;
 
     sh = zone->sh;
 
@@ -371,7 +382,6 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
     f = former ? ngx_http_wassiit_zone_at(sh, former) : NULL;
 
     line = ngx_http_wassiit_zone_at(sh, p->partner);
-    from = f ? ngx_http_wassiit_zone_at(sh, f->partner) : NULL;
 
     place = zone->empty
             ? 0 : ngx_http_wassiit_zone_lookup_id(sh,
@@ -381,20 +391,10 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
     /* not if a writer has died in this, and we follow */
     first = (f && place == former);
 
-    ngx_memzero(counts, sizeof(counts));
+    ngx_memzero(&counts, sizeof(ngx_http_wassiit_counts_t));
 
     if (first) {
-        counts[0] = load(&f->refused);
-        counts[1] = load(&f->dry_run);
-        p->refused = counts[0];
-        p->dry_run = counts[1];
-
-        if (line != from) {
-            counts[2] = load(&from->allowed);
-            counts[3] = load(&from->limited);
-            line->allowed = counts[2];
-            line->limited = counts[3];
-        }
+        ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
     }
 
     store(&line->window.owner, profile);
@@ -425,19 +425,48 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
 
     if (first) {
         /* what was counted meanwhile */
-        (void) ngx_wassiit_add(&p->refused, load(&f->refused) - counts[0]);
-        (void) ngx_wassiit_add(&p->dry_run, load(&f->dry_run) - counts[1]);
-
-        if (line != from) {
-            (void) ngx_wassiit_add(&line->allowed,
-                                   load(&from->allowed) - counts[2]);
-            (void) ngx_wassiit_add(&line->limited,
-                                   load(&from->limited) - counts[3]);
-        }
+        ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
     }
 
     store(&sh->going, 0);
     store(&sh->coming, 0);
+}
+
+
+/*
+ * Adds what was counted for a profile since counts, which is set to that, to
+ * the one that takes its place.
+ */
+
+static void
+ngx_http_wassiit_partner_add_counts(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_profile_t *former,
+    ngx_http_wassiit_counts_t *counts)
+{
+    uint32_t                       rare;
+    uint64_t                       n;
+    ngx_uint_t                     i;
+    ngx_http_wassiit_zone_line_t  *line, *from;
+
+    for (i = 0; i < ZONE_RARE; i++) {
+        rare = load(&former->counts[i]);
+        ngx_http_wassiit_zone_add(&profile->counts[i],
+                                  rare - counts->rare[i]);
+        counts->rare[i] = rare;
+    }
+
+    if (profile->partner == former->partner) {
+        return;
+    }
+
+    line = ngx_http_wassiit_zone_at(sh, profile->partner);
+    from = ngx_http_wassiit_zone_at(sh, former->partner);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNT_RARE; i++) {
+        n = load(&from->counts[i]);
+        (void) ngx_wassiit_add(&line->counts[i], n - counts->line[i]);
+        counts->line[i] = n;
+    }
 }
 
 

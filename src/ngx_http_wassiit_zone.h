@@ -110,8 +110,19 @@ typedef struct {
 
     /* one behind another: the partner's id, the key's, the partner's name */
     u_char                       *names;
-    void                         *key;      /* the zone's own, in this turn */
+    void                         *key;      /* the zone's own, in this turn;
+                                               NULL: it isn't known */
 } ngx_http_wassiit_partner_t;
+
+
+/*
+ * The counters of a partner, by number: the table of decisions says what each
+ * is of.  Requests that are allowed or limited, most of them, have the first
+ * two, which lie where their window does; the others, of 32 bits, hold 2^32 -
+ * 2^20 at the least, and stop before they would begin anew.
+ */
+#define NGX_HTTP_WASSIIT_COUNT_RARE  2       /* the first of the others */
+#define NGX_HTTP_WASSIIT_COUNTS      14
 
 
 /* what an operator learns of a partner; a copy, times in Unix seconds */
@@ -129,6 +140,7 @@ typedef struct {
     uint64_t                      scopes;
     ngx_wassiit_rate_t            rate;
     ngx_wassiit_usage_t           usage;    /* of its window, now */
+    uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
     unsigned                      webhook:1;
@@ -139,17 +151,6 @@ typedef struct {
     u_char                        name[NGX_HTTP_WASSIIT_NAME_LEN];
     ngx_http_wassiit_key_info_t   keys[2 * NGX_HTTP_WASSIIT_KEYS];
 } ngx_http_wassiit_info_t;
-
-
-/* what is counted for each partner */
-
-enum {
-    NGX_HTTP_WASSIIT_COUNT_ALLOWED = 0,
-    NGX_HTTP_WASSIIT_COUNT_REFUSED,
-    NGX_HTTP_WASSIIT_COUNT_LIMITED,
-    NGX_HTTP_WASSIIT_COUNT_LIMITED_DRY_RUN,
-    NGX_HTTP_WASSIIT_COUNTS
-};
 
 
 /*
@@ -329,9 +330,9 @@ ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);
 
 /*
  * A partner by its id, or the first whose id comes after this one, bytewise,
- * which may be empty; that without its keys and its window's use.  Returns
- * NGX_OK and fills info, all of it as it was at one time; NGX_DECLINED: there
- * is none.
+ * which may be empty; that without its keys, its window's use and its counts.
+ * Returns NGX_OK and fills info, all of it as it was at one time, but for last
+ * uses and counts, which go on; NGX_DECLINED: there is none.
  */
 ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
@@ -386,7 +387,10 @@ ngx_int_t ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
 void ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, time_t now);
 
-/* Adds one to a counter of the partner, if it is still there. */
+/*
+ * Adds one to a counter of the partner, if it is still there: counter is less
+ * than NGX_HTTP_WASSIIT_COUNTS.
+ */
 void ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_uint_t counter);
 

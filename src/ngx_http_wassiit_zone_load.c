@@ -8,7 +8,7 @@
  */
 #define ZONE_SLOT_BYTES         2048
 #define ZONE_SLOTS_LEAST        16
-#define ZONE_SLOTS_MOST         1024
+#define ZONE_SLOTS_MOST         512
 
 /*
  * Words of the indexes for each ZONE_STRETCH lines.  No more of them are ever

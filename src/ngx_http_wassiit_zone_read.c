@@ -22,6 +22,8 @@ static void ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
+static void ngx_http_wassiit_zone_read_counts(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static uint32_t *ngx_http_wassiit_zone_next(void *data, uint32_t place,
     ngx_uint_t level);
 static const u_char *ngx_http_wassiit_zone_id_at(void *data, uint32_t place,
@@ -251,7 +253,7 @@ ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
 
     key = partner->key;
 
-    if (key->last_used < (uint32_t) now) {
+    if (key && key->last_used < (uint32_t) now) {
         store(&key->last_used, now);
     }
 }
@@ -270,25 +272,16 @@ ngx_http_wassiit_zone_count(ngx_http_wassiit_zone_t *zone,
         return;
     }
 
-    switch (counter) {
-
-    case NGX_HTTP_WASSIIT_COUNT_ALLOWED:
-        (void) ngx_wassiit_add(&line->allowed, 1);
-        return;
-
-    case NGX_HTTP_WASSIIT_COUNT_LIMITED:
-        (void) ngx_wassiit_add(&line->limited, 1);
+    if (counter < NGX_HTTP_WASSIIT_COUNT_RARE) {
+        (void) ngx_wassiit_add(&line->counts[counter], 1);
         return;
     }
 
     profile = ngx_http_wassiit_zone_at(zone->sh, load(&line->window.owner));
 
-    if (counter == NGX_HTTP_WASSIIT_COUNT_REFUSED) {
-        (void) ngx_wassiit_add(&profile->refused, 1);
-
-    } else {
-        (void) ngx_wassiit_add(&profile->dry_run, 1);
-    }
+    ngx_http_wassiit_zone_add(
+                      &profile->counts[counter - NGX_HTTP_WASSIIT_COUNT_RARE],
+                      1);
 }
 
 
@@ -335,6 +328,7 @@ ngx_http_wassiit_zone_follow(ngx_http_wassiit_zone_t *zone,
     }
 
     partner->line = profile->partner;
+    partner->key = NULL;
     partner->turn = zone->turn;
 
     return line;
@@ -378,6 +372,7 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
 
         ngx_http_wassiit_zone_read(sh, profile, info);
         ngx_http_wassiit_zone_read_keys(sh, profile, info);
+        ngx_http_wassiit_zone_read_counts(sh, profile, info);
 
         if (ngx_wassiit_window_usage((u_char *) sh, profile->partner,
                                      ngx_http_wassiit_zone_clock(),
@@ -470,6 +465,26 @@ ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
         to->last_used = load(&key->last_used);
         to->id_len = key->key_id_len;
         ngx_memcpy(to->id, key->names + key->id_len, key->key_id_len);
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_read_counts(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info)
+{
+    ngx_uint_t                     i;
+    ngx_http_wassiit_zone_line_t  *line;
+
+    line = ngx_http_wassiit_zone_at(sh, profile->partner);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNT_RARE; i++) {
+        info->counts[i] = load(&line->counts[i]);
+    }
+
+    for ( /* void */ ; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
+        info->counts[i] =
+            load(&profile->counts[i - NGX_HTTP_WASSIIT_COUNT_RARE]);
     }
 }
 

@@ -21,7 +21,7 @@
  * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
-#define NGX_HTTP_WASSIIT_LAYOUT 2
+#define NGX_HTTP_WASSIIT_LAYOUT 3
 #endif
 
 
@@ -62,6 +62,11 @@
 /* seconds of a key that never expires */
 #define ZONE_NEVER              ((uint32_t) -1)
 
+/* counters of 32 bits, and where each of them stops */
+#define ZONE_RARE                                                            \
+    (NGX_HTTP_WASSIIT_COUNTS - NGX_HTTP_WASSIIT_COUNT_RARE)
+#define ZONE_RARE_MOST          ((uint32_t) -(1 << 20))
+
 
 typedef struct {
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
@@ -87,25 +92,22 @@ typedef struct {
     ngx_wassiit_window_t          window;   /* its owner: the profile */
     uint32_t                      generation;  /* 0: it is no partner's */
     uint32_t                      next;     /* place of a second window: 0 */
-    uint64_t                      allowed;
-    uint64_t                      limited;
+    uint64_t                      counts[NGX_HTTP_WASSIIT_COUNT_RARE];
 } ngx_http_wassiit_zone_line_t;
 
 
 typedef struct {
-    uint64_t                      refused;
-    uint64_t                      dry_run;
     uint64_t                      span;     /* its line in the file */
     uint64_t                      scopes;
+    uint32_t                      counts[ZONE_RARE];
     uint32_t                      partner;  /* place of its line */
     uint32_t                      secrets;  /* place, or 0 */
     uint32_t                      mark;     /* the last load that had it */
     u_char                        flags;
-    u_char                        levels;
-    u_char                        nkeys;
-    u_char                        id_len;
-    u_char                        name_len;
-    u_char                        unused[3];
+    unsigned                      levels:4;
+    unsigned                      nkeys:4;
+    unsigned                      id_len:8;
+    unsigned                      name_len:8;
 
     /* links by the order of ids, places of keys or 0; then id and name */
     uint32_t                      words[];
@@ -161,6 +163,12 @@ typedef char ngx_http_wassiit_zone_key_is_two_lines[
     ? 1 : -1];
 typedef char ngx_http_wassiit_zone_line_is_one[
     sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
+typedef char ngx_http_wassiit_profile_is_packed[
+    offsetof(ngx_http_wassiit_profile_t, words)
+    == 32 + ZONE_RARE * sizeof(uint32_t)
+    && NGX_WASSIIT_ORDER_LEVELS < 16 && NGX_HTTP_WASSIIT_KEYS < 16
+    && NGX_HTTP_WASSIIT_ID_LEN < 256 && NGX_HTTP_WASSIIT_NAME_LEN < 256
+    ? 1 : -1];
 typedef char ngx_http_wassiit_zone_sh_readers_line[
     offsetof(ngx_http_wassiit_zone_sh_t, left) == NGX_WASSIIT_LINE
     && offsetof(ngx_http_wassiit_zone_sh_t, mutex) == 2 * NGX_WASSIIT_LINE
@@ -217,6 +225,24 @@ ngx_http_wassiit_zone_same(const u_char *a, const u_char *b)
 
     return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]))
            == 0;
+}
+
+
+/*
+ * Adds n to a counter of 32 bits.  As it stops so long before it would begin
+ * anew, those who add at the same time needn't know of each other.
+ */
+
+static ngx_inline void
+ngx_http_wassiit_zone_add(uint32_t *counter, uint32_t n)
+{
+    uint32_t  was;
+
+    was = ngx_wassiit_load_relaxed(counter);
+
+    if (was < ZONE_RARE_MOST) {
+        (void) ngx_wassiit_add(counter, ngx_min(n, ZONE_RARE_MOST - was));
+    }
 }
 
 

@@ -398,6 +398,7 @@ subtest 'what is told of a partner' => sub {
     my $full = state_of($server, 'atlas');
     is(delete $full->{window}{seconds}, 3600, 'the seconds of the window');
     delete $full->{window}{reset};
+    is_deeply([ grep { $_ ne 0 } values %{ delete $full->{counts} } ], [], 'nothing is counted yet');
     is_deeply($full, { %$atlas, has_hmac_secret => $ON, has_webhook_secret => $ON,
         keys => [ { id => 'k1', %none }, { id => 'k2', %none } ],
         window => { limit => 9, used => 0, remaining => 9 } }, 'alone');
@@ -406,6 +407,7 @@ subtest 'what is told of a partner' => sub {
     at_door($server, 'other key', 200, 'a key is used') for 1 .. 3;
     $full = state_of($server, 'atlas');
     is_deeply([ @{ $full->{window} }{qw(used remaining)} ], [ 3, 6 ], 'the use of the window');
+    is($full->{counts}{allowed}, 3, 'what was allowed');
     is($full->{keys}[0]{last_used}, undef, 'the other one was not used');
     like($full->{keys}[1]{last_used}, $TIME, 'this one was');
     cmp_ok($full->{keys}[1]{last_used}, 'ge', $before, 'and not before');

@@ -180,6 +180,7 @@ subtest 'both programs have one memory' => sub {
 
     my $lines = () = Wassiit::_read($old->dir . '/logs/backend.log') =~ /\n/g;
     is($lines, $N, "the backend has seen $N requests, over four programs");
+    is(admin(admin_of($old), GET => '/busy')->json->{counts}{allowed}, $N, 'so many were counted');
     cmp_ok($seen{'429 rate_limited'}, '>', 0, 'others were refused');
     is_deeply([ grep { !/\A(?:200|429 rate_limited|closed|died: .*)\z/s } keys %seen ], [],
               'there was no other answer');

@@ -149,7 +149,7 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     # http: one concern a file
     access          wassiit decision headers_in
     admin           admin_json arena decision job json reply wassiit
-    admin_json      change json limit rules time wassiit
+    admin_json      change decision json limit rules time wassiit
     body            ctx decision headers_in pieces turn
     conf            access admin conf_check conf_secret conf_zone egress reply wassiit
     conf_check      access admin wassiit

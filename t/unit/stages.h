@@ -20,6 +20,11 @@
 
 #define MEMORY          ((size_t) 64 * 1024)
 #define SPAN            ((uint64_t) 1000000)
+
+/* counters, by number: two of the line, and one of the profile */
+#define COUNT_ALLOWED   0
+#define COUNT_LIMITED   1
+#define COUNT_REFUSED   NGX_HTTP_WASSIIT_COUNT_RARE
 #define START           (1000 * SPAN)
 
 #define KEYS            3           /* of one partner */
@@ -496,9 +501,8 @@ unit_stage_take(ngx_http_wassiit_zone_t *z, ngx_http_wassiit_partner_t *found)
         unit_stage_admit(id);
     }
 
-    ngx_http_wassiit_zone_count(z, found, rc == NGX_OK
-                                          ? NGX_HTTP_WASSIIT_COUNT_ALLOWED
-                                          : NGX_HTTP_WASSIIT_COUNT_LIMITED);
+    ngx_http_wassiit_zone_count(z, found, rc == NGX_OK ? COUNT_ALLOWED
+                                                       : COUNT_LIMITED);
     return rc;
 }
 
@@ -636,7 +640,7 @@ unit_stage_refuse(ngx_http_wassiit_zone_t *z,
     ngx_http_wassiit_partner_t *found)
 {
     uint32_t                     place;
-    uint64_t                     before;
+    uint32_t                     before;
     ngx_wassiit_probe_t          probe;
     ngx_http_wassiit_profile_t  *profile;
 
@@ -647,11 +651,11 @@ unit_stage_refuse(ngx_http_wassiit_zone_t *z,
     }
 
     profile = ngx_http_wassiit_zone_at(zone.sh, place);
-    before = profile->refused;
+    before = profile->counts[0];
 
-    ngx_http_wassiit_zone_count(z, found, NGX_HTTP_WASSIIT_COUNT_REFUSED);
+    ngx_http_wassiit_zone_count(z, found, COUNT_REFUSED);
 
-    if (profile->refused != before + 1) {
+    if (profile->counts[0] != before + 1) {
         unit_stage_differs("partner %c: not counted", found->names[0]);
     }
 }

@@ -69,6 +69,8 @@ static void unit_zone_lower(void);
 static void unit_zone_delete(void);
 static ngx_uint_t unit_zone_changes(ngx_uint_t *held);
 static void test_find(void);
+static void test_counts(void);
+static void unit_zone_counted(ngx_uint_t times, const char *what);
 static void test_room(void);
 static void test_promise(void);
 static void test_turn(void);
@@ -116,6 +118,7 @@ main(void)
     }
 
     test_find();
+    test_counts();
     test_room();
     test_promise();
     test_turn();
@@ -386,8 +389,7 @@ unit_zone_request(void)
     if (shared->rc[0] == NGX_OK) {
         shared->rc[1] = ngx_http_wassiit_zone_take(&zone, &found, &usage);
         ngx_http_wassiit_zone_used(&zone, &found, 1000000000);
-        ngx_http_wassiit_zone_count(&zone, &found,
-                                    NGX_HTTP_WASSIIT_COUNT_ALLOWED);
+        ngx_http_wassiit_zone_count(&zone, &found, 0);
     }
 }
 
@@ -503,6 +505,89 @@ test_find(void)
             "a partner is made");
     unit_is(unit_zone_find(&partners[PARTNERS], &found), NGX_OK,
             "its key is found");
+}
+
+
+/* Each counter is its own, and goes on whatever becomes of its partner. */
+
+static void
+test_counts(void)
+{
+    ngx_uint_t                   i, n;
+    ngx_http_wassiit_partner_t   found;
+    ngx_http_wassiit_profile_t  *profile;
+
+    (void) unit_zone_new();
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
+        for (n = 0; n <= i; n++) {
+            (void) unit_zone_find(&partners[2], &found);
+            ngx_http_wassiit_zone_count(&zone, &found, i);
+            ngx_http_wassiit_zone_unpin(&zone);
+        }
+    }
+
+    unit_zone_counted(1, "as often as it was counted");
+
+    partners[2].rec.scopes = 3;
+    (void) unit_zone_apply(&partners[2]);
+    unit_zone_counted(1, "after a change");
+
+    partners[2].rec.rate.limit = 60;
+    (void) unit_zone_apply(&partners[2]);
+    unit_zone_counted(1, "after a change of its rate");
+
+    (void) unit_zone_reload();
+    unit_zone_counted(1, "after a reload");
+
+    profile = ngx_http_wassiit_zone_at(zone.sh,
+                                       ngx_http_wassiit_plan_lookup(&zone,
+                                                       &partners[2].rec));
+    profile->counts[1] = ZONE_RARE_MOST - 1;
+
+    for (n = 0; n < 3; n++) {
+        (void) unit_zone_find(&partners[2], &found);
+        ngx_http_wassiit_zone_count(&zone, &found,
+                                    NGX_HTTP_WASSIIT_COUNT_RARE + 1);
+        ngx_http_wassiit_zone_unpin(&zone);
+    }
+
+    unit_is(profile->counts[1], ZONE_RARE_MOST,
+            "a small counter stops at its most");
+
+    partners[2].rec.deleted = 1;
+    (void) unit_zone_apply(&partners[2]);
+    partners[2].rec.deleted = 0;
+    (void) unit_zone_apply(&partners[2]);
+    unit_zone_counted(0, "of one that is made anew");
+}
+
+
+/* Each counter of a partner, and of the one beside it, is as it should be. */
+
+static void
+unit_zone_counted(ngx_uint_t times, const char *what)
+{
+    ngx_uint_t               i, wrong;
+    ngx_http_wassiit_info_t  info;
+
+    wrong = 0;
+
+    (void) ngx_http_wassiit_zone_get(&zone, &partners[2].rec.id, &info);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
+        wrong += (info.counts[i] != times * (i + 1));
+    }
+
+    (void) ngx_http_wassiit_zone_get(&zone, &partners[3].rec.id, &info);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
+        wrong += (info.counts[i] != 0);
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    unit_ok(wrong == 0, "counters: %s", what);
 }
 
 
@@ -985,7 +1070,7 @@ test_noted(void)
     for (i = 0; i < 5; i++) {
         (void) unit_zone_find(&partners[0], &found);
         ngx_http_wassiit_zone_count(&zone, &found,
-                                    NGX_HTTP_WASSIIT_COUNT_REFUSED);
+                                    NGX_HTTP_WASSIIT_COUNT_RARE);
     }
 
     ngx_http_wassiit_zone_unpin(&zone);
@@ -1010,7 +1095,7 @@ test_noted(void)
     profile = ngx_http_wassiit_zone_at(zone.sh, former);
 
     unit_is(profile->scopes, 3, "what a dead writer had prepared is in force");
-    unit_is(profile->refused, 5, "no counter goes back");
+    unit_is(profile->counts[0], 5, "no counter goes back");
 
     zone.patience = 100;
 

@@ -57,6 +57,7 @@ static void unit_steps_setup(void);
 static void unit_steps_begun(void);
 static void unit_steps_write(unit_go_e go);
 static void unit_steps_looked(void);
+static void unit_steps_counted(void);
 static void unit_steps_went_on(void);
 static void unit_steps_died(void);
 static void unit_steps_die(void);
@@ -398,6 +399,8 @@ unit_steps_looked(void)
         unit_stage_look(i);
     }
 
+    unit_steps_counted();
+
     i = steps % LETTERS;
 
     if (QUIET(i)) {
@@ -406,6 +409,25 @@ unit_steps_looked(void)
 
     } else if (unit_stage_find(&reader, i, &found, &seen) == NGX_OK) {
         (void) unit_stage_take(&reader, &found);
+    }
+
+    ngx_http_wassiit_zone_unpin(&reader);
+}
+
+
+/* What was counted before is never missing. */
+
+static void
+unit_steps_counted(void)
+{
+    ngx_str_t                id = ngx_string("m");
+    ngx_http_wassiit_info_t  info;
+
+    if (ngx_http_wassiit_zone_get(&reader, &id, &info) == NGX_OK
+        && info.counts[COUNT_ALLOWED] < 2)
+    {
+        unit_stage_differs("%d requests are counted, not 2",
+                           (int) info.counts[COUNT_ALLOWED]);
     }
 
     ngx_http_wassiit_zone_unpin(&reader);
@@ -582,10 +604,8 @@ unit_steps_read(ngx_uint_t letter, ngx_uint_t used, ngx_uint_t fill)
     if (rc == NGX_OK) {
         took = ngx_http_wassiit_zone_take(&holder, &found, &usage);
         ngx_http_wassiit_zone_used(&holder, &found, 2000);
-        ngx_http_wassiit_zone_count(&holder, &found,
-                                    NGX_HTTP_WASSIIT_COUNT_ALLOWED);
-        ngx_http_wassiit_zone_count(&holder, &found,
-                                    NGX_HTTP_WASSIIT_COUNT_REFUSED);
+        ngx_http_wassiit_zone_count(&holder, &found, COUNT_ALLOWED);
+        ngx_http_wassiit_zone_count(&holder, &found, COUNT_REFUSED);
     }
 
     unit_steps_end();
