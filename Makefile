@@ -99,6 +99,7 @@ build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
 build/unit/memory build/unit-asan/memory: core = src/ngx_http_wassiit_memory.c
 build/unit/memory build/unit-asan/memory: src/ngx_http_wassiit_memory.h
+build/unit/path build/unit-asan/path: core = src/ngx_http_wassiit_path.c
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
 shared = $(wildcard $(foreach name,memory room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))

@@ -28,6 +28,7 @@ volatile ngx_cycle_t  *ngx_cycle = &unit_cycle;
 
 static char            unit_logged[UNIT_LOG_SIZE];  /* "level: text\n" ... */
 static size_t          unit_logged_len;
+static ngx_err_t       unit_logged_err;         /* the last line's */
 
 
 /* FNV-1a, and what spreads its bits */
@@ -159,6 +160,8 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
         "debug"
     };
 
+    unit_logged_err = err;
+
     p = (u_char *) unit_logged + unit_logged_len;
     last = (u_char *) unit_logged + UNIT_LOG_SIZE - 2;
 
@@ -181,6 +184,7 @@ static ngx_inline void
 unit_log_forget(void)
 {
     unit_logged_len = 0;
+    unit_logged_err = 0;
     unit_logged[0] = '\0';
 }
 
