@@ -93,6 +93,7 @@ test-deps:
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
 state = $(wildcard $(foreach name,store file compact journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
+secret = src/ngx_http_wassiit_secret.c
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
@@ -101,6 +102,8 @@ build/unit/memory build/unit-asan/memory: core = src/ngx_http_wassiit_memory.c
 build/unit/memory build/unit-asan/memory: src/ngx_http_wassiit_memory.h
 build/unit/path build/unit-asan/path: core = src/ngx_http_wassiit_path.c
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
+build/unit/secret build/unit-asan/secret: core += $(filter %.c,$(state)) $(secret)
+build/unit/secret build/unit-asan/secret: $(secret) $(secret:.c=.h)
 shared = $(wildcard $(foreach name,memory room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
@@ -121,7 +124,6 @@ build/unit-asan/%: t/unit/%.c $(needs) | build test-deps
 
 # A fuzz harness is made in the same way, with libFuzzer.
 
-secret = src/ngx_http_wassiit_secret.c
 build/fuzz/partners build/fuzz/secrets: core += $(filter %.c,$(state)) $(secret)
 
 build/fuzz/%: t/fuzz/%.c $(needs) $(wildcard t/fuzz/*.h) $(secret) | build \

@@ -30,6 +30,8 @@ static char            unit_logged[UNIT_LOG_SIZE];  /* "level: text\n" ... */
 static size_t          unit_logged_len;
 static ngx_err_t       unit_logged_err;         /* the last line's */
 
+static ngx_uint_t      unit_alloc_fails;        /* the n-th; 0: none */
+
 
 /* FNV-1a, and what spreads its bits */
 
@@ -189,10 +191,29 @@ unit_log_forget(void)
 }
 
 
+/* Is there no memory this time?  Logs it, as nginx does. */
+
+static ngx_inline ngx_uint_t
+unit_alloc_failed(ngx_log_t *log)
+{
+    if (unit_alloc_fails == 0 || --unit_alloc_fails) {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, log, ENOMEM, "no memory");
+
+    return 1;
+}
+
+
 void *
 ngx_alloc(size_t size, ngx_log_t *log)
 {
     void  *p;
+
+    if (unit_alloc_failed(log)) {
+        return NULL;
+    }
 
     p = malloc(size);
 
@@ -208,7 +229,7 @@ ngx_alloc(size_t size, ngx_log_t *log)
 void *
 ngx_calloc(size_t size, ngx_log_t *log)
 {
-    return calloc(1, size);
+    return unit_alloc_failed(log) ? NULL : calloc(1, size);
 }
 
 
@@ -276,6 +297,10 @@ ngx_array_create(ngx_pool_t *pool, ngx_uint_t n, size_t size)
     ngx_array_t       *array;
     ngx_pool_large_t  *large;
 
+    if (unit_alloc_failed(&unit_log)) {
+        return NULL;
+    }
+
     large = calloc(1, sizeof(ngx_pool_large_t));
     array = malloc(sizeof(ngx_array_t) + n * size);
 
@@ -312,6 +337,10 @@ ngx_pool_cleanup_t *
 ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size)
 {
     ngx_pool_cleanup_t  *cln;
+
+    if (unit_alloc_failed(&unit_log)) {
+        return NULL;
+    }
 
     cln = calloc(1, sizeof(ngx_pool_cleanup_t) + size);
 
