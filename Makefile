@@ -97,6 +97,7 @@ secret = src/ngx_http_wassiit_secret.c
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
+build/unit/arena build/unit-asan/arena: core = src/ngx_http_wassiit_arena.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
 build/unit/memory build/unit-asan/memory: core = src/ngx_http_wassiit_memory.c
 build/unit/memory build/unit-asan/memory: src/ngx_http_wassiit_memory.h
