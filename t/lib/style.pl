@@ -77,7 +77,7 @@ for my $file (@c) {
 # p: prototypes, v: variables, g, s, u, t: types.
 open my $tags, '-|', 'ctags', '-x', '--kinds-C=fpvgsut', '--_xformat=%N %K %F %n %f',
     '--fields=+f', @module or die "ctags: $!\n";
-my %where;
+my (%where, %functions);
 while (<$tags>) {
     my ($name, $kind, $file, $n, $local) = split ' ';
     if ($kind =~ /^(?:function|variable)$/) {
@@ -86,6 +86,7 @@ while (<$tags>) {
             if $first ne $file;
     }
     next if $local && $local eq 'file' && $kind =~ /^(?:function|prototype|variable)$/;
+    push @{ $functions{unit($file)} }, $name if $kind eq 'function';
     next if $name =~ /^(?:__anon\w*|ngx_(?:http_)?wassiit_\w+)$/;
     finding("$file:$n", "$kind $name lacks the prefix ngx_wassiit_ or "
                         . 'ngx_http_wassiit_');
@@ -102,8 +103,7 @@ for my $file (@module) {
 # Which unit (both files of a name, less the prefix) may include which: an arrow
 # goes one way only. "wassiit" is ngx_http_wassiit.h. One line a unit: a unit
 # without one is a finding.
-my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
-    grep { /\S/ && !/^\s*#/ } split /\n/, <<'END';
+my $rows = <<'END';
     # core: no log, no pool, no request
     address
     atomic
@@ -175,6 +175,9 @@ my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
     webhook         body ctx decision headers_in
 END
 
+my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
+    grep { /\S/ && !/^\s*#/ } split /\n/, $rows;
+
 # What is yet to be mended.
 my %mend = map { $_ => 1 } (
 );
@@ -206,6 +209,30 @@ for my $file (@module) {
 
 finding('t/lib/style.pl', "$_: is mended, take the exception out")
     for grep { $mend{$_} == 1 } sort keys %mend;
+
+# Core and state run without nginx, and so does a test of each of their units: a
+# program of t/unit includes its header, or calls a function of its source. One
+# that is a header alone belongs to those that include it.
+my $tests = join '', map { text($_) } glob 't/unit/*.[ch]';
+my $calls = code($tests);
+my ($below) = $rows =~ /# core\b(.*)# http\b/s
+    or die "no rows of core and state\n";
+
+# What is yet to be tested.
+my %untested = map { $_ => 1 } qw(change edit recover);
+
+for my $unit ($below =~ /^ {4}(\w+)/mg) {
+    my @files = grep { unit($_) eq $unit } @module;
+    my ($source) = grep { /\.c$/ } @files or next;
+    my ($header) = grep { /\.h$/ } @files;
+    my $name = ($header // '') =~ s{.*/}{}r;
+    my $tested = $tests =~ /^\s*#\s*include\s*"\Q$name\E"/m
+                 || grep { $calls =~ /\b$_\s*\(/ } @{ $functions{$unit} };
+    finding($source, 'no program of t/unit tests it')
+        if !$tested && !$untested{$unit};
+    finding('t/lib/style.pl', "$unit: is tested, take the exception out")
+        if $tested && $untested{$unit};
+}
 
 # A file that is longer is two.
 my $longest = 900;
