@@ -10,8 +10,6 @@
 
 #define PATH_TRIES      8               /* for what is being replaced */
 
-#define PATH_DELETED    " (deleted)"    /* proc(5) */
-
 
 /* what is known of a folder on the way */
 
@@ -31,7 +29,6 @@ static ngx_int_t ngx_http_wassiit_path_enter(ngx_http_wassiit_path_t *path,
     ngx_fd_t fd);
 static ngx_int_t ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path,
     int flags, uid_t user, ngx_fd_t *fd, ngx_file_info_t *fi);
-static ngx_uint_t ngx_http_wassiit_path_lost(ngx_fd_t fd);
 
 
 static const char  ngx_http_wassiit_path_is_link[] =
@@ -60,7 +57,7 @@ ngx_http_wassiit_path_walk(ngx_http_wassiit_path_t *path, ngx_str_t *file)
     ngx_int_t                   rc;
     ngx_uint_t                  links, fixed;
     ngx_http_wassiit_folder_t   folder;
-    char                        rest[PATH_MAX];
+    char                        rest[PATH_MAX], name[NAME_MAX + 1];
 
     path->folder = NGX_INVALID_FILE;
     path->fault = NULL;
@@ -103,7 +100,9 @@ ngx_http_wassiit_path_walk(ngx_http_wassiit_path_t *path, ngx_str_t *file)
 
         if (rc == NGX_OK) {
 
-            if (folder.shared && !folder.fixed) {
+            if (folder.shared
+                && (!folder.fixed || (fixed && folder.dev != dev)))
+            {
                 path->fault = ngx_http_wassiit_path_is_link;
                 rc = NGX_DECLINED;
                 break;
@@ -112,6 +111,8 @@ ngx_http_wassiit_path_walk(ngx_http_wassiit_path_t *path, ngx_str_t *file)
             if (folder.shared) {
                 fixed = 1;
                 dev = folder.dev;
+                ngx_cpystrn((u_char *) name, (u_char *) path->name,
+                            sizeof(name));
             }
 
             if (++links > PATH_LINKS) {
@@ -143,6 +144,8 @@ ngx_http_wassiit_path_walk(ngx_http_wassiit_path_t *path, ngx_str_t *file)
 
             if (fixed && (!folder.fixed || folder.dev != dev)) {
                 /* it may be writable elsewhere, so it may lead to itself */
+                ngx_cpystrn((u_char *) path->name, (u_char *) name,
+                            sizeof(name));
                 path->fault = ngx_http_wassiit_path_is_link;
                 rc = NGX_DECLINED;
                 break;
@@ -337,12 +340,10 @@ ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path, int flags,
         path->fault = ngx_http_wassiit_path_is_odd;
         rc = NGX_DECLINED;
 
-    } else if (path->loose && fi->st_nlink > 1) {
+    } else if (path->loose && named.st_nlink > 1) {
+        /* fi may say less, of a moment at which this name was gone */
         path->fault = ngx_http_wassiit_path_has_names;
         rc = NGX_DECLINED;
-
-    } else if (path->loose && ngx_http_wassiit_path_lost(*fd)) {
-        rc = NGX_AGAIN;
 
     } else if (path->loose && geteuid() == 0 && fi->st_uid != 0
                && fi->st_uid != user)
@@ -359,29 +360,6 @@ ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path, int flags,
     ngx_set_errno(err);
 
     return rc;
-}
-
-
-/*
- * Has the name gone that this was opened by?  It may be there again: but what
- * had one name since it was opened, and has this one still, had no other.
- */
-
-static ngx_uint_t
-ngx_http_wassiit_path_lost(ngx_fd_t fd)
-{
-    ssize_t  n;
-    u_char   link[sizeof("/proc/self/fd/") + NGX_INT_T_LEN];
-    char     name[PATH_MAX + sizeof(PATH_DELETED)];
-
-    ngx_sprintf(link, "/proc/self/fd/%d%Z", fd);
-
-    n = readlink((char *) link, name, sizeof(name));
-
-    return n >= (ssize_t) sizeof(PATH_DELETED) - 1
-           && ngx_memcmp(name + n - (sizeof(PATH_DELETED) - 1), PATH_DELETED,
-                         sizeof(PATH_DELETED) - 1)
-              == 0;
 }
 
 
