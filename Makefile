@@ -111,6 +111,11 @@ build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)
 build/unit/zone_steps build/unit-asan/zone_steps: core += $(filter %.c,$(state) $(shared))
 build/unit/zone_steps build/unit-asan/zone_steps: $(shared)
+changes = $(wildcard $(foreach name,change edit recover,src/ngx_http_wassiit_$(name).[ch]))
+change = $(foreach dir,unit unit-asan,build/$(dir)/change build/$(dir)/change_deaths)
+$(change): core += $(filter %.c,$(state) $(shared) $(changes))
+$(change): flags += -Wl,--wrap=free
+$(change): $(shared) $(changes)
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
     $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)
 

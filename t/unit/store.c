@@ -7,14 +7,11 @@
 
 #include "unit.h"
 #include "objects.h"
+#include "disk.h"
 #include "steps.h"
 
 #include "ngx_http_wassiit_compact.h"
 #include "ngx_http_wassiit_store.h"
-
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 
 #define STORE_TEXT      (4 * 1024 * 1024)   /* the largest file here */
@@ -26,21 +23,6 @@
     "{\"id\":\"" id "\",\"sha256\":\"" first                                 \
     "112233445566778899aabbccddeeffffeeddccbbaa99887766554433221100\","      \
     "\"created\":\"2026-11-01T09:00:00Z\",\"expires\":\"2036-12-01T00:00:00Z\"}"
-
-
-/* the calls that can be made to fail, with EIO if err isn't set */
-
-typedef struct {
-    int         err;
-    ngx_uint_t  fsync;          /* the n-th from now; 0: none */
-    ngx_uint_t  ftruncate;
-    ngx_uint_t  rename;
-    ngx_uint_t  fsyncs;         /* how many there were */
-    ngx_uint_t  forks;          /* none can be had */
-    ngx_uint_t  flocks;         /* how often a lock was asked for */
-    uint64_t    slept;          /* microseconds */
-    off_t       full;           /* no byte gets written from here on */
-} unit_store_faults_t;
 
 
 /* what someone does to files on the way, right before the n-th call */
@@ -109,7 +91,7 @@ static void unit_store_unchanged(void);
 static ngx_uint_t unit_store_reads(ngx_uint_t partners);
 static void unit_store_moves_of(const char *kinds, const char *what);
 static ngx_uint_t unit_store_moved(void);
-static void unit_store_called(void);
+static void unit_store_called(unit_disk_e call, ngx_uint_t after);
 static void unit_store_move(int what);
 static ngx_http_wassiit_store_t *unit_store_load_on(ngx_uint_t write);
 
@@ -119,7 +101,6 @@ static char                    unit_store_path[300];
 static char                    unit_store_other[300];
 static ngx_str_t               unit_store_name;
 static ngx_wassiit_scopes_t    unit_store_scopes;
-static unit_store_faults_t     unit_store_faults;
 
 static unit_store_move_t       unit_store_moving[STORE_MOVES];
 static ngx_uint_t              unit_store_calls;
@@ -186,19 +167,11 @@ static const char  *unit_store_lines[] = {
 int
 main(void)
 {
-    char  *tmp;
-
     unit_start();
 
-    tmp = getenv("TMPDIR");
+    unit_disk_hook = unit_store_called;
 
-    snprintf(unit_store_dir, sizeof(unit_store_dir),
-             "%s/wassiit-unit-store-XXXXXX", (tmp && *tmp) ? tmp : "/tmp");
-
-    if (mkdtemp(unit_store_dir) == NULL) {
-        perror(unit_store_dir);
-        return 2;
-    }
+    unit_disk_folder(unit_store_dir, sizeof(unit_store_dir), "store");
 
     snprintf(unit_store_path, sizeof(unit_store_path), "%s/partners.jsonl",
              unit_store_dir);
@@ -257,215 +230,7 @@ main(void)
 }
 
 
-/* ---- a disk that fails */
-
-static ngx_uint_t
-unit_store_fault(ngx_uint_t *which)
-{
-    if (*which == 0 || --*which) {
-        return 0;
-    }
-
-    errno = unit_store_faults.err ? unit_store_faults.err : EIO;
-    return 1;
-}
-
-
-int
-fsync(int fd)
-{
-    unit_store_faults.fsyncs++;
-
-    /* nobody cuts the power here, so it needn't be waited for */
-    return unit_store_fault(&unit_store_faults.fsync) ? -1 : 0;
-}
-
-
-int
-ftruncate(int fd, off_t size)
-{
-    return unit_store_fault(&unit_store_faults.ftruncate)
-           ? -1 : (int) syscall(SYS_ftruncate, fd, size);
-}
-
-
-int
-renameat(int fd, const char *from, int fd2, const char *to)
-{
-    return unit_store_fault(&unit_store_faults.rename)
-           ? -1 : (int) syscall(SYS_renameat, fd, from, fd2, to);
-}
-
-
-int
-flock(int fd, int how)
-{
-    unit_store_faults.flocks++;
-
-    return syscall(SYS_flock, fd, how);
-}
-
-
-/* The calls that look at names and open them. */
-
-int
-openat(int fd, const char *path, int flags, ...)
-{
-    mode_t   mode;
-    va_list  args;
-
-    va_start(args, flags);
-    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
-    va_end(args);
-
-    unit_store_called();
-
-    return syscall(SYS_openat, fd, path, flags, mode);
-}
-
-
-int
-fstatat(int fd, const char *path, struct stat *st, int flags)
-{
-    unit_store_called();
-
-    return syscall(SYS_newfstatat, fd, path, st, flags);
-}
-
-
-int
-fstat(int fd, struct stat *st)
-{
-    unit_store_called();
-
-    return syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
-}
-
-
-ssize_t
-readlink(const char *path, char *to, size_t len)
-{
-    unit_store_called();
-
-    return syscall(SYS_readlinkat, AT_FDCWD, path, to, len);
-}
-
-
-ssize_t
-readlinkat(int fd, const char *path, char *to, size_t len)
-{
-    unit_store_called();
-
-    return syscall(SYS_readlinkat, fd, path, to, len);
-}
-
-
-/* Time goes by where it is waited for.  The wall clock is set all the time. */
-
-int
-usleep(useconds_t us)
-{
-    unit_store_faults.slept += us;
-
-    return 0;
-}
-
-
-int
-clock_gettime(clockid_t id, struct timespec *ts)
-{
-    static time_t  hours;
-
-    ts->tv_sec = unit_store_faults.slept / 1000000;
-    ts->tv_nsec = unit_store_faults.slept % 1000000 * 1000;
-
-    if (id != CLOCK_MONOTONIC) {
-        ts->tv_sec += 3600 * ++hours;
-    }
-
-    return 0;
-}
-
-
-/* A store parses its file itself if no process can be had. */
-
-pid_t
-fork(void)
-{
-    if (unit_store_faults.forks) {
-        errno = EAGAIN;
-        return -1;
-    }
-
-    return _Fork();
-}
-
-
-/* How many of the bytes find room; -1: none. */
-
-static ssize_t
-unit_store_room(size_t len, off_t offset)
-{
-    if (unit_store_faults.full == 0) {
-        return len;
-    }
-
-    if (offset >= unit_store_faults.full) {
-        errno = ENOSPC;
-        return -1;
-    }
-
-    return ngx_min((off_t) len, unit_store_faults.full - offset);
-}
-
-
-ssize_t
-pwrite(int fd, const void *p, size_t len, off_t offset)
-{
-    ssize_t  n;
-
-    n = unit_store_room(len, offset);
-
-    return (n == -1) ? -1 : syscall(SYS_pwrite64, fd, p, n, offset);
-}
-
-
-ssize_t
-write(int fd, const void *p, size_t len)
-{
-    ssize_t      n;
-    struct stat  st;
-
-    /* what is written in turn here is only ever added */
-
-    n = unit_store_room(len, fstat(fd, &st) == 0 ? st.st_size : 0);
-
-    return (n == -1) ? -1 : syscall(SYS_write, fd, p, n);
-}
-
-
-static void
-unit_store_heal(void)
-{
-    memset(&unit_store_faults, 0, sizeof(unit_store_faults));
-}
-
-
 /* ---- files */
-
-static void
-unit_store_put_at(const char *path, const char *data, size_t len)
-{
-    int  fd;
-
-    fd = open(path, O_WRONLY|O_CREAT|O_TRUNC, 0600);
-
-    if (fd == -1 || write(fd, data, len) != (ssize_t) len || close(fd) == -1) {
-        perror(path);
-        exit(2);
-    }
-}
-
 
 /* A new file, never one that anything knows of. */
 
@@ -473,7 +238,7 @@ static void
 unit_store_put(const char *data, size_t len)
 {
     (void) unlink(unit_store_path);
-    unit_store_put_at(unit_store_path, data, len);
+    unit_disk_put(unit_store_path, data, len);
 }
 
 
@@ -489,19 +254,7 @@ unit_store_puts(const char *text)
 static ssize_t
 unit_store_get_at(const char *path)
 {
-    int      fd;
-    ssize_t  n;
-
-    fd = open(path, O_RDONLY);
-    n = (fd == -1) ? -1 : read(fd, unit_store_data, STORE_TEXT - 1);
-
-    if (fd != -1) {
-        (void) close(fd);
-    }
-
-    unit_store_data[n < 0 ? 0 : n] = '\0';
-
-    return n;
+    return unit_disk_get(path, unit_store_data, STORE_TEXT);
 }
 
 
@@ -948,7 +701,7 @@ unit_store_cuts(void)
     static const char  *bases[] = { unit_store_base, "" };
 
     /* processes take time, above all where an address space is large */
-    unit_store_faults.forks = 1;
+    unit_disk.forks = 1;
 
     for (k = 0; k < 2; k++) {
         for (i = 0; i < sizeof(unit_store_lines) / sizeof(char *); i++) {
@@ -963,7 +716,7 @@ unit_store_cuts(void)
         }
     }
 
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -1121,7 +874,7 @@ unit_store_cut_strange(void)
 
     for (i = 0; i < sizeof(lines) / sizeof(char *); i++) {
 
-        unit_store_faults.forks = 1;
+        unit_disk.forks = 1;
         unit_store_expect(unit_store_base, base);
 
         whole = strlen(lines[i]);
@@ -1149,7 +902,7 @@ unit_store_cut_strange(void)
                 "whole, it is an error");
     }
 
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -1165,7 +918,7 @@ unit_store_zeros(void)
     base = strlen(unit_store_base);
     p = unit_store_made;
 
-    unit_store_faults.forks = 1;
+    unit_disk.forks = 1;
     unit_store_expect(unit_store_base, base);
 
     ngx_memcpy(p, unit_store_base, base);
@@ -1214,7 +967,7 @@ unit_store_zeros(void)
 
     unit_is(wrong, 0, "so is a line that ends in zeros");
 
-    unit_store_heal();
+    unit_disk_heal();
 
     /* more than a line may have, too */
 
@@ -1252,7 +1005,7 @@ unit_store_lost(void)
 {
     ngx_uint_t  i;
 
-    unit_store_faults.forks = 1;
+    unit_disk.forks = 1;
 
     for (i = 0; i < sizeof(unit_store_lines) / sizeof(char *); i++) {
         unit_ok(unit_store_lost_of(unit_store_lines[i]),
@@ -1260,7 +1013,7 @@ unit_store_lost(void)
                 (unsigned) i);
     }
 
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -1393,7 +1146,7 @@ unit_store_lost_sectors(void)
 
     static const size_t  sectors[] = { 8, 32, 128, 512 };
 
-    unit_store_faults.forks = 1;
+    unit_disk.forks = 1;
 
     p = unit_store_made;
     base = strlen(unit_store_base);
@@ -1431,7 +1184,7 @@ unit_store_lost_sectors(void)
     }
 
     unit_is(wrong, 0, "a line is there or not, whatever sectors came");
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -1662,7 +1415,7 @@ unit_store_appends(void)
     ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
     unit_store_leave();
 
-    fsyncs = unit_store_faults.fsyncs;
+    fsyncs = unit_disk.fsyncs;
 
     unit_is(unit_store_open(), NGX_OK, "the file is opened");
     unit_is(ngx_http_wassiit_file_check(&unit_store_file,
@@ -1670,7 +1423,7 @@ unit_store_appends(void)
             NGX_OK, "and known");
     unit_is(unit_store_add(unit_store_lines[0], &span), NGX_OK,
             "a line is added");
-    unit_is(unit_store_faults.fsyncs, fsyncs + 1, "and waited for");
+    unit_is(unit_disk.fsyncs, fsyncs + 1, "and waited for");
 
     len = strlen(unit_store_lines[0]);
     unit_ok(span.offset == (off_t) base && span.len == len,
@@ -1720,25 +1473,25 @@ unit_store_append_fails(void)
         wrong = 0;
 
         for (n = 0; n < len; n++) {
-            unit_store_faults.full = base + n;
+            unit_disk.full = base + n;
             wrong += (unit_store_change(line) != NGX_ERROR
                       || !unit_store_holds(unit_store_base, base)
                       || unit_store_journal.dead);
         }
 
-        unit_store_heal();
+        unit_disk_heal();
         unit_is(wrong, 0, lf ? "a disk that is full at any byte changes nothing"
                              : "nor after a line without LF");
         unit_ok(strstr(unit_logged, "crit: write() to ") != NULL,
                 "it is logged");
 
-        unit_store_faults.fsync = 1;
+        unit_disk.fsync = 1;
         unit_is(unit_store_change(line), NGX_ERROR, "fsync() fails");
         unit_ok(unit_store_holds(unit_store_base, base), "nothing has changed");
         unit_ok(unit_store_journal.size == (off_t) base
                 && unit_store_journal.lines == 2 && !unit_store_journal.dead,
                 "the journal neither");
-        unit_store_heal();
+        unit_disk_heal();
         unit_log_forget();
 
         unit_is(unit_store_change(line), NGX_OK, "then it works");
@@ -1757,13 +1510,13 @@ unit_store_append_fails(void)
         unit_store_leave();
 
         if (n == 0) {
-            unit_store_faults.fsync = 1;
+            unit_disk.fsync = 1;
 
         } else {
-            unit_store_faults.full = base + 7;
+            unit_disk.full = base + 7;
         }
 
-        unit_store_faults.ftruncate = 1;
+        unit_disk.ftruncate = 1;
         unit_log_forget();
 
         unit_is(unit_store_change(line), NGX_ERROR, "it can't be taken back");
@@ -1781,10 +1534,10 @@ unit_store_append_fails(void)
         unit_store_leave();
         unit_store_former = NULL;
 
-        unit_store_faults.ftruncate = 1;
+        unit_disk.ftruncate = 1;
         unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_ERROR,
                 "while it can't, nothing is added");
-        unit_store_heal();
+        unit_disk_heal();
         unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK, "then it is");
 
         snprintf(unit_store_made, STORE_TEXT, "%s{\"id\":\"z\"}\n",
@@ -1800,16 +1553,16 @@ unit_store_append_fails(void)
     unit_store_load(1);
     unit_store_leave();
     unit_store_journal.folder = 1;
-    unit_store_faults.fsync = 1;
+    unit_disk.fsync = 1;
 
     unit_is(unit_store_change(line), NGX_ERROR,
             "nothing is added while the folder isn't on the disk");
     unit_ok(unit_store_holds(unit_store_base, base)
             && unit_store_journal.folder, "nothing has changed");
 
-    unit_store_faults.fsyncs = 0;
+    unit_disk.fsyncs = 0;
     unit_is(unit_store_change(line), NGX_OK, "it is waited for");
-    unit_ok(!unit_store_journal.folder && unit_store_faults.fsyncs == 2,
+    unit_ok(!unit_store_journal.folder && unit_disk.fsyncs == 2,
             "once");
 
     /* one that may only be read */
@@ -1841,31 +1594,31 @@ unit_store_cut_fails(void)
         switch (i) {
 
         case 0:
-            unit_store_faults.full = strlen(unit_store_base);
-            unit_store_faults.ftruncate = 1;
+            unit_disk.full = strlen(unit_store_base);
+            unit_disk.ftruncate = 1;
             unit_is(unit_store_change(dead), NGX_ERROR,
                     "neither a byte is written nor is the file cut");
             break;
 
         case 1:
-            unit_store_faults.full = strlen(unit_store_base) + 5;
-            unit_store_faults.ftruncate = 1;
+            unit_disk.full = strlen(unit_store_base) + 5;
+            unit_disk.ftruncate = 1;
             unit_is(unit_store_change(dead), NGX_ERROR,
                     "half a line is written, and the file isn't cut");
             break;
 
         default:
-            unit_store_faults.fsync = 1;
-            unit_store_faults.ftruncate = 1;
+            unit_disk.fsync = 1;
+            unit_disk.ftruncate = 1;
             unit_is(unit_store_change(dead), NGX_ERROR,
                     "a line is written, and can't be taken back");
-            unit_store_faults.fsync = 1;
+            unit_disk.fsync = 1;
             unit_is(unit_store_change(dead), NGX_ERROR,
                     "it is, but that isn't on the disk");
             unit_ok(!unit_store_journal.dead, "though nobody reads it now");
         }
 
-        unit_store_heal();
+        unit_disk_heal();
         unit_is(unit_store_change("{\"id\":\"z\"}\n"), NGX_OK,
                 "then it works");
 
@@ -1875,7 +1628,7 @@ unit_store_cut_fails(void)
                                  strlen(unit_store_made) - strlen(hand)),
                 "and nothing is left of what failed");
 
-        unit_store_put_at(unit_store_path, unit_store_made,
+        unit_disk_put(unit_store_path, unit_store_made,
                           strlen(unit_store_made));
         (void) unit_store_change(dead);
         unit_ok(unit_store_get() > 0 && strstr(unit_store_data, hand),
@@ -1887,13 +1640,13 @@ unit_store_cut_fails(void)
     unit_store_puts(unit_store_base);
     unit_store_load(1);
     unit_store_leave();
-    unit_store_faults.full = strlen(unit_store_base);
-    unit_store_faults.ftruncate = 1;
+    unit_disk.full = strlen(unit_store_base);
+    unit_disk.ftruncate = 1;
     unit_is(unit_store_change(dead), NGX_ERROR, "not a byte is written");
-    unit_store_heal();
+    unit_disk_heal();
 
     snprintf(unit_store_made, STORE_TEXT, "%s%s", unit_store_base, hand);
-    unit_store_put_at(unit_store_path, unit_store_made,
+    unit_disk_put(unit_store_path, unit_store_made,
                       strlen(unit_store_made));
     (void) unit_store_change(dead);
     unit_ok(unit_store_get() > 0 && strstr(unit_store_data, hand),
@@ -1904,12 +1657,12 @@ unit_store_cut_fails(void)
     unit_store_puts(unit_store_base);
     unit_store_load(1);
     unit_store_leave();
-    unit_store_put_at(unit_store_other, unit_store_base,
+    unit_disk_put(unit_store_other, unit_store_base,
                       strlen(unit_store_base));
     (void) rename(unit_store_other, unit_store_path);
 
-    unit_store_faults.fsync = 1;
-    unit_store_faults.ftruncate = 1;
+    unit_disk.fsync = 1;
+    unit_disk.ftruncate = 1;
 
     if (unit_store_open() == NGX_OK) {
         unit_is(unit_store_known(), NGX_DECLINED, "a file that isn't known");
@@ -1918,7 +1671,7 @@ unit_store_cut_fails(void)
         ngx_http_wassiit_file_close(&unit_store_file);
     }
 
-    unit_store_heal();
+    unit_disk_heal();
 
     if (unit_store_open() == NGX_OK) {
         (void) unit_store_known();
@@ -2005,17 +1758,17 @@ unit_store_compacts(void)
     ngx_http_wassiit_record_t  *rec;
 
     unit_store_puts(unit_store_old);
-    unit_store_put_at(unit_store_other, "half of a for", 13);
+    unit_disk_put(unit_store_other, "half of a for", 13);
     unit_store_load(1);
     n = unit_store_spans(spans);
 
-    unit_store_faults.fsyncs = 0;
+    unit_disk.fsyncs = 0;
     unit_is(unit_store_compact(spans, n), NGX_OK,
             "a file is made shorter");
     unit_ok(unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
             "it has the lines that count, in their order, each with its LF");
     unit_ok(!unit_store_has_other(), "and is the only one");
-    unit_is(unit_store_faults.fsyncs, 2, "it is on the disk, its name too");
+    unit_is(unit_disk.fsyncs, 2, "it is on the disk, its name too");
 
     unit_ok(unit_store->journal.lines == n
             && unit_store->journal.size == sizeof(unit_store_new) - 1
@@ -2072,7 +1825,7 @@ unit_store_compact_settle(void)
     struct stat  before, after;
 
     unit_store_puts(unit_store_old);
-    unit_store_put_at(unit_store_other, "half of a for", 13);
+    unit_disk_put(unit_store_other, "half of a for", 13);
     unit_store_load(1);
     ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
 
@@ -2242,17 +1995,17 @@ unit_store_compact_fails(void)
         n = unit_store_spans(spans);
 
         if (i == 0) {
-            unit_store_faults.fsync = 1;
+            unit_disk.fsync = 1;
 
         } else if (i == 1) {
-            unit_store_faults.rename = 1;
+            unit_disk.rename = 1;
 
         } else {
-            unit_store_faults.full = 30;
+            unit_disk.full = 30;
         }
 
         unit_is(unit_store_compact(spans, n), NGX_ERROR, what[i]);
-        unit_store_heal();
+        unit_disk_heal();
 
         unit_ok(unit_store_holds(unit_store_old, sizeof(unit_store_old) - 1),
                 "the file is as it was");
@@ -2315,10 +2068,10 @@ unit_store_compact_fails(void)
     unit_store_puts(unit_store_old);
     unit_store_load(1);
     n = unit_store_spans(spans);
-    unit_store_faults.fsync = 2;
+    unit_disk.fsync = 2;
     unit_is(unit_store_compact(spans, n), NGX_OK,
             "fsync() of the folder");
-    unit_store_heal();
+    unit_disk_heal();
     unit_ok(unit_store->journal.folder
             && unit_store_holds(unit_store_new, sizeof(unit_store_new) - 1),
             "is to be waited for before the next change");
@@ -2332,17 +2085,17 @@ unit_store_compact_fails(void)
         unit_store_load(1);
 
         if (i == 0) {
-            unit_store_faults.fsync = 1;
+            unit_disk.fsync = 1;
 
         } else if (i == 1) {
-            unit_store_faults.rename = 1;
+            unit_disk.rename = 1;
 
         } else {
-            unit_store_faults.full = 30;
+            unit_disk.full = 30;
         }
 
         ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
-        unit_store_heal();
+        unit_disk_heal();
         wrong += (!unit_store_holds(unit_store_old,
                                     sizeof(unit_store_old) - 1)
                   || !unit_store_spans_right());
@@ -2376,61 +2129,61 @@ unit_store_checks(void)
 
     known();
     ngx_memcpy(p + len, "{\"id\":\"z\"}\n", 11);
-    unit_store_put_at(unit_store_path, p, len + 11);
+    unit_disk_put(unit_store_path, p, len + 11);
     unit_store_checked(NGX_OK, "longer by a line, too");
-    unit_store_put_at(unit_store_path, p, len + 4);
+    unit_disk_put(unit_store_path, p, len + 4);
     unit_store_checked(NGX_OK, "or by half of one");
-    unit_store_put_at(unit_store_path, p, len);
+    unit_disk_put(unit_store_path, p, len);
     unit_store_checked(NGX_DECLINED,
                        "as long as it was, but written by someone else");
 
     known();
-    unit_store_put_at(unit_store_other, base, len);
+    unit_disk_put(unit_store_other, base, len);
     (void) rename(unit_store_other, unit_store_path);
     unit_store_checked(NGX_DECLINED, "replaced by one of the same bytes");
     unit_store_checked(NGX_DECLINED, "that lasts");
 
     known();
-    unit_store_put_at(unit_store_path, base, len - 1);
+    unit_disk_put(unit_store_path, base, len - 1);
     unit_store_checked(NGX_DECLINED, "shorter by its LF");
-    unit_store_put_at(unit_store_path, base, len);
+    unit_disk_put(unit_store_path, base, len);
     unit_store_checked(NGX_DECLINED, "and as it was again: no one knows");
 
     known();
-    unit_store_put_at(unit_store_path, "", 0);
+    unit_disk_put(unit_store_path, "", 0);
     unit_store_checked(NGX_DECLINED, "emptied");
 
     known();
     p[len - 3] ^= 1;
-    unit_store_put_at(unit_store_path, p, len);
+    unit_disk_put(unit_store_path, p, len);
     unit_store_checked(NGX_DECLINED, "another byte in its last line");
 
     known();
     ngx_memmove(p + 2, p + 1, len - 1);
     p[1] = ' ';
-    unit_store_put_at(unit_store_path, p, len + 1);
+    unit_disk_put(unit_store_path, p, len + 1);
     unit_store_checked(NGX_DECLINED, "one byte more in its first line");
 
     known();
     ngx_memmove(p + 1, p + 2, len - 2);
-    unit_store_put_at(unit_store_path, p, len - 1);
+    unit_disk_put(unit_store_path, p, len - 1);
     unit_store_checked(NGX_DECLINED, "one byte less there");
 
     known();
     snprintf(p, STORE_TEXT, "{\"id\":\"z\"}\n%s", base);
-    unit_store_put_at(unit_store_path, p, strlen(p));
+    unit_disk_put(unit_store_path, p, strlen(p));
     unit_store_checked(NGX_DECLINED, "a line before the others");
 
     known();
     p[8] ^= 1;
-    unit_store_put_at(unit_store_path, p, len);
+    unit_disk_put(unit_store_path, p, len);
     unit_store_checked(NGX_DECLINED, "another byte in its first line");
 
     unit_store_put("", 0);
     unit_store_load(1);
     unit_store_leave();
     unit_store_checked(NGX_OK, "an empty one, untouched");
-    unit_store_put_at(unit_store_path, base, len);
+    unit_disk_put(unit_store_path, base, len);
     unit_store_checked(NGX_OK, "that has got lines");
 }
 
@@ -2732,33 +2485,33 @@ unit_store_waits(void)
     fd = open(unit_store_path, O_RDONLY);
     (void) flock(fd, LOCK_EX|LOCK_NB);
 
-    unit_store_heal();
+    unit_disk_heal();
     unit_ok(unit_store_load(0) == NULL
             && strstr(unit_logged, "emerg: ") != NULL
             && strstr(unit_logged, unit_store_path) != NULL
             && strstr(unit_logged, "locked by another process") != NULL,
             "a file that stays locked is refused by name");
-    unit_ok(unit_store_faults.flocks > 1, "it was waited for");
-    unit_is(unit_store_faults.slept / 1000, 2000,
+    unit_ok(unit_disk.flocks > 1, "it was waited for");
+    unit_is(unit_disk.slept / 1000, 2000,
             "for two seconds, whatever the wall clock says");
 
     for (i = 0; i < 3; i++) {
-        unit_store_heal();
+        unit_disk_heal();
         unit_ok(unit_store_load_on(i & 1) == NULL
-                && unit_store_faults.flocks == 1,
+                && unit_disk.flocks == 1,
                 "no other one is, of the same configuration");
     }
 
     ngx_process = NGX_PROCESS_SIGNALLER;
-    unit_store_heal();
-    unit_ok(unit_store_load(0) != NULL && unit_store_faults.flocks == 0,
+    unit_disk_heal();
+    unit_ok(unit_store_load(0) != NULL && unit_disk.flocks == 0,
             "who only sends a signal asks for no lock");
     ngx_process = 0;
 
     (void) close(fd);
     unit_ok(unit_store_load_on(1) != NULL, "one that is free is loaded");
     unit_store_leave();
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -2781,9 +2534,9 @@ unit_store_syncs_before(void)
     for (i = 1; i <= 2; i++) {
         unit_store_open();
         unit_log_forget();
-        unit_store_heal();
-        unit_store_faults.fsync = i;
-        unit_store_faults.full = 1;
+        unit_disk_heal();
+        unit_disk.fsync = i;
+        unit_disk.full = 1;
         unit_ok(unit_store_add("{\"id\":\"z\"}\n", &span) == NGX_ERROR
                 && strstr(unit_logged, "fsync() ")
                 && strstr(unit_logged, "write() ") == NULL,
@@ -2792,7 +2545,7 @@ unit_store_syncs_before(void)
         ngx_http_wassiit_file_close(&unit_store_file);
     }
 
-    unit_store_heal();
+    unit_disk_heal();
 }
 
 
@@ -2810,14 +2563,14 @@ unit_store_syncs(void)
     unit_store_puts(unit_store_base);
 
     for (write = 0; write < 2; write++) {
-        unit_store_heal();
-        unit_ok(unit_store_load(write) && unit_store_faults.fsyncs == 2,
+        unit_disk_heal();
+        unit_ok(unit_store_load(write) && unit_disk.fsyncs == 2,
                 "a load waits for the disk, %s",
                 write ? "to write" : "to read");
 
         for (i = 1; i <= 2; i++) {
-            unit_store_heal();
-            unit_store_faults.fsync = i;
+            unit_disk_heal();
+            unit_disk.fsync = i;
             unit_ok(unit_store_load(write) == NULL
                     && strstr(unit_logged, "emerg: fsync()")
                     && strstr(unit_logged, unit_store_path),
@@ -2826,17 +2579,17 @@ unit_store_syncs(void)
     }
 
     for (i = 0; i < 2 * sizeof(never) / sizeof(never[0]); i++) {
-        unit_store_heal();
-        unit_store_faults.fsync = 1 + i % 2;
-        unit_store_faults.err = never[i / 2];
+        unit_disk_heal();
+        unit_disk.fsync = 1 + i % 2;
+        unit_disk.err = never[i / 2];
         unit_ok(unit_store_load(0) && strcmp(unit_logged, "") == 0,
                 "it can't be done for %s, errno %d: it is loaded",
                 what[i % 2], never[i / 2]);
     }
 
-    unit_store_heal();
+    unit_disk_heal();
     ngx_test_config = 1;
-    unit_ok(unit_store_load(1) && unit_store_faults.fsyncs == 0,
+    unit_ok(unit_store_load(1) && unit_disk.fsyncs == 0,
             "a test of the configuration waits for nothing");
     ngx_test_config = 0;
 }
@@ -2869,7 +2622,7 @@ unit_store_added(void)
 
     unit_store_puts(torn);
     unit_store_load(1);
-    unit_store_put_at(unit_store_path, whole, sizeof(whole) - 1);
+    unit_disk_put(unit_store_path, whole, sizeof(whole) - 1);
     ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
     unit_ok(unit_store_holds(whole, sizeof(whole) - 1),
             "a line that was ended after it was read isn't cut");
@@ -2911,7 +2664,7 @@ unit_store_moves(void)
 
     unit_store_name.data = (u_char *) unit_store_in;
     unit_store_name.len = strlen(unit_store_in);
-    unit_store_faults.forks = 1;
+    unit_disk.forks = 1;
 
     unit_store_moves_of("so", "a symbolic link in its place");
 
@@ -2925,7 +2678,7 @@ unit_store_moves(void)
     unit_store_moves_of("db", "a link in place of its folder");
     unit_store_moves_of("ce", "a hard link where it is made anew");
 
-    unit_store_heal();
+    unit_disk_heal();
     (void) unlink(unit_store_in);
     (void) unlink(unit_store_victim);
     (void) rmdir(unit_store_on);
@@ -2990,8 +2743,8 @@ unit_store_moved(void)
     static const char  victim[] = "{\"id\":\"victim\"}\n{\"id\":\"to";
 
     unit_store_calls = 0;
-    unit_store_put_at(unit_store_in, ours, sizeof(ours) - 1);
-    unit_store_put_at(unit_store_victim, victim, sizeof(victim) - 1);
+    unit_disk_put(unit_store_in, ours, sizeof(ours) - 1);
+    unit_disk_put(unit_store_victim, victim, sizeof(victim) - 1);
     (void) chmod(unit_store_victim, 0640);
     (void) stat(unit_store_victim, &st);
     ino = st.st_ino;
@@ -3035,11 +2788,13 @@ unit_store_moved(void)
 
 
 static void
-unit_store_called(void)
+unit_store_called(unit_disk_e call, ngx_uint_t after)
 {
     ngx_uint_t  i, n;
 
-    if (unit_store_calls == 0) {
+    if (unit_store_calls == 0 || after
+        || (call != UNIT_DISK_LOOK && call != UNIT_DISK_OPEN))
+    {
         return;
     }
 

@@ -1,0 +1,821 @@
+
+/*
+ * Changes of partners, and what they make of a file and of a zone.
+ *
+ * What is in force is held against a second, fresh zone, which loads the file:
+ * the two must be alike.  Random numbers are the same for each change, so that
+ * it makes the same key whenever it is made.  Included once, after unit.h; what
+ * includes it is linked with --wrap=free.
+ */
+
+
+#ifndef _UNIT_CHANGES_H_INCLUDED_
+#define _UNIT_CHANGES_H_INCLUDED_
+
+
+#include "unit.h"
+#include "objects.h"
+#include "disk.h"
+
+#include "ngx_http_wassiit_change.h"
+#include "ngx_http_wassiit_zone_load.h"
+
+#include "ngx_wassiit_time.h"
+
+#include <dlfcn.h>
+#include <malloc.h>
+#include <sys/random.h>
+
+
+#define MEMORY          ((size_t) 96 * 1024)
+#define TEXT            (160 * 1024)        /* of a file, of a zone */
+#define STATE           8192
+#define DIED            99                  /* the status of a writer */
+#define STEPS           500                 /* more than a change has */
+
+#define KEYS            16                  /* whose digests are looked up */
+#define MADE            0                   /* of them, the one that is made */
+
+#define NOW             "2026-11-15T12:00:00Z"
+#define CREATED         "\"created\":\"2026-11-01T09:00:00Z\""
+#define KEY(n)          "{\"id\":\"k" #n "\",\"sha256\":\"@" #n "\"," CREATED
+#define HMAC            "c2VjcmV0IG9mIHRoZSBwYXJ0bmVyIGF0bGFz"
+#define WEBHOOK         "the webhook secret of atlas"
+
+#define SECRETS         "\"hmac_secret\":\"" HMAC "\",\"webhook_secret\":\""   \
+                        WEBHOOK "\""
+#define ATLAS           "{\"id\":\"atlas\",\"name\":\"Atlas\",\"scopes\":"     \
+                        "[\"messages.send\",\"audio.send\"],\"rate\":"         \
+                        "\"10r/m\",\"keys\":["
+#define UNTIL(time)     ",\"expires\":\"2026-11-15T" time "Z\"}"
+
+#define RIF             "{\"id\":\"rif\",\"scopes\":[\"files.send\"],"         \
+                        "\"enabled\":false,\"keys\":[" KEY(3) "}]}\n"
+#define ZED             "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[]}\n"
+#define BASE            ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"        \
+                        SECRETS "}\n" RIF ZED
+
+
+/* a change of the base, and the line that comes of it */
+
+typedef struct {
+    const char                 *name;
+    ngx_http_wassiit_change_e   what;
+    const char                 *id;
+    const char                 *with;       /* the fields, or the key's id */
+    time_t                      grace;
+    const char                 *line;
+} unit_change_kind_t;
+
+
+static const unit_change_kind_t  unit_change_kinds[] = {
+
+    { "create", NGX_HTTP_WASSIIT_CHANGE_CREATE, "new",
+      "{\"name\":\"New\",\"scopes\":[\"calls.initiate\"],\"rate\":\"7r/m\"}",
+      0,
+      "{\"id\":\"new\",\"name\":\"New\",\"scopes\":[\"calls.initiate\"],"
+      "\"rate\":\"7r/m\",\"keys\":[@K]}" },
+
+    { "patch", NGX_HTTP_WASSIIT_CHANGE_PATCH, "atlas",
+      "{\"name\":\"Other\",\"enabled\":false,\"scopes\":[],"
+      "\"rate\":\"90r/h\"}", 0,
+      "{\"id\":\"atlas\",\"name\":\"Other\",\"enabled\":false,\"scopes\":[],"
+      "\"rate\":\"90r/h\",\"keys\":[" KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"
+      SECRETS "}" },
+
+    { "delete", NGX_HTTP_WASSIIT_CHANGE_DELETE, "atlas", NULL, 0,
+      "{\"id\":\"atlas\",\"deleted\":true}" },
+
+    { "one key more", NGX_HTTP_WASSIIT_CHANGE_ADD_KEY, "atlas", NULL, 0,
+      ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") ",@K]," SECRETS "}" },
+
+    { "rotate", NGX_HTTP_WASSIIT_CHANGE_ROTATE, "atlas", NULL, 3600,
+      ATLAS KEY(1) UNTIL("13:00:00") "," KEY(2) UNTIL("12:30:00") ",@K],"
+      SECRETS "}" },
+
+    { "rotate, sooner", NGX_HTTP_WASSIIT_CHANGE_ROTATE, "atlas", NULL, 60,
+      ATLAS KEY(1) UNTIL("12:01:00") "," KEY(2) UNTIL("12:01:00") ",@K],"
+      SECRETS "}" },
+
+    { "rotate at once", NGX_HTTP_WASSIIT_CHANGE_ROTATE, "atlas", NULL, 0,
+      ATLAS "@K]," SECRETS "}" },
+
+    { "revoke", NGX_HTTP_WASSIIT_CHANGE_REVOKE, "atlas", "k1", 0,
+      ATLAS KEY(2) UNTIL("12:30:00") "]," SECRETS "}" },
+
+    { "HMAC secret", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, "zed", NULL, 0,
+      "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[],"
+      "\"hmac_secret\":\"@M\"}" },
+
+    { "webhook secret", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, "atlas", NULL,
+      0,
+      ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"
+      "\"hmac_secret\":\"" HMAC "\",\"webhook_secret\":\"@M\"}" },
+
+    { "compact", NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0, NULL }
+};
+
+#define KINDS           (sizeof(unit_change_kinds) / sizeof(unit_change_kind_t))
+
+
+static void unit_change_step(void);
+
+void *__real_free(void *p);
+void __wrap_free(void *p);
+
+
+ngx_uint_t                         ngx_pagesize = 4096;
+
+static char                        dir[256], path[300], other[320];
+static ngx_wassiit_scopes_t        scopes;
+static int64_t                     now;
+
+/* what is in force, and what the file gives; what is known of that */
+static ngx_http_wassiit_zone_t     zone, fresh;
+static ngx_http_wassiit_journal_t  journal, fresh_journal;
+
+/* the last change; whether one is being made, what was left of secrets then */
+static ngx_http_wassiit_change_t   change;
+static ngx_uint_t                  changing, leaks;
+
+static u_char                      digests[KEYS][NGX_WASSIIT_DIGEST_LEN];
+static char                        data[TEXT], saved[TEXT];
+static ssize_t                     saved_len;
+static char                        text[TEXT], before[TEXT], given[TEXT];
+
+/* random numbers: their state, and whether there are none */
+static uint64_t                    random_state;
+static ngx_uint_t                  random_fails;
+
+/* the step in which this process dies, how many there were, and the last one */
+static ngx_uint_t                  death, nsteps, dying, locked;
+
+/* what was written and not waited for; how often that was told as made */
+static ngx_uint_t                  unwritten, unsafe, blanks;
+
+/* what else is to be done at a call, and at which one */
+static void                      (*at_call)(unit_disk_e call,
+                                     ngx_uint_t after);
+static ngx_uint_t                  when, ncalls, mutex_fault, alloc_fault;
+
+/* the lock, by libc */
+static int  (*clocklock)(pthread_mutex_t *mutex, clockid_t clock,
+    const struct timespec *ts);
+static int  (*unlock)(pthread_mutex_t *mutex);
+
+
+/* ---- random numbers, locks and memory */
+
+ssize_t
+getrandom(void *buf, size_t len, unsigned flags)
+{
+    size_t   i;
+    u_char  *p = buf;
+
+    if (random_fails) {
+        errno = ENOSYS;
+        return -1;
+    }
+
+    for (i = 0; i < len; i++) {
+        random_state = random_state * 6364136223846793005 + 1;
+        p[i] = random_state >> 56;
+    }
+
+    return len;
+}
+
+
+int
+pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+    const struct timespec *ts)
+{
+    int  rc;
+
+    if (changing && mutex_fault && --mutex_fault == 0) {
+        return ETIMEDOUT;
+    }
+
+    rc = clocklock(mutex, clock, ts);
+
+    if (changing) {
+        unit_change_step();
+    }
+
+    return rc;
+}
+
+
+int
+pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    int  rc;
+
+    if (changing) {
+        unit_change_step();
+    }
+
+    rc = unlock(mutex);
+
+    if (changing) {
+        unit_change_step();
+    }
+
+    return rc;
+}
+
+
+/* Whatever the sources give back: all of them free what they allocate. */
+
+void
+__wrap_free(void *p)
+{
+    size_t  size;
+
+    if (changing && p) {
+        size = malloc_usable_size(p);
+
+        leaks += (memmem(p, size, HMAC, sizeof(HMAC) - 1) != NULL
+                  || memmem(p, size, WEBHOOK, sizeof(WEBHOOK) - 1) != NULL
+                  || (change.made.len && change.made_data[0]
+                      && memmem(p, size, change.made_data, change.made.len)
+                         != NULL));
+    }
+
+    __real_free(p);
+}
+
+
+/* ---- steps of a change */
+
+static void
+unit_change_step(void)
+{
+    nsteps++;
+
+    if (nsteps == death) {
+        _exit(DIED);
+    }
+}
+
+
+static ngx_inline void
+unit_change_called(unit_disk_e call, ngx_uint_t after)
+{
+    if (!changing) {
+        return;
+    }
+
+    if (at_call) {
+        at_call(call, after);
+    }
+
+    if (call == UNIT_DISK_LOOK) {
+        return;
+    }
+
+    if (call == UNIT_DISK_LOCK) {
+        locked = 1;
+    }
+
+    if (call == UNIT_DISK_WRITE || call == UNIT_DISK_CUT) {
+        unwritten = 1;
+
+    } else if (call == UNIT_DISK_SYNC && after) {
+        unwritten = 0;
+    }
+
+    if (!locked) {
+        return;
+    }
+
+    if (dying) {
+        _exit(DIED);
+    }
+
+    unit_change_step();
+
+    if (call == UNIT_DISK_WRITE && !after && ++nsteps == death) {
+        /* in the middle of it */
+        unit_disk.half = 1;
+        dying = 1;
+    }
+}
+
+
+/* ---- files, zones, changes */
+
+/*
+ * Puts in what stands for something: @1 the digest of key 1 in hex, @K the key
+ * that was made, @I its id, @M a secret that was made.  Returns the length.
+ */
+
+static ngx_inline size_t
+unit_change_fill(char *to, const char *from)
+{
+    char    *p;
+    u_char   hex[2 * NGX_WASSIIT_DIGEST_LEN], time[NGX_WASSIIT_TIME_LEN];
+
+    for (p = to; *from; from++) {
+
+        if (*from != '@') {
+            *p++ = *from;
+            continue;
+        }
+
+        from++;
+
+        if (*from == 'M') {
+            p = (char *) ngx_cpymem(p, change.made.data, change.made.len);
+            continue;
+        }
+
+        (void) ngx_hex_dump(hex, digests[(*from >= '1' && *from <= '9')
+                                         ? *from - '0' : MADE],
+                            NGX_WASSIIT_DIGEST_LEN);
+
+        if (*from == 'I') {
+            p += sprintf(p, "k%.8s", hex);
+
+        } else if (*from == 'K') {
+            ngx_wassiit_time_format(now - 1, time);
+            p += sprintf(p, "{\"id\":\"k%.8s\",\"sha256\":\"%.64s\","
+                         "\"created\":\"%.20s\"}", hex, hex, time);
+
+        } else {
+            p += sprintf(p, "%.64s", hex);
+        }
+    }
+
+    *p = '\0';
+
+    return p - to;
+}
+
+
+static ngx_inline void
+unit_change_digests(void)
+{
+    char        key[16];
+    u_char      made[NGX_WASSIIT_KEY_LEN];
+    ngx_uint_t  i;
+
+    for (i = 1; i < KEYS; i++) {
+        (void) snprintf(key, sizeof(key), "key-%d", (int) i);
+        ngx_wassiit_key_digest((u_char *) key, strlen(key), digests[i]);
+    }
+
+    random_state = UNIT_SEED;
+    (void) ngx_wassiit_key_make(made);
+    ngx_wassiit_key_digest(made, NGX_WASSIIT_KEY_LEN, digests[MADE]);
+}
+
+
+/* By hand: another file in the place of this one, or the same with one more. */
+
+static ngx_inline void
+unit_change_puts(const char *form)
+{
+    size_t  len;
+
+    static char  filled[TEXT];
+
+    /* its number is another than that of the one which is there until then */
+
+    len = unit_change_fill(filled, form);
+    unit_disk_put(other, filled, len);
+
+    if (rename(other, path) == -1) {
+        perror(path);
+        exit(2);
+    }
+}
+
+
+static ngx_inline void
+unit_change_adds(const char *form)
+{
+    int     fd;
+    size_t  len;
+
+    static char  filled[TEXT];
+
+    len = unit_change_fill(filled, form);
+    fd = open(path, O_WRONLY|O_APPEND);
+
+    if (fd == -1 || write(fd, filled, len) != (ssize_t) len) {
+        perror(path);
+        exit(2);
+    }
+
+    (void) close(fd);
+}
+
+
+/* Loads the file into a new zone, as nginx does when it starts. */
+
+static ngx_inline ngx_int_t
+unit_change_load(ngx_http_wassiit_zone_t *z, ngx_uint_t write)
+{
+    ngx_http_wassiit_load_t    load;
+    ngx_http_wassiit_store_t  *store;
+
+    ngx_memzero(&load, sizeof(load));
+    load.scopes = &scopes;
+    load.user = geteuid();
+    load.write = write;
+    load.former = (z == &fresh) ? ngx_http_wassiit_zone_journals(&zone) : NULL;
+
+    ngx_http_wassiit_zone_unmap(z);
+    ngx_memzero(z, sizeof(ngx_http_wassiit_zone_t));
+
+    ngx_str_set(&z->name, "z");
+    z->file.data = (u_char *) path;
+    z->file.len = strlen(path);
+    z->rate.limit = 50;
+    z->rate.seconds = 1;
+    z->size = MEMORY;
+
+    unit_disk.forks = 1;
+    store = ngx_http_wassiit_store_load(&z->file, &load, &unit_log);
+    unit_disk.forks = 0;
+
+    if (store == NULL) {
+        return NGX_ERROR;
+    }
+
+    z->store = store;
+
+    if (ngx_http_wassiit_zone_map(z, NULL, 0, &unit_log) != NGX_OK
+        || ngx_http_wassiit_zone_check_load(z, &unit_log) != NGX_OK)
+    {
+        unit_note("%s", unit_logged);
+        exit(2);
+    }
+
+    ngx_http_wassiit_store_settle(store, (uid_t) -1);
+    ngx_http_wassiit_zone_load(z, &unit_log);
+    ngx_http_wassiit_store_destroy(store);
+    z->store = NULL;
+
+    return NGX_OK;
+}
+
+
+/* A file, and a zone that it is loaded into. */
+
+static ngx_inline void
+unit_change_setup(const char *form)
+{
+    unit_disk_heal();
+    unit_change_puts(form);
+    unit_log_forget();
+
+    if (unit_change_load(&zone, 0) != NGX_OK) {
+        unit_note("%s", unit_logged);
+        exit(2);
+    }
+
+    unit_disk_heal();
+}
+
+
+static ngx_inline ngx_http_wassiit_changed_e
+unit_change(ngx_http_wassiit_change_e what, const char *id, const char *with,
+    time_t grace)
+{
+    ngx_http_wassiit_changed_e  changed;
+
+    ngx_memzero(&change, sizeof(change));
+    change.what = what;
+    change.zone = &zone;
+    change.scopes = &scopes;
+    change.id.data = (u_char *) id;
+    change.id.len = strlen(id);
+    change.now = now;
+    change.grace = grace;
+
+    if (with && *with == '{') {
+        change.fields = json_loads(with, 0, NULL);
+
+    } else if (with) {
+        change.key_id.data = (u_char *) with;
+        change.key_id.len = strlen(with);
+    }
+
+    unit_log_forget();
+    random_state = UNIT_SEED;
+    nsteps = 0;
+    locked = 0;
+    ncalls = 0;
+    unwritten = 0;
+
+    unit_alloc_fails = alloc_fault;
+    changing = 1;
+    changed = ngx_http_wassiit_change(&change, &unit_log);
+    changing = 0;
+    alloc_fault = unit_alloc_fails;
+    unit_alloc_fails = 0;
+
+    json_decref(change.fields);
+
+    /* what a compaction that failed has written is deleted */
+    unsafe += (changed == NGX_HTTP_WASSIIT_CHANGED && unwritten
+               && unit_logged[0] == '\0');
+
+    leaks += (strstr(unit_logged, HMAC) || strstr(unit_logged, WEBHOOK)
+              || (change.made.len && change.made_data[0]
+                  && memmem(unit_logged, unit_logged_len, change.made_data,
+                            change.made.len)));
+
+    return changed;
+}
+
+
+static ngx_inline ngx_http_wassiit_changed_e
+unit_change_patch(const char *id, const char *fields)
+{
+    return unit_change(NGX_HTTP_WASSIIT_CHANGE_PATCH, id, fields, 0);
+}
+
+
+static ngx_inline ngx_http_wassiit_changed_e
+unit_change_of(const unit_change_kind_t *kind)
+{
+    return unit_change(kind->what, kind->id, kind->with, kind->grace);
+}
+
+
+static ngx_inline size_t
+unit_change_text_keys(ngx_http_wassiit_info_t *info, char *to)
+{
+    char        *p;
+    ngx_uint_t   i;
+
+    p = to;
+
+    for (i = 0; i < info->nkeys; i++) {
+        p += sprintf(p, " %.*s %lld-%lld", (int) info->keys[i].id_len,
+                     info->keys[i].id, (long long) info->keys[i].created,
+                     (long long) info->keys[i].expires);
+    }
+
+    return p - to;
+}
+
+
+/* All that is to be seen of the partners in a zone, as a text to compare. */
+
+static ngx_inline void
+unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
+{
+    char                       *p;
+    u_char                      last[NGX_HTTP_WASSIIT_ID_LEN];
+    ngx_int_t                   rc;
+    ngx_str_t                   id;
+    ngx_uint_t                  i;
+    ngx_wassiit_hmac_key_t      hmac;
+    ngx_http_wassiit_info_t     info;
+    ngx_http_wassiit_partner_t  found;
+
+    static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
+
+    id.data = last;
+    id.len = 0;
+    found.names = names;
+
+    p = to + sprintf(to, "%d:", (int) ngx_http_wassiit_zone_partners(z));
+
+    while (ngx_http_wassiit_zone_get_after(z, &id, &info) == NGX_OK) {
+        id.len = info.id_len;
+        ngx_memcpy(last, info.id, info.id_len);
+
+        rc = ngx_http_wassiit_zone_get_locked(z, &id, &info);
+
+        p += sprintf(p, "; %.*s %d '%.*s' %d %llx %d/%d %d%d", (int) id.len,
+                     last, (int) rc, (int) info.name_len, info.name,
+                     info.enabled, (long long) info.scopes,
+                     (int) info.rate.limit, (int) info.rate.seconds, info.hmac,
+                     info.webhook);
+
+        if (ngx_http_wassiit_zone_webhook(z, &id, &hmac) == NGX_OK) {
+            p += sprintf(p, " %08x", ngx_crc32_long((u_char *) &hmac,
+                                                    sizeof(hmac)));
+        }
+
+        p += unit_change_text_keys(&info, p);
+    }
+
+    for (i = 0; i < KEYS; i++) {
+        rc = ngx_http_wassiit_zone_find(z, digests[i], &found, &hmac);
+
+        if (rc != NGX_OK) {
+            p += sprintf(p, "; %d: %d", (int) i, (int) rc);
+            continue;
+        }
+
+        p += sprintf(p, "; %d: %.*s %llx %d %lld %08x", (int) i,
+                     found.id_len + found.key_id_len + found.name_len, names,
+                     (long long) found.scopes, found.enabled,
+                     (long long) found.expires,
+                     found.hmac ? ngx_crc32_long((u_char *) &hmac,
+                                                 sizeof(hmac)) : 0);
+    }
+
+    ngx_http_wassiit_zone_unpin(z);
+}
+
+
+/* Is it known where the lines are, and how the file ends? */
+
+static ngx_inline ngx_uint_t
+unit_change_knows(void)
+{
+    u_char                   last[NGX_HTTP_WASSIIT_ID_LEN];
+    ngx_str_t                id;
+    ngx_uint_t               knows;
+    ngx_http_wassiit_info_t  info;
+    ngx_http_wassiit_span_t  a, b;
+
+    knows = (journal.dev == fresh_journal.dev
+             && journal.ino == fresh_journal.ino
+             && journal.size == fresh_journal.size
+             && journal.crc == fresh_journal.crc
+             && journal.lines + blanks == fresh_journal.lines
+             && (journal.mtime == fresh_journal.mtime || journal.writing));
+
+    id.data = last;
+    id.len = 0;
+
+    while (ngx_http_wassiit_zone_get_after(&zone, &id, &info) == NGX_OK) {
+        id.len = info.id_len;
+        ngx_memcpy(last, info.id, info.id_len);
+
+        if (ngx_http_wassiit_zone_span(&zone, &id, &a) != NGX_OK
+            || ngx_http_wassiit_zone_span(&fresh, &id, &b) != NGX_OK
+            || a.offset != b.offset
+            || (a.len != b.len && a.len + 1 != b.len))
+        {
+            knows = 0;
+        }
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    return knows;
+}
+
+
+/* Is exactly that in force which the file says, and is all at rest? */
+
+static ngx_inline ngx_uint_t
+unit_change_agrees(void)
+{
+    unit_log_forget();
+
+    if (unit_change_load(&fresh, 0) != NGX_OK || unit_logged[0]) {
+        unit_note("the file isn't as it should be: %s", unit_logged);
+        return 0;
+    }
+
+    if (ngx_http_wassiit_zone_known(&zone, &journal) != NGX_OK
+        || ngx_http_wassiit_zone_known(&fresh, &fresh_journal) != NGX_OK)
+    {
+        unit_note("the zone can't be changed");
+        return 0;
+    }
+
+    unit_change_text(&zone, text);
+    unit_change_text(&fresh, given);
+
+    if (strcmp(text, given) != 0) {
+        unit_note("in force: %s", text);
+        unit_note("the file: %s", given);
+        return 0;
+    }
+
+    if (!journal.foreign && !unit_change_knows()) {
+        unit_note("it isn't known how the file is");
+        return 0;
+    }
+
+    if (ngx_http_wassiit_change_left(&zone)) {
+        unit_note("a change is still being made");
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* The file, and what is in force, before a change that is to change nothing. */
+
+static ngx_inline void
+unit_change_begin(void)
+{
+    saved_len = unit_disk_get(path, saved, TEXT);
+    unit_change_text(&zone, before);
+}
+
+
+static ngx_inline ngx_uint_t
+unit_change_untouched(void)
+{
+    unit_change_text(&zone, text);
+
+    if (strcmp(text, before) != 0) {
+        unit_note("was in force: %s", before);
+        unit_note("in force: %s", text);
+        return 0;
+    }
+
+    return unit_disk_get(path, data, TEXT) == saved_len
+           && memcmp(data, saved, saved_len) == 0;
+}
+
+
+static ngx_inline ngx_uint_t
+unit_change_has(ngx_uint_t n)
+{
+    ngx_int_t                   rc;
+    ngx_http_wassiit_partner_t  found;
+
+    static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
+
+    found.names = names;
+    rc = ngx_http_wassiit_zone_find(&zone, digests[n], &found, NULL);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    return rc == NGX_OK;
+}
+
+
+/* A change that fails and can't be taken back. */
+
+static ngx_inline void
+unit_change_fail(void)
+{
+    unit_disk_heal();
+    unit_disk.fsync = 2;
+    unit_disk.ftruncate = 1;
+
+    if (unit_change_patch("zed", "{\"name\":\"Failed\"}")
+        != NGX_HTTP_WASSIIT_CHANGE_NO_DISK)
+    {
+        unit_ok(0, "a change fails");
+    }
+
+    unit_disk_heal();
+}
+
+
+/* To be called first; the folder is name's. */
+
+static ngx_inline void
+unit_change_init(const char *name)
+{
+    unit_start();
+
+    clocklock = dlsym(RTLD_NEXT, "pthread_mutex_clocklock");
+    unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+
+    if (clocklock == NULL || unlock == NULL) {
+        exit(2);
+    }
+
+    /* what a change takes is large, and comes and goes with each */
+    (void) mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
+    (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+
+    unit_disk_folder(dir, sizeof(dir), name);
+    snprintf(path, sizeof(path), "%s/partners.jsonl", dir);
+    snprintf(other, sizeof(other), "%s.compact", path);
+
+    ngx_wassiit_scopes_init(&scopes, NULL);
+    ngx_wassiit_scopes_settle(&scopes);
+    (void) ngx_wassiit_time_parse((u_char *) NOW, NGX_WASSIIT_TIME_LEN, &now);
+
+    /* as a worker does that changes the file */
+    ngx_http_wassiit_arena_install();
+
+    unit_disk_hook = unit_change_called;
+    unit_change_digests();
+}
+
+
+static ngx_inline int
+unit_change_done(void)
+{
+    unit_is(unsafe, 0, "what is told as made is on the disk");
+    unit_is(leaks, 0, "no secret is left in memory that is given back");
+
+    ngx_http_wassiit_zone_unmap(&zone);
+    ngx_http_wassiit_zone_unmap(&fresh);
+    (void) unlink(path);
+    unit_is(rmdir(dir), 0, "nothing else is left in the folder");
+
+    return unit_done();
+}
+
+
+#endif /* _UNIT_CHANGES_H_INCLUDED_ */
