@@ -21,8 +21,6 @@
 
 #include "ngx_wassiit_window.h"
 
-#include <sys/mman.h>
-
 
 #define UNIT_ARENA_PAINT    0xa5
 
@@ -54,24 +52,6 @@ typedef struct {
     uint32_t            next;
     u_char              line[];     /* unit_line_e */
 } unit_arena_t;
-
-
-/* Zeros that children share. */
-
-static ngx_inline void *
-unit_shared(size_t size)
-{
-    void  *p;
-
-    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1, 0);
-
-    if (p == MAP_FAILED) {
-        perror("mmap()");
-        exit(2);
-    }
-
-    return p;
-}
 
 
 static ngx_inline unit_arena_t *

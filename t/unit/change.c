@@ -9,17 +9,23 @@
 #include "changes.h"
 
 
+#define STACK           (1024 * 1024)
+
+
 static void unit_change_kind(const unit_change_kind_t *kind);
 static void unit_change_early(unit_disk_e call, ngx_uint_t after);
 static void unit_change_line(const unit_change_kind_t *kind);
 static void unit_change_made(const unit_change_kind_t *kind);
 static void unit_change_kept(void);
+static void *unit_change_thread(void *data);
+static void unit_change_stack(void);
 static void unit_change_nothing(void);
 static void unit_change_same(const char *name);
 static void unit_change_is(ngx_http_wassiit_changed_e changed,
     ngx_http_wassiit_changed_e expected, const char *log, const char *name);
 static void unit_change_compact(void);
 static void unit_change_compact_fails(void);
+static void unit_change_compact_other(void);
 static void unit_change_read_only(unit_disk_e call, ngx_uint_t after);
 static void unit_change_many(ngx_uint_t n, const char *one, const char *two);
 static void unit_change_keys(void);
@@ -40,8 +46,11 @@ static void unit_change_failed(void);
 static void unit_change_failed_strange(void);
 static void unit_change_mutex(void);
 static void unit_change_hand(void);
+static void unit_change_writes(const char *from, const char *to);
 static void unit_change_hand_told(void);
 static void unit_change_hand_ends(void);
+static void unit_change_hand_long(void);
+static void unit_change_hand_zeros(void);
 static void unit_change_hand_end(void);
 
 
@@ -60,6 +69,7 @@ main(void)
     }
 
     unit_change_kept();
+    unit_change_stack();
     unit_change_nothing();
     unit_change_compact();
     unit_change_keys();
@@ -280,6 +290,16 @@ unit_change_kept(void)
             "a key that was made still works at once after another change");
     ngx_http_wassiit_zone_unpin(&zone);
 
+    /* another whose id is as long doesn't */
+
+    unit_change_setup("{\"id\":\"atlas\",\"keys\":[{\"id\":\"k12345678\","
+                      "\"sha256\":\"@1\"," CREATED "}]}\n");
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_ADD_KEY, "atlas", NULL, 0);
+    unit_ok(ngx_http_wassiit_zone_find(&zone, digests[1], &found, NULL)
+            == NGX_OK && found.created != INT64_MIN,
+            "one with an id of that length works by the clock");
+    ngx_http_wassiit_zone_unpin(&zone);
+
     /* one of its id is there: it has another */
 
     unit_change_setup("{\"id\":\"atlas\",\"keys\":[{\"id\":\"@I\","
@@ -287,6 +307,63 @@ unit_change_kept(void)
     unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_ADD_KEY, "atlas", NULL, 0),
             NGX_HTTP_WASSIIT_CHANGED, "no id of a key comes twice");
     unit_ok(unit_change_agrees() && change.info.nkeys == 2, "in force or not");
+}
+
+
+/* A secret that is made isn't left on the stack either. */
+
+static void *
+unit_change_thread(void *data)
+{
+    static ngx_http_wassiit_changed_e  changed;
+
+    changed = unit_change(*(ngx_http_wassiit_change_e *) data, "zed", NULL, 0);
+
+    return &changed;
+}
+
+
+static void
+unit_change_stack(void)
+{
+    void            *changed;
+    u_char           random[NGX_WASSIIT_HMAC_LEN];
+    pthread_t        thread;
+    ngx_uint_t       i;
+    pthread_attr_t   attr;
+
+    static ngx_http_wassiit_change_e  whats[] = {
+        NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET,
+        NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET,
+        NGX_HTTP_WASSIIT_CHANGE_ADD_KEY
+    };
+
+    static u_char  stack[STACK] __attribute__((aligned(4096)));
+
+    for (i = 0; i < 3; i++) {
+        unit_change_setup(BASE);
+        ngx_memzero(stack, STACK);
+        changed = NULL;
+
+        (void) pthread_attr_init(&attr);
+        (void) pthread_attr_setstack(&attr, stack, STACK);
+
+        if (pthread_create(&thread, &attr, unit_change_thread, &whats[i]) == 0)
+        {
+            (void) pthread_join(thread, &changed);
+        }
+
+        (void) pthread_attr_destroy(&attr);
+
+        random_state = UNIT_SEED;
+        (void) getrandom(random, sizeof(random), 0);
+
+        unit_ok(changed && *(ngx_http_wassiit_changed_e *) changed
+                           == NGX_HTTP_WASSIIT_CHANGED
+                && !unit_change_secret(stack, STACK)
+                && !memmem(stack, STACK, random, sizeof(random)),
+                "nothing secret is left on the stack");
+    }
 }
 
 
@@ -299,14 +376,16 @@ unit_change_nothing(void)
 
     static const char *const  forms[] = {
         BASE,
-        "{ \"id\": \"atlas\", \"name\":\"Atlas\" }\r\n" RIF ZED
+        "{ \"id\": \"atlas\", \"name\":\"Atlas\" }\r\n" RIF ZED,
+        "{\"id\":\"atlas\",\"name\":\"Atlas\"}\r\n" RIF ZED
     };
 
     static const char *const  fields[] = {
-        "{\"name\":\"Atlas\",\"rate\":\"10r/m\"}", "{}"
+        "{\"name\":\"Atlas\",\"rate\":\"10r/m\"}", "{}",
+        "{\"name\":\"Atlas\"}"
     };
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         unit_change_setup(forms[i]);
         unit_change_begin();
 
@@ -416,6 +495,7 @@ unit_change_compact(void)
     unit_change_same("not twice");
 
     unit_change_compact_fails();
+    unit_change_compact_other();
 }
 
 
@@ -460,6 +540,40 @@ unit_change_compact_fails(void)
         unit_change_same("and the file stays");
         unit_is(change.compact, 0, "until there are twice as many lines");
     }
+}
+
+
+/* Someone has written to the file, and nobody could see it. */
+
+static void
+unit_change_compact_other(void)
+{
+    char             *p, *last;
+    struct stat       st;
+    struct timespec   times[2];
+
+    unit_change_setup(BASE BASE BASE BASE);
+    unit_change_fill(base, BASE BASE BASE BASE);
+
+    for (last = base; (p = strstr(last, "\"atlas\"")) != NULL; last = p + 1) {
+        /* void */
+    }
+
+    (void) memcpy(last, "atlaz", 5);
+    (void) stat(path, &st);
+    unit_disk_put(path, base, strlen(base));
+    times[0] = st.st_atim;
+    times[1] = st.st_mtim;
+    (void) utimensat(AT_FDCWD, path, times, 0);
+
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
+            NGX_HTTP_WASSIIT_CHANGED, "a file whose lines aren't known");
+    unit_ok(strstr(unit_logged, "notice: ") == unit_logged
+            && unit_disk_get(path, data, TEXT) == (ssize_t) strlen(base)
+            && strcmp(data, base) == 0 && access(other, F_OK) == -1,
+            "stays, which is logged");
+    (void) ngx_http_wassiit_zone_known(&zone, &journal);
+    unit_is(journal.foreign, 1, "and looked through from now on");
 }
 
 
@@ -687,6 +801,15 @@ unit_change_bad_lines(void)
     unit_ok(strstr(text, "'Z'") && strstr(text, "'Atlas'"),
             "and that is in force");
 
+    /* the same, at the end of a file that is known */
+
+    unit_change_setup(BASE);
+    unit_change_adds("{\"id\":\"atlas\",\"name\":5}\n");
+    unit_is(unit_change_patch("zed", "{\"name\":\"Z\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "a bad line is added");
+    unit_is(unit_change_patch("atlas", "{\"name\":\"B\"}"),
+            NGX_HTTP_WASSIIT_CHANGE_BAD_LINE, "which isn't passed over");
+
     /* what the caller hasn't checked */
 
     unit_change_setup(BASE);
@@ -885,7 +1008,7 @@ unit_change_dead(void)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 4; i++) {
         unit_change_setup(BASE);
         unit_change_begin();
         unit_change_fail();
@@ -905,6 +1028,15 @@ unit_change_dead(void)
             unit_change_text(&zone, text);
             unit_ok(strcmp(text, before) == 0 && unit_change_agrees(),
                     "and changes nothing");
+        }
+
+        if (i == 3) {
+            unit_change_writes("Atlas", "Other");
+            unit_is(unit_change_patch("atlas", "{\"rate\":\"20r/m\"}"),
+                    NGX_HTTP_WASSIIT_CHANGED, "it is written to by hand, too");
+            unit_ok(unit_change_agrees() && journal.foreign
+                    && strstr(text, "'Other'"), "which isn't passed over");
+            continue;
         }
 
         if (i == 2) {
@@ -1240,12 +1372,12 @@ unit_change_failed_strange(void)
 static void
 unit_change_mutex(void)
 {
-    ngx_uint_t                  n, i, wrong, late;
+    ngx_uint_t                  n, i, wrong, told;
     ngx_http_wassiit_changed_e  changed;
 
     for (i = 0; i < KINDS; i++) {
         wrong = 0;
-        late = 0;
+        told = 0;
 
         for (n = 1; n < STEPS; n++) {
             unit_change_setup(i % 2 ? BASE : BASE BASE BASE BASE);
@@ -1264,10 +1396,14 @@ unit_change_mutex(void)
             if (changed == NGX_HTTP_WASSIIT_CHANGE_FAILED
                 && unit_change_agrees() && strcmp(text, before) != 0)
             {
-                late++;
+                told++;
 
             } else if (changed != NGX_HTTP_WASSIIT_CHANGED
-                       && !unit_change_untouched())
+                       && ((changed != NGX_HTTP_WASSIIT_CHANGE_BUSY
+                            && changed != NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD
+                            && changed != NGX_HTTP_WASSIIT_CHANGE_LEFT
+                            && changed != NGX_HTTP_WASSIIT_CHANGE_FAILED)
+                           || !unit_change_untouched()))
             {
                 unit_note("%s: answer %d at lock %d", unit_change_kinds[i].name,
                           changed, (int) n);
@@ -1279,7 +1415,7 @@ unit_change_mutex(void)
             wrong += !unit_change_agrees();
         }
 
-        unit_ok(wrong == 0 && late < 2 && n > 1 && n < STEPS,
+        unit_ok(wrong == 0 && told < 2 && n > 1 && n < STEPS,
                 "%s: the mutex isn't free, %d times",
                 unit_change_kinds[i].name, (int) n - 1);
     }
@@ -1291,8 +1427,6 @@ unit_change_mutex(void)
 static void
 unit_change_hand(void)
 {
-    static const struct timespec  times[2];
-
     unit_change_setup(BASE);
     unit_change_puts("{\"id\":\"hand\",\"name\":\"Hand\"}\n"
                      ATLAS KEY(4) "}]," SECRETS "}\n" ZED RIF);
@@ -1317,17 +1451,58 @@ unit_change_hand(void)
             NGX_HTTP_WASSIIT_CHANGED, "it isn't compacted");
     unit_ok(unit_change_agrees() && journal.foreign, "until the next reload");
 
+    /* whose last line is looked at */
+
+    unit_change_setup(BASE);
+    unit_change_puts(RIF ZED ATLAS KEY(4) "}]," SECRETS "}\n");
+    unit_is(unit_change_patch("zed", "{\"name\":\"Z\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "another line is the last one");
+    unit_is(leaks, 0, "and no secret of it is left");
+
+    /* though it has lines to spare */
+
+    unit_change_setup(BASE BASE BASE BASE);
+    unit_change_puts(BASE BASE BASE BASE);
+    unit_is(unit_change_patch("zed", "{\"name\":\"Z\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "nor if it has many lines");
+    unit_is(change.compact, 0, "nor is that to be done");
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0);
+    unit_is(unit_disk_get(path, data, TEXT),
+            unit_change_fill(base, BASE BASE BASE BASE)
+            + sizeof("{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[],"
+                     "\"name\":\"Z\"}\n") - 1, "all lines stay");
+
     /* in place, and of the same length */
 
     unit_change_setup(BASE);
-    unit_change_fill(base, BASE);
-    memcpy(strstr(base, "Atlas"), "Other", 5);
-    unit_disk_put(path, base, strlen(base));
-    (void) utimensat(AT_FDCWD, path, times, 0);
+    unit_change_writes("Atlas", "Other");
     unit_is(unit_change_patch("atlas", "{\"rate\":\"20r/m\"}"),
             NGX_HTTP_WASSIIT_CHANGED, "in place it is written to");
     unit_ok(unit_change_agrees() && strstr(text, "'Other'")
             && journal.foreign, "and as it is then in force");
+}
+
+
+/* By hand, in place: a text becomes another one, as long. */
+
+static void
+unit_change_writes(const char *from, const char *to)
+{
+    char  *p;
+
+    static const struct timespec  times[2];
+
+    (void) unit_disk_get(path, data, TEXT);
+    p = strstr(data, from);
+
+    if (p) {
+        ngx_memcpy(p, to, strlen(to));
+    }
+
+    unit_disk_put(path, data, strlen(data));
+
+    /* at another time, though clocks are slow */
+    (void) utimensat(AT_FDCWD, path, times, 0);
 }
 
 
@@ -1403,9 +1578,9 @@ unit_change_hand_ends(void)
         unit_change_puts(ATLAS KEY(2) "}]," SECRETS "}\n" RIF ZED);
 
         if (i == 0) {
-            unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_REVOKE, "atlas", "k",
+            unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_REVOKE, "atlas", "k1x",
                                 0),
-                    NGX_HTTP_WASSIIT_CHANGE_NO_KEY, "no key begins so");
+                    NGX_HTTP_WASSIIT_CHANGE_NO_KEY, "no key has this id");
             unit_ok(!unit_change_has(1), "what the file says is in force");
             continue;
         }
@@ -1417,6 +1592,76 @@ unit_change_hand_ends(void)
         unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_REVOKE, "atlas", "k1", 0),
                 NGX_HTTP_WASSIIT_CHANGE_NO_KEY, "once");
     }
+}
+
+
+/* The end of a line that is too long looks like the beginning of one. */
+
+static void
+unit_change_hand_long(void)
+{
+    size_t  len;
+
+    static char  form[TEXT];
+
+    len = sprintf(form, BASE "x{\"a\":\"");
+    memset(form + len, 'y', NGX_HTTP_WASSIIT_LINE - 6);
+    form[len + NGX_HTTP_WASSIIT_LINE - 6] = '\0';
+
+    unit_change_setup(BASE);
+    unit_change_puts(form);
+    unit_change_begin();
+
+    unit_is(unit_change_patch("zed", "{\"name\":\"Other\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "a line is too long");
+    unit_ok(unit_disk_get(path, data, TEXT) > saved_len
+            && memcmp(data, saved, saved_len) == 0, "and stays");
+}
+
+
+/* After a power cut there may be zeros where a line was. */
+
+static void
+unit_change_hand_zeros(void)
+{
+    ngx_uint_t   i;
+    struct stat  st;
+
+    for (i = 0; i < 8; i++) {
+        unit_change_setup(BASE);
+        loose = (i >= 4);
+
+        if (i & 1) {
+            unit_change_puts(BASE);
+        }
+
+        if (i & 4) {
+            /* a line that is whole before that */
+            unit_change_adds("{\"id\":\"zed\",\"name\":\"Whole\"}");
+        }
+
+        (void) stat(path, &st);
+
+        if (truncate(path, st.st_size + 10) == -1) {
+            exit(2);
+        }
+
+        if (i & 2) {
+            unit_change_adds("\n");
+        }
+
+        unit_is(unit_change_patch("atlas", "{\"name\":\"Other\"}"),
+                NGX_HTTP_WASSIIT_CHANGED, "a file ends in zeros");
+        unit_ok(strstr(unit_logged, "ends in the middle of a line, whose")
+                && unit_disk_get(path, data, TEXT) > 0
+                && unit_change_load(&fresh, 0) == NGX_OK, "which are cut off");
+        unit_is(strstr(data, "Whole") != NULL, i >= 4, "what is whole stays");
+        unit_is(unit_change_patch("zed", "{}"), NGX_HTTP_WASSIIT_CHANGED,
+                "and counts");
+        unit_ok(unit_change_agrees(), "in force and in the file");
+    }
+
+    loose = 0;
 }
 
 
@@ -1466,12 +1711,14 @@ unit_change_hand_end(void)
         }
 
         blanks = (i == 5);
+        loose = (i == 2 || i == 3);
         log = strstr(unit_logged, "ends in the middle of a line, whose");
         unit_is(log != NULL, ends[i].torn, "what is torn is cut off");
 
         if (i < 8) {
             unit_ok(unit_change_agrees(), "a line is added to all the rest");
             blanks = 0;
+            loose = 0;
 
         } else {
             unit_log_forget();
@@ -1481,4 +1728,40 @@ unit_change_hand_end(void)
                     "it has a line then");
         }
     }
+
+    unit_change_hand_zeros();
+
+    /* what isn't cut off for certain is, later */
+
+    unit_change_setup(BASE);
+    unit_change_adds("{\"id\":\"zed\",\"na");
+    unit_disk.fsync = 1;
+    unit_is(unit_change_patch("atlas", "{\"name\":\"Other\"}"),
+            NGX_HTTP_WASSIIT_CHANGE_NO_DISK, "what is torn can't be cut off");
+    unit_disk_heal();
+    unit_is(unit_change_patch("atlas", "{\"name\":\"Other\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "but by the next one");
+    unit_ok(unit_change_agrees() && !journal.foreign, "who knows the file");
+
+    unit_change_setup(BASE);
+    unit_change_adds("{\"id\":\"zed\",\"na");
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "none", NULL, 0),
+            NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER, "nothing is written");
+    unit_is(unit_change_patch("atlas", "{\"name\":\"Other\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "where something was cut off");
+    unit_ok(unit_change_agrees() && !journal.foreign, "the file is known");
+
+    unit_change_hand_long();
+
+    /* more than any line has */
+
+    unit_change_setup(BASE);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_LINE / 16; i++) {
+        unit_change_adds("{\"id\":\"zed\",\"rate\":\"5r/s\"}\n");
+    }
+
+    unit_is(unit_change_patch("zed", "{\"name\":\"Other\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "many lines are added");
+    unit_ok(unit_change_agrees() && journal.foreign, "as by hand");
 }

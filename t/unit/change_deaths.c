@@ -13,13 +13,21 @@
 #define NOTES           5
 #define PAIRS           60
 
-/* with the sanitizers fork() takes long: there one of so many steps is tried */
+#define ENDLESS         "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[]}"
+
+/*
+ * Of so many steps, one is tried; where the file is known, all are.  With the
+ * sanitizers fork() takes long.
+ */
+#define SOME            2
 #define THIN            1
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
+#undef SOME
 #undef THIN
-#define THIN            16
+#define SOME            24
+#define THIN            12
 #endif
 #endif
 
@@ -32,6 +40,7 @@ typedef enum {
     MODE_FAILS,                 /* its disk fails at the change */
     MODE_DEAD,                  /* a change that failed ends it */
     MODE_BURIED,                /* and a line was added after that */
+    MODE_ENDLESS,               /* its last line has no LF */
     MODES
 } unit_change_mode_e;
 
@@ -49,6 +58,9 @@ static ngx_uint_t unit_change_cuts(const unit_change_kind_t *kind,
     ngx_uint_t step, off_t from, off_t to);
 static void unit_change_deaths(const unit_change_kind_t *kind,
     unit_change_mode_e mode);
+static ngx_uint_t unit_change_ends(const unit_change_kind_t *kind);
+static void unit_change_try(void);
+static void unit_change_held(void);
 static void unit_change_pairs(void);
 static void unit_change_stop(unit_disk_e call, ngx_uint_t after);
 static void unit_change_stops(void);
@@ -71,6 +83,7 @@ main(void)
         }
     }
 
+    unit_change_held();
     unit_change_pairs();
     unit_change_stops();
 
@@ -85,14 +98,21 @@ unit_change_mode(const unit_change_kind_t *kind, unit_change_mode_e mode)
 
     static const char *const  names[] = {
         "known", "changed by hand", "of a disk that fails",
-        "with what failed", "with lines after what failed"
+        "with what failed", "with lines after what failed", "without an LF"
     };
 
     compact = (kind->line == NULL);
 
     unit_change_setup(compact ? BASE BASE BASE BASE : BASE);
+    loose = 0;
 
     switch (mode) {
+
+    case MODE_ENDLESS:
+        unit_change_setup(compact ? BASE BASE BASE RIF ENDLESS
+                                  : BASE ENDLESS);
+        loose = 1;
+        break;
 
     case MODE_FOREIGN:
         unit_change_puts(compact ? BASE BASE BASE BASE : BASE);
@@ -206,6 +226,8 @@ unit_change_after(const unit_change_kind_t *kind, unit_change_mode_e mode,
     ngx_uint_t                  first, state, compact;
     ngx_http_wassiit_changed_e  changed;
 
+    /* a line that is whole may have been taken over meanwhile */
+
     first = unit_change_state(0) | (both ? unit_change_state(1) : 0);
 
     if (first == 0) {
@@ -236,6 +258,11 @@ unit_change_after(const unit_change_kind_t *kind, unit_change_mode_e mode,
         return 0;
     }
 
+    if (mode != MODE_FOREIGN && mode != MODE_BURIED && journal.foreign) {
+        unit_note("it isn't known any more where lines are");
+        return 0;
+    }
+
     changed = unit_change_again(kind);
     compact = change.compact;
 
@@ -250,6 +277,11 @@ unit_change_after(const unit_change_kind_t *kind, unit_change_mode_e mode,
 
     if (state == 0 || !unit_change_agrees()) {
         unit_note("it can't be changed right: %s", text);
+        return 0;
+    }
+
+    if (mode == MODE_FOREIGN && !journal.foreign) {
+        unit_note("it isn't known any more that the file was changed");
         return 0;
     }
 
@@ -273,9 +305,51 @@ unit_change_after(const unit_change_kind_t *kind, unit_change_mode_e mode,
 }
 
 
+/* Whoever comes next, and writes nothing, brings it to its end. */
+
+static ngx_uint_t
+unit_change_ends(const unit_change_kind_t *kind)
+{
+    if (unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "none", NULL, 0)
+        != NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER
+        || ngx_http_wassiit_change_left(&zone))
+    {
+        unit_note("a change is still being made: %s", unit_logged);
+        return 0;
+    }
+
+    if (kind->line && !(unit_change_state(0) & 1) && late->data) {
+        unit_note("what is in force isn't on the disk");
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* Whoever comes next has a disk that fails: it is as if nobody had come. */
+
+static void
+unit_change_try(void)
+{
+    ngx_uint_t  n;
+
+    for (n = 1; n < 3; n++) {
+        unit_disk.fsync = n;
+        (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "none", NULL, 0);
+        unit_disk_heal();
+    }
+
+    unit_disk.openat = 8;
+    unit_disk.ftruncate = 1;
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "none", NULL, 0);
+    unit_disk_heal();
+}
+
+
 /*
- * As if power was cut: of the last line only a part is there, if it was being
- * written; and memory is gone, each third time at least.
+ * As if power was cut: of the last line only a part is there, up to this byte;
+ * or all of it is.  Memory may be gone, and is if it says what is lost.
  */
 
 static ngx_uint_t
@@ -284,12 +358,15 @@ unit_change_cut(const unit_change_kind_t *kind, ngx_uint_t step, off_t at)
     (void) unit_change_mode(kind, MODE_KNOWN);
     (void) unit_change_child(kind, 0, step);
 
+    /* what just lacks its LF counts, and is given one */
+    loose = 1;
+
     if (at && truncate(path, at) == -1) {
         perror(path);
         exit(2);
     }
 
-    if ((step + at) % 3 == 0 || unit_change_state(0) != 1) {
+    if (at == 0 || at % 3 == 0 || unit_change_state(0) != 1) {
         unit_log_forget();
 
         if (unit_change_load(&zone, 1) != NGX_OK) {
@@ -311,7 +388,11 @@ unit_change_cuts(const unit_change_kind_t *kind, ngx_uint_t step, off_t from,
     off_t       cut;
     ngx_uint_t  i, wrong;
 
-    wrong = !unit_change_cut(kind, step, 0);
+    wrong = 0;
+
+    if (step % 4 == 0) {
+        wrong += !unit_change_cut(kind, step, 0);
+    }
 
     for (i = 0; i < 3 && to > from + 2; i++) {
         cut = (i == 0) ? from + 1 : (i == 1) ? (from + to) / 2 : to - 1;
@@ -331,7 +412,7 @@ static void
 unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
 {
     int          status;
-    ngx_uint_t   step, deaths, wrong;
+    ngx_uint_t   step, each, deaths, wrong;
     const char  *name;
     struct stat  st, now;
 
@@ -340,9 +421,10 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
     name = "";
     wrong = 0;
     deaths = 0;
+    each = (mode == MODE_KNOWN) ? THIN : SOME;
 
-    for (step = 1 + unit_random(THIN); step < STEPS && wrong < NOTES;
-         step += THIN)
+    for (step = 1 + unit_random(each); step < STEPS && wrong < NOTES;
+         step += each)
     {
         name = unit_change_mode(kind, mode);
         (void) stat(path, &st);
@@ -354,6 +436,14 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
         }
 
         deaths++;
+
+        if (deaths % 3 == 0) {
+            unit_change_try();
+
+        } else if (deaths % 3 == 1 && !unit_change_ends(kind)) {
+            unit_note("after a death in step %d", (int) step);
+            wrong++;
+        }
 
         if (!unit_change_after(kind, mode, 0)) {
             unit_note("after a death in step %d", (int) step);
@@ -367,9 +457,68 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
         }
     }
 
-    unit_ok(wrong == 0 && deaths > 10 / THIN && step < STEPS,
+    unit_ok(wrong == 0 && deaths > 8 / each && step < STEPS,
             "%s, a file %s: %d deaths are mended", kind->name, name,
             (int) deaths);
+}
+
+
+/*
+ * There was room for what a writer has left when it died, and there is none for
+ * it as long as a reader looks at what it had prepared.
+ */
+
+static void
+unit_change_held(void)
+{
+    ngx_uint_t                  step;
+    ngx_wassiit_lines_t        *lines;
+    ngx_wassiit_epoch_t        *epoch;
+    ngx_http_wassiit_changed_e  changed;
+
+    static const unit_change_kind_t  big = {
+        "big", NGX_HTTP_WASSIIT_CHANGE_CREATE, "new", "{\"rate\":\"3000r/d\"}",
+        0, ""
+    };
+
+    changed = NGX_HTTP_WASSIIT_CHANGED;
+    epoch = NULL;
+
+    for (step = 1; step < STEPS && changed == NGX_HTTP_WASSIIT_CHANGED; step++)
+    {
+        unit_change_setup(BASE);
+
+        if (unit_change_child(&big, 0, step) != DIED) {
+            break;
+        }
+
+        lines = ngx_http_wassiit_zone_lines(zone.sh);
+        epoch = ngx_http_wassiit_zone_epoch(zone.sh);
+
+        while (ngx_wassiit_lines_left(lines) > 30) {
+            (void) ngx_wassiit_lines_alloc(lines, ZONE_COLD, 1);
+        }
+
+        ngx_wassiit_epoch_pin(epoch, NULL);
+        changed = unit_change_patch("rif", "{\"name\":\"Next\"}");
+
+        if (changed == NGX_HTTP_WASSIIT_CHANGED) {
+            ngx_wassiit_epoch_unpin(epoch, NULL);
+        }
+    }
+
+    unit_is(changed, NGX_HTTP_WASSIIT_CHANGE_BUSY,
+            "who finds no room for what was left waits");
+    unit_ok(ngx_http_wassiit_change_left(&zone), "and leaves it as it is");
+
+    if (epoch) {
+        ngx_wassiit_epoch_unpin(epoch, NULL);
+    }
+
+    unit_is(unit_change_patch("rif", "{\"name\":\"Next\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "then it goes on");
+    unit_ok(unit_change_agrees() && !journal.foreign && strstr(text, "new"),
+            "and brings that to its end");
 }
 
 

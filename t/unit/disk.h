@@ -44,6 +44,7 @@ typedef struct {
     uint64_t    slept;          /* microseconds */
     off_t       full;           /* no byte gets written from here on */
     ngx_uint_t  half;           /* only half of what is to be written is */
+    int         synced;         /* the last descriptor that was synced */
 } unit_disk_t;
 
 
@@ -92,6 +93,7 @@ fsync(int fd)
 
     unit_disk_call(UNIT_DISK_SYNC, 0);
     unit_disk.fsyncs++;
+    unit_disk.synced = fd;
 
     /* nobody cuts the power here, so it needn't be waited for */
     rc = unit_disk_fails(&unit_disk.fsync) ? -1 : 0;

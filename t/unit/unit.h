@@ -17,6 +17,7 @@
 #include <ngx_core.h>
 #include <ngx_crc32.h>
 
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 
@@ -122,6 +123,24 @@ unit_fork(void)
     }
 
     return pid;
+}
+
+
+/* Zeros that children share. */
+
+static ngx_inline void *
+unit_shared(size_t size)
+{
+    void  *p;
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1, 0);
+
+    if (p == MAP_FAILED) {
+        perror("mmap()");
+        exit(2);
+    }
+
+    return p;
 }
 
 
