@@ -111,6 +111,8 @@ build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)
 build/unit/zone_steps build/unit-asan/zone_steps: core += $(filter %.c,$(state) $(shared))
 build/unit/zone_steps build/unit-asan/zone_steps: $(shared)
+build/unit/edit build/unit-asan/edit: core += $(filter %.c,$(state)) src/ngx_http_wassiit_edit.c
+build/unit/edit build/unit-asan/edit: $(wildcard $(foreach name,change edit zone,src/ngx_http_wassiit_$(name).h)) src/ngx_http_wassiit_edit.c
 changes = $(wildcard $(foreach name,change edit recover,src/ngx_http_wassiit_$(name).[ch]))
 change = $(foreach dir,unit unit-asan,build/$(dir)/change build/$(dir)/change_deaths)
 $(change): core += $(filter %.c,$(state) $(shared) $(changes))
