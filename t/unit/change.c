@@ -11,13 +11,17 @@
 
 #define STACK           (1024 * 1024)
 
+#define LINE            "{\"id\":\"zed\",\"rate\":\"5r/s\"}\n"
+#define LINES8          LINE LINE LINE LINE LINE LINE LINE LINE
+#define LINES           LINES8 LINES8 LINES8 LINES8 LINES8 LINES8 LINES8 LINES8
+
 
 static void unit_change_kind(const unit_change_kind_t *kind);
 static void unit_change_early(unit_disk_e call, ngx_uint_t after);
 static void unit_change_line(const unit_change_kind_t *kind);
 static void unit_change_made(const unit_change_kind_t *kind);
 static void unit_change_kept(void);
-static void *unit_change_thread(void *data);
+static void *unit_change_thread(void *what);
 static void unit_change_stack(void);
 static void unit_change_nothing(void);
 static void unit_change_same(const char *name);
@@ -122,15 +126,16 @@ unit_change_kind(const unit_change_kind_t *kind)
     unit_ok(unit_change_agrees() && strcmp(text, before) != 0,
             "it is in force, and all else is as it was");
 
-    ngx_memzero(&info, sizeof(info));
-
     if (kind->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
         unit_is(ngx_http_wassiit_zone_get_locked(&zone, &change.id, &info),
                 NGX_DECLINED, "the partner is gone");
 
     } else {
-        (void) ngx_http_wassiit_zone_get_locked(&zone, &change.id, &info);
-        unit_ok(memcmp(&change.info, &info, sizeof(info)) == 0,
+        unit_ok(ngx_http_wassiit_zone_get_locked(&zone, &change.id, &info)
+                == NGX_OK
+                && unit_change_text_info(&info, given)
+                   == unit_change_text_info(&change.info, text)
+                && strcmp(text, given) == 0,
                 "the partner is told as it is then");
     }
 
@@ -313,11 +318,11 @@ unit_change_kept(void)
 /* A secret that is made isn't left on the stack either. */
 
 static void *
-unit_change_thread(void *data)
+unit_change_thread(void *what)
 {
     static ngx_http_wassiit_changed_e  changed;
 
-    changed = unit_change(*(ngx_http_wassiit_change_e *) data, "zed", NULL, 0);
+    changed = unit_change(*(ngx_http_wassiit_change_e *) what, "zed", NULL, 0);
 
     return &changed;
 }
@@ -361,7 +366,8 @@ unit_change_stack(void)
         unit_ok(changed && *(ngx_http_wassiit_changed_e *) changed
                            == NGX_HTTP_WASSIIT_CHANGED
                 && !unit_change_secret(stack, STACK)
-                && !memmem(stack, STACK, random, sizeof(random)),
+                && !memmem(stack, STACK, random, 8)
+                && !memmem(stack, STACK, random + sizeof(random) - 8, 8),
                 "nothing secret is left on the stack");
     }
 }
@@ -1753,12 +1759,12 @@ unit_change_hand_end(void)
 
     unit_change_hand_long();
 
-    /* more than any line has */
+    /* more than any line has, and than a change has memory */
 
     unit_change_setup(BASE);
 
-    for (i = 0; i < NGX_HTTP_WASSIIT_LINE / 16; i++) {
-        unit_change_adds("{\"id\":\"zed\",\"rate\":\"5r/s\"}\n");
+    for (i = 0; i < 40; i++) {
+        unit_change_adds(LINES LINES LINES LINES LINES LINES LINES LINES);
     }
 
     unit_is(unit_change_patch("zed", "{\"name\":\"Other\"}"),

@@ -60,6 +60,7 @@ static void unit_change_deaths(const unit_change_kind_t *kind,
     unit_change_mode_e mode);
 static ngx_uint_t unit_change_ends(const unit_change_kind_t *kind);
 static void unit_change_try(void);
+static void unit_change_replaced(void);
 static void unit_change_held(void);
 static void unit_change_pairs(void);
 static void unit_change_stop(unit_disk_e call, ngx_uint_t after);
@@ -83,6 +84,7 @@ main(void)
         }
     }
 
+    unit_change_replaced();
     unit_change_held();
     unit_change_pairs();
     unit_change_stops();
@@ -115,6 +117,8 @@ unit_change_mode(const unit_change_kind_t *kind, unit_change_mode_e mode)
         break;
 
     case MODE_FOREIGN:
+        /* the former one's name is on the disk */
+        (void) unit_change_patch("zed", "{}");
         unit_change_puts(compact ? BASE BASE BASE BASE : BASE);
         break;
 
@@ -414,7 +418,7 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
     int          status;
     ngx_uint_t   step, each, deaths, wrong;
     const char  *name;
-    struct stat  st, now;
+    struct stat  st, then;
 
     unit_change_states(kind, mode);
 
@@ -429,7 +433,7 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
         name = unit_change_mode(kind, mode);
         (void) stat(path, &st);
         status = unit_change_child(kind, mode == MODE_FAILS, step);
-        (void) stat(path, &now);
+        (void) stat(path, &then);
 
         if (status != DIED) {
             break;
@@ -452,14 +456,55 @@ unit_change_deaths(const unit_change_kind_t *kind, unit_change_mode_e mode)
 
         if (mode == MODE_KNOWN) {
             wrong += unit_change_cuts(kind, step, st.st_size,
-                                      now.st_ino == st.st_ino ? now.st_size
-                                                              : 0);
+                                      then.st_ino == st.st_ino ? then.st_size
+                                                               : 0);
         }
     }
 
     unit_ok(wrong == 0 && deaths > 8 / each && step < STEPS,
             "%s, a file %s: %d deaths are mended", kind->name, name,
             (int) deaths);
+}
+
+
+/* A writer has died, and then someone puts another file in its place. */
+
+static void
+unit_change_replaced(void)
+{
+    ngx_uint_t  step, left, wrong;
+
+    left = 0;
+    wrong = 0;
+
+    for (step = 1; step < STEPS; step++) {
+        unit_change_setup(BASE);
+
+        if (unit_change_child(&unit_change_other, 0, step) != DIED) {
+            break;
+        }
+
+        if (!ngx_http_wassiit_change_left(&zone)) {
+            continue;
+        }
+
+        left++;
+        unit_change_puts(BASE RIF);
+
+        if (unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "none", NULL, 0)
+            != NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER
+            || ngx_http_wassiit_change_left(&zone)
+            || unit_change_patch("zed", "{}") != NGX_HTTP_WASSIIT_CHANGED
+            || !unit_change_agrees() || !journal.foreign)
+        {
+            unit_note("after a death in step %d", (int) step);
+            wrong++;
+        }
+    }
+
+    unit_ok(wrong == 0 && left > 5 && step < STEPS,
+            "what was left of a file that is gone, %d times, is gone",
+            (int) left);
 }
 
 

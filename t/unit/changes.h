@@ -604,13 +604,18 @@ unit_change_of(const unit_change_kind_t *kind)
 }
 
 
+/* What an operator learns of a partner, less the use of its window. */
+
 static ngx_inline size_t
-unit_change_text_keys(ngx_http_wassiit_info_t *info, char *to)
+unit_change_text_info(ngx_http_wassiit_info_t *info, char *to)
 {
     char        *p;
     ngx_uint_t   i;
 
-    p = to;
+    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d", (int) info->id_len,
+                     info->id, (int) info->name_len, info->name, info->enabled,
+                     (long long) info->scopes, (int) info->rate.limit,
+                     (int) info->rate.seconds, info->hmac, info->webhook);
 
     for (i = 0; i < info->nkeys; i++) {
         p += sprintf(p, " %.*s %lld-%lld", (int) info->keys[i].id_len,
@@ -650,18 +655,13 @@ unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
 
         rc = ngx_http_wassiit_zone_get_locked(z, &id, &info);
 
-        p += sprintf(p, "; %.*s %d '%.*s' %d %llx %d/%d %d%d", (int) id.len,
-                     last, (int) rc, (int) info.name_len, info.name,
-                     info.enabled, (long long) info.scopes,
-                     (int) info.rate.limit, (int) info.rate.seconds, info.hmac,
-                     info.webhook);
+        p += sprintf(p, "; %d ", (int) rc);
+        p += unit_change_text_info(&info, p);
 
         if (ngx_http_wassiit_zone_webhook(z, &id, &hmac) == NGX_OK) {
             p += sprintf(p, " %08x", ngx_crc32_long((u_char *) &hmac,
                                                     sizeof(hmac)));
         }
-
-        p += unit_change_text_keys(&info, p);
     }
 
     for (i = 0; i < KEYS; i++) {
