@@ -246,16 +246,6 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
         break;
     }
 
-    if (changed == NGX_HTTP_WASSIIT_CHANGED
-        && change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
-        && ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
-                                            &change->info)
-           != NGX_OK)
-    {
-        /* can't be, unless a reload that is stopped keeps the mutex */
-        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
-    }
-
     return changed;
 }
 
@@ -536,7 +526,9 @@ ngx_http_wassiit_change_apply(ngx_http_wassiit_change_t *change,
     rec->offset = work->span.offset;
     rec->len = work->span.len;
 
-    switch (ngx_http_wassiit_zone_apply(change->zone, rec, work->file.log)) {
+    switch (ngx_http_wassiit_zone_apply(change->zone, rec, &change->info,
+                                        work->file.log))
+    {
 
     case NGX_OK:
         return NGX_HTTP_WASSIIT_CHANGED;

@@ -4,8 +4,8 @@
 #include <sys/random.h>
 
 
-static ngx_uint_t ngx_http_wassiit_edit_serves(
-    ngx_http_wassiit_change_t *change);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_served(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_changed_e not);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_object(
     ngx_http_wassiit_change_t *change, json_t *json);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_keys(
@@ -24,6 +24,14 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
     json_t                      *json;
     ngx_http_wassiit_changed_e   changed;
 
+    if (former == 0 && change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
+        changed = ngx_http_wassiit_edit_served(change,
+                                          NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER);
+        if (changed != NGX_HTTP_WASSIIT_CHANGED) {
+            return changed;
+        }
+    }
+
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE) {
         if (former) {
             return NGX_HTTP_WASSIIT_CHANGE_TAKEN;
@@ -31,14 +39,11 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
 
         json = ngx_http_wassiit_record_create(&change->id, change->fields);
 
-    } else if (former == 0
-               && (change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
-                   || !ngx_http_wassiit_edit_serves(change)))
-    {
-        return NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER;
-
     } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
         json = ngx_http_wassiit_record_delete(&change->id);
+
+    } else if (former == 0) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER;
 
     } else {
         json = ngx_http_wassiit_record_load(line, former);
@@ -67,23 +72,27 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
 /*
  * Is the partner, or the key to revoke, still served, though the file has it
  * no more?  Someone took it out by hand, and whoever revokes it means it.
+ * Returns CHANGED, or what the answer is if it isn't; CHANGE_BUSY: it can't be
+ * seen now.
  */
 
-static ngx_uint_t
-ngx_http_wassiit_edit_serves(ngx_http_wassiit_change_t *change)
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_edit_served(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_changed_e not)
 {
+    ngx_int_t                     rc;
     ngx_uint_t                    i;
     ngx_http_wassiit_key_info_t  *key;
 
-    if (ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
-                                         &change->info)
-        != NGX_OK)
-    {
-        return 0;
+    rc = ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
+                                          &change->info);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_ERROR) ? NGX_HTTP_WASSIIT_CHANGE_BUSY : not;
     }
 
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
-        return 1;
+        return NGX_HTTP_WASSIIT_CHANGED;
     }
 
     for (i = 0; i < change->info.nkeys; i++) {
@@ -92,11 +101,11 @@ ngx_http_wassiit_edit_serves(ngx_http_wassiit_change_t *change)
         if (key->id_len == change->key_id.len
             && ngx_memcmp(key->id, change->key_id.data, key->id_len) == 0)
         {
-            return 1;
+            return NGX_HTTP_WASSIIT_CHANGED;
         }
     }
 
-    return 0;
+    return not;
 }
 
 
@@ -140,8 +149,8 @@ ngx_http_wassiit_edit_keys(ngx_http_wassiit_change_t *change, json_t *json)
         n = ngx_http_wassiit_record_find_key(keys, change->key_id.data,
                                              change->key_id.len);
         if (n == NGX_ERROR) {
-            return ngx_http_wassiit_edit_serves(change)
-                   ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_NO_KEY;
+            return ngx_http_wassiit_edit_served(change,
+                                              NGX_HTTP_WASSIIT_CHANGE_NO_KEY);
         }
 
         return json_array_remove(keys, n) == 0

@@ -238,7 +238,7 @@ ngx_http_wassiit_recover_tail(ngx_http_wassiit_work_t *work)
             return NGX_ERROR;
         }
 
-        if (ngx_http_wassiit_zone_apply(work->zone, rec, file->log)
+        if (ngx_http_wassiit_zone_apply(work->zone, rec, NULL, file->log)
             != NGX_OK)
         {
             return NGX_DECLINED;

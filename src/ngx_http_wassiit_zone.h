@@ -303,11 +303,13 @@ ngx_int_t ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
  * every look-up that begins after the return.  A key that is marked as made
  * works from then on, whatever the wall clock does, until its created is
  * changed or the zone's memory goes.  There must be room.  Returns
- * NGX_OK; NGX_DECLINED if the zone isn't current any more: nothing is done;
- * NGX_ERROR if there was no room, which is logged.
+ * NGX_OK, and fills info, if it isn't NULL, with the partner as it is then,
+ * unless it is removed; NGX_DECLINED if the zone isn't current any more, and
+ * nothing is done; NGX_ERROR if there was no room, which is logged.
  */
 ngx_int_t ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
+    ngx_http_wassiit_record_t *rec, ngx_http_wassiit_info_t *info,
+    ngx_log_t *log);
 
 /*
  * The lines of all partners: an array of n spans, which the caller frees, or

@@ -308,7 +308,8 @@ ngx_http_wassiit_zone_discard(ngx_http_wassiit_zone_t *zone)
 
 ngx_int_t
 ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+    ngx_http_wassiit_record_t *rec, ngx_http_wassiit_info_t *info,
+    ngx_log_t *log)
 {
     uint32_t                     former, place;
     ngx_int_t                    rc;
@@ -368,6 +369,10 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     } else {
         ngx_http_wassiit_partner_no_room(zone, &plan, log);
         rc = NGX_ERROR;
+    }
+
+    if (info && rc == NGX_OK) {
+        (void) ngx_http_wassiit_zone_read_partner(sh, &rec->id, info);
     }
 
     ngx_http_wassiit_mend_unlock(zone);

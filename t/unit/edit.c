@@ -78,6 +78,9 @@ static const unit_edit_case_t  unit_edits[] = {
       0, NULL, "{\"id\":\"atlas\",\"deleted\":true}",
       NGX_HTTP_WASSIIT_CHANGED },
 
+    { "one that the zone may have", NGX_HTTP_WASSIIT_CHANGE_DELETE, NULL, 0,
+      NULL, NULL, NGX_HTTP_WASSIIT_CHANGE_BUSY },
+
     { "a key is added", NGX_HTTP_WASSIIT_CHANGE_ADD_KEY, NULL, 0,
       "{\"id\":\"atlas\",\"keys\":[" KEY("a", "a") "]}",
       "{\"id\":\"atlas\",\"keys\":[" KEY("a", "a") "," MADE "]}",
@@ -132,6 +135,9 @@ static const unit_edit_case_t  unit_edits[] = {
       "{\"id\":\"atlas\",\"keys\":[" KEY("aa", "b") "]}", NULL,
       NGX_HTTP_WASSIIT_CHANGE_NO_KEY },
 
+    { "a key that the zone may have", NGX_HTTP_WASSIIT_CHANGE_REVOKE, "a", 0,
+      "{\"id\":\"atlas\"}", NULL, NGX_HTTP_WASSIIT_CHANGE_BUSY },
+
     { "a key that only the zone has", NGX_HTTP_WASSIIT_CHANGE_REVOKE,
       "served", 0, "{\"id\":\"atlas\",\"keys\":[" KEY("aa", "b") "]}",
       "{\"id\":\"atlas\",\"keys\":[" KEY("aa", "b") "]}",
@@ -151,6 +157,7 @@ static const unit_edit_case_t  unit_edits[] = {
 
 /* the key, or the partner, that the zone has; NULL: none */
 static const char  *unit_edit_served;
+static ngx_uint_t   unit_edit_stuck;            /* the zone can't be asked */
 
 static u_char       unit_edit_line[NGX_HTTP_WASSIIT_LINE + 1];
 static u_char       unit_edit_text[NGX_HTTP_WASSIIT_LINE + 1];
@@ -162,6 +169,10 @@ ngx_int_t
 ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_info_t *info)
 {
+    if (unit_edit_stuck) {
+        return NGX_ERROR;
+    }
+
     if (unit_edit_served == NULL) {
         return NGX_DECLINED;
     }
@@ -208,6 +219,7 @@ unit_edit_is(const unit_edit_case_t *edit)
     ngx_str_set(&change.id, "atlas");
 
     unit_edit_served = NULL;
+    unit_edit_stuck = (edit->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY);
 
     if (edit->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
         || edit->what == NGX_HTTP_WASSIIT_CHANGE_PATCH)

@@ -757,8 +757,11 @@ unit_stage_apply(ngx_http_wassiit_zone_t *z, unit_partner_t *p)
 
     rc = ngx_http_wassiit_zone_room(z, &p->rec);
 
-    return (rc == NGX_OK) ? ngx_http_wassiit_zone_apply(z, &p->rec, &unit_log)
-                          : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_wassiit_zone_apply(z, &p->rec, NULL, &unit_log);
 }
 
 

@@ -70,6 +70,8 @@ static void unit_zone_delete(void);
 static ngx_uint_t unit_zone_changes(ngx_uint_t *held);
 static void test_find(void);
 static void test_counts(void);
+static void unit_zone_between(void);
+static void unit_zone_count(ngx_uint_t counter);
 static void unit_zone_counted(ngx_uint_t times, const char *what);
 static void test_room(void);
 static void test_promise(void);
@@ -238,9 +240,11 @@ unit_zone_apply(unit_partner_t *p)
 
     rc = ngx_http_wassiit_zone_room(&zone, &p->rec);
 
-    return (rc == NGX_OK) ? ngx_http_wassiit_zone_apply(&zone, &p->rec,
-                                                        &unit_log)
-                          : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_wassiit_zone_apply(&zone, &p->rec, NULL, &unit_log);
 }
 
 
@@ -514,16 +518,13 @@ static void
 test_counts(void)
 {
     ngx_uint_t                   i, n;
-    ngx_http_wassiit_partner_t   found;
     ngx_http_wassiit_profile_t  *profile;
 
     (void) unit_zone_new();
 
     for (i = 0; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
         for (n = 0; n <= i; n++) {
-            (void) unit_zone_find(&partners[2], &found);
-            ngx_http_wassiit_zone_count(&zone, &found, i);
-            ngx_http_wassiit_zone_unpin(&zone);
+            unit_zone_count(i);
         }
     }
 
@@ -537,8 +538,11 @@ test_counts(void)
     (void) unit_zone_apply(&partners[2]);
     unit_zone_counted(1, "after a change of its rate");
 
+    unit_zone_between();
+    unit_zone_counted(2, "also while a rate is being changed");
+
     (void) unit_zone_reload();
-    unit_zone_counted(1, "after a reload");
+    unit_zone_counted(2, "after a reload");
 
     profile = ngx_http_wassiit_zone_at(zone.sh,
                                        ngx_http_wassiit_plan_lookup(&zone,
@@ -546,10 +550,7 @@ test_counts(void)
     profile->counts[1] = ZONE_RARE_MOST - 1;
 
     for (n = 0; n < 3; n++) {
-        (void) unit_zone_find(&partners[2], &found);
-        ngx_http_wassiit_zone_count(&zone, &found,
-                                    NGX_HTTP_WASSIIT_COUNT_RARE + 1);
-        ngx_http_wassiit_zone_unpin(&zone);
+        unit_zone_count(NGX_HTTP_WASSIIT_COUNT_RARE + 1);
     }
 
     unit_is(profile->counts[1], ZONE_RARE_MOST,
@@ -560,6 +561,46 @@ test_counts(void)
     partners[2].rec.deleted = 0;
     (void) unit_zone_apply(&partners[2]);
     unit_zone_counted(0, "of one that is made anew");
+}
+
+
+/* A load puts all in force before it takes away what was. */
+
+static void
+unit_zone_between(void)
+{
+    uint32_t                 former, place;
+    ngx_uint_t               i, n;
+    ngx_http_wassiit_plan_t  plan;
+
+    (void) ngx_http_wassiit_mend_lock(&zone, 1000);
+
+    partners[2].rec.rate.limit = 70;
+    former = ngx_http_wassiit_plan_lookup(&zone, &partners[2].rec);
+    ngx_http_wassiit_plan_make(&zone, &partners[2].rec, former, &plan);
+    place = ngx_http_wassiit_partner_prepare(&zone, &plan);
+
+    ngx_http_wassiit_partner_publish(&zone, place, former);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_COUNTS; i++) {
+        for (n = 0; n <= i; n++) {
+            unit_zone_count(i);
+        }
+    }
+
+    ngx_http_wassiit_partner_finish(&zone, place, former);
+    ngx_http_wassiit_mend_unlock(&zone);
+}
+
+
+static void
+unit_zone_count(ngx_uint_t counter)
+{
+    ngx_http_wassiit_partner_t  found;
+
+    (void) unit_zone_find(&partners[2], &found);
+    ngx_http_wassiit_zone_count(&zone, &found, counter);
+    ngx_http_wassiit_zone_unpin(&zone);
 }
 
 
@@ -675,7 +716,8 @@ test_promise(void)
 
     unit_is(ngx_http_wassiit_zone_room(&zone, &partners[n].rec), NGX_OK,
             "and stays room");
-    unit_is(ngx_http_wassiit_zone_apply(&zone, &partners[n].rec, &unit_log),
+    unit_is(ngx_http_wassiit_zone_apply(&zone, &partners[n].rec, NULL,
+                                        &unit_log),
             NGX_OK, "for who was promised it");
 
     ngx_wassiit_epoch_unpin(ngx_http_wassiit_zone_epoch(zone.sh), NULL);
@@ -1005,7 +1047,7 @@ test_late(void)
     before = ngx_wassiit_lines_left(lines);
     ngx_http_wassiit_zone_unpin(&zone);
 
-    unit_is(ngx_http_wassiit_zone_apply(&late, &change.rec, &unit_log),
+    unit_is(ngx_http_wassiit_zone_apply(&late, &change.rec, NULL, &unit_log),
             NGX_DECLINED, "which is late: others were loaded meanwhile");
     unit_is(ngx_wassiit_lines_left(lines), before, "it frees nothing");
     unit_is(ngx_wassiit_lines_mark(lines, line, 1), NGX_ERROR,
