@@ -9,6 +9,7 @@
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_zone.h"
+#include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_limit.h"
@@ -49,7 +50,9 @@ static const ngx_http_wassiit_phase_t  ngx_http_wassiit_phases[] = {
       offsetof(ngx_http_wassiit_main_conf_t, signer) },
 
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_webhook_handler,
-      offsetof(ngx_http_wassiit_main_conf_t, sign) }
+      offsetof(ngx_http_wassiit_main_conf_t, sign) },
+
+    { NGX_HTTP_LOG_PHASE, ngx_http_wassiit_count_handler, 0 }
 };
 
 

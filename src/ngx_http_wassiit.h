@@ -204,7 +204,7 @@ typedef struct {
     unsigned                       refused:1;   /* decision is a refusal */
     unsigned                       redirected:1;  /* by error_page, and not
                                                      to be asked again */
-    unsigned                       counted:1;   /* for its partner, or none */
+    unsigned                       counted:1;   /* for its partner */
     unsigned                       keepalive:1; /* before the refusal */
 
     /* reply.c's, body.c's */

@@ -67,9 +67,11 @@ ngx_int_t
 ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_decision_e decision)
 {
+    ngx_http_core_loc_conf_t     *clcf;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (ctx->refused_by == NULL) {
         /* nginx's answer to it may change that */
@@ -85,7 +87,11 @@ ngx_http_wassiit_refuse(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
 
     ngx_http_wassiit_decision_log(r, ctx);
-    ngx_http_wassiit_count(ctx);
+
+    if (clcf->satisfy != NGX_HTTP_SATISFY_ANY) {
+        /* else another module may let it in */
+        ngx_http_wassiit_count(ctx);
+    }
 
     return ngx_http_wassiit_status(decision);
 }
@@ -106,16 +112,29 @@ ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx)
 {
     ngx_uint_t  counter;
 
-    if (ctx->counted) {
+    counter = ngx_http_wassiit_verdicts[ctx->decision].counter;
+
+    if (ctx->counted || !ctx->known || counter == NONE) {
         return;
     }
 
     ctx->counted = 1;
-    counter = ngx_http_wassiit_verdicts[ctx->decision].counter;
+    ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner, counter);
+}
 
-    if (ctx->known && counter != NONE) {
-        ngx_http_wassiit_zone_count(ctx->zone, &ctx->partner, counter);
+
+ngx_int_t
+ngx_http_wassiit_count_handler(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = (r == r->main) ? ngx_http_wassiit_get_ctx(r) : NULL;
+
+    if (ctx) {
+        ngx_http_wassiit_count(ctx);
     }
+
+    return NGX_OK;
 }
 
 

@@ -38,8 +38,9 @@ extern const ngx_http_wassiit_verdict_t  ngx_http_wassiit_verdicts[];
 
 
 /*
- * Refuses r in the location that it is in: notes, logs and counts the decision.
- * Returns the HTTP status to answer with.
+ * Refuses r in the location that it is in: notes and logs the decision, and
+ * counts it, unless another module may let r in.  Returns the HTTP status to
+ * answer with.
  */
 ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
@@ -52,11 +53,15 @@ void ngx_http_wassiit_note(ngx_http_request_t *r,
  * Counts a request for its partner, if that is known, under what was decided of
  * it, as soon as nothing of ours is to refuse it any more.  Does nothing the
  * second time: one that nginx leads on may be asked anew.
- *
- * The log phase would know the last word, but comes in another turn, in which
- * the partner is to be looked up again: 8 % of a proxied request (2026-11-29).
  */
 void ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx);
+
+/*
+ * The log phase: counts what didn't come so far.  It knows the last word of all
+ * requests, but often comes in another turn, in which the partner is looked up
+ * again: that is 8 % of a proxied request (2026-11-29).
+ */
+ngx_int_t ngx_http_wassiit_count_handler(ngx_http_request_t *r);
 
 
 /* A request that was refused is asked anew, where another thing is asked. */

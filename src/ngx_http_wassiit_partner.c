@@ -370,6 +370,7 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
     ngx_wassiit_order_list_t       list;
     ngx_http_wassiit_profile_t    *p, *f;
     ngx_http_wassiit_zone_sh_t    *sh;
+    ngx_http_wassiit_zone_key_t   *key;
     ngx_http_wassiit_zone_line_t  *line;
     ngx_http_wassiit_counts_t      counts;
 
@@ -389,11 +390,18 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
                                                   p->id_len, &probe);
 
     /* not if a writer has died in this, and we follow */
-    first = (f && place == former);
+    first = (f && place == former && load(&line->window.owner) != profile);
 
     ngx_memzero(&counts, sizeof(ngx_http_wassiit_counts_t));
 
     if (first) {
+        /* which it may have begun */
+        ngx_memzero(p->counts, sizeof(p->counts));
+
+        if (p->partner != f->partner) {
+            ngx_memzero(line->counts, sizeof(line->counts));
+        }
+
         ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
     }
 
@@ -421,10 +429,16 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
 
     for (i = 0; i < p->nkeys; i++) {
         ngx_http_wassiit_partner_publish_key(zone, keys[i], f);
+
+        key = ngx_http_wassiit_zone_at(sh, keys[i]);
+
+        if (key->partner != p->partner) {
+            store(&key->partner, p->partner);
+        }
     }
 
     if (first) {
-        /* what was counted meanwhile */
+        /* meanwhile; what a request counts at the former one now is lost */
         ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
     }
 
@@ -520,7 +534,6 @@ ngx_http_wassiit_partner_finish(ngx_http_wassiit_zone_t *zone,
     ngx_uint_t                     i;
     ngx_http_wassiit_profile_t    *p, *f;
     ngx_http_wassiit_zone_sh_t    *sh;
-    ngx_http_wassiit_zone_key_t   *key;
     ngx_http_wassiit_zone_line_t  *from;
 
     if (former == 0 || former == profile) {
@@ -547,16 +560,6 @@ ngx_http_wassiit_partner_finish(ngx_http_wassiit_zone_t *zone,
 
     if (line != p->partner) {
         from = ngx_http_wassiit_zone_at(sh, line);
-
-        keys = ngx_http_wassiit_zone_keys(p);
-
-        for (i = 0; i < p->nkeys; i++) {
-            key = ngx_http_wassiit_zone_at(sh, keys[i]);
-
-            if (key->partner != p->partner) {
-                store(&key->partner, p->partner);
-            }
-        }
 
         /* who holds on to the former line looks the partner up again */
         store(&from->generation, 0);

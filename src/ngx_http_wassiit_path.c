@@ -10,6 +10,8 @@
 
 #define PATH_TRIES      8               /* for what is being replaced */
 
+#define PATH_DELETED    " (deleted)"    /* proc(5) */
+
 
 /* what is known of a folder on the way */
 
@@ -29,6 +31,7 @@ static ngx_int_t ngx_http_wassiit_path_enter(ngx_http_wassiit_path_t *path,
     ngx_fd_t fd);
 static ngx_int_t ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path,
     int flags, uid_t user, ngx_fd_t *fd, ngx_file_info_t *fi);
+static ngx_uint_t ngx_http_wassiit_path_lost(ngx_fd_t fd);
 
 
 static const char  ngx_http_wassiit_path_is_link[] =
@@ -340,10 +343,12 @@ ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path, int flags,
         path->fault = ngx_http_wassiit_path_is_odd;
         rc = NGX_DECLINED;
 
-    } else if (path->loose && named.st_nlink > 1) {
-        /* fi may say less, of a moment at which this name was gone */
+    } else if (path->loose && (fi->st_nlink > 1 || named.st_nlink > 1)) {
         path->fault = ngx_http_wassiit_path_has_names;
         rc = NGX_DECLINED;
+
+    } else if (path->loose && ngx_http_wassiit_path_lost(*fd)) {
+        rc = NGX_AGAIN;
 
     } else if (path->loose && geteuid() == 0 && fi->st_uid != 0
                && fi->st_uid != user)
@@ -360,6 +365,34 @@ ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path, int flags,
     ngx_set_errno(err);
 
     return rc;
+}
+
+
+/*
+ * Has the name gone that this was opened by?  It may be there again: but what
+ * had one name since it was opened, and has this one still, had no other.  What
+ * lies too deep to be told of counts as gone; without /proc nothing is known.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_path_lost(ngx_fd_t fd)
+{
+    ssize_t  n;
+    u_char   link[sizeof("/proc/self/fd/") + NGX_INT_T_LEN];
+    char     name[PATH_MAX + sizeof(PATH_DELETED)];
+
+    ngx_sprintf(link, "/proc/self/fd/%d%Z", fd);
+
+    n = readlink((char *) link, name, sizeof(name));
+
+    if (n == -1) {
+        return ngx_errno != NGX_ENOENT && ngx_errno != NGX_EACCES;
+    }
+
+    return n >= (ssize_t) sizeof(PATH_DELETED) - 1
+           && ngx_memcmp(name + n - (sizeof(PATH_DELETED) - 1), PATH_DELETED,
+                         sizeof(PATH_DELETED) - 1)
+              == 0;
 }
 
 

@@ -25,6 +25,7 @@ my $server = Wassiit::Server->start(conf => <<'END', files => {
 worker_processes 2;
 http {
     wassiit_zone zone=api:1m file=state/partners.jsonl rate=1000r/h;
+    wassiit_zone zone=other:1m file=state/other.jsonl rate=1000r/h;
     wassiit_zone zone=ops:1m file=ops.jsonl;
     log_format decision '$wassiit_partner $wassiit_decision';
     access_log off;
@@ -55,10 +56,21 @@ http {
         location /twice { auth_request /free; mirror /free; try_files /none @proxied; }
         location @proxied { proxy_pass http://%%PORT_3%%; }
         location /any { satisfy any; allow all; proxy_pass http://%%PORT_3%%; }
+        location /none { satisfy any; deny all; wassiit_scope calls.initiate; }
+        location /first { error_page 401 = /second; }
+        location /second { wassiit_access other; proxy_pass http://%%PORT_3%%; }
+        location /denied { auth_request /verdict; }
+        location /verdict { internal; return 403; }
+        location /long {
+            client_max_body_size 1k;
+            wassiit_payload document;
+            proxy_pass http://%%PORT_3%%;
+        }
     }
     server {
         listen %%PORT_2%%;
         location /admin/ { wassiit_access ops; wassiit_admin api; }
+        location /other/ { wassiit_access ops; wassiit_admin other; }
     }
     server {
         listen %%PORT_3%%;
@@ -67,6 +79,7 @@ http {
 }
 END
     'hook.secret' => 'a hook',
+    'state/other.jsonl' => [ partner('stranger', 'strange-key') ],
     'ops.jsonl' => [ partner('ops', $OPERATOR, rate => '1000000r/s') ],
     'state/partners.jsonl' => [
         partner('atlas', [ 'atlas-key', 'other-key' ], hmac_secret => $SECRET,
@@ -82,9 +95,10 @@ END
 my $asked = 0;
 
 sub operator {
-    my ($method, $path, $body) = @_;
+    my ($method, $path, $body, $below) = @_;
+    $below //= '/admin/partners';
 
-    return http($server->port(2), method => $method, uri => "/admin/partners$path",
+    return http($server->port(2), method => $method, uri => "$below$path",
                 headers => [ 'X-API-Key' => $OPERATOR, @JSON ],
                 defined $body ? (body => JSON::PP->new->encode($body)) : ());
 }
@@ -93,7 +107,8 @@ sub operator {
 
 sub counts {
     my ($id) = @_;
-    my $counts = operator('GET', "/$id")->json->{counts};
+    my $counts = operator('GET', "/$id", undef, $id eq 'stranger' ? '/other/partners' : ())
+        ->json->{counts};
 
     return { map { $counts->{$_} ? ($_ => $counts->{$_}) : () } keys %$counts };
 }
@@ -125,7 +140,7 @@ sub agrees_with_log {
     }
 
     is_deeply(counts($_), $logged{$_} // {}, "$what: $_ has as many of each as the log")
-        for qw(atlas busy trial off times);
+        for qw(atlas busy trial off times stranger);
 }
 
 
@@ -174,7 +189,13 @@ request('atlas-key', '/again', 200);
 request('atlas-key', '/open', 200);
 request('atlas-key', '/twice', 200);
 request('busy-key', '/any', '429 rate_limited');
-request('none-key', '/any', 200);
+request($_, '/any', 200) for 'none-key', 'paused-key', 'former-key', 'future-key';
+request('atlas-key', '/none', '403 insufficient_scope');
+request('strange-key', '/first', 200);
+request('atlas-key', '/denied', 403);
+request('atlas-key', '/long', 413, method => 'POST', chunked => 1,
+        body => qq(--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n) . 'x' x 3000,
+        headers => [ 'Content-Type' => 'multipart/form-data; boundary=x' ]);
 agrees_with_log('led on by nginx, with subrequests, or let in by others');
 
 my $seen = { map { $_ => counts($_) } qw(atlas busy trial off times) };

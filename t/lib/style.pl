@@ -163,7 +163,7 @@ my $rows = <<'END';
     job             change wassiit
     json            pieces rules
     limit           wassiit decision
-    module          access admin arena body conf conf_check conf_zone egress job limit payload reply turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone decision egress job limit payload reply turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
     reply           decision headers_in headers_out reply_text wassiit

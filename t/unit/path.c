@@ -37,6 +37,7 @@
 #define PATH_OPEN       'o'
 #define PATH_STAT       's'         /* what has been opened */
 #define PATH_NAMED      'n'         /* what has the name now */
+#define PATH_LOST       'd'         /* has its name gone? */
 #define PATH_ACCESS     'a'
 
 #define PATH_LINK       "is a symbolic link in a folder that others"
@@ -78,7 +79,7 @@ static void unit_path_odd(void);
 static void unit_path_swaps(void);
 static void unit_path_swaps_of(const char *kinds, const char *what);
 static ngx_uint_t unit_path_swapped(void);
-static void unit_path_fails(const char *name);
+static void unit_path_fails(const char *name, ngx_uint_t lost);
 static void unit_path_leads(void);
 static void unit_path_writable(void);
 static void unit_path_logs(void);
@@ -106,6 +107,7 @@ static ngx_uint_t               unit_path_opened;   /* since the last walk */
 static ngx_uint_t               unit_path_follows;  /* opens through a link */
 static ngx_uint_t               unit_path_failing;  /* the n-th call; 0: none */
 static ngx_uint_t               unit_path_empty;    /* links say nothing */
+static int                      unit_path_lost;     /* readlink() fails so */
 
 
 int
@@ -140,9 +142,9 @@ main(void)
     unit_path_loose_files();
     unit_path_odd();
     unit_path_swaps();
-    unit_path_fails("plain/file");
-    unit_path_fails("links/abs");
-    unit_path_fails("loose/file");
+    unit_path_fails("plain/file", 0);
+    unit_path_fails("links/abs", 0);
+    unit_path_fails("loose/file", 1);
     unit_path_leads();
     unit_path_writable();
     unit_path_logs();
@@ -321,6 +323,18 @@ readlinkat(int fd, const char *path, char *to, size_t len)
     }
 
     return unit_path_empty ? 0 : syscall(SYS_readlinkat, fd, path, to, len);
+}
+
+
+ssize_t
+readlink(const char *path, char *to, size_t len)
+{
+    if (unit_path_called(PATH_LOST)) {
+        errno = unit_path_lost;
+        return -1;
+    }
+
+    return syscall(SYS_readlinkat, AT_FDCWD, path, to, len);
 }
 
 
@@ -1331,7 +1345,7 @@ unit_path_swapped(void)
 /* Every call in turn fails, which is told, and nothing stays open. */
 
 static void
-unit_path_fails(const char *name)
+unit_path_fails(const char *name, ngx_uint_t lost)
 {
     ngx_int_t   rc;
     ngx_uint_t  i, most, wrong;
@@ -1340,8 +1354,11 @@ unit_path_fails(const char *name)
             "nothing fails at first");
     unit_path_close();
 
-    most = unit_path_counts[PATH_ANY];
+    most = unit_path_counts[PATH_ANY] - lost;
     wrong = 0;
+
+    unit_is(unit_path_counts[PATH_LOST], lost,
+            "at last, in a loose folder, whether its name has gone is asked");
 
     for (i = 1; i <= most && wrong == 0; i++) {
         unit_path_failing = i;
@@ -1353,6 +1370,21 @@ unit_path_fails(const char *name)
 
     if (!unit_ok(wrong == 0 && most > 10, "%s: each call may fail", name)) {
         unit_note("call %u of %u", (unsigned) i - 1, (unsigned) most);
+    }
+
+    if (lost) {
+        unit_path_failing = most + 1;
+        unit_path_lost = ENOENT;
+        unit_is(unit_path_open(name, O_RDONLY, geteuid()), NGX_OK,
+                "where there is no /proc, nothing is known of that");
+        unit_path_close();
+
+        unit_path_failing = most + 1;
+        unit_path_lost = ENAMETOOLONG;
+        unit_ok(unit_path_open(name, O_RDONLY, geteuid()) == NGX_OK
+                && unit_path_counts[PATH_OPEN] == 2,
+                "what can't be told is opened again");
+        unit_path_close();
     }
 
     unit_path_heal();
