@@ -23,8 +23,8 @@ F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build run stop clean test unit suite asan fuzz check matrix debug \
-    tags bench help deps test-deps
+.PHONY: all build run stop clean test unit suite asan fuzz strength check \
+    matrix debug tags bench help deps test-deps
 
 all: build
 
@@ -61,6 +61,10 @@ asan: test-deps ## the suites under ASan and UBSan alone; T=t/x.t
 
 fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME=60
 	@for name in $(F); do t/lib/fuzz.sh run $$name $(FUZZ_TIME) || exit 1; done
+
+strength: test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
+	@WASSIIT_UNIT_STRENGTH=10 build/unit/window_processes
+	@for name in $(fuzzers); do t/lib/fuzz.sh run $$name 1800 || exit 1; done
 
 check: build test-deps ## warnings as errors, static analysis, style
 	@t/lib/check.sh

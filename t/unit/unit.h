@@ -24,6 +24,7 @@
 #define UNIT_SEED           20261101
 #define UNIT_SEED_VARIABLE  "WASSIIT_UNIT_SEED"
 #define UNIT_PATIENCE       600     /* seconds */
+#define UNIT_STRENGTH       "WASSIIT_UNIT_STRENGTH"
 
 
 uint32_t  ngx_crc32_table256[256];
@@ -96,6 +97,21 @@ unit_is(int64_t got, int64_t expected, const char *name)
     }
 
     return 1;
+}
+
+
+/* How many times as much is tried as in "make test", by the environment. */
+
+static ngx_inline ngx_uint_t
+unit_strength(void)
+{
+    char        *value;
+    ngx_uint_t   n;
+
+    value = getenv(UNIT_STRENGTH);
+    n = value ? strtoul(value, NULL, 10) : 1;
+
+    return ngx_max(n, 1);
 }
 
 
@@ -199,7 +215,7 @@ unit_start(void)
 {
     char  *value;
 
-    alarm(UNIT_PATIENCE);
+    alarm(UNIT_PATIENCE * unit_strength());
 
     unit_state = UNIT_SEED;
     value = getenv(UNIT_SEED_VARIABLE);

@@ -172,7 +172,8 @@ static ngx_uint_t  stopped[PROCESSES + 1];
 int
 main(void)
 {
-    size_t  i;
+    size_t      i;
+    ngx_uint_t  n;
 
     unit_start();
 
@@ -185,15 +186,20 @@ main(void)
 
     /* a slow machine may need some rounds more */
 
-    for (i = 0; (attempts < ATTEMPTS || kills < KILLS) && !unit_failed; i++) {
+    n = unit_strength();
+
+    for (i = 0;
+         (attempts < n * ATTEMPTS || kills < n * KILLS) && !unit_failed;
+         i++)
+    {
         unit_processes_round(&unit_rounds[i % ROUNDS]);
     }
 
     unit_note("%llu attempts, %llu processes killed, %llu refusals noted",
               (unsigned long long) attempts, (unsigned long long) kills,
               (unsigned long long) refusals);
-    unit_ok(attempts >= ATTEMPTS, "%u attempts", (unsigned) ATTEMPTS);
-    unit_ok(kills >= KILLS, "%u processes killed", KILLS);
+    unit_ok(attempts >= n * ATTEMPTS, "%u attempts", (unsigned) (n * ATTEMPTS));
+    unit_ok(kills >= n * KILLS, "%u processes killed", (unsigned) (n * KILLS));
     unit_ok(refusals > ATTEMPTS / 1000, "many were refused");
 
     return unit_done();
