@@ -1,17 +1,13 @@
 
 #include "ngx_http_wassiit_admin.h"
 #include "ngx_http_wassiit_admin_json.h"
-#include "ngx_http_wassiit_arena.h"
+#include "ngx_http_wassiit_admin_page.h"
+#include "ngx_http_wassiit_admin_send.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_json.h"
 #include "ngx_http_wassiit_reply.h"
 
-
-#define ADMIN_MEMORY            262144
-
-#define ADMIN_PAGE              100     /* partners, if not told */
-#define ADMIN_PAGE_MAX          1000
 
 #define ADMIN_GRACE             86400   /* seconds, if not told */
 
@@ -43,9 +39,6 @@ static ngx_http_wassiit_resource_e ngx_http_wassiit_admin_resource(
 static ngx_int_t ngx_http_wassiit_admin_method(ngx_http_request_t *r,
     ngx_http_wassiit_methods_t *methods);
 static void ngx_http_wassiit_admin_read(ngx_http_request_t *r);
-static ngx_int_t ngx_http_wassiit_admin_page(ngx_http_request_t *r);
-static ngx_int_t ngx_http_wassiit_admin_argument(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value);
 static ngx_int_t ngx_http_wassiit_admin_get(ngx_http_request_t *r,
     ngx_str_t *id);
 static ngx_int_t ngx_http_wassiit_admin_change(ngx_http_request_t *r);
@@ -59,11 +52,6 @@ static ngx_int_t ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job);
 static ngx_int_t ngx_http_wassiit_admin_location(ngx_http_request_t *r,
     ngx_str_t *id);
-static ngx_int_t ngx_http_wassiit_admin_send(ngx_http_request_t *r,
-    ngx_uint_t status, json_t *json);
-static void ngx_http_wassiit_admin_wipe(void *data);
-static ngx_int_t ngx_http_wassiit_admin_error(ngx_http_request_t *r,
-    ngx_int_t status, const char *fmt, ...);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_wassiit_next_admin_filter;
@@ -84,22 +72,12 @@ static ngx_http_wassiit_methods_t  ngx_http_wassiit_admin_methods[] = {
 };
 
 
-/* jansson's memory while an answer is made */
-
-static u_char  ngx_http_wassiit_admin_memory[ADMIN_MEMORY]
-    __attribute__((aligned(NGX_ALIGNMENT)));
-
-static ngx_http_wassiit_arena_t  ngx_http_wassiit_admin_arena = {
-    ngx_http_wassiit_admin_memory, ADMIN_MEMORY, 0, 0
-};
-
-
 ngx_int_t
 ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
     ngx_str_t                     id, key_id;
-    ngx_uint_t                    bad_id, bad_key;
+    ngx_uint_t                    bad_id, bad_key, bad_args;
     ngx_http_wassiit_ctx_t       *ctx;
     ngx_http_wassiit_loc_conf_t  *wlcf;
     ngx_http_wassiit_resource_e   resource;
@@ -140,7 +118,11 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
     bad_key = (key_id.data
                && !ngx_http_wassiit_record_is_id(key_id.data, key_id.len));
 
-    if (bad_id || bad_key
+    bad_args = (r->args.len
+                && !(resource == ADMIN_PARTNERS
+                     && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
+
+    if (bad_id || bad_key || bad_args
         || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_DELETE)))
     {
         rc = ngx_http_discard_request_body(r);
@@ -155,6 +137,11 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
                                             "The %s id in the path must be "
                                             "1 to 64 of a-z 0-9 . _ -",
                                             bad_id ? "partner's" : "key's");
+    }
+
+    if (bad_args) {
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
+                                            "This request takes no arguments.");
     }
 
     switch (r->method) {
@@ -370,100 +357,6 @@ ngx_http_wassiit_admin_read(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_wassiit_admin_page(ngx_http_request_t *r)
-{
-    json_t                       *json, *partners, *next;
-    ngx_int_t                     limit;
-    ngx_str_t                     value, id;
-    ngx_http_wassiit_info_t       info;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
-    u_char                        last[NGX_HTTP_WASSIIT_ID_LEN];
-
-    limit = ADMIN_PAGE;
-    ngx_str_set(&id, "");
-
-    if (ngx_http_wassiit_admin_argument(r, "limit", &value) == NGX_OK) {
-        limit = ngx_atoi(value.data, value.len);
-
-        if (limit < 1 || limit > ADMIN_PAGE_MAX) {
-            return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
-                                                "The argument limit must be a "
-                                                "number from 1 to %d.",
-                                                ADMIN_PAGE_MAX);
-        }
-    }
-
-    if (ngx_http_wassiit_admin_argument(r, "after", &value) == NGX_OK) {
-        if (!ngx_http_wassiit_record_is_id(value.data, value.len)) {
-            return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
-                                                "The argument after must be a "
-                                                "partner's id: 1 to 64 of "
-                                                "a-z 0-9 . _ -");
-        }
-
-        id = value;
-    }
-
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
-
-    ngx_http_wassiit_arena_enter(&ngx_http_wassiit_admin_arena);
-
-    partners = json_array();
-
-    while (limit
-           && ngx_http_wassiit_zone_get_after(wlcf->admin, &id, &info)
-              == NGX_OK)
-    {
-        (void) json_array_append_new(partners,
-                            ngx_http_wassiit_admin_json_partner(r, &info, 0));
-
-        id.len = info.id_len;
-        id.data = last;
-        ngx_memcpy(last, info.id, info.id_len);
-
-        limit--;
-    }
-
-    next = (limit == 0
-            && ngx_http_wassiit_zone_get_after(wlcf->admin, &id, &info)
-               == NGX_OK)
-           ? json_stringn((char *) id.data, id.len) : json_null();
-
-    json = json_pack("{s:o,s:o}", "partners", partners, "next", next);
-
-    return ngx_http_wassiit_admin_send(r, NGX_HTTP_OK, json);
-}
-
-
-/* NGX_DECLINED: it isn't there.  The value is decoded in place. */
-
-static ngx_int_t
-ngx_http_wassiit_admin_argument(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
-{
-    u_char  *dst, *src;
-
-    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), value) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    src = value->data;
-    dst = ngx_pnalloc(r->pool, value->len + 1);
-
-    if (dst == NULL) {
-        value->len = 0;
-        return NGX_OK;
-    }
-
-    value->data = dst;
-    ngx_unescape_uri(&dst, &src, value->len, 0);
-    value->len = dst - value->data;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_wassiit_admin_get(ngx_http_request_t *r, ngx_str_t *id)
 {
     ngx_http_wassiit_info_t       info;
@@ -476,7 +369,7 @@ ngx_http_wassiit_admin_get(ngx_http_request_t *r, ngx_str_t *id)
                                             "There is no partner %V.", id);
     }
 
-    ngx_http_wassiit_arena_enter(&ngx_http_wassiit_admin_arena);
+    ngx_http_wassiit_admin_begin();
 
     return ngx_http_wassiit_admin_send(r, NGX_HTTP_OK,
                             ngx_http_wassiit_admin_json_partner(r, &info, 1));
@@ -621,7 +514,7 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     status = (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH)
              ? NGX_HTTP_OK : NGX_HTTP_CREATED;
 
-    ngx_http_wassiit_arena_enter(&ngx_http_wassiit_admin_arena);
+    ngx_http_wassiit_admin_begin();
 
     return ngx_http_wassiit_admin_send(r, status,
                                    ngx_http_wassiit_admin_json_made(r, change));
@@ -810,91 +703,4 @@ ngx_http_wassiit_admin_location(ngx_http_request_t *r, ngx_str_t *id)
 #endif
 
     return NGX_OK;
-}
-
-
-/* Takes json, made in our arena; NULL: memory is short. */
-
-static ngx_int_t
-ngx_http_wassiit_admin_send(ngx_http_request_t *r, ngx_uint_t status,
-    json_t *json)
-{
-    ngx_int_t            rc;
-    ngx_buf_t           *b;
-    ngx_str_t           *text;
-    ngx_chain_t          out;
-    ngx_pool_cleanup_t  *cln;
-
-    b = ngx_calloc_buf(r->pool);
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_str_t));
-    text = cln ? cln->data : NULL;
-    rc = NGX_ERROR;
-
-    if (json && b && text) {
-        rc = ngx_http_wassiit_json_text(r, json,
-                                        ngx_http_wassiit_admin_arena.used / 2,
-                                        text);
-    }
-
-    json_decref(json);
-
-    ngx_http_wassiit_arena_leave();
-    ngx_http_wassiit_arena_wipe(&ngx_http_wassiit_admin_arena);
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* a key or a secret may be in it */
-    cln->handler = ngx_http_wassiit_admin_wipe;
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = text->len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b->pos = text->data;
-    b->last = text->data + text->len;
-    b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
-}
-
-
-static void
-ngx_http_wassiit_admin_wipe(void *data)
-{
-    ngx_str_t *text = data;
-
-    ngx_explicit_memzero(text->data, text->len);
-}
-
-
-static ngx_int_t
-ngx_http_wassiit_admin_error(ngx_http_request_t *r, ngx_int_t status,
-    const char *fmt, ...)
-{
-    u_char     text[512];
-    va_list    args;
-    ngx_str_t  detail;
-
-    va_start(args, fmt);
-    detail.len = ngx_vslprintf(text, text + sizeof(text), fmt, args) - text;
-    va_end(args);
-
-    detail.data = text;
-
-    return ngx_http_wassiit_send_error(r, status, &detail, NULL);
 }

@@ -142,6 +142,13 @@ ngx_http_wassiit_admin_field(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (patch && json_is_null(value)
+        && (ngx_strcmp(field, "name") == 0 || ngx_strcmp(field, "rate") == 0))
+    {
+        /* it has none of its own from then on */
+        return NGX_OK;
+    }
+
     if ((create || patch) && ngx_strcmp(field, "name") == 0) {
         return (p && ngx_http_wassiit_record_is_name(p, len))
                ? NGX_OK

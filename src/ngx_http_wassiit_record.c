@@ -637,7 +637,20 @@ ngx_http_wassiit_record_load(const u_char *line, size_t len)
 ngx_int_t
 ngx_http_wassiit_record_update(json_t *json, json_t *fields)
 {
-    return json_object_update(json, fields) == 0 ? NGX_OK : NGX_ERROR;
+    json_t      *value;
+    const char  *field;
+
+    json_object_foreach(fields, field, value) {
+
+        if (json_is_null(value)) {
+            (void) json_object_del(json, field);
+
+        } else if (json_object_set(json, field, value) != 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -150,8 +150,8 @@ json_t *ngx_http_wassiit_record_delete(const ngx_str_t *id);
 json_t *ngx_http_wassiit_record_load(const u_char *line, size_t len);
 
 /*
- * Sets fields, checked, of name, scopes, rate and enabled.  Returns NGX_OK, or
- * NGX_ERROR: memory is short.
+ * Sets fields, checked, of name, scopes, rate and enabled, or takes them away:
+ * those that are null.  Returns NGX_OK, or NGX_ERROR: memory is short.
  */
 ngx_int_t ngx_http_wassiit_record_update(json_t *json, json_t *fields);
 

@@ -331,15 +331,23 @@ ngx_int_t ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
 ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);
 
 /*
- * A partner by its id, or the first whose id comes after this one, bytewise,
- * which may be empty; that without its keys, its window's use and its counts.
- * Returns NGX_OK and fills info, all of it as it was at one time, but for last
- * uses and counts, which go on; NGX_DECLINED: there is none.
+ * A partner by its id.  Returns NGX_OK and fills info, all of it as it was at
+ * one time, but for last uses and counts, which go on; NGX_DECLINED: there is
+ * none.
  */
 ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
-ngx_int_t ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone,
-    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
+/*
+ * Goes through the partners whose ids come after this one, bytewise, which may
+ * be empty, and calls visit for each, with all of its info but keys, the use of
+ * its window and counts: for most of them at the most, and for none after one
+ * for which visit returns anything but NGX_OK.  Returns 1: there are more
+ * behind the last; 0: that was all.
+ */
+ngx_uint_t ngx_http_wassiit_zone_walk(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_uint_t most,
+    ngx_int_t (*visit)(ngx_http_wassiit_info_t *info, void *data), void *data);
 
 /*
  * A partner by its id for a thread that changes partners, which is no reader.

@@ -389,29 +389,36 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
 }
 
 
-ngx_int_t
-ngx_http_wassiit_zone_get_after(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
-    ngx_http_wassiit_info_t *info)
+ngx_uint_t
+ngx_http_wassiit_zone_walk(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_uint_t most,
+    ngx_int_t (*visit)(ngx_http_wassiit_info_t *info, void *data), void *data)
 {
     uint32_t                  place;
+    ngx_uint_t                n;
+    ngx_http_wassiit_info_t   info;
     ngx_wassiit_order_list_t  list;
 
     ngx_http_wassiit_zone_pin(zone);
 
     ngx_http_wassiit_zone_list(zone->sh, &list);
 
+    info.nkeys = 0;
     place = ngx_wassiit_order_after(&list, id->data, id->len);
 
-    if (place == 0) {
-        return NGX_DECLINED;
+    for (n = 0; place && n < most; n++) {
+        ngx_http_wassiit_zone_read(zone->sh,
+                                   ngx_http_wassiit_zone_at(zone->sh, place),
+                                   &info);
+
+        place = ngx_wassiit_order_next(&list, place);
+
+        if (visit(&info, data) != NGX_OK) {
+            break;
+        }
     }
 
-    ngx_http_wassiit_zone_read(zone->sh,
-                               ngx_http_wassiit_zone_at(zone->sh, place),
-                               info);
-    info->nkeys = 0;
-
-    return NGX_OK;
+    return place != 0;
 }
 
 

@@ -428,6 +428,67 @@ subtest 'what is told of a partner' => sub {
 };
 
 
+# What a search finds, over all of its requests.
+
+sub found {
+    my ($server, $arguments) = @_;
+    my (@ids, $after);
+
+    for (1 .. 100) {
+        my $page = call($server, 'GET', "partners?$arguments"
+                        . (defined $after ? "&after=$after" : ''))->json;
+        push @ids, map { $_->{id} } @{ $page->{partners} };
+        $after = $page->{next} // return join ' ', @ids;
+    }
+
+    return 'no end';
+}
+
+subtest 'a search' => sub {
+    my $server = start_with(
+        partner('atlas', 'key of atlas', name => "Clinique de l'Atlas"),
+        partner('clinique-ete', 'key of ete', name => "Clinique de l'\x{c9}t\x{e9}"),
+        partner('pharmacie', 'key of pharmacie', name => 'Du Port 100%', enabled => $OFF),
+        partner('port', 'key of port', enabled => $OFF),
+        partner('times', 'key of times', name => "2 \x{d7} 2 = \x{df}"));
+
+    for my $row ([ 'q=clinique', 'atlas clinique-ete' ], [ 'q=CLINIQUE', 'atlas clinique-ete' ],
+                 [ 'q=port', 'pharmacie port' ], [ 'q=PoRt&state=disabled', 'pharmacie port' ],
+                 [ 'q=port&state=enabled', '' ], [ 'state=disabled', 'pharmacie port' ],
+                 [ 'state=enabled', 'atlas clinique-ete times' ], [ 'q=atlas', 'atlas' ],
+                 [ 'q=-', 'clinique-ete' ], [ 'q=l%27atlas', 'atlas' ], [ 'q=100%25', 'pharmacie' ], [ 'q=du+port', 'pharmacie' ], [ 'q=du%2Bport', '' ],
+                 [ 'q=%C3%89T%C3%89', 'clinique-ete' ], [ 'q=%C3%A9t%C3%A9', 'clinique-ete' ],
+                 [ 'q=2%20%C3%97', 'times' ], [ 'q=%C3%B7', '' ], [ 'q=none', '' ],
+                 [ 'q=p', 'pharmacie port' ], [ 'q=a', 'atlas pharmacie' ],
+                 [ 'q=a&after=atlas', 'pharmacie' ])
+    {
+        my ($arguments, $expected) = @$row;
+        is(found($server, $arguments), $expected, $arguments);
+        is(found($server, "$arguments&limit=1"), $expected, '... one by one')
+            if $arguments !~ /after/;
+    }
+
+    ends($server);
+};
+
+
+subtest 'a search looks at so many' => sub {
+    my @many = map { sprintf 'p%05d', $_ } 1 .. 20_002;
+    my $server = start_with_zone('16m', map { partner($_, undef, rate => '1r/d') } @many);
+
+    for my $row ([ 'q=p20000', 'p20000', 'p20000' ], [ 'q=p20001', '', 'p20000' ],
+                 [ 'q=p20001&after=p20000', 'p20001', undef ], [ 'q=p20002&after=p00001', '', 'p20001' ],
+                 [ 'q=p20002&after=p00002', 'p20002', undef ], [ 'q=p0&limit=1', 'p00001', 'p00001' ])
+    {
+        my ($arguments, $expected, $next) = @$row;
+        my $page = call($server, 'GET', "partners?$arguments")->json;
+        is(join(' ', map { $_->{id} } @{ $page->{partners} }), $expected, $arguments);
+        is($page->{next}, $next, '... and where to go on');
+    }
+    ends($server);
+};
+
+
 subtest 'a change is in force for the next request' => sub {
     my $server = start_with();
     my $key = make($server, 'atlas', rate => '10r/h', scopes => ['messages.send'],
@@ -462,6 +523,17 @@ subtest 'a change is in force for the next request' => sub {
     is(ask($server, $key)->header('X-Name'), 'Before', 'the old name');
     $patch->('the name', name => 'After');
     is(ask($server, $key)->header('X-Name'), 'After', 'the new name');
+
+    my $rate = $patch->('its own rate is taken away', rate => undef)->{rate};
+    is($rate, '100r/m', 'the zone has one');
+    is($patch->('its name, too', name => undef)->{name}, undef, 'it has none');
+    is(ask($server, $key)->header('X-Name'), undef, 'for requests, too');
+    unlike((file_lines($server))[-1], qr/"(?:rate|name)"/, 'nor has the file');
+    answers($server, '400 invalid_payload', "$_ can't be null", 'PATCH', 'partners/atlas', { $_ => undef })
+        for qw(scopes enabled);
+    answers($server, '400 invalid_payload', "nor can a new one's $_", 'POST', 'partners', { id => 'new', $_ => undef })
+        for qw(name rate);
+    $patch->('a name again', name => 'After', rate => '100r/h');
 
     my @before = file_lines($server);
     $patch->('nothing');
@@ -614,6 +686,29 @@ subtest 'pages' => sub {
         answers($server, '400 bad_request', substr($bad, 0, 40), 'GET', "partners?$bad");
     }
     answers($server, 200, 'the most', 'GET', 'partners?limit=1000');
+
+    for my $row ([ 'limit=1&limit=1', 'The argument limit stands twice.' ],
+                 [ 'offset=3', 'There is no argument offset: limit, after, q and state are.' ],
+                 [ 'Limit=3', 'There is no argument Limit: limit, after, q and state are.' ],
+                 [ '%22=3', 'There is no argument of that name: limit, after, q and state are.' ],
+                 [ 'state=on', 'The argument state must be enabled or disabled.' ],
+                 [ 'q=', 'The argument q must be 1 to 128 bytes that an id or a name contains.' ],
+                 [ 'q=' . 'a' x 129, 'The argument q must be 1 to 128 bytes that an id or a name contains.' ])
+    {
+        my ($bad, $detail) = @$row;
+        my $r = answers($server, '400 bad_request', substr($bad, 0, 40), 'GET', "partners?$bad");
+        is($r->json->{detail}, $detail, '... and why');
+    }
+    answers($server, 200, 'empty ones are none', 'GET', 'partners?&limit=7&&after=a&');
+
+    for my $request ([ GET => 'partners/a?limit=1' ], [ POST => 'partners?limit=1', { id => 'new' } ],
+                     [ PATCH => 'partners/a?x', { rate => '5r/s' } ], [ DELETE => 'partners/a?x=1' ],
+                     [ POST => 'partners/a/keys?x' ], [ DELETE => 'partners/a/keys/k1?x' ])
+    {
+        my $r = answers($server, '400 bad_request', join(' ', @$request[0, 1]), @$request);
+        is($r->json->{detail}, 'This request takes no arguments.', '... and why');
+    }
+    is(@{ state_of($server, 'a')->{keys} }, 1, 'nothing has changed by that');
 
     for my $id ('p1', 'a') {
         answers($server, 204, "$id goes", 'DELETE', "partners/$id");
@@ -848,8 +943,7 @@ subtest 'what is wrong is named' => sub {
     my @before = file_lines($server);
 
     my @fields = (
-        [ '"name":1', '#/name' ], [ '"name":""', '#/name' ], [ '"name":null', '#/name' ],
-        [ '"name":"a\u0000b"', '#/name' ], [ '"name":"a\nb"', '#/name' ],
+        [ '"name":1', '#/name' ], [ '"name":""', '#/name' ], [ '"name":"a\u0000b"', '#/name' ], [ '"name":"a\nb"', '#/name' ],
         [ '"name":"' . 'n' x 129 . '"', '#/name' ],
         [ '"scopes":["files.send","no"]', '#/scopes/1' ],
         [ '"scopes":["files.send","files.send","no"]', '#/scopes/2' ],
@@ -860,12 +954,13 @@ subtest 'what is wrong is named' => sub {
         [ '"scopes":["files.send\u0000"]', '#/scopes/0' ],
         [ '"rate":5', '#/rate' ], [ '"rate":"0r/m"', '#/rate' ],
         [ '"rate":"1000001r/m"', '#/rate' ], [ '"rate":"5r/w"', '#/rate' ],
-        [ '"rate":"5r/m "', '#/rate' ], [ '"rate":""', '#/rate' ], [ '"rate":null', '#/rate' ],
+        [ '"rate":"5r/m "', '#/rate' ], [ '"rate":""', '#/rate' ],
         [ '"keys":[]', '#/keys' ], [ '"hmac_secret":"c2VjcmV0"', '#/hmac_secret' ],
         [ '"deleted":true', '#/deleted' ], [ '"Name":"x"', '#/Name' ], [ '"a/b":1', '#/a~1b' ],
         [ '"name":1,"rate":1,"no":1', '#/name #/rate #/no' ]);
 
     my @create = (
+        [ '"id":"new","name":null,"rate":null', '#/name #/rate' ],
         [ '', '#/id' ], [ '"id":null', '#/id' ], [ '"id":7', '#/id' ], [ '"id":""', '#/id' ],
         [ '"id":"Atlas"', '#/id' ], [ '"id":"' . 'a' x 65 . '"', '#/id' ], [ '"id":"a/b"', '#/id' ],
         [ '"id":"."', '#/id' ], [ '"id":".."', '#/id' ], [ '"id":"a b"', '#/id' ],

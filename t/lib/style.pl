@@ -148,8 +148,10 @@ my $rows = <<'END';
     zone_write      zone_load
     # http: one concern a file
     access          wassiit decision headers_in
-    admin           admin_json arena decision job json reply wassiit
+    admin           admin_json admin_page admin_send decision job json reply wassiit
     admin_json      change decision json limit rules time wassiit
+    admin_page      admin_json admin_send wassiit
+    admin_send      arena json reply wassiit
     body            ctx decision headers_in pieces turn
     conf            access admin conf_check conf_secret conf_zone egress reply wassiit
     conf_check      access admin wassiit

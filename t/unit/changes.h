@@ -16,6 +16,7 @@
 #include "unit.h"
 #include "objects.h"
 #include "disk.h"
+#include "walk.h"
 
 #include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_zone_load.h"
@@ -649,7 +650,7 @@ unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
 
     p = to + sprintf(to, "%d:", (int) ngx_http_wassiit_zone_partners(z));
 
-    while (ngx_http_wassiit_zone_get_after(z, &id, &info) == NGX_OK) {
+    while (unit_walk_after(z, &id, &info) == NGX_OK) {
         id.len = info.id_len;
         ngx_memcpy(last, info.id, info.id_len);
 
@@ -705,7 +706,7 @@ unit_change_knows(void)
     id.data = last;
     id.len = 0;
 
-    while (ngx_http_wassiit_zone_get_after(&zone, &id, &info) == NGX_OK) {
+    while (unit_walk_after(&zone, &id, &info) == NGX_OK) {
         id.len = info.id_len;
         ngx_memcpy(last, info.id, info.id_len);
 

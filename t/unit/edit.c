@@ -64,6 +64,11 @@ static const unit_edit_case_t  unit_edits[] = {
       KEY("a", "a") "],\"webhook_secret\":\"hush\",\"enabled\":false}",
       NGX_HTTP_WASSIIT_CHANGED },
 
+    { "fields are taken away", NGX_HTTP_WASSIIT_CHANGE_PATCH,
+      "{\"name\":null,\"rate\":null}", 0,
+      "{\"id\":\"atlas\",\"name\":\"A\",\"scopes\":[]}",
+      "{\"id\":\"atlas\",\"scopes\":[]}", NGX_HTTP_WASSIIT_CHANGED },
+
     { "of no partner", NGX_HTTP_WASSIIT_CHANGE_PATCH, "{}", 0, NULL, NULL,
       NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER },
 

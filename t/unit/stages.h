@@ -14,6 +14,7 @@
 
 #include "unit.h"
 #include "objects.h"
+#include "walk.h"
 
 #include "ngx_http_wassiit_zone_load.h"
 
@@ -571,7 +572,7 @@ unit_stage_is(ngx_uint_t stage, ngx_uint_t loud)
 
         ngx_memzero(&info, sizeof(info));
 
-        if (ngx_http_wassiit_zone_get_after(&reader, &id, &info) != NGX_OK
+        if (unit_walk_after(&reader, &id, &info) != NGX_OK
             || info.id_len != 1 || info.id[0] != *ids
             || ngx_http_wassiit_zone_get(&reader, &p->rec.id, &info) != NGX_OK
             || info.id_len != 1 || info.id[0] != *ids
@@ -593,7 +594,7 @@ unit_stage_is(ngx_uint_t stage, ngx_uint_t loud)
         id = p->rec.id;
     }
 
-    if (ngx_http_wassiit_zone_get_after(&reader, &id, &info) != NGX_DECLINED) {
+    if (unit_walk_after(&reader, &id, &info) != NGX_DECLINED) {
         same = 0;
 
         if (loud) {

@@ -69,6 +69,9 @@ static void unit_zone_lower(void);
 static void unit_zone_delete(void);
 static ngx_uint_t unit_zone_changes(ngx_uint_t *held);
 static void test_find(void);
+static void unit_zone_walks(const char *after, ngx_uint_t most,
+    const char *expected, ngx_uint_t more);
+static ngx_int_t unit_zone_meet(ngx_http_wassiit_info_t *info, void *data);
 static void test_counts(void);
 static void unit_zone_between(void);
 static void unit_zone_count(ngx_uint_t counter);
@@ -505,10 +508,48 @@ test_find(void)
             "a request is admitted");
     unit_is(usage.remaining, 49, "and counted");
 
+    unit_zone_walks("p3", 2, "p4p5", 1);
+    unit_zone_walks("p2x", 100, "p3p4p5p6p7", 0);
+    unit_zone_walks("", PARTNERS, "p0p1p2p3p4p5p6p7", 0);
+    unit_zone_walks("p7", 1, "", 0);
+
     unit_is(unit_zone_apply(&partners[PARTNERS]), NGX_OK,
             "a partner is made");
     unit_is(unit_zone_find(&partners[PARTNERS], &found), NGX_OK,
             "its key is found");
+}
+
+
+/* So many at the most are met after this id, in order. */
+
+static void
+unit_zone_walks(const char *after, ngx_uint_t most, const char *expected,
+    ngx_uint_t more)
+{
+    char        met[3 * PARTNERS + 1];
+    ngx_str_t   id;
+    ngx_uint_t  rc;
+
+    met[0] = '\0';
+    id.data = (u_char *) after;
+    id.len = strlen(after);
+
+    rc = ngx_http_wassiit_zone_walk(&zone, &id, most, unit_zone_meet, met);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    unit_ok(rc == more && strcmp(met, expected) == 0,
+            "a walk of %d after \"%s\" meets \"%s\"", (int) most, after, met);
+}
+
+
+static ngx_int_t
+unit_zone_meet(ngx_http_wassiit_info_t *info, void *data)
+{
+    char  *met = data;
+
+    (void) strncat(met, (char *) info->id, info->id_len);
+
+    return NGX_OK;
 }
 
 
