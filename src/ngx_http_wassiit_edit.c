@@ -1,8 +1,6 @@
 
 #include "ngx_http_wassiit_edit.h"
 
-#include <sys/random.h>
-
 
 static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_served(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_changed_e not);
@@ -261,7 +259,9 @@ ngx_http_wassiit_edit_secret(ngx_http_wassiit_change_t *change, json_t *json)
         secret = NGX_HTTP_WASSIIT_SECRET_HMAC;
         change->made.len = NGX_WASSIIT_HMAC_BASE64;
 
-        if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+        /* printable, so that a shell can hand on what it has decoded */
+
+        if (ngx_wassiit_key_random(random, sizeof(random)) != NGX_OK) {
             return NGX_HTTP_WASSIIT_CHANGE_FAILED;
         }
 

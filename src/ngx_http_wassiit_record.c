@@ -800,6 +800,17 @@ ngx_http_wassiit_record_is_name(const u_char *p, size_t len)
         if (p[i] < 0x20 || p[i] == 0x7f) {
             return 0;
         }
+
+        if (p[i] == 0xc2 && i + 1 < len && p[i + 1] < 0xa0) {
+            return 0;
+        }
+
+        if (p[i] == 0xe2 && i + 2 < len
+            && ((p[i + 1] == 0x80 && p[i + 2] >= 0xa8 && p[i + 2] <= 0xae)
+                || (p[i + 1] == 0x81 && p[i + 2] >= 0xa6 && p[i + 2] <= 0xa9)))
+        {
+            return 0;
+        }
     }
 
     return 1;

@@ -194,7 +194,11 @@ size_t ngx_http_wassiit_record_write(json_t *json, u_char *buf, size_t size);
 /* Is it an id: 1 to NGX_HTTP_WASSIIT_ID_LEN of a-z 0-9 . _ - ? */
 ngx_uint_t ngx_http_wassiit_record_is_id(const u_char *p, size_t len);
 
-/* Is it a name: 1 to NGX_HTTP_WASSIIT_NAME_LEN bytes, none of them control? */
+/*
+ * Is it a name: 1 to NGX_HTTP_WASSIIT_NAME_LEN bytes of UTF-8 without control
+ * characters: C0, DEL, C1, line and paragraph separators, and those that turn
+ * the direction of a text (U+202A .. E, U+2066 .. 9)?
+ */
 ngx_uint_t ngx_http_wassiit_record_is_name(const u_char *p, size_t len);
 
 /* Compares two ids, bytewise; below 0, 0 or above 0 as memcmp() says it. */

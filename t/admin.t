@@ -617,6 +617,15 @@ subtest 'secrets sign' => sub {
     like($first, qr{\A[A-Za-z0-9+/]+=*\z}, 'it is base64');
     cmp_ok(length decode_base64($first), '>=', 32, 'of 32 bytes at least');
     is($enters->($first), 200, 'it signs');
+
+    for (1 .. 10) {
+        # as the guide of wap.cm tells its partners to
+        local @ENV{qw(API_SECRET MESSAGE)} = ($new->('hmac_secret'), "wst_key$_");
+        my $line = 'echo -n "$MESSAGE" | openssl dgst -sha256 -hmac $(echo $API_SECRET | base64 -d)'
+                 . ' -binary | base64';
+        is(qx($line), encode_base64(hmac_sha256($ENV{MESSAGE}, decode_base64($ENV{API_SECRET}))),
+           "the shell line of wap.cm's guide signs with it");
+    }
     my $second = $new->('hmac_secret');
     is($enters->($first), '401 invalid_signature', 'the former one does no more');
     is($enters->($second), 200, 'the new one does');
@@ -945,6 +954,7 @@ subtest 'what is wrong is named' => sub {
     my @fields = (
         [ '"name":1', '#/name' ], [ '"name":""', '#/name' ], [ '"name":"a\u0000b"', '#/name' ], [ '"name":"a\nb"', '#/name' ],
         [ '"name":"' . 'n' x 129 . '"', '#/name' ],
+        (map { [ qq("name":"a\\u${_}b"), '#/name' ] } qw(0085 009b 2028 202e 2066)),
         [ '"scopes":["files.send","no"]', '#/scopes/1' ],
         [ '"scopes":["files.send","files.send","no"]', '#/scopes/2' ],
         [ '"scopes":["a",1,"files.send",null,["files.send"]]',

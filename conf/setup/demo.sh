@@ -64,7 +64,8 @@ make_key() {
         od -A n -t u4 --endian=little)")"
 }
 
-make_secret() { openssl rand -base64 32; }
+# Of printable bytes, so that a shell can hand on what it has decoded.
+make_secret() { openssl rand -hex 16 | tr -d '\n' | openssl base64; }
 
 # A line of a partners' file: id, key, and the other fields.
 partner() {

@@ -10,7 +10,8 @@
 
 #include "ngx_http_wassiit_edit.h"
 
-#include <time.h>
+#include <ctype.h>
+#include <openssl/evp.h>
 
 
 #define NOW         ((time_t) 1795737600)       /* 2026-11-27T00:00:00Z */
@@ -43,6 +44,7 @@ static void unit_edit_is(const unit_edit_case_t *edit);
 static void unit_edit_replace(char *text, const char *from, size_t len,
     const char *to);
 static void unit_edit_length(void);
+static void unit_edit_printable(ngx_str_t *made);
 static void unit_edit_differs(void);
 
 
@@ -337,6 +339,26 @@ unit_edit_length(void)
 }
 
 
+/* A shell's word can hold what such a secret is the base64 of. */
+
+static void
+unit_edit_printable(ngx_str_t *made)
+{
+    int         len;
+    u_char      secret[NGX_HTTP_WASSIIT_MADE_LEN];
+    ngx_uint_t  i, printable;
+
+    len = EVP_DecodeBlock(secret, made->data, made->len);
+    printable = 0;
+
+    for (i = 0; len > 0 && i < NGX_WASSIIT_HMAC_LEN; i++) {
+        printable += (isalnum(secret[i]) != 0);
+    }
+
+    unit_is(printable, NGX_WASSIIT_HMAC_LEN, "its bytes are printable");
+}
+
+
 /* What is made is another one each time, of the form that it is to have. */
 
 static void
@@ -376,6 +398,10 @@ unit_edit_differs(void)
             if (k == 0) {
                 ngx_memcpy(first, change.made.data, change.made.len);
             }
+        }
+
+        if (made[i].what == NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET) {
+            unit_edit_printable(&change.made);
         }
 
         unit_ok(memcmp(first, change.made.data, change.made.len) != 0,

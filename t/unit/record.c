@@ -16,6 +16,7 @@ static void unit_record_deletes(void);
 static void unit_record_keys(void);
 static void unit_record_secrets(void);
 static void unit_record_names(void);
+static void unit_record_is_names(void);
 static ngx_uint_t unit_record_is(json_t *json, const char *expected);
 static ngx_int_t unit_record_read(json_t *json,
     ngx_http_wassiit_record_t **rec);
@@ -50,6 +51,7 @@ main(void)
     unit_record_keys();
     unit_record_secrets();
     unit_record_names();
+    unit_record_is_names();
 
     return unit_done();
 }
@@ -229,6 +231,51 @@ unit_record_names(void)
                 lines[i].ours ? "the partner's" : "another's");
         free(p);
     }
+}
+
+
+static void
+unit_record_is_names(void)
+{
+    char        name[NGX_HTTP_WASSIIT_NAME_LEN + 2];
+    size_t      i;
+    ngx_uint_t  rc;
+
+    static const struct {
+        const char  *name;
+        ngx_uint_t   good;
+        const char  *what;
+    } names[] = {
+        { "Clinique de l'\303\211t\303\251", 1, "French" },
+        { "\330\243\330\267\331\204\330\263", 1, "Arabic" },
+        { "a b\302\240c", 1, "blanks, U+00A0" },
+        { "\342\200\247\342\200\257\342\201\245\342\201\252", 1,
+          "U+2027, U+202F, U+2065, U+206A" },
+        { "", 0, "nothing" },
+        { "a\tb", 0, "a tab" },
+        { "\177", 0, "DEL" },
+        { "\302\200", 0, "U+0080" },
+        { "a\302\205", 0, "U+0085" },
+        { "\302\237b", 0, "U+009F" },
+        { "a\342\200\250", 0, "U+2028" },
+        { "\342\200\251b", 0, "U+2029" },
+        { "\342\200\252", 0, "U+202A" },
+        { "a\342\200\256b", 0, "U+202E" },
+        { "\342\201\246", 0, "U+2066" },
+        { "\342\201\251", 0, "U+2069" }
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        rc = ngx_http_wassiit_record_is_name((u_char *) names[i].name,
+                                             strlen(names[i].name));
+        unit_ok(rc == names[i].good, "%s: %s", names[i].what,
+                names[i].good ? "a name" : "none");
+    }
+
+    memset(name, 'n', sizeof(name));
+    unit_ok(ngx_http_wassiit_record_is_name((u_char *) name, 128)
+            && !ngx_http_wassiit_record_is_name((u_char *) name, 129),
+            "the longest");
 }
 
 
