@@ -27,6 +27,8 @@ static char *ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_wassiit_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -124,7 +126,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
 
     { ngx_string("wassiit_errors"),
       ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, errors),
       &ngx_http_wassiit_forms },
@@ -166,14 +168,14 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
 
     { ngx_string("wassiit_egress"),
       ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, egress),
       &ngx_http_wassiit_egresses },
 
     { ngx_string("wassiit_payload"),
       ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, payload),
       &ngx_http_wassiit_payloads },
@@ -562,6 +564,52 @@ ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* As ngx_conf_set_enum_slot(), which names neither directive nor choices. */
+
+static char *
+ngx_http_wassiit_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    u_char           *last, text[128];
+    ngx_str_t        *value;
+    ngx_uint_t        i, *to;
+    ngx_conf_enum_t  *choices;
+
+    to = (ngx_uint_t *) (p + cmd->offset);
+    value = cf->args->elts;
+    choices = cmd->post;
+
+    if (*to != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    last = text;
+
+    for (i = 0; choices[i].name.len; i++) {
+
+        if (choices[i].name.len == value[1].len
+            && ngx_strcasecmp(choices[i].name.data, value[1].data) == 0)
+        {
+            *to = choices[i].value;
+            return NGX_CONF_OK;
+        }
+
+        last = ngx_slprintf(last, text + sizeof(text), "%s\"%V\"",
+                            i == 0 ? "" : choices[i + 1].name.len ? ", "
+                                                                  : " or ",
+                            &choices[i].name);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive, it must be "
+                       "%*s", &value[1], &value[0], (size_t) (last - text),
+                       text);
+
+    return NGX_CONF_ERROR;
+}
+
+
 static char *
 ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -569,7 +617,7 @@ ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char  *rv;
 
-    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+    rv = ngx_http_wassiit_set_enum(cf, cmd, conf);
 
     if (rv != NGX_CONF_OK || wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_OFF) {
         return rv;

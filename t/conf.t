@@ -461,13 +461,13 @@ subtest 'values that are none' => sub {
         [ 'wassiit_auth off', qr/invalid value "off"/ ],
         [ 'wassiit_auth key key', qr/invalid parameter "key"/ ],
         [ 'wassiit_limit dryrun', qr/invalid value "dryrun"/ ],
-        [ 'wassiit_limit dry-run', qr/invalid value "dry-run"/ ],
+        [ 'wassiit_limit dry-run', qr/invalid value "dry-run" in "wassiit_limit" directive, it must be "off", "on" or "dry_run"/ ],
         [ 'wassiit_limit 5r/s', qr{invalid value "5r/s"} ],
         [ 'wassiit_limit $arg_a', qr/invalid value "\$arg_a"/ ],
         [ 'wassiit_limit_headers yes', qr/invalid value "yes"/ ],
-        [ 'wassiit_errors json', qr/invalid value "json"/ ],
+        [ 'wassiit_errors json', qr/invalid value "json" in "wassiit_errors" directive, it must be "problem" or "envelope"/ ],
         [ 'wassiit_errors off', qr/invalid value "off"/ ],
-        [ 'wassiit_payload messages', qr/invalid value "messages"/ ],
+        [ 'wassiit_payload messages', qr/invalid value "messages" in "wassiit_payload" directive, it must be "off", "message", "call", "audio", "document" or "automation"/ ],
         [ 'wassiit_hide_credentials 1', qr/invalid value "1"/ ])
     {
         my ($directive, $expected) = @$row;

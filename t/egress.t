@@ -479,7 +479,7 @@ $s->stop;
 # ---- the directive
 
 for my $row ([ 'wassiit_egress public;', 0, '' ], [ 'wassiit_egress any;', 0, '' ],
-             [ 'wassiit_egress off;', 1, 'invalid value "off"' ],
+             [ 'wassiit_egress off;', 1, 'invalid value "off" in "wassiit_egress" directive, it must be "any" or "public"' ],
              [ 'wassiit_egress;', 1, 'invalid number of arguments in "wassiit_egress"' ],
              [ 'wassiit_egress public any;', 1, 'invalid number of arguments in "wassiit_egress"' ],
              [ 'wassiit_egress public; wassiit_egress any;', 1, 'is duplicate' ])
