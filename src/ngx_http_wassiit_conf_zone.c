@@ -294,7 +294,7 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
 }
 
 
-/* What one zone's endpoint changes is nothing that another one could know. */
+/* What one zone's writer does to a file is nothing that another could know. */
 
 static ngx_int_t
 ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
@@ -312,14 +312,13 @@ ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
     }
 
     for (i = 0; i < n; i++) {
-        if ((zones[i]->admin || zones[n]->admin)
-            && ngx_file_info(zones[i]->file.data, &other) != NGX_FILE_ERROR
+        if (ngx_file_info(zones[i]->file.data, &other) != NGX_FILE_ERROR
             && fi.st_dev == other.st_dev && fi.st_ino == other.st_ino)
         {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "wassiit_zone \"%V\" and \"%V\" have the same file, "
-                          "which wassiit_admin can't change for both",
-                          &zones[i]->name, &zones[n]->name);
+                          "\"%V\": each needs one of its own",
+                          &zones[i]->name, &zones[n]->name, &zones[n]->file);
             return NGX_ERROR;
         }
     }

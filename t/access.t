@@ -250,7 +250,10 @@ atlas k1
 
 === TEST 27: the realm is the zone's name
 --- http_config
-wassiit_zone zone=other:1m file=partners.jsonl;
+wassiit_zone zone=other:1m file=../html/other.jsonl;
+--- user_files
+>>> other.jsonl
+{"id":"other"}
 --- config
 location /api { wassiit_access api; }
 location /other { wassiit_access other; }

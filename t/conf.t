@@ -49,7 +49,7 @@ sub refused {
 }
 
 sub good_files {
-    return (files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ],
+    return (files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ], 'more.jsonl' => [],
                        'our.secret' => 'c2VjcmV0', 'two.secret' => "one\ntwo" });
 }
 
@@ -88,8 +88,8 @@ my %LOCATION = map { $_ => 1 } 'location', 'nested location',
                                'named location';
 
 my @DIRECTIVES = (
-    [ 'wassiit_zone zone=more:1m file=partners.jsonl;' => { http => 1 } ],
-    [ 'wassiit_zone zone=more:1m file=partners.jsonl rate=5r/s;'
+    [ 'wassiit_zone zone=more:1m file=more.jsonl;' => { http => 1 } ],
+    [ 'wassiit_zone zone=more:1m file=more.jsonl rate=5r/s;'
         => { http => 1 } ],
     [ 'wassiit_scopes crm.read crm.write;' => { http => 1 } ],
     [ 'wassiit_problem;' => \%LOCATION ],
@@ -270,9 +270,10 @@ subtest 'wassiit_zone: what is accepted' => sub {
         . 'file=partners.jsonl', '"zone=on:1m" "file=partners.jsonl"',
         'zone=offer:1m file=partners.jsonl', 'zone=of:1m file=partners.jsonl';
 
-    accepted(in_http("$ZONE wassiit_zone zone=two:1m file=partners.jsonl;",
-                     location => 'wassiit_access two;'),
-             'two zones with one file');
+    refused(in_http("$ZONE wassiit_zone zone=two:1m file=./partners.jsonl;",
+                    location => 'wassiit_access two;'),
+            qr{wassiit_zone "api" and "two" have the same file, "\S+/\./partners\.jsonl": each needs one},
+            'two zones with one file');
     accepted(in_http('', server => 'wassiit_access api;')
              =~ s/\}\n\z/$ZONE\n}\n/r,
              'a zone that is declared after its use');
