@@ -168,8 +168,8 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
                                       error.column);
     }
 
-    return ngx_http_wassiit_fault(parse, "column %d: not valid JSON",
-                                  error.column);
+    return ngx_http_wassiit_fault(parse, "column %d: not valid JSON, each line "
+                                  "must be one object", error.column);
 }
 
 

@@ -197,7 +197,7 @@ subtest 'a key that is wrong' => sub {
 subtest 'what is no JSON object' => sub {
     my $secret = '"hmac_secret":"c2VjcmV0c2VjcmV0","webhook_secret":"hush",'
                  . qq("keys":[{"id":"k1","sha256":"$A"}]);
-    my $json = qr/^column \d+: not valid JSON$/;
+    my $json = qr/^column \d+: not valid JSON, each line must be one object$/;
     my $twice = qr/^(?:column \d+|[\w\[\].]+): .*twice/;
 
     for my $row (
