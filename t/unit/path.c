@@ -1526,41 +1526,6 @@ unit_path_logs(void)
 
 /* ---- processes that aren't as this one */
 
-/* Goes on with its tests in a child, and here after them. */
-
-static void
-unit_path_child(void (*tests)(void))
-{
-    int         fds[2], status;
-    pid_t       pid;
-    ngx_uint_t  counts[2];
-
-    unit_path_must(pipe(fds) == 0, "pipe()");
-
-    pid = unit_fork();
-
-    if (pid == 0) {
-        tests();
-
-        counts[0] = unit_count;
-        counts[1] = unit_failed;
-        (void) fflush(stdout);
-        _exit(write(fds[1], counts, sizeof(counts)) == sizeof(counts) ? 0 : 2);
-    }
-
-    (void) close(fds[1]);
-
-    if (read(fds[0], counts, sizeof(counts)) == sizeof(counts)) {
-        unit_count = counts[0];
-        unit_failed = counts[1];
-    }
-
-    (void) close(fds[0]);
-    unit_ok(waitpid(pid, &status, 0) == pid && status == 0,
-            "the process has ended well");
-}
-
-
 static void
 unit_path_user(void)
 {
@@ -1596,7 +1561,7 @@ unit_path_user(void)
     unit_path_is_refused("user/own/file", PATH_USER, "file", PATH_FOREIGN,
                          "another's file in their folder");
 
-    unit_path_child(unit_path_user_folders);
+    unit_child(unit_path_user_folders);
 }
 
 
@@ -1669,7 +1634,7 @@ unit_path_mounts(void)
     unit_path_is_refused("map/plain", PATH_USER, "plain", PATH_NAMES,
                          "nor this");
 
-    unit_path_child(unit_path_mounted);
+    unit_child(unit_path_mounted);
 }
 
 

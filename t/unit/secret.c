@@ -65,6 +65,7 @@ static void unit_secret_files(void);
 static void unit_secret_file_is_refused(const char *name, const char *why);
 static void unit_secret_loose(void);
 static void unit_secret_unreadable(void);
+static void unit_secret_of_others(void);
 static void unit_secret_memory_fails(void);
 static void unit_secret_leaves(void);
 static void unit_secret_leaves_of(const char *end, ngx_int_t rc,
@@ -88,6 +89,10 @@ static u_char                  unit_secret_base64[SECRET_BASE64];
 static u_char                  unit_secret_states[SECRET_STATES];
 
 static ngx_uint_t              unit_secret_found[SECRET_OF];
+
+
+/* one that may not be read, and one that may */
+static char  unit_secret_shut[300], unit_secret_open[300];
 
 
 int
@@ -801,55 +806,39 @@ unit_secret_loose(void)
 static void
 unit_secret_unreadable(void)
 {
-    int         fds[2], status;
-    char        file[300], other[320];
-    pid_t       pid;
-    ngx_uint_t  counts[2];
+    snprintf(unit_secret_shut, sizeof(unit_secret_shut), "%s",
+             unit_secret_path);
+    snprintf(unit_secret_open, sizeof(unit_secret_open), "%.250s/read",
+             unit_secret_dir);
 
-    strcpy(file, unit_secret_path);
     unit_secret_put("Zm9vYmFy\n", 9);
-    snprintf(other, sizeof(other), "%s/read", unit_secret_dir);
-    unit_secret_must(rename(file, other) == 0 && chmod(other, 0444) == 0,
-                     other);
+    unit_secret_must(rename(unit_secret_shut, unit_secret_open) == 0
+                     && chmod(unit_secret_open, 0444) == 0, unit_secret_open);
     unit_secret_put("Zm9vYmFy\n", 9);
     (void) chmod(unit_secret_path, 0200);
     (void) chmod(unit_secret_dir, 0755);
 
-    unit_secret_must(pipe(fds) == 0, "pipe()");
-    pid = unit_fork();
+    unit_child(unit_secret_of_others);
 
-    if (pid == 0) {
-        unit_secret_must(geteuid() != 0
-                         || setresuid(SECRET_USER, SECRET_USER, SECRET_USER)
-                            == 0, "setresuid()");
-
-        unit_secret_file_is_refused(file, "open() ");
-        unit_is(unit_logged_err, EACCES, "as it may not be read");
-
-        unit_secret_at(other);
-        unit_ok(unit_secret_get() == NGX_OK
-                && unit_secret_is(&unit_secret_key, "foobar", 6),
-                "one that may only be read is read");
-
-        counts[0] = unit_count;
-        counts[1] = unit_failed;
-        (void) fflush(stdout);
-        _exit(write(fds[1], counts, sizeof(counts)) == sizeof(counts) ? 0 : 2);
-    }
-
-    (void) close(fds[1]);
-
-    if (read(fds[0], counts, sizeof(counts)) == sizeof(counts)) {
-        unit_count = counts[0];
-        unit_failed = counts[1];
-    }
-
-    (void) close(fds[0]);
-    unit_ok(waitpid(pid, &status, 0) == pid && status == 0,
-            "a process of another user has ended well");
-
-    (void) unlink(other);
+    (void) unlink(unit_secret_open);
     (void) chmod(unit_secret_dir, 0700);
+}
+
+
+static void
+unit_secret_of_others(void)
+{
+    unit_secret_must(geteuid() != 0
+                     || setresuid(SECRET_USER, SECRET_USER, SECRET_USER) == 0,
+                     "setresuid()");
+
+    unit_secret_file_is_refused(unit_secret_shut, "open() ");
+    unit_is(unit_logged_err, EACCES, "as it may not be read");
+
+    unit_secret_at(unit_secret_open);
+    unit_ok(unit_secret_get() == NGX_OK
+            && unit_secret_is(&unit_secret_key, "foobar", 6),
+            "one that may only be read is read");
 }
 
 

@@ -19,6 +19,7 @@
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 
 #define UNIT_SEED           20261101
@@ -139,6 +140,47 @@ unit_fork(void)
     }
 
     return pid;
+}
+
+
+/* Goes on with tests in a child, which may become another user, then here. */
+
+static ngx_inline void
+unit_child(void (*tests)(void))
+{
+    int          status;
+    pid_t        pid;
+    ngx_uint_t  *counts;
+
+    counts = mmap(NULL, 2 * sizeof(ngx_uint_t), PROT_READ|PROT_WRITE,
+                  MAP_ANON|MAP_SHARED, -1, 0);
+
+    if (counts == MAP_FAILED) {
+        perror("mmap()");
+        exit(2);
+    }
+
+    pid = unit_fork();
+
+    if (pid == 0) {
+        tests();
+
+        counts[0] = unit_count;
+        counts[1] = unit_failed;
+        (void) fflush(stdout);
+        _exit(0);
+    }
+
+    status = -1;
+    (void) waitpid(pid, &status, 0);
+
+    if (counts[0]) {
+        unit_count = counts[0];
+        unit_failed = counts[1];
+    }
+
+    (void) munmap(counts, 2 * sizeof(ngx_uint_t));
+    unit_ok(status == 0, "the process has ended well");
 }
 
 
