@@ -98,6 +98,7 @@ nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
 state = $(wildcard $(foreach name,store file compact journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
 secret = src/ngx_http_wassiit_secret.c
+board = $(wildcard $(foreach name,memory board,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
@@ -105,11 +106,13 @@ build/unit/arena build/unit-asan/arena: core = src/ngx_http_wassiit_arena.c
 build/unit/journal build/unit-asan/journal: core = src/ngx_http_wassiit_journal.c
 build/unit/memory build/unit-asan/memory: core = src/ngx_http_wassiit_memory.c
 build/unit/memory build/unit-asan/memory: src/ngx_http_wassiit_memory.h
+build/unit/board build/unit-asan/board: core += $(filter %.c,$(state) $(board))
+build/unit/board build/unit-asan/board: $(board)
 build/unit/path build/unit-asan/path: core = src/ngx_http_wassiit_path.c
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
 build/unit/secret build/unit-asan/secret: core += $(filter %.c,$(state)) $(secret)
 build/unit/secret build/unit-asan/secret: $(secret) $(secret:.c=.h)
-shared = $(wildcard $(foreach name,memory room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
+shared = $(wildcard $(foreach name,memory board room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)

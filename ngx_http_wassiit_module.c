@@ -9,12 +9,12 @@
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_zone.h"
-#include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_payload.h"
 #include "ngx_http_wassiit_reply.h"
+#include "ngx_http_wassiit_tally.h"
 #include "ngx_http_wassiit_turn.h"
 #include "ngx_http_wassiit_upstream.h"
 #include "ngx_http_wassiit_variables.h"
@@ -52,7 +52,7 @@ static const ngx_http_wassiit_phase_t  ngx_http_wassiit_phases[] = {
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_wassiit_webhook_handler,
       offsetof(ngx_http_wassiit_main_conf_t, sign) },
 
-    { NGX_HTTP_LOG_PHASE, ngx_http_wassiit_count_handler, 0 }
+    { NGX_HTTP_LOG_PHASE, ngx_http_wassiit_tally_handler, 0 }
 };
 
 

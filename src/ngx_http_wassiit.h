@@ -18,6 +18,10 @@
 #include "ngx_wassiit_scope.h"
 
 
+/* of this module, as it stands in its status */
+#define NGX_HTTP_WASSIIT_VERSION  "1.0.0"
+
+
 /* a decision: what became of a request, and why; see decision.c */
 
 typedef enum {
@@ -91,6 +95,7 @@ typedef struct {
     ngx_array_t                    demands;     /* what needs access on */
     ngx_msec_t                     waited;      /* for the locks of files */
     ngx_int_t                      request_id;  /* index of the variable */
+    time_t                         loaded;      /* Unix seconds */
     ngx_array_t                   *egress;      /* locations; or NULL */
 
     /* whether any location signs requests, looks at or signs bodies */
@@ -116,6 +121,10 @@ struct ngx_http_wassiit_loc_conf_s {
     ngx_http_wassiit_webhook_t    *sign;        /* NULL: none are sent */
     ngx_http_wassiit_zone_t       *admin;       /* NULL: no endpoint; not
                                                    inherited */
+    ngx_http_wassiit_zone_t       *status;      /* NULL: it isn't shown here;
+                                                   not inherited */
+    ngx_uint_t                     status_form;
+    ngx_uint_t                     status_top;  /* partners, at the most */
     ngx_uint_t                     payload;
     ngx_uint_t                     looks;       /* at the body: verify, sign
                                                    or payload is set */

@@ -61,7 +61,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
     }
 
-    ctx->no_store |= (wlcf->admin != NULL);
+    ctx->no_store |= (wlcf->admin || wlcf->status);
 
     if (wlcf->zone) {
         read = (ctx->asked.credentials == NGX_HTTP_WASSIIT_UNDECIDED);

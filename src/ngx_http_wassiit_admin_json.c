@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_wassiit_admin_id(ngx_http_wassiit_change_t *change,
     json_t *body, ngx_pool_t *pool, json_t **errors);
 static ngx_int_t ngx_http_wassiit_admin_grace(
     ngx_http_wassiit_change_t *change, json_t *value, json_t **errors);
+static json_t *ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
+    ngx_http_wassiit_info_t *info);
 static ngx_int_t ngx_libc_cdecl ngx_http_wassiit_admin_key_order(
     const void *one, const void *two);
 static json_t *ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info);
@@ -441,6 +443,9 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
         || json_object_set_new(json, "window", window) != 0
         || json_object_set_new(json, "counts",
                                ngx_http_wassiit_admin_counts(info))
+           != 0
+        || json_object_set_new(json, "last_refusal",
+                               ngx_http_wassiit_admin_refusal(r, info))
            != 0)
     {
         json_decref(json);
@@ -481,6 +486,41 @@ ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info)
     }
 
     return counts;
+}
+
+
+/* Why it was refused last; null: nothing is known of that. */
+
+static json_t *
+ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
+    ngx_http_wassiit_info_t *info)
+{
+    json_t                       *instance;
+    u_char                        hex[2 * NGX_HTTP_WASSIIT_BOARD_INSTANCE];
+    ngx_http_wassiit_refusal_t    refusal;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (ngx_http_wassiit_board_last(&wlcf->admin->board, info->id,
+                                    info->id_len, info->generation, &refusal)
+        != NGX_OK
+        || refusal.decision >= NGX_HTTP_WASSIIT_DECISIONS)
+    {
+        return json_null();
+    }
+
+    ngx_hex_dump(hex, refusal.instance, NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+
+    instance = refusal.has_instance
+               ? json_stringn((char *) hex, sizeof(hex)) : json_null();
+
+    return json_pack("{s:s,s:o,s:I,s:o}",
+                     "code", ngx_http_wassiit_code(refusal.decision)->data,
+                     "time", ngx_http_wassiit_admin_time(refusal.time / 1000,
+                                                         0),
+                     "count", (json_int_t) refusal.count,
+                     "instance", instance);
 }
 
 

@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_admin_page.h"
 #include "ngx_http_wassiit_admin_json.h"
 #include "ngx_http_wassiit_admin_send.h"
+#include "ngx_http_wassiit_args.h"
 
 
 #define PAGE_SIZE               100     /* partners, if not told */
@@ -10,7 +11,6 @@
 #define PAGE_LOOKS              20000   /* partners that one request looks at */
 
 #define PAGE_TEXT_MAX           128     /* bytes of q */
-#define PAGE_NAME_MAX           64      /* ... of a name that is told */
 
 
 typedef struct {
@@ -21,37 +21,16 @@ typedef struct {
     ngx_uint_t                      left;       /* how many may still come */
     ngx_uint_t                      enabled;    /* these alone */
     ngx_uint_t                      disabled;   /* ... */
-    ngx_uint_t                      given;      /* bits of the arguments */
     size_t                          last_len;
     u_char                          last[NGX_HTTP_WASSIIT_ID_LEN];
     u_char                          lowcase[PAGE_TEXT_MAX];
 } ngx_http_wassiit_page_t;
 
 
-typedef struct {
-    ngx_str_t                       name;
-    ngx_int_t                     (*set)(ngx_http_wassiit_page_t *page,
-                                        ngx_str_t *value);
-    const char                     *must;       /* what its value must be */
-} ngx_http_wassiit_argument_t;
-
-
-static ngx_int_t ngx_http_wassiit_page_arguments(
-    ngx_http_wassiit_page_t *page);
-static void ngx_http_wassiit_page_decode(ngx_str_t *value, u_char *src,
-    u_char *end);
-static ngx_int_t ngx_http_wassiit_page_argument(ngx_http_wassiit_page_t *page,
-    ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_page_unknown(ngx_http_request_t *r,
-    ngx_str_t *name);
-static ngx_int_t ngx_http_wassiit_page_limit(ngx_http_wassiit_page_t *page,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_page_after(ngx_http_wassiit_page_t *page,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_page_text(ngx_http_wassiit_page_t *page,
-    ngx_str_t *value);
-static ngx_int_t ngx_http_wassiit_page_state(ngx_http_wassiit_page_t *page,
-    ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_page_limit(void *data, ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_page_after(void *data, ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_page_text(void *data, ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_page_state(void *data, ngx_str_t *value);
 static ngx_int_t ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info,
     void *data);
 static ngx_uint_t ngx_http_wassiit_page_contains(
@@ -60,21 +39,21 @@ static void ngx_http_wassiit_page_lowcase(u_char *dst, const u_char *src,
     size_t len);
 
 
-static const ngx_http_wassiit_argument_t  ngx_http_wassiit_page_known[] = {
+static const ngx_http_wassiit_arg_t  ngx_http_wassiit_page_known[] = {
 
     { ngx_string("limit"), ngx_http_wassiit_page_limit,
-      "a number from 1 to 1000" },
+      "a number from 1 to 1000", 1 },
 
     { ngx_string("after"), ngx_http_wassiit_page_after,
-      "a partner's id: 1 to 64 of a-z 0-9 . _ -" },
+      "a partner's id: 1 to 64 of a-z 0-9 . _ -", 1 },
 
     { ngx_string("q"), ngx_http_wassiit_page_text,
-      "1 to 128 bytes that an id or a name contains" },
+      "1 to 128 bytes that an id or a name contains", 1 },
 
     { ngx_string("state"), ngx_http_wassiit_page_state,
-      "enabled or disabled" },
+      "enabled or disabled", 1 },
 
-    { ngx_null_string, NULL, NULL }
+    { ngx_null_string, NULL, NULL, 0 }
 };
 
 
@@ -94,7 +73,8 @@ ngx_http_wassiit_admin_page(ngx_http_request_t *r)
     page.left = PAGE_SIZE;
     ngx_str_set(&page.after, "");
 
-    rc = ngx_http_wassiit_page_arguments(&page);
+    rc = ngx_http_wassiit_args_read(r, ngx_http_wassiit_page_known,
+                                    "limit, after, q and state", &page);
 
     if (rc != NGX_DECLINED) {
         return rc;
@@ -116,147 +96,11 @@ ngx_http_wassiit_admin_page(ngx_http_request_t *r)
 }
 
 
-/* Returns NGX_DECLINED: they are right; else what a content handler does. */
-
 static ngx_int_t
-ngx_http_wassiit_page_arguments(ngx_http_wassiit_page_t *page)
+ngx_http_wassiit_page_limit(void *data, ngx_str_t *value)
 {
-    u_char     *p, *end, *last, *eq, *src;
-    ngx_int_t   rc;
-    ngx_str_t   name, value;
+    ngx_http_wassiit_page_t *page = data;
 
-    if (page->r->args.len == 0) {
-        return NGX_DECLINED;
-    }
-
-    p = page->r->args.data;
-    last = p + page->r->args.len;
-
-    for ( /* void */ ; p < last; p = end + 1) {
-
-        end = ngx_strlchr(p, last, '&');
-        end = end ? end : last;
-
-        if (end == p) {
-            continue;
-        }
-
-        eq = ngx_strlchr(p, end, '=');
-        eq = eq ? eq : end;
-
-        name.data = p;
-        name.len = eq - p;
-
-        src = (eq == end) ? end : eq + 1;
-        value.data = ngx_pnalloc(page->r->pool, end - src + 1);
-
-        if (value.data == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ngx_http_wassiit_page_decode(&value, src, end);
-
-        rc = ngx_http_wassiit_page_argument(page, &name, &value);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/* Forms and URLSearchParams write a blank as "+". */
-
-static void
-ngx_http_wassiit_page_decode(ngx_str_t *value, u_char *src, u_char *end)
-{
-    size_t   i, len;
-    u_char  *p, *dst;
-
-    len = end - src;
-    p = value->data;
-    dst = value->data;
-
-    for (i = 0; i < len; i++) {
-        p[i] = (src[i] == '+') ? ' ' : src[i];
-    }
-
-    ngx_unescape_uri(&dst, &p, len, 0);
-
-    value->len = dst - value->data;
-}
-
-
-static ngx_int_t
-ngx_http_wassiit_page_argument(ngx_http_wassiit_page_t *page, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    ngx_uint_t                          i;
-    const ngx_http_wassiit_argument_t  *known;
-
-    known = ngx_http_wassiit_page_known;
-
-    for (i = 0; known[i].set; i++) {
-        if (known[i].name.len == name->len
-            && ngx_strncmp(known[i].name.data, name->data, name->len) == 0)
-        {
-            break;
-        }
-    }
-
-    if (known[i].set == NULL) {
-        return ngx_http_wassiit_page_unknown(page->r, name);
-    }
-
-    if (page->given & (1 << i)) {
-        return ngx_http_wassiit_admin_error(page->r, NGX_HTTP_BAD_REQUEST,
-                                            "The argument %V stands twice.",
-                                            &known[i].name);
-    }
-
-    page->given |= 1 << i;
-
-    if (known[i].set(page, value) != NGX_OK) {
-        return ngx_http_wassiit_admin_error(page->r, NGX_HTTP_BAD_REQUEST,
-                                            "The argument %V must be %s.",
-                                            &known[i].name, known[i].must);
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/* It is told, if it is what a name of one may be. */
-
-static ngx_int_t
-ngx_http_wassiit_page_unknown(ngx_http_request_t *r, ngx_str_t *name)
-{
-    ngx_uint_t  i, plain;
-
-    plain = (name->len <= PAGE_NAME_MAX);
-
-    for (i = 0; plain && i < name->len; i++) {
-        plain = (name->data[i] == '_'
-                 || (name->data[i] >= '0' && name->data[i] <= '9')
-                 || ((name->data[i] | 0x20) >= 'a'
-                     && (name->data[i] | 0x20) <= 'z'));
-    }
-
-    if (name->len == 0 || !plain) {
-        ngx_str_set(name, "of that name");
-    }
-
-    return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
-                                        "There is no argument %V: limit, "
-                                        "after, q and state are.", name);
-}
-
-
-static ngx_int_t
-ngx_http_wassiit_page_limit(ngx_http_wassiit_page_t *page, ngx_str_t *value)
-{
     ngx_int_t  n;
 
     n = ngx_atoi(value->data, value->len);
@@ -272,8 +116,10 @@ ngx_http_wassiit_page_limit(ngx_http_wassiit_page_t *page, ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_wassiit_page_after(ngx_http_wassiit_page_t *page, ngx_str_t *value)
+ngx_http_wassiit_page_after(void *data, ngx_str_t *value)
 {
+    ngx_http_wassiit_page_t *page = data;
+
     page->after = *value;
 
     return ngx_http_wassiit_record_is_id(value->data, value->len)
@@ -282,8 +128,10 @@ ngx_http_wassiit_page_after(ngx_http_wassiit_page_t *page, ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_wassiit_page_text(ngx_http_wassiit_page_t *page, ngx_str_t *value)
+ngx_http_wassiit_page_text(void *data, ngx_str_t *value)
 {
+    ngx_http_wassiit_page_t *page = data;
+
     if (value->len == 0 || value->len > PAGE_TEXT_MAX) {
         return NGX_DECLINED;
     }
@@ -298,8 +146,10 @@ ngx_http_wassiit_page_text(ngx_http_wassiit_page_t *page, ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_wassiit_page_state(ngx_http_wassiit_page_t *page, ngx_str_t *value)
+ngx_http_wassiit_page_state(void *data, ngx_str_t *value)
 {
+    ngx_http_wassiit_page_t *page = data;
+
     page->enabled = (value->len == sizeof("enabled") - 1
                      && ngx_strncmp(value->data, "enabled", value->len) == 0);
     page->disabled = (value->len == sizeof("disabled") - 1

@@ -46,6 +46,19 @@ static ngx_uint_t ngx_http_wassiit_change_due(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 
 
+const ngx_str_t  ngx_http_wassiit_change_names[NGX_HTTP_WASSIIT_CHANGES] = {
+    ngx_string("partner_create"),
+    ngx_string("partner_patch"),
+    ngx_string("partner_delete"),
+    ngx_string("key_create"),
+    ngx_string("key_rotate"),
+    ngx_string("key_revoke"),
+    ngx_string("hmac_secret"),
+    ngx_string("webhook_secret"),
+    ngx_string("compact")
+};
+
+
 ngx_http_wassiit_changed_e
 ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
 {

@@ -29,6 +29,13 @@ typedef enum {
 } ngx_http_wassiit_change_e;
 
 
+#define NGX_HTTP_WASSIIT_CHANGES    (NGX_HTTP_WASSIIT_CHANGE_COMPACT + 1)
+
+/* one word for each, by ngx_http_wassiit_change_e */
+extern const ngx_str_t
+    ngx_http_wassiit_change_names[NGX_HTTP_WASSIIT_CHANGES];
+
+
 /*
  * What came of it.  Nothing has changed but with the first; yet in a file that
  * was changed by hand, what it says of the partner may be in force by now.

@@ -1,6 +1,7 @@
 
 #include "ngx_http_wassiit_access.h"
 #include "ngx_http_wassiit_admin.h"
+#include "ngx_http_wassiit_status.h"
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_secret.h"
@@ -34,6 +35,8 @@ static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -187,6 +190,13 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       0,
       NULL },
 
+    { ngx_string("wassiit_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_wassiit_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -230,6 +240,8 @@ ngx_http_wassiit_create_main_conf(ngx_conf_t *cf)
     }
 
     ngx_wassiit_scopes_init(&wmcf->scopes, scopes);
+
+    wmcf->loaded = ngx_time();
 
     return wmcf;
 }
@@ -294,6 +306,7 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
      *
      *     wlcf->problem = 0;
      *     wlcf->admin = NULL;
+     *     wlcf->status = NULL;
      *     wlcf->content = NULL;
      */
 
@@ -691,6 +704,83 @@ ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
 #endif
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_wassiit_loc_conf_t *wlcf = conf;
+
+    ngx_int_t                      top;
+    ngx_str_t                     *value;
+    ngx_uint_t                     i, form, given;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (wlcf->status) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
+
+    form = NGX_CONF_UNSET_UINT;
+    top = NGX_HTTP_WASSIIT_STATUS_TOP;
+    given = 0;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (form == NGX_CONF_UNSET_UINT
+            && ngx_strcmp(value[i].data, "json") == 0)
+        {
+            form = NGX_HTTP_WASSIIT_STATUS_JSON;
+            continue;
+        }
+
+        if (form == NGX_CONF_UNSET_UINT
+            && ngx_strcmp(value[i].data, "prometheus") == 0)
+        {
+            form = NGX_HTTP_WASSIIT_STATUS_PROMETHEUS;
+            continue;
+        }
+
+        if (!given && ngx_strncmp(value[i].data, "top=", 4) == 0) {
+            given = 1;
+            top = ngx_atoi(value[i].data + 4, value[i].len - 4);
+
+            if (top != NGX_ERROR && top <= NGX_HTTP_WASSIIT_STATUS_TOP_MAX) {
+                continue;
+            }
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\" in \"%V\" directive, it "
+                               "must be top=0 to top=%d", &value[i], &cmd->name,
+                               NGX_HTTP_WASSIIT_STATUS_TOP_MAX);
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"%V\" directive: "
+                           "after the zone it takes \"json\" or "
+                           "\"prometheus\", and \"top=N\", each once",
+                           &value[i], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->status = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
+    if (wlcf->status == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    wlcf->status_form = (form == NGX_CONF_UNSET_UINT)
+                        ? NGX_HTTP_WASSIIT_STATUS_JSON : form;
+    wlcf->status_top = top;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_wassiit_status_handler;
 
     return NGX_CONF_OK;
 }

@@ -194,10 +194,11 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
         return NGX_CONF_ERROR;
     }
 
-    if (name->len > NGX_HTTP_WASSIIT_MEMORY_NAME) {
+    if (name->len > NGX_HTTP_WASSIIT_ZONE_NAME_LEN) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone name \"%V\" is too long, it may have %d "
-                           "bytes at most", name, NGX_HTTP_WASSIIT_MEMORY_NAME);
+                           "bytes at most", name,
+                           NGX_HTTP_WASSIIT_ZONE_NAME_LEN);
         return NGX_CONF_ERROR;
     }
 
@@ -330,7 +331,7 @@ ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
 static ngx_int_t
 ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, inherited;
     ngx_pool_cleanup_t             *cln;
     ngx_http_wassiit_zone_t        *former, **zones;
     ngx_http_wassiit_main_conf_t   *owmcf;
@@ -360,9 +361,17 @@ ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
 
     /* what was inherited is looked for by a program's first configuration */
 
-    return ngx_http_wassiit_zone_map(zone, former,
-                                     ngx_is_init_cycle(cf->cycle->old_cycle),
-                                     cf->log);
+    inherited = ngx_is_init_cycle(cf->cycle->old_cycle);
+
+    if (ngx_http_wassiit_board_map(&zone->board, &zone->name,
+                                   former ? &former->board : NULL, inherited,
+                                   cf->log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_wassiit_zone_map(zone, former, inherited, cf->log);
 }
 
 
@@ -474,6 +483,7 @@ ngx_http_wassiit_drop_zone(void *data)
     ngx_http_wassiit_drop_store(zone);
 
     if (ngx_process != NGX_PROCESS_WORKER) {
+        ngx_http_wassiit_board_unmap(&zone->board);
         ngx_http_wassiit_zone_unmap(zone);
     }
 }
@@ -537,6 +547,7 @@ ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_memory_seclude(zones[i]->memory);
+        ngx_http_wassiit_memory_seclude(zones[i]->board.memory);
     }
 
     ngx_http_wassiit_zone_seclude_scopes();
@@ -595,6 +606,7 @@ ngx_http_wassiit_join_zones(ngx_cycle_t *cycle,
         ev->log = cycle->log;
 
         ngx_http_wassiit_zone_join(zones[i], ngx_http_wassiit_turn_begins, ev);
+        ngx_http_wassiit_board_join(&zones[i]->board);
     }
 
     return NGX_OK;

@@ -123,21 +123,6 @@ ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx)
 }
 
 
-ngx_int_t
-ngx_http_wassiit_count_handler(ngx_http_request_t *r)
-{
-    ngx_http_wassiit_ctx_t  *ctx;
-
-    ctx = (r == r->main) ? ngx_http_wassiit_get_ctx(r) : NULL;
-
-    if (ctx) {
-        ngx_http_wassiit_count(ctx);
-    }
-
-    return NGX_OK;
-}
-
-
 /* Anyone can send a wrong key, so that is worth less of the log. */
 
 static void

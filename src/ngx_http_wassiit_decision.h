@@ -56,14 +56,6 @@ void ngx_http_wassiit_note(ngx_http_request_t *r,
  */
 void ngx_http_wassiit_count(ngx_http_wassiit_ctx_t *ctx);
 
-/*
- * The log phase: counts what didn't come so far.  It knows the last word of all
- * requests, but often comes in another turn, in which the partner is looked up
- * again: that is 8 % of a proxied request (2026-11-29).
- */
-ngx_int_t ngx_http_wassiit_count_handler(ngx_http_request_t *r);
-
-
 /* A request that was refused is asked anew, where another thing is asked. */
 
 static ngx_inline void

@@ -18,6 +18,7 @@ static void ngx_http_wassiit_job_done(ngx_event_t *ev);
 #endif
 static ngx_uint_t ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_main_conf_t *wmcf);
 
@@ -232,6 +233,7 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
     }
 
     ngx_queue_remove(&job->queue);
+    ngx_http_wassiit_job_count(job);
 
     if (job->change.compact) {
         ngx_http_wassiit_job_compact(job->change.zone, job->wmcf);
@@ -252,6 +254,40 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
 
     ngx_http_wassiit_job_free(job);
     ngx_http_wassiit_job_start();
+}
+
+
+/* What the file has kept from being made. */
+
+static void
+ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
+{
+    ngx_uint_t  fault;
+
+    switch (job->changed) {
+
+    case NGX_HTTP_WASSIIT_CHANGE_BUSY:
+        fault = NGX_HTTP_WASSIIT_BOARD_LOCKED;
+        break;
+
+    case NGX_HTTP_WASSIIT_CHANGE_NO_DISK:
+    case NGX_HTTP_WASSIIT_CHANGE_NO_FD:
+        fault = NGX_HTTP_WASSIIT_BOARD_DISK;
+        break;
+
+    case NGX_HTTP_WASSIIT_CHANGE_BAD_LINE:
+        fault = NGX_HTTP_WASSIIT_BOARD_BAD_LINE;
+        break;
+
+    default:
+        return;
+    }
+
+    if (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
+        fault = NGX_HTTP_WASSIIT_BOARD_COMPACT;
+    }
+
+    ngx_http_wassiit_board_fault(&job->change.zone->board, fault);
 }
 
 

@@ -18,7 +18,7 @@
 
 
 /* the most bytes that a name may have */
-#define NGX_HTTP_WASSIIT_MEMORY_NAME        200
+#define NGX_HTTP_WASSIIT_MEMORY_NAME        220
 
 
 /* the size of a large page */

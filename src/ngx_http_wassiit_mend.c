@@ -119,27 +119,34 @@ ngx_http_wassiit_mend(ngx_http_wassiit_zone_t *zone)
 }
 
 
-/* Lines that were put in force, and have not let go of those before them. */
+/*
+ * Lines that were put in force, and have not let go of those before them; and
+ * how many partners are disabled.
+ */
 
 static void
 ngx_http_wassiit_mend_lines(ngx_http_wassiit_zone_t *zone)
 {
-    uint32_t                       at, place, from;
+    uint32_t                       at, place, from, disabled;
     ngx_http_wassiit_profile_t    *p;
     ngx_http_wassiit_zone_sh_t    *sh;
     ngx_http_wassiit_zone_line_t  *line, *former;
 
     sh = zone->sh;
     at = 0;
+    disabled = 0;
 
     for ( ;; ) {
         place = ngx_http_wassiit_zone_each_profile(sh, &at);
 
         if (place == 0) {
+            store(&sh->disabled, disabled);
             return;
         }
 
         p = ngx_http_wassiit_zone_at(sh, place);
+        disabled += !(p->flags & ZONE_ENABLED);
+
         line = ngx_http_wassiit_zone_at(sh, p->partner);
         from = line->window.from;
 

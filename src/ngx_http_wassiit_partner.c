@@ -25,6 +25,8 @@ static void ngx_http_wassiit_partner_free_parts(ngx_http_wassiit_zone_t *zone,
 static void ngx_http_wassiit_partner_add_counts(
     ngx_http_wassiit_zone_sh_t *sh, ngx_http_wassiit_profile_t *profile,
     ngx_http_wassiit_profile_t *former, ngx_http_wassiit_counts_t *counts);
+static void ngx_http_wassiit_partner_count_disabled(
+    ngx_http_wassiit_zone_sh_t *sh, u_char was, u_char is);
 static void ngx_http_wassiit_partner_publish_key(
     ngx_http_wassiit_zone_t *zone, uint32_t place,
     ngx_http_wassiit_profile_t *former);
@@ -408,12 +410,18 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
     store(&line->window.owner, profile);
 
     if (place == 0) {
+        ngx_http_wassiit_partner_count_disabled(sh, ZONE_ENABLED, p->flags);
+
         hash = ngx_murmur_hash2(ngx_http_wassiit_zone_id(p), p->id_len);
         (void) ngx_wassiit_index_insert(ngx_http_wassiit_zone_at(sh,
                                                                  sh->id_words),
                                         &sh->ids, hash, hash, profile);
 
     } else if (place != profile) {
+        ngx_http_wassiit_partner_count_disabled(sh,
+           ((ngx_http_wassiit_profile_t *)
+            ngx_http_wassiit_zone_at(sh, place))->flags, p->flags);
+
         ngx_wassiit_index_replace(&probe, profile);
     }
 
@@ -481,6 +489,22 @@ ngx_http_wassiit_partner_add_counts(ngx_http_wassiit_zone_sh_t *sh,
         (void) ngx_wassiit_add(&line->counts[i], n - counts->line[i]);
         counts->line[i] = n;
     }
+}
+
+
+/* If a writer dies in a change, the next one counts anew. */
+
+static void
+ngx_http_wassiit_partner_count_disabled(ngx_http_wassiit_zone_sh_t *sh,
+    u_char was, u_char is)
+{
+    uint32_t  n;
+
+    n = sh->disabled;
+    n += !(is & ZONE_ENABLED);
+    n -= !(was & ZONE_ENABLED);
+
+    store(&sh->disabled, n);
 }
 
 
@@ -604,6 +628,8 @@ ngx_http_wassiit_partner_amend(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_set_span(zone, rec, plan->former);
 
     secrets = plan->secrets ? 0 : profile->secrets;
+
+    ngx_http_wassiit_partner_count_disabled(zone->sh, profile->flags, flags);
 
     store(&profile->scopes, profile->scopes & rec->scopes);
     store(&profile->flags, flags);
@@ -735,6 +761,7 @@ ngx_http_wassiit_partner_withdraw(ngx_http_wassiit_zone_t *zone,
                                         p->id_len, &probe)
         == profile)
     {
+        ngx_http_wassiit_partner_count_disabled(sh, p->flags, ZONE_ENABLED);
         ngx_wassiit_index_remove(&probe, &sh->ids);
     }
 

@@ -151,6 +151,13 @@ ngx_http_wassiit_webhook_refuse(ngx_http_request_t *r,
 {
     ctx->webhook = &verify->header;
 
+    if (ctx->zone) {
+        ngx_http_wassiit_board_webhook(&ctx->zone->board,
+                            (decision == NGX_HTTP_WASSIIT_MISSING_SIGNATURE)
+                            ? NGX_HTTP_WASSIIT_BOARD_UNSIGNED
+                            : NGX_HTTP_WASSIIT_BOARD_FORGED);
+    }
+
     return ngx_http_wassiit_refuse(r, ctx, decision);
 }
 
@@ -198,6 +205,11 @@ ngx_http_wassiit_verify_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     ngx_http_wassiit_verify_wipe(hook);
 
     if (same) {
+        if (ctx->zone) {
+            ngx_http_wassiit_board_webhook(&ctx->zone->board,
+                                           NGX_HTTP_WASSIIT_BOARD_VERIFIED);
+        }
+
         return NGX_OK;
     }
 
@@ -290,6 +302,9 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "wassiit_webhook_sign: the partner's id is %s",
                       id.len ? "malformed" : "empty");
+
+        ngx_http_wassiit_board_webhook(&sign->zone->board,
+                                       NGX_HTTP_WASSIIT_BOARD_NO_PARTNER);
         return NGX_HTTP_BAD_GATEWAY;
     }
 
@@ -312,6 +327,11 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
                       : "wassiit_webhook_sign: no partner \"%V\" in zone "
                         "\"%V\"",
                       &id, &sign->zone->name);
+
+        ngx_http_wassiit_board_webhook(&sign->zone->board,
+                                       (rc == NGX_ABORT)
+                                       ? NGX_HTTP_WASSIIT_BOARD_NO_SECRET
+                                       : NGX_HTTP_WASSIIT_BOARD_NO_PARTNER);
         return NGX_HTTP_BAD_GATEWAY;
     }
 
@@ -362,6 +382,11 @@ ngx_http_wassiit_sign_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     ngx_wassiit_hmac_final(&hook->mac.hmac, hook->mac.key, mac);
     ngx_wassiit_hmac_hex(hook->signature, mac);
     hook->signed_by = wlcf->sign;
+
+    if (wlcf->sign->zone) {
+        ngx_http_wassiit_board_webhook(&wlcf->sign->zone->board,
+                                       NGX_HTTP_WASSIIT_BOARD_SIGNED);
+    }
 
     ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
     ngx_http_wassiit_sign_wipe(hook);

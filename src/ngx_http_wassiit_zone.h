@@ -18,9 +18,14 @@
 #include <ngx_core.h>
 
 #include "ngx_wassiit_epoch.h"
+#include "ngx_http_wassiit_board.h"
 #include "ngx_http_wassiit_memory.h"
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_window.h"
+
+
+/* the most bytes of a zone's name */
+#define NGX_HTTP_WASSIIT_ZONE_NAME_LEN  200
 
 
 typedef struct ngx_http_wassiit_zone_sh_s  ngx_http_wassiit_zone_sh_t;
@@ -53,6 +58,7 @@ struct ngx_http_wassiit_zone_s {
     ngx_http_wassiit_store_t     *store;    /* read, to be loaded */
     ngx_http_wassiit_zone_sh_t   *sh;
     ngx_http_wassiit_memory_t    *memory;   /* that sh is in */
+    ngx_http_wassiit_board_t      board;    /* what is shown of it */
     ngx_http_wassiit_memory_t    *supersedes;  /* of the program before: NULL */
     ngx_uint_t                    source;   /* where memory comes from */
     uint32_t                      former_layout;  /* of memory that isn't */
@@ -104,6 +110,8 @@ typedef struct {
 
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
+    unsigned                      asks:1;   /* its key for the first time in
+                                               NGX_HTTP_WASSIIT_BOARD_EPOCH */
     unsigned                      id_len:8;
     unsigned                      key_id_len:8;
     unsigned                      name_len:8;
@@ -140,6 +148,7 @@ typedef struct {
     uint64_t                      scopes;
     ngx_wassiit_rate_t            rate;
     ngx_wassiit_usage_t           usage;    /* of its window, now */
+    uint32_t                      generation;  /* which partner of its id */
     uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
@@ -268,6 +277,12 @@ ngx_http_wassiit_journals_t *ngx_http_wassiit_zone_journals(
 ngx_pid_t ngx_http_wassiit_zone_is_superseded(ngx_http_wassiit_zone_t *zone);
 
 /*
+ * Does the zone take changes of this process's configuration, as far as one may
+ * tell it without the file's lock?  Returns 1; 0: a newer one has it.
+ */
+ngx_uint_t ngx_http_wassiit_zone_takes_changes(ngx_http_wassiit_zone_t *zone);
+
+/*
  * The functions for one who changes partners, in any process that shares the
  * zone.  He holds the lock of the partners' file from before he asks until
  * all is told.
@@ -327,8 +342,14 @@ ngx_int_t ngx_http_wassiit_zone_tell(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_journal_t *journal, ngx_http_wassiit_span_t *spans,
     ngx_uint_t n);
 
+/* How often the zone was loaded, or begun to be. */
+uint32_t ngx_http_wassiit_zone_loads(ngx_http_wassiit_zone_t *zone);
+
 /* The number of partners, as far as one may tell it while others change. */
 ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);
+
+/* The number of those that are disabled, in the same way. */
+ngx_uint_t ngx_http_wassiit_zone_disabled(ngx_http_wassiit_zone_t *zone);
 
 /*
  * A partner by its id.  Returns NGX_OK and fills info, all of it as it was at
@@ -337,6 +358,16 @@ ngx_uint_t ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone);
  */
 ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
+/* The same, without its keys: nkeys is 0. */
+ngx_int_t ngx_http_wassiit_zone_glance(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
+/*
+ * The bytes of the zone's memory that aren't free, as far as one may tell it
+ * while others change partners.
+ */
+size_t ngx_http_wassiit_zone_used_bytes(ngx_http_wassiit_zone_t *zone);
 
 /*
  * Goes through the partners whose ids come after this one, bytewise, which may
@@ -393,7 +424,7 @@ ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
 ngx_int_t ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage);
 
-/* Notes that the partner's key was used at now, Unix seconds. */
+/* Notes that the partner's key was used at now, Unix seconds; sets asks. */
 void ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, time_t now);
 

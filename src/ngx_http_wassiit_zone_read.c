@@ -158,6 +158,7 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
                                                     : (int64_t) key->expires;
     partner->enabled = ((flags & ZONE_ENABLED) != 0);
 
+    partner->asks = 0;
     partner->hmac = 0;
     place = load(&key->secrets);
 
@@ -254,6 +255,8 @@ ngx_http_wassiit_zone_used(ngx_http_wassiit_zone_t *zone,
     key = partner->key;
 
     if (key && key->last_used < (uint32_t) now) {
+        partner->asks |= (key->last_used / NGX_HTTP_WASSIIT_BOARD_EPOCH
+                          != (uint32_t) now / NGX_HTTP_WASSIIT_BOARD_EPOCH);
         store(&key->last_used, now);
     }
 }
@@ -335,10 +338,24 @@ ngx_http_wassiit_zone_follow(ngx_http_wassiit_zone_t *zone,
 }
 
 
+uint32_t
+ngx_http_wassiit_zone_loads(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->loads);
+}
+
+
 ngx_uint_t
 ngx_http_wassiit_zone_partners(ngx_http_wassiit_zone_t *zone)
 {
     return ngx_wassiit_index_used(&zone->sh->ids);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_zone_disabled(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->disabled);
 }
 
 
@@ -348,13 +365,34 @@ ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 {
     ngx_http_wassiit_zone_pin(zone);
 
-    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info);
+    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info, 1);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_glance(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_http_wassiit_info_t *info)
+{
+    ngx_http_wassiit_zone_pin(zone);
+
+    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info, 0);
+}
+
+
+size_t
+ngx_http_wassiit_zone_used_bytes(ngx_http_wassiit_zone_t *zone)
+{
+    uint32_t  left;
+
+    left = ngx_wassiit_lines_left(ngx_http_wassiit_zone_lines(zone->sh));
+
+    return zone->size - (size_t) left * NGX_WASSIIT_LINE;
 }
 
 
 ngx_int_t
 ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_str_t *id, ngx_http_wassiit_info_t *info)
+    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t keys)
 {
     uint32_t                     place;
     ngx_uint_t                   n;
@@ -371,7 +409,12 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
         profile = ngx_http_wassiit_zone_at(sh, place);
 
         ngx_http_wassiit_zone_read(sh, profile, info);
-        ngx_http_wassiit_zone_read_keys(sh, profile, info);
+        info->nkeys = 0;
+
+        if (keys) {
+            ngx_http_wassiit_zone_read_keys(sh, profile, info);
+        }
+
         ngx_http_wassiit_zone_read_counts(sh, profile, info);
 
         if (ngx_wassiit_window_usage((u_char *) sh, profile->partner,
@@ -484,6 +527,7 @@ ngx_http_wassiit_zone_read_counts(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_zone_line_t  *line;
 
     line = ngx_http_wassiit_zone_at(sh, profile->partner);
+    info->generation = load(&line->generation);
 
     for (i = 0; i < NGX_HTTP_WASSIIT_COUNT_RARE; i++) {
         info->counts[i] = load(&line->counts[i]);

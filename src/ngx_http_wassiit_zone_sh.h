@@ -21,7 +21,7 @@
  * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
-#define NGX_HTTP_WASSIIT_LAYOUT 3
+#define NGX_HTTP_WASSIIT_LAYOUT 4
 #endif
 
 
@@ -134,7 +134,8 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      id_words;
     uint32_t                      epoch;
     uint32_t                      lines;
-    uint32_t                      unused[4];
+    uint32_t                      unused[3];
+    uint32_t                      disabled; /* partners that are found */
 
     /* writers only */
     ngx_wassiit_robust_t          mutex;
@@ -405,10 +406,10 @@ ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
 
 /*
  * As ngx_http_wassiit_zone_get(), for a reader that is pinned or a writer that
- * has the mutex.
+ * has the mutex; with keys if that is 1.
  */
 ngx_int_t ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t keys);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ZONE_SH_H_INCLUDED_ */

@@ -132,6 +132,17 @@ ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone)
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_zone_takes_changes(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->left) == 0
+           && load(&zone->sh->head.superseded) == 0
+           && ngx_memcmp(zone->sh->digest, zone->digest,
+                         NGX_WASSIIT_DIGEST_LEN)
+              == 0;
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_journal_t *journal)
@@ -372,7 +383,7 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     }
 
     if (info && rc == NGX_OK) {
-        (void) ngx_http_wassiit_zone_read_partner(sh, &rec->id, info);
+        (void) ngx_http_wassiit_zone_read_partner(sh, &rec->id, info, 1);
     }
 
     ngx_http_wassiit_mend_unlock(zone);
@@ -391,7 +402,7 @@ ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info);
+    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info, 1);
 
     ngx_http_wassiit_mend_unlock(zone);
 

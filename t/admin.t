@@ -400,6 +400,7 @@ subtest 'what is told of a partner' => sub {
     delete $full->{window}{reset};
     is_deeply([ grep { $_ ne 0 } values %{ delete $full->{counts} } ], [], 'nothing is counted yet');
     is_deeply($full, { %$atlas, has_hmac_secret => $ON, has_webhook_secret => $ON,
+        last_refusal => undef,
         keys => [ { id => 'k1', %none }, { id => 'k2', %none } ],
         window => { limit => 9, used => 0, remaining => 9 } }, 'alone');
 

@@ -125,6 +125,7 @@ my $rows = <<'END';
     window          rate ring
     # state: partners, on disk and in shared memory
     arena
+    board           atomic epoch memory record
     change          atomic compact edit recover zone time
     compact         file
     edit            change
@@ -136,7 +137,7 @@ my $rows = <<'END';
     recover         compact zone
     secret          file hmac
     store           compact file
-    zone            epoch memory store window
+    zone            board epoch memory store window
     zone_sh         zone index order
     room            zone_sh
     plan            room
@@ -150,11 +151,12 @@ my $rows = <<'END';
     access          wassiit decision headers_in
     admin           admin_json admin_page admin_send decision job json reply wassiit
     admin_json      change decision json limit rules time wassiit
-    admin_page      admin_json admin_send wassiit
+    admin_page      admin_json admin_send args wassiit
     admin_send      arena json reply wassiit
+    args            admin_send wassiit
     body            ctx decision headers_in pieces turn
-    conf            access admin conf_check conf_secret conf_zone egress reply wassiit
-    conf_check      access admin wassiit
+    conf            access admin conf_check conf_secret conf_zone egress reply status wassiit
+    conf_check      access admin status wassiit
     conf_secret     conf_zone secret upstream wassiit webhook
     conf_zone       store wassiit zone
     ctx             wassiit
@@ -165,11 +167,15 @@ my $rows = <<'END';
     job             change wassiit
     json            pieces rules
     limit           wassiit decision
-    module          access admin arena body conf conf_check conf_zone decision egress job limit payload reply turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone egress job limit payload reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
+    status          admin_send args decision wassiit
+    status_json     decision limit status time
+    status_prometheus change decision status
+    tally           decision wassiit
     turn
     upstream        wassiit headers_in
     variables       decision limit upstream webhook

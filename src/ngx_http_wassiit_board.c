@@ -1,0 +1,752 @@
+
+/*
+ * Partners are noted in cells: a word that says whose a cell is, and the id
+ * itself.  Who writes a cell sets the word to 0 first and at the end to a hash
+ * of the id, so a cell of which two have written parts belongs to nobody, and
+ * is written over by the next one.
+ */
+
+
+#include "ngx_wassiit_atomic.h"
+#include "ngx_http_wassiit_board.h"
+
+
+/* processes that count in a place of their own; others share one */
+#define BOARD_PROCESSES     64
+
+/* refusals lie in sets, by a hash of the partner; the oldest of a set goes */
+#define BOARD_SETS          512
+#define BOARD_WAYS          8
+#define BOARD_REFUSALS      (BOARD_SETS * BOARD_WAYS)
+
+/* cells that are looked at for one that is chosen */
+#define BOARD_PROBES        16
+
+/* twice as many as there may be ids: of a table, while a list is made */
+#define BOARD_SEEN          (2 * NGX_HTTP_WASSIIT_BOARD_ACTIVE)
+
+/* looks at an id of a request that is being written */
+#define BOARD_TRIES         10
+
+
+typedef struct {
+    uint64_t        whose;      /* or 0; set last */
+    uint32_t        until;      /* Unix seconds: when it was noted, or ends */
+    u_char          len;
+    u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
+} ngx_http_wassiit_board_cell_t;
+
+
+typedef struct {
+    uint64_t        whose;      /* or 0; set last */
+    uint64_t        time;       /* Unix time, ms */
+    uint64_t        since;
+    uint32_t        count;
+    uint32_t        decision;
+    uint64_t        instance[2];
+    uint64_t        check;      /* of instance and time */
+    u_char          id_len;
+    u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
+} __attribute__((aligned(64))) ngx_http_wassiit_board_refusal_t;
+
+
+struct ngx_http_wassiit_board_sh_s {
+    ngx_http_wassiit_memory_head_t    head;
+
+    uint64_t                          since;    /* Unix time, ms */
+    uint32_t                          asked;    /* numbers, modulo the sizes, */
+    uint32_t                          recent;   /* of what is noted next */
+
+    ngx_http_wassiit_board_rare_t     rare;
+    ngx_http_wassiit_board_own_t      shared;   /* of who has no place */
+    ngx_http_wassiit_board_own_t      own[BOARD_PROCESSES];
+
+    ngx_http_wassiit_board_cell_t     active[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
+    ngx_http_wassiit_board_cell_t     chosen[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
+
+    uint32_t                          refused[NGX_HTTP_WASSIIT_BOARD_RECENT];
+    ngx_http_wassiit_board_refusal_t  refusals[BOARD_REFUSALS];
+
+    /* whose place is whose: who has a slot has the place of its number */
+    union {
+        ngx_wassiit_epoch_t           slots;
+        u_char                        room[
+                                   ngx_wassiit_epoch_size(BOARD_PROCESSES)];
+    } processes __attribute__((aligned(64)));
+};
+
+
+typedef char ngx_http_wassiit_board_refusal_is_two_lines[
+    sizeof(ngx_http_wassiit_board_refusal_t) == 128 ? 1 : -1];
+typedef char ngx_http_wassiit_board_rings_wrap[
+    (NGX_HTTP_WASSIIT_BOARD_ACTIVE & (NGX_HTTP_WASSIIT_BOARD_ACTIVE - 1)) == 0
+    && (NGX_HTTP_WASSIIT_BOARD_RECENT & (NGX_HTTP_WASSIIT_BOARD_RECENT - 1))
+       == 0
+    ? 1 : -1];
+
+
+/* the ids, or places, that a list has by now */
+
+typedef struct {
+    uint64_t        whose[BOARD_SEEN];
+} ngx_http_wassiit_board_seen_t;
+
+
+static ngx_int_t ngx_http_wassiit_board_layout(
+    ngx_http_wassiit_board_t *board, ngx_str_t *name, ngx_log_t *log);
+static void ngx_http_wassiit_board_add(ngx_http_wassiit_board_t *board,
+    size_t offset, uint64_t n);
+static uint64_t ngx_http_wassiit_board_whose(u_char *id, size_t len,
+    uint32_t generation);
+static void ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
+    uint64_t whose, u_char *id, size_t len, uint32_t until);
+static ngx_uint_t ngx_http_wassiit_board_read(
+    ngx_http_wassiit_board_cell_t *cell, ngx_http_wassiit_board_id_t *id,
+    uint32_t *until);
+static ngx_uint_t ngx_http_wassiit_board_first(
+    ngx_http_wassiit_board_seen_t *seen, uint64_t whose);
+static ngx_http_wassiit_board_refusal_t *ngx_http_wassiit_board_find(
+    ngx_http_wassiit_board_t *board, uint64_t whose, u_char *id, size_t len,
+    ngx_http_wassiit_board_refusal_t **oldest);
+static uint64_t ngx_http_wassiit_board_check(uint64_t instance[2],
+    uint64_t time);
+static ngx_int_t ngx_http_wassiit_board_copy(
+    ngx_http_wassiit_board_refusal_t *cell,
+    ngx_http_wassiit_refusal_t *refusal);
+
+
+const uint32_t  ngx_http_wassiit_board_bounds[NGX_HTTP_WASSIIT_BOARD_BOUNDS] =
+    { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000, 30000 };
+
+
+ngx_int_t
+ngx_http_wassiit_board_map(ngx_http_wassiit_board_t *board, ngx_str_t *name,
+    ngx_http_wassiit_board_t *former, ngx_uint_t inherited, ngx_log_t *log)
+{
+    ngx_str_t                   full;
+    ngx_http_wassiit_memory_t  *memory;
+    u_char                      text[NGX_HTTP_WASSIIT_MEMORY_NAME];
+
+    if (former && former->memory) {
+        board->memory = former->memory;
+        board->sh = former->sh;
+        board->memory->users++;
+        return NGX_OK;
+    }
+
+    /* no zone has a blank in its name */
+
+    full.data = text;
+    full.len = ngx_snprintf(text, sizeof(text), " board %V", name) - text;
+
+    memory = inherited ? ngx_http_wassiit_memory_inherit(&full, log) : NULL;
+
+    if (memory) {
+        if (!memory->damaged
+            && memory->head->layout == NGX_HTTP_WASSIIT_BOARD_LAYOUT
+            && memory->head->size == sizeof(ngx_http_wassiit_board_sh_t))
+        {
+            board->memory = memory;
+            board->sh = (ngx_http_wassiit_board_sh_t *) memory->head;
+            board->own = NULL;
+            return NGX_OK;
+        }
+
+        ngx_http_wassiit_memory_free(memory);
+    }
+
+    return ngx_http_wassiit_board_layout(board, &full, log);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_board_layout(ngx_http_wassiit_board_t *board, ngx_str_t *name,
+    ngx_log_t *log)
+{
+    struct timespec             ts;
+    ngx_http_wassiit_memory_t  *memory;
+
+    memory = ngx_http_wassiit_memory_create(name,
+                                            sizeof(ngx_http_wassiit_board_sh_t),
+                                            NGX_HTTP_WASSIIT_BOARD_LAYOUT, log);
+    if (memory == NULL) {
+        return NGX_ERROR;
+    }
+
+    board->memory = memory;
+    board->sh = (ngx_http_wassiit_board_sh_t *) memory->head;
+    board->own = NULL;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+    board->sh->since = (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+
+    if (ngx_wassiit_epoch_init(&board->sh->processes.slots, BOARD_PROCESSES)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "making the mutexes of \"%V\" failed", name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_board_unmap(ngx_http_wassiit_board_t *board)
+{
+    if (board->memory) {
+        ngx_http_wassiit_memory_free(board->memory);
+        board->memory = NULL;
+        board->sh = NULL;
+        board->own = NULL;
+    }
+}
+
+
+void
+ngx_http_wassiit_board_join(ngx_http_wassiit_board_t *board)
+{
+    ngx_wassiit_epoch_t       *slots;
+    ngx_wassiit_epoch_slot_t  *slot;
+
+    slots = &board->sh->processes.slots;
+    slot = ngx_wassiit_epoch_claim(slots);
+
+    board->own = slot ? &board->sh->own[slot - slots->slots] : NULL;
+}
+
+
+/*
+ * Adds n to the counter at this offset: a plain addition where nobody else
+ * writes.
+ */
+
+static void
+ngx_http_wassiit_board_add(ngx_http_wassiit_board_t *board, size_t offset,
+    uint64_t n)
+{
+    uint64_t  *counter;
+
+    if (board->own == NULL) {
+        counter = (uint64_t *) ((u_char *) &board->sh->shared + offset);
+        (void) ngx_wassiit_add(counter, n);
+        return;
+    }
+
+    counter = (uint64_t *) ((u_char *) board->own + offset);
+    ngx_wassiit_store_release(counter, ngx_wassiit_load_relaxed(counter) + n);
+}
+
+
+#define count_of(board, name, n)                                             \
+    ngx_http_wassiit_board_add(board, offsetof(ngx_http_wassiit_board_own_t, \
+                                               name), n)
+
+
+void
+ngx_http_wassiit_board_count(ngx_http_wassiit_board_t *board,
+    ngx_uint_t decision, ngx_uint_t status, ngx_uint_t source, uint64_t ms)
+{
+    ngx_uint_t  i, class;
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_BOUNDS; i++) {
+        if (ms <= ngx_http_wassiit_board_bounds[i]) {
+            break;
+        }
+    }
+
+    /* the client has gone where there is none: as nginx's own 499 */
+
+    class = (status >= 100 && status < 600) ? status / 100 - 1 : 3;
+
+    count_of(board, sum, ms);
+    count_of(board, buckets[i], 1);
+    count_of(board, responses[class][source], 1);
+    count_of(board, decisions[decision], 1);
+}
+
+
+void
+ngx_http_wassiit_board_webhook(ngx_http_wassiit_board_t *board,
+    ngx_uint_t result)
+{
+    count_of(board, webhooks[result], 1);
+}
+
+
+void
+ngx_http_wassiit_board_change(ngx_http_wassiit_board_t *board,
+    ngx_uint_t operation, ngx_uint_t result)
+{
+    (void) ngx_wassiit_add(&board->sh->rare.changes[operation][result], 1);
+}
+
+
+void
+ngx_http_wassiit_board_fault(ngx_http_wassiit_board_t *board, ngx_uint_t fault)
+{
+    (void) ngx_wassiit_add(&board->sh->rare.faults[fault], 1);
+}
+
+
+void
+ngx_http_wassiit_board_sums(ngx_http_wassiit_board_t *board,
+    ngx_http_wassiit_board_sums_t *sums)
+{
+    uint64_t         now, *to, *from;
+    uint32_t         claimed;
+    ngx_uint_t       i, n;
+    struct timespec  ts;
+
+    ngx_memzero(sums, sizeof(ngx_http_wassiit_board_sums_t));
+
+    claimed = ngx_wassiit_load_acquire(&board->sh->processes.slots.claimed);
+
+    for (i = 0; i <= claimed; i++) {
+        from = (uint64_t *) (i < claimed ? &board->sh->own[i]
+                                         : &board->sh->shared);
+        to = (uint64_t *) &sums->own;
+
+        for (n = 0; n < sizeof(sums->own) / sizeof(uint64_t); n++) {
+            to[n] += ngx_wassiit_load_acquire(&from[n]);
+        }
+    }
+
+    from = (uint64_t *) &board->sh->rare;
+    to = (uint64_t *) &sums->rare;
+
+    for (n = 0; n < sizeof(sums->rare) / sizeof(uint64_t); n++) {
+        to[n] = ngx_wassiit_load_acquire(&from[n]);
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    now = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+
+    sums->since = board->sh->since;
+    sums->uptime = (now - board->sh->head.made) / 1000000;
+}
+
+
+/* Tells partners apart.  Not 0. */
+
+static uint64_t
+ngx_http_wassiit_board_whose(u_char *id, size_t len, uint32_t generation)
+{
+    return (uint64_t) generation << 32 | ngx_murmur_hash2(id, len) | 1;
+}
+
+
+static void
+ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
+    uint64_t whose, u_char *id, size_t len, uint32_t until)
+{
+    ngx_wassiit_store_release(&cell->whose, 0);
+    ngx_wassiit_fence_release();
+
+    cell->until = until;
+    cell->len = len;
+    ngx_memcpy(cell->id, id, len);
+
+    ngx_wassiit_store_release(&cell->whose, whose);
+}
+
+
+/* Returns 1 and fills id and until; 0: the cell is nobody's. */
+
+static ngx_uint_t
+ngx_http_wassiit_board_read(ngx_http_wassiit_board_cell_t *cell,
+    ngx_http_wassiit_board_id_t *id, uint32_t *until)
+{
+    uint64_t  whose;
+
+    whose = ngx_wassiit_load_acquire(&cell->whose);
+
+    if (whose == 0) {
+        return 0;
+    }
+
+    *until = ngx_wassiit_load_relaxed(&cell->until);
+
+    id->len = ngx_min(cell->len, NGX_HTTP_WASSIIT_ID_LEN);
+    ngx_memcpy(id->id, cell->id, id->len);
+
+    return whose == ngx_http_wassiit_board_whose(id->id, id->len, 0);
+}
+
+
+/* Is it the first time that a list comes upon this one? */
+
+static ngx_uint_t
+ngx_http_wassiit_board_first(ngx_http_wassiit_board_seen_t *seen,
+    uint64_t whose)
+{
+    uint64_t    i;
+
+    /* there are more places than a list can have */
+
+    for (i = whose % BOARD_SEEN; seen->whose[i]; i = (i + 1) % BOARD_SEEN) {
+        if (seen->whose[i] == whose) {
+            return 0;
+        }
+    }
+
+    seen->whose[i] = whose;
+
+    return 1;
+}
+
+
+void
+ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
+    size_t len, time_t now)
+{
+    uint32_t  n;
+
+    n = ngx_wassiit_add(&board->sh->asked, 1);
+
+    ngx_http_wassiit_board_write(
+                      &board->sh->active[n % NGX_HTTP_WASSIIT_BOARD_ACTIVE],
+                      ngx_http_wassiit_board_whose(id, len, 0), id, len, now);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
+    ngx_http_wassiit_board_id_t *ids, ngx_uint_t most, ngx_uint_t *truncated)
+{
+    uint32_t                        until, asked;
+    ngx_uint_t                      i, n;
+    ngx_http_wassiit_board_id_t    *id;
+    ngx_http_wassiit_board_cell_t  *active;
+    ngx_http_wassiit_board_seen_t   seen;
+
+    ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
+
+    active = board->sh->active;
+    asked = ngx_wassiit_load_acquire(&board->sh->asked);
+    *truncated = 0;
+    n = 0;
+
+    for (i = 1; i <= NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
+
+        if (n == most) {
+            *truncated = 1;
+            return n;
+        }
+
+        id = &ids[n];
+
+        if (!ngx_http_wassiit_board_read(
+                         &active[(asked - i) % NGX_HTTP_WASSIIT_BOARD_ACTIVE],
+                         id, &until))
+        {
+            continue;
+        }
+
+        if ((time_t) until < since) {
+            return n;
+        }
+
+        n += ngx_http_wassiit_board_first(&seen,
+                          ngx_http_wassiit_board_whose(id->id, id->len, 0));
+    }
+
+    /* all of the ring is as young: others may have been written over */
+
+    asked %= NGX_HTTP_WASSIIT_BOARD_ACTIVE;
+    *truncated = (ngx_wassiit_load_relaxed(&active[asked].whose) != 0);
+
+    return n;
+}
+
+
+/*
+ * Returns the place of the refusals of whose, or NULL; then *oldest is the one
+ * to write over.
+ */
+
+static ngx_http_wassiit_board_refusal_t *
+ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
+    u_char *id, size_t len, ngx_http_wassiit_board_refusal_t **oldest)
+{
+    uint64_t                           time, least;
+    ngx_uint_t                         i;
+    ngx_http_wassiit_board_refusal_t  *set;
+
+    set = &board->sh->refusals[((whose ^ (whose >> 32)) % BOARD_SETS)
+                               * BOARD_WAYS];
+    least = (uint64_t) -1;
+
+    for (i = 0; i < BOARD_WAYS; i++) {
+
+        if (ngx_wassiit_load_acquire(&set[i].whose) == whose
+            && set[i].id_len == len && ngx_memcmp(set[i].id, id, len) == 0)
+        {
+            return &set[i];
+        }
+
+        time = ngx_wassiit_load_relaxed(&set[i].time);
+
+        if (time < least) {
+            least = time;
+            *oldest = &set[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static uint64_t
+ngx_http_wassiit_board_check(uint64_t instance[2], uint64_t time)
+{
+    return instance[0] ^ (instance[1] << 1 | instance[1] >> 63) ^ time;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_board_is_due(ngx_http_wassiit_board_t *board,
+    ngx_uint_t decision, time_t now)
+{
+    if (board->noted[decision] == now) {
+        return 0;
+    }
+
+    board->noted[decision] = now;
+
+    return 1;
+}
+
+
+void
+ngx_http_wassiit_board_refused(ngx_http_wassiit_board_t *board,
+    ngx_http_wassiit_refusal_t *refusal)
+{
+    uint32_t                           n;
+    uint64_t                           whose, former, instance[2];
+    ngx_http_wassiit_board_sh_t       *sh;
+    ngx_http_wassiit_board_refusal_t  *cell, *oldest;
+
+    sh = board->sh;
+
+    whose = ngx_http_wassiit_board_whose(refusal->id, refusal->id_len,
+                                         refusal->generation);
+
+    cell = ngx_http_wassiit_board_find(board, whose, refusal->id,
+                                       refusal->id_len, &oldest);
+    former = 0;
+
+    if (cell) {
+        former = ngx_wassiit_load_relaxed(&cell->time);
+
+        if (ngx_wassiit_load_relaxed(&cell->decision) == refusal->decision) {
+            (void) ngx_wassiit_add(&cell->count, 1);
+
+        } else {
+            ngx_wassiit_store_release(&cell->since, refusal->time);
+            ngx_wassiit_store_release(&cell->count, 1);
+            ngx_wassiit_store_release(&cell->decision, refusal->decision);
+        }
+
+    } else {
+        cell = oldest;
+
+        ngx_wassiit_store_release(&cell->whose, 0);
+        ngx_wassiit_fence_release();
+
+        cell->since = refusal->time;
+        cell->count = 1;
+        cell->decision = refusal->decision;
+        cell->id_len = refusal->id_len;
+        ngx_memcpy(cell->id, refusal->id, refusal->id_len);
+    }
+
+    ngx_memcpy(instance, refusal->instance, NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+
+    ngx_wassiit_store_release(&cell->instance[0], instance[0]);
+    ngx_wassiit_store_release(&cell->instance[1], instance[1]);
+    ngx_wassiit_store_release(&cell->time, refusal->time);
+    ngx_wassiit_store_release(&cell->check,
+                              ngx_http_wassiit_board_check(instance,
+                                                           refusal->time)
+                              + !refusal->has_instance);
+    ngx_wassiit_store_release(&cell->whose, whose);
+
+    if (former / 1000 / NGX_HTTP_WASSIIT_BOARD_EPOCH
+        != refusal->time / 1000 / NGX_HTTP_WASSIIT_BOARD_EPOCH)
+    {
+        n = ngx_wassiit_add(&sh->recent, 1);
+        ngx_wassiit_store_release(
+                             &sh->refused[n % NGX_HTTP_WASSIIT_BOARD_RECENT],
+                             (uint32_t) (cell - sh->refusals) + 1);
+    }
+}
+
+
+/* Returns NGX_DECLINED: the cell is nobody's. */
+
+static ngx_int_t
+ngx_http_wassiit_board_copy(ngx_http_wassiit_board_refusal_t *cell,
+    ngx_http_wassiit_refusal_t *refusal)
+{
+    uint64_t    whose, check, instance[2];
+    ngx_uint_t  i;
+
+    whose = ngx_wassiit_load_acquire(&cell->whose);
+
+    refusal->id_len = ngx_min(cell->id_len, NGX_HTTP_WASSIIT_ID_LEN);
+    ngx_memcpy(refusal->id, cell->id, refusal->id_len);
+    refusal->generation = whose >> 32;
+
+    if (whose == 0
+        || whose != ngx_http_wassiit_board_whose(refusal->id, refusal->id_len,
+                                                 refusal->generation))
+    {
+        return NGX_DECLINED;
+    }
+
+    refusal->decision = ngx_wassiit_load_acquire(&cell->decision);
+    refusal->count = ngx_wassiit_load_acquire(&cell->count);
+    refusal->since = ngx_wassiit_load_acquire(&cell->since);
+
+    if (refusal->decision == 0
+        || refusal->decision >= NGX_HTTP_WASSIIT_BOARD_DECISIONS)
+    {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < BOARD_TRIES; i++) {
+        check = ngx_wassiit_load_acquire(&cell->check);
+        instance[0] = ngx_wassiit_load_acquire(&cell->instance[0]);
+        instance[1] = ngx_wassiit_load_acquire(&cell->instance[1]);
+        refusal->time = ngx_wassiit_load_acquire(&cell->time);
+
+        refusal->has_instance =
+                (check == ngx_http_wassiit_board_check(instance,
+                                                       refusal->time));
+        if (refusal->has_instance) {
+            ngx_memcpy(refusal->instance, instance,
+                       NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+            break;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_board_last(ngx_http_wassiit_board_t *board, u_char *id,
+    size_t len, uint32_t generation, ngx_http_wassiit_refusal_t *refusal)
+{
+    uint64_t                           whose;
+    ngx_http_wassiit_board_refusal_t  *cell, *oldest;
+
+    whose = ngx_http_wassiit_board_whose(id, len, generation);
+    cell = ngx_http_wassiit_board_find(board, whose, id, len, &oldest);
+
+    return cell ? ngx_http_wassiit_board_copy(cell, refusal) : NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_board_refusals(ngx_http_wassiit_board_t *board,
+    uint64_t since, ngx_http_wassiit_refusal_t *refusals)
+{
+    uint32_t                       recent, place;
+    ngx_uint_t                     i, n;
+    ngx_http_wassiit_board_seen_t  seen;
+
+    ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
+
+    recent = ngx_wassiit_load_acquire(&board->sh->recent);
+    n = 0;
+
+    for (i = 1; i <= NGX_HTTP_WASSIIT_BOARD_RECENT; i++) {
+        place = ngx_wassiit_load_acquire(
+                        &board->sh->refused[(recent - i)
+                                            % NGX_HTTP_WASSIIT_BOARD_RECENT]);
+
+        if (place == 0 || place > BOARD_REFUSALS
+            || !ngx_http_wassiit_board_first(&seen, place))
+        {
+            continue;
+        }
+
+        if (ngx_http_wassiit_board_copy(&board->sh->refusals[place - 1],
+                                        &refusals[n])
+            == NGX_OK
+            && refusals[n].time >= since)
+        {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+void
+ngx_http_wassiit_board_choose(ngx_http_wassiit_board_t *board, u_char *id,
+    size_t len, time_t now)
+{
+    uint64_t                        whose;
+    uint32_t                        until;
+    ngx_uint_t                      i, n, over;
+    ngx_http_wassiit_board_cell_t  *cell;
+
+    whose = ngx_http_wassiit_board_whose(id, len, 0);
+    until = now + NGX_HTTP_WASSIIT_BOARD_CHOSEN;
+    over = NGX_HTTP_WASSIIT_BOARD_ACTIVE;
+    n = whose ^ (whose >> 7);
+
+    for (i = 0; i < BOARD_PROBES; i++, n++) {
+        n %= NGX_HTTP_WASSIIT_BOARD_ACTIVE;
+        cell = &board->sh->chosen[n];
+
+        if (ngx_wassiit_load_acquire(&cell->whose) == whose
+            && cell->len == len && ngx_memcmp(cell->id, id, len) == 0)
+        {
+            ngx_wassiit_store_release(&cell->until, until);
+            return;
+        }
+
+        if (over == NGX_HTTP_WASSIIT_BOARD_ACTIVE
+            && (time_t) ngx_wassiit_load_relaxed(&cell->until) <= now)
+        {
+            over = n;
+        }
+    }
+
+    if (over < NGX_HTTP_WASSIIT_BOARD_ACTIVE) {
+        ngx_http_wassiit_board_write(&board->sh->chosen[over], whose, id, len,
+                                     until);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_board_chosen(ngx_http_wassiit_board_t *board, time_t now,
+    ngx_http_wassiit_board_id_t *ids)
+{
+    uint32_t                        until;
+    ngx_uint_t                      i, n;
+    ngx_http_wassiit_board_seen_t   seen;
+
+    ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
+
+        if (ngx_http_wassiit_board_read(&board->sh->chosen[i], &ids[n], &until)
+            && (time_t) until > now)
+        {
+            n += ngx_http_wassiit_board_first(&seen,
+                     ngx_http_wassiit_board_whose(ids[n].id, ids[n].len, 0));
+        }
+    }
+
+    return n;
+}
