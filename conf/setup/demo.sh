@@ -186,6 +186,10 @@ $operator (build/run/operator).
 curl -i http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator"
 curl -i http://127.0.0.1:$admin/admin/partners/demo -H "X-API-Key: $operator"
 
+# what becomes of requests; for Prometheus from this machine, without a key
+curl -i http://127.0.0.1:$admin/status -H "X-API-Key: $operator"
+curl -i http://127.0.0.1:$admin/metrics
+
 # a partner more: its key is shown this once
 curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator" -H "Content-Type: application/json" -d '{"id": "clinique-demo", "scopes": ["messages.send"], "rate": "100r/m"}'
 
