@@ -17,6 +17,11 @@ programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
 newest = $(filter $(T),$(patsubst %,t/%.t,malformed http2 http3 body access \
     satisfy error_page redirects signing limit_headers egress))
 
+# What is the same on any nginx: these run once, and by tools of their own.
+once = $(filter t/monitoring.t,$(T))
+many = $(filter-out $(once),$(T))
+tools = $(if $(once),build/monitoring/ready)
+
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 F ?= $(fuzzers)
@@ -43,19 +48,19 @@ stop:           ## end it
 clean: stop     ## remove all that was made
 	@rm -rf build tags
 
-test: $(everything) matrix $(programs) ## all tests; T="t/a.t t/b.t" U="x" choose
+test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
-	    $(T:%=deb:%) $(T:%=asan:%) $(T:%=user:%) $(T:%=next:%) \
+	    $(T:%=deb:%) $(many:%=asan:%) $(many:%=user:%) $(many:%=next:%) \
 	    $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
 	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%)
 
-suite: build test-deps ## the suites on the distribution's nginx alone; T=t/x.t
+suite: build test-deps $(tools) ## the suites on the distribution's nginx alone; T=t/x.t
 	@$(prove) $(T:%=deb:%)
 
-asan: test-deps ## the suites under ASan and UBSan alone; T=t/x.t
+asan: test-deps $(tools) ## the suites under ASan and UBSan alone; T=t/x.t
 	@$(setup)/build.sh asan
 	@$(prove) $(T:%=asan:%)
 
@@ -89,6 +94,10 @@ deps:
 
 test-deps:
 	@$(setup)/install.sh test
+
+build/monitoring/ready: $(setup)/monitoring.sh $(wildcard t/lib/dashboard/*.json) | test-deps
+	@$(setup)/monitoring.sh
+	@touch $@
 
 # A unit test is a program: one file of t/unit and the core, without nginx. Those
 # of the partners' file and its lines take the state below it, too; a few need

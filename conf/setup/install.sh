@@ -13,6 +13,9 @@ test='procps iproute2 util-linux valgrind clang libclang-rt-dev llvm cppcheck
       node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
       libngtcp2-crypto-gnutls-dev libgnutls28-dev'
 
+# Some builds of nodejs bring it along.
+command -v npm > /dev/null || test="$test npm"
+
 case ${1:-run} in
     run) wanted=$run ;;
     test) wanted="$run $test" ;;
