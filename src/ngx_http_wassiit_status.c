@@ -110,10 +110,15 @@ ngx_http_wassiit_status_handler(ngx_http_request_t *r)
         return ngx_http_wassiit_status_method(r);
     }
 
-    status = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_status_t));
+    /* the sums begin a line, as where they are counted */
+
+    status = ngx_pmemalign(r->pool, sizeof(ngx_http_wassiit_status_t),
+                           _Alignof(ngx_http_wassiit_status_t));
     if (status == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_memzero(status, sizeof(ngx_http_wassiit_status_t));
 
     status->r = r;
     status->zone = wlcf->status;

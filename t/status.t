@@ -412,6 +412,16 @@ subtest 'changes' => sub {
     Wassiit::partners_file($file, partner('atlas', 'atlas-key'));
 };
 
+subtest 'wherever what is shown lies in memory' => sub {
+    my %seen;
+    for my $n (0 .. 255) {
+        my $r = http($server->port(2), uri => '/metrics',
+                     headers => [ map { ('X' x $_ => 'x') } 1 .. $n / 4, 8 + $n % 2 ]);
+        $seen{ $r ? $r->status : 'closed' }++;
+    }
+    is_deeply(\%seen, { 200 => 256 }, 'it is');
+};
+
 subtest 'counters go on' => sub {
     my $before = status;
     ok($before->{generation} >= 2, 'how often it was loaded');
