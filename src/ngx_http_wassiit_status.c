@@ -54,6 +54,8 @@ static ngx_int_t ngx_http_wassiit_status_choose(
     ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_status_limited(ngx_http_wassiit_status_t *status,
     ngx_http_wassiit_candidates_t *candidates);
+static void ngx_http_wassiit_status_refused(ngx_http_wassiit_status_t *status,
+    ngx_http_wassiit_candidates_t *candidates);
 static void ngx_http_wassiit_status_chosen(ngx_http_wassiit_status_t *status,
     ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *ids);
@@ -393,6 +395,10 @@ ngx_http_wassiit_status_choose(ngx_http_wassiit_status_t *status)
 
     ngx_http_wassiit_status_active(status, &candidates, ids);
 
+    if (wlcf->status_form == NGX_HTTP_WASSIIT_STATUS_PROMETHEUS) {
+        ngx_http_wassiit_status_refused(status, &candidates);
+    }
+
     ngx_qsort(elts, candidates.n, sizeof(ngx_http_wassiit_candidate_t),
               ngx_http_wassiit_status_by_rank);
 
@@ -436,6 +442,29 @@ ngx_http_wassiit_status_limited(ngx_http_wassiit_status_t *status,
 
             ngx_http_wassiit_status_candidate(candidates, &id,
                                               RANK_LIMITED + refusal->time);
+        }
+    }
+}
+
+
+/* Who asks with an expired key, say, is in no ring of those who ask. */
+
+static void
+ngx_http_wassiit_status_refused(ngx_http_wassiit_status_t *status,
+    ngx_http_wassiit_candidates_t *candidates)
+{
+    ngx_uint_t                    i;
+    ngx_http_wassiit_board_id_t   id;
+    ngx_http_wassiit_refusal_t   *refusal;
+
+    for (i = 0; i < status->nrefusals; i++) {
+        refusal = &status->refusals[i];
+
+        if (refusal->id_len) {
+            id.len = refusal->id_len;
+            ngx_memcpy(id.id, refusal->id, id.len);
+
+            ngx_http_wassiit_status_candidate(candidates, &id, 0);
         }
     }
 }

@@ -315,8 +315,10 @@ subtest 'the most active' => sub {
        'Prometheus has them');
     is($metrics->{'wassiit_partner_limit_used_ratio{zone="api",partner="atlas"}'}
        == sprintf('%.6f', $active->[1]{used} / 1000), 1, 'and what of the limit is used');
-    is($metrics->{'wassiit_partners_exported{zone="api"}'}, 3,
-       'with one that was limited before');
+    is($metrics->{'wassiit_partners_exported{zone="api"}'}, 4,
+       'with one that was limited before, and one that is never let in');
+    cmp_ok($metrics->{'wassiit_partner_requests_total{zone="api",partner="off",outcome="refused"}'},
+           '>', 0, 'how often');
 
     is_deeply([ sort grep { !/busy/ } keys %{ metrics('/metrics?partner=off&partner=busy') } ],
               [ 'wassiit_partner_limit_used_ratio{zone="api",partner="off"}',
