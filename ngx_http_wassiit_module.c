@@ -12,6 +12,7 @@
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_limit.h"
+#include "ngx_http_wassiit_log.h"
 #include "ngx_http_wassiit_payload.h"
 #include "ngx_http_wassiit_reply.h"
 #include "ngx_http_wassiit_tally.h"
@@ -24,6 +25,7 @@
 static ngx_int_t ngx_http_wassiit_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_wassiit_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_wassiit_init_process(ngx_cycle_t *cycle);
+static void ngx_http_wassiit_exit_process(ngx_cycle_t *cycle);
 
 
 /* a handler of a phase, if main_conf's flag at that offset is set */
@@ -81,7 +83,7 @@ ngx_module_t  ngx_http_wassiit_module = {
     ngx_http_wassiit_init_process,         /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_wassiit_exit_process,         /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -190,4 +192,11 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_wassiit_log_end();
 }

@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_access.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_log.h"
 
 
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
@@ -13,6 +14,8 @@ static ngx_int_t ngx_http_wassiit_identify(ngx_http_request_t *r,
 static ngx_http_wassiit_decision_e ngx_http_wassiit_verify(
     ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_wassiit_hmac_key_t *hmac);
+static void ngx_http_wassiit_no_secret(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required);
 static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
@@ -339,15 +342,26 @@ ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
 
     if (ctx->known && !ctx->partner.hmac) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "wassiit: partner \"%*s\" has no hmac_secret, zone "
-                      "\"%V\"", (size_t) ctx->partner.id_len,
-                      ctx->partner.names, &ctx->zone->name);
+        ngx_http_wassiit_no_secret(r, ctx);
         return NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
     }
 
     return same ? NGX_HTTP_WASSIIT_ALLOWED
                 : NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
+}
+
+
+static void
+ngx_http_wassiit_no_secret(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    static const ngx_str_t  kind = ngx_string("no hmac_secret");
+
+    if (ngx_http_wassiit_log_admits(r->connection->log, NGX_LOG_WARN, &kind)) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "wassiit: partner \"%*s\" has no hmac_secret, zone "
+                      "\"%V\"", (size_t) ctx->partner.id_len,
+                      ctx->partner.names, &ctx->zone->name);
+    }
 }
 
 
@@ -430,6 +444,8 @@ static ngx_int_t
 ngx_http_wassiit_undeclared(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *name)
 {
+    static const ngx_str_t  kind = ngx_string("wassiit_scope");
+
     u_char      c;
     ngx_str_t  *undeclared;
     ngx_uint_t  i;
@@ -452,9 +468,11 @@ ngx_http_wassiit_undeclared(ngx_http_request_t *r,
                               ? '?' : c;
     }
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "wassiit_scope asks for \"%V\", which is not a declared "
-                  "scope", undeclared);
+    if (ngx_http_wassiit_log_admits(r->connection->log, NGX_LOG_ERR, &kind)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "wassiit_scope asks for \"%V\", which is not a declared "
+                      "scope", undeclared);
+    }
 
     return NGX_OK;
 }

@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_log.h"
 
 
 static void ngx_http_wassiit_decision_log(ngx_http_request_t *r,
@@ -129,9 +130,21 @@ static void
 ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
+    ngx_log_t   *log;
+    ngx_uint_t   level;
+
+    log = r->connection->log;
+    level = ctx->known ? ngx_http_wassiit_verdicts[ctx->decision].level
+                       : NGX_LOG_INFO;
+
+    if (!ngx_http_wassiit_log_admits(log, level,
+                                     ngx_http_wassiit_code(ctx->decision)))
+    {
+        return;
+    }
+
     if (ctx->known) {
-        ngx_log_error(ngx_http_wassiit_verdicts[ctx->decision].level,
-                      r->connection->log, 0,
+        ngx_log_error(level, log, 0,
                       "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\"",
                       ngx_http_wassiit_code(ctx->decision),
                       (size_t) ctx->partner.id_len, ctx->partner.names,
@@ -142,12 +155,11 @@ ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     }
 
     if (ctx->zone == NULL) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "wassiit: %V",
+        ngx_log_error(level, log, 0, "wassiit: %V",
                       ngx_http_wassiit_code(ctx->decision));
         return;
     }
 
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "wassiit: %V, zone \"%V\"",
+    ngx_log_error(level, log, 0, "wassiit: %V, zone \"%V\"",
                   ngx_http_wassiit_code(ctx->decision), &ctx->zone->name);
 }

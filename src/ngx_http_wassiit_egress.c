@@ -24,6 +24,7 @@
 
 
 #include "ngx_http_wassiit_egress.h"
+#include "ngx_http_wassiit_log.h"
 #include "ngx_wassiit_address.h"
 
 
@@ -103,6 +104,10 @@ static ngx_http_upstream_srv_conf_t  ngx_http_wassiit_egress_ours = {
     .peer = { .init = ngx_http_wassiit_egress_init_peer },
     .host = ngx_string("wassiit_egress")
 };
+
+/* its lines, which clients can cause, in a sum of those left out */
+static const ngx_str_t  ngx_http_wassiit_egress_name =
+    ngx_string("wassiit_egress");
 
 
 ngx_int_t
@@ -383,8 +388,14 @@ ngx_http_wassiit_egress_start(ngx_http_request_t *r, ngx_resolver_ctx_t *temp)
     ctx = ngx_resolve_start(clcf->resolver, temp);
 
     if (ctx == NGX_NO_RESOLVER) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "no resolver defined to resolve %V", host);
+
+        if (ngx_http_wassiit_log_admits(r->connection->log, NGX_LOG_ERR,
+                                        &ngx_http_wassiit_egress_name))
+        {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "no resolver defined to resolve %V", host);
+        }
+
         return NULL;
     }
 
@@ -449,13 +460,17 @@ ngx_http_wassiit_egress_resolved(ngx_resolver_ctx_t *ctx)
 
     ngx_http_set_log_request(c->log, r);
 
-    if (ctx->state) {
+    if (ctx->state
+        && ngx_http_wassiit_log_admits(c->log, NGX_LOG_ERR,
+                                       &ngx_http_wassiit_egress_name))
+    {
         ngx_log_error(NGX_LOG_ERR, c->log, 0,
                       "%V could not be resolved (%i: %s)",
                       &ctx->name, ctx->state,
                       ngx_resolver_strerror(ctx->state));
+    }
 
-    } else {
+    if (ctx->state == 0) {
         ngx_http_wassiit_egress_keep(r, e, ctx);
     }
 
@@ -606,8 +621,12 @@ ngx_http_wassiit_egress_init_address(ngx_http_request_t *r,
         && (resolved->sockaddr == NULL
             || resolved->sockaddr->sa_family != AF_UNIX))
     {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "no port in upstream \"%V\"", &resolved->host);
+        if (ngx_http_wassiit_log_admits(r->connection->log, NGX_LOG_ERR,
+                                        &ngx_http_wassiit_egress_name))
+        {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "no port in upstream \"%V\"", &resolved->host);
+        }
 
     } else if (resolved->naddrs) {
         return ngx_http_upstream_create_round_robin_peer(r, resolved);
@@ -720,11 +739,15 @@ ngx_http_wassiit_egress_refuses(ngx_log_t *log, struct sockaddr *sockaddr,
         return 0;
     }
 
-    len = ngx_sock_ntop(sockaddr, socklen, text, NGX_SOCKADDR_STRLEN, 0);
+    if (ngx_http_wassiit_log_admits(log, NGX_LOG_ERR,
+                                    &ngx_http_wassiit_egress_name))
+    {
+        len = ngx_sock_ntop(sockaddr, socklen, text, NGX_SOCKADDR_STRLEN, 0);
 
-    ngx_log_error(NGX_LOG_ERR, log, 0,
-                  "wassiit_egress: nothing goes to %*s, which is %s",
-                  len, text, special);
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "wassiit_egress: nothing goes to %*s, which is %s",
+                      len, text, special);
+    }
 
     return 1;
 }

@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_body.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
+#include "ngx_http_wassiit_log.h"
 #include "ngx_http_wassiit_webhook.h"
 
 
@@ -26,6 +27,8 @@ static ngx_int_t ngx_http_wassiit_sign_begin(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign);
 static ngx_uint_t ngx_http_wassiit_webhook_is_id(ngx_str_t *id);
+static void ngx_http_wassiit_webhook_unsigned(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign, ngx_str_t *id, ngx_int_t rc);
 static ngx_int_t ngx_http_wassiit_sign_feed(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_str_t *piece);
 static ngx_int_t ngx_http_wassiit_sign_end(ngx_http_request_t *r,
@@ -298,10 +301,7 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     }
 
     if (!ngx_http_wassiit_webhook_is_id(&id)) {
-        /* it may come from anywhere, so it isn't quoted */
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "wassiit_webhook_sign: the partner's id is %s",
-                      id.len ? "malformed" : "empty");
+        ngx_http_wassiit_webhook_unsigned(r, sign, &id, NGX_ERROR);
 
         ngx_http_wassiit_board_webhook(&sign->zone->board,
                                        NGX_HTTP_WASSIIT_BOARD_NO_PARTNER);
@@ -320,13 +320,7 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, &hook->key);
 
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      (rc == NGX_ABORT)
-                      ? "wassiit_webhook_sign: partner \"%V\" of zone \"%V\" "
-                        "has no webhook_secret"
-                      : "wassiit_webhook_sign: no partner \"%V\" in zone "
-                        "\"%V\"",
-                      &id, &sign->zone->name);
+        ngx_http_wassiit_webhook_unsigned(r, sign, &id, rc);
 
         ngx_http_wassiit_board_webhook(&sign->zone->board,
                                        (rc == NGX_ABORT)
@@ -336,6 +330,39 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* rc: zone_webhook()'s, or NGX_ERROR for what is no id. */
+
+static void
+ngx_http_wassiit_webhook_unsigned(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign, ngx_str_t *id, ngx_int_t rc)
+{
+    static const ngx_str_t  kind = ngx_string("wassiit_webhook_sign");
+
+    ngx_log_t  *log;
+
+    log = r->connection->log;
+
+    if (!ngx_http_wassiit_log_admits(log, NGX_LOG_ERR, &kind)) {
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        /* it may come from anywhere, so it isn't quoted */
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "wassiit_webhook_sign: the partner's id is %s",
+                      id->len ? "malformed" : "empty");
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  (rc == NGX_ABORT)
+                  ? "wassiit_webhook_sign: partner \"%V\" of zone \"%V\" "
+                    "has no webhook_secret"
+                  : "wassiit_webhook_sign: no partner \"%V\" in zone \"%V\"",
+                  id, &sign->zone->name);
 }
 
 

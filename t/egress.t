@@ -24,6 +24,7 @@ use IO::Socket::INET;
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Clock;
 use Wassiit::Dns;
 use Wassiit::Listener;
 use Test::More;
@@ -58,6 +59,10 @@ my $dns = Wassiit::Dns->start(
     'messaging' => { A => [ ['127.0.0.1'] ] },
     'empty.test' => {},
 );
+
+# Each request has a second of its own, as the error log takes 10 lines of one.
+my $now = time;
+my $clock = Wassiit::Clock->new($now);
 
 my $upstreams = $net ? <<"END" : '';
     upstream mixed { server 127.0.0.1:$port; server 10.0.0.1:$port; server 1.2.3.4:$port; }
@@ -141,6 +146,7 @@ END
 sub to {
     my ($url, %with) = @_;
     my $uri = delete $with{uri} // '/to';
+    $clock->set(++$now);
     return http($s->port(delete $with{server}), uri => $uri, headers => [ defined $url ? ('X-To' => $url) : () ], %with);
 }
 
@@ -275,6 +281,7 @@ for my $name ("127.0.0.1:$port", "local.test:$port", "kept.test:$port") {
             open my $out, '>', $body or die "$body: $!";
             print {$out} 'x' x $size;
             close $out or die "$body: $!";
+            $clock->set(++$now);
             my $r = curl('--http2-prior-knowledge', 'http://127.0.0.1:' . $s->port(2) . "/$way",
                          '-H', "X-To: $url", $size ? ('--data-binary', "\@$body") : ());
 

@@ -148,7 +148,7 @@ my $rows = <<'END';
     zone_read       zone_sh
     zone_write      zone_load
     # http: one concern a file
-    access          wassiit decision headers_in
+    access          wassiit decision headers_in log
     admin           admin_json admin_page admin_send decision job json reply wassiit
     admin_json      change decision json limit rules time wassiit
     admin_page      admin_json admin_send args wassiit
@@ -160,14 +160,15 @@ my $rows = <<'END';
     conf_secret     conf_zone secret upstream wassiit webhook
     conf_zone       store wassiit zone
     ctx             wassiit
-    decision        ctx
-    egress          wassiit address
+    decision        ctx log
+    egress          wassiit address log
     headers_in      ctx
     headers_out     ctx limit
     job             change wassiit
     json            pieces rules
     limit           wassiit decision
-    module          access admin arena body conf conf_check conf_zone egress job limit payload reply tally turn upstream variables webhook
+    log
+    module          access admin arena body conf conf_check conf_zone egress job limit log payload reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
     reply           decision headers_in headers_out reply_text wassiit
@@ -180,7 +181,7 @@ my $rows = <<'END';
     upstream        wassiit headers_in
     variables       decision limit upstream webhook
     wassiit         hmac scope zone
-    webhook         body ctx decision headers_in
+    webhook         body ctx decision headers_in log
 END
 
 my %arrows = map { my ($unit, @to) = split; $unit => { map { $_ => 1 } @to } }
