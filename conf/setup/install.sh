@@ -8,9 +8,9 @@ set -euo pipefail
 . "$(dirname "$0")/apt.sh"
 
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
-test='procps iproute2 util-linux valgrind clang libclang-rt-dev llvm cppcheck
-      clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl nodejs
-      node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
+test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
+      cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
+      nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
       libngtcp2-crypto-gnutls-dev libgnutls28-dev'
 
 # Some builds of nodejs bring it along.
