@@ -11,6 +11,8 @@
 
 static ngx_int_t ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_file_how_e how);
+static ngx_int_t ngx_http_wassiit_file_pread(ngx_http_wassiit_file_t *file,
+    u_char *p, size_t len, off_t offset);
 static void ngx_http_wassiit_file_blank(u_char *p, size_t len);
 static ngx_int_t ngx_http_wassiit_file_name(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
@@ -238,6 +240,41 @@ failed:
 
 ngx_int_t
 ngx_http_wassiit_file_read_at(ngx_http_wassiit_file_t *file, u_char *p,
+    size_t len, off_t offset)
+{
+    u_char      mark[NGX_HTTP_WASSIIT_FILE_MARK];
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    rc = ngx_http_wassiit_file_pread(file, p, len, offset);
+
+    if (rc != NGX_OK || offset >= (off_t) sizeof(mark)
+        || file->size < (off_t) sizeof(mark))
+    {
+        return rc;
+    }
+
+    if (offset == 0 && len >= sizeof(mark)) {
+        (void) ngx_http_wassiit_file_unmark(p, len);
+        return NGX_OK;
+    }
+
+    /* all who look at these bytes, or take their sum, are to see the same */
+
+    rc = ngx_http_wassiit_file_pread(file, mark, sizeof(mark), 0);
+
+    if (rc == NGX_OK && ngx_http_wassiit_file_unmark(mark, sizeof(mark))) {
+        for (i = offset; i < sizeof(mark) && i - offset < len; i++) {
+            p[i - offset] = ' ';
+        }
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_file_pread(ngx_http_wassiit_file_t *file, u_char *p,
     size_t len, off_t offset)
 {
     ssize_t  n;

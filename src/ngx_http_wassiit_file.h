@@ -89,8 +89,9 @@ ngx_int_t ngx_http_wassiit_file_check(ngx_http_wassiit_file_t *file,
     ngx_http_wassiit_journal_t *journal);
 
 /*
- * Reads len bytes at offset into p.  Returns NGX_OK, or NGX_ERROR, which is
- * logged, if there are fewer, too.
+ * Reads len bytes at offset into p; of a byte order mark that the file begins
+ * with, blanks.  Returns NGX_OK, or NGX_ERROR, which is logged, if there are
+ * fewer, too.
  */
 ngx_int_t ngx_http_wassiit_file_read_at(ngx_http_wassiit_file_t *file,
     u_char *p, size_t len, off_t offset);
@@ -207,6 +208,29 @@ ngx_uint_t ngx_http_wassiit_file_is_unchanged(ngx_http_wassiit_file_t *file,
  */
 int64_t ngx_http_wassiit_file_mtime(ngx_file_info_t *fi);
 int64_t ngx_http_wassiit_file_ctime(ngx_file_info_t *fi);
+
+
+/* the bytes of a byte order mark */
+#define NGX_HTTP_WASSIIT_FILE_MARK  3
+
+/*
+ * Overwrites the byte order mark that a file may begin with by blanks, in what
+ * data has of it: its first size bytes.  Returns how many it overwrote, or 0.
+ */
+
+static ngx_inline size_t
+ngx_http_wassiit_file_unmark(u_char *data, size_t size)
+{
+    if (size < NGX_HTTP_WASSIIT_FILE_MARK
+        || ngx_memcmp(data, "\xef\xbb\xbf", NGX_HTTP_WASSIIT_FILE_MARK) != 0)
+    {
+        return 0;
+    }
+
+    ngx_memset(data, ' ', NGX_HTTP_WASSIIT_FILE_MARK);
+
+    return NGX_HTTP_WASSIIT_FILE_MARK;
+}
 
 
 #endif /* _NGX_HTTP_WASSIIT_FILE_H_INCLUDED_ */

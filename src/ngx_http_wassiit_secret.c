@@ -155,6 +155,7 @@ static u_char *
 ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, size_t *size,
     ngx_log_t *log)
 {
+    size_t                    mark;
     u_char                   *data;
     ngx_fd_t                  fd;
     ngx_int_t                 rc;
@@ -175,6 +176,19 @@ ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, size_t *size,
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
                       ngx_close_file_n " \"%V\" failed", file);
+    }
+
+    if (data == NULL) {
+        return NULL;
+    }
+
+    mark = ngx_http_wassiit_file_unmark(data, *size);
+
+    if (mark) {
+        /* blanks would be of the first secret */
+        *size -= mark;
+        ngx_memmove(data, data + mark, *size);
+        ngx_explicit_memzero(data + *size, mark);
     }
 
     return data;

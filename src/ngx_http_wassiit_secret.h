@@ -14,7 +14,8 @@
 
 /*
  * Reads the secret in the first line of a file, base64 as the function
- * ngx_wassiit_hmac_decode() takes it, and makes its key.  Returns NGX_OK or
+ * ngx_wassiit_hmac_decode() takes it, and makes its key.  A byte order mark at
+ * the file's beginning is passed over.  Returns NGX_OK or
  * NGX_ERROR, which is then logged at "emerg" with the file's name: a file too
  * that ngx_http_wassiit_path_open() refuses, where user is the workers'.
  */
@@ -26,7 +27,7 @@ ngx_int_t ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
  * Returns an array of ngx_wassiit_hmac_key_t from the pool, at least one, which
  * the pool's end wipes; or NULL, which is then logged at "emerg" with the
  * file's name: a file without a line, or with an empty one, is an error.  The
- * file is opened as by ngx_http_wassiit_secret().
+ * file is opened, and its mark passed over, as by ngx_http_wassiit_secret().
  */
 ngx_array_t *ngx_http_wassiit_secrets(ngx_str_t *file, uid_t user,
     ngx_pool_t *pool, ngx_log_t *log);

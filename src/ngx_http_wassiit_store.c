@@ -113,6 +113,8 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
         return NULL;
     }
 
+    (void) ngx_http_wassiit_file_unmark(data, size);
+
     alive = load->former
             ? ngx_http_wassiit_file_alive(&store->file, &store->journal,
                                           load->former, data, size)

@@ -312,6 +312,8 @@ subtest 'lines' => sub {
     serves('nothing but blank lines', "\n\r\n \t\n\n", \%none);
     serves('no end of line at the end', join("\n", @lines), \%both);
     serves('CRLF', join("\r\n", @lines, ''), \%both);
+    serves('a byte order mark', join("\n", "\xef\xbb\xbf$lines[0]", $lines[1], ''), \%both);
+    serves('a byte order mark alone', "\xef\xbb\xbf", \%none);
     serves('blank lines', "\n\n" . join("\n \n\t\r\n", @lines) . "\n\n\n",
            \%both);
     serves('a blank in place of the last end', join("\n", @lines) . ' ',

@@ -26,7 +26,7 @@ my $clock = Wassiit::Clock->new($now);
 
 my $server = Wassiit::Server->start(
     files => {
-        'hook.secret' => "$new\n$old\r\n$long",
+        'hook.secret' => "\xef\xbb\xbf$new\n$old\r\n$long",
         'upstream.secret' => "c2VjcmV0\n",
         'out.secret' => "first\nsecond\n",
         'partners.jsonl' => [

@@ -31,6 +31,7 @@ static void unit_change_compact(void);
 static void unit_change_compact_fails(void);
 static void unit_change_compact_other(void);
 static void unit_change_read_only(unit_disk_e call, ngx_uint_t after);
+static void unit_change_mark(void);
 static void unit_change_many(ngx_uint_t n, const char *one, const char *two);
 static void unit_change_keys(void);
 static void unit_change_unknown(void);
@@ -76,6 +77,7 @@ main(void)
     unit_change_stack();
     unit_change_nothing();
     unit_change_compact();
+    unit_change_mark();
     unit_change_keys();
     unit_change_unknown();
     unit_change_busy();
@@ -598,6 +600,59 @@ unit_change_read_only(unit_disk_e call, ngx_uint_t after)
 /* ---- keys */
 
 /* The line of a partner with n keys, of which the first ones expire then. */
+
+/* A byte order mark before the first line is no part of it, and may stay. */
+
+#define MARK  "\xef\xbb\xbf"
+
+static void
+unit_change_mark(void)
+{
+    ngx_uint_t  i;
+
+    unit_change_setup(MARK BASE);
+    unit_is(unit_change_patch("atlas", "{\"name\":\"A\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "the first line's partner is changed");
+    unit_ok(unit_logged[0] == '\0' && unit_change_agrees() && !journal.foreign,
+            "by what is known of a file with a mark");
+    unit_ok(unit_disk_get(path, data, TEXT) > 3 && memcmp(data, MARK, 3) == 0,
+            "which it keeps");
+
+    unit_change_setup(BASE);
+    unit_change_puts(MARK RIF BASE);
+    unit_is(unit_change_patch("zed", "{\"name\":\"Z\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "an editor puts one there");
+    unit_is(unit_change_patch("rif", "{\"name\":\"R\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "and lines are looked for");
+    unit_ok(unit_change_agrees(), "it is in force");
+
+    unit_change_setup(BASE);
+    unit_change_puts(MARK);
+    unit_is(unit_change_patch("zed", "{\"name\":\"Z\"}"),
+            NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER, "a mark alone is no line");
+
+    unit_change_setup(MARK "{\"id\":\"first\"}\n" BASE BASE BASE BASE RIF ZED);
+
+    for (i = 0; i < 3; i++) {
+        (void) unit_change_patch("zed", i % 2 ? "{\"name\":\"B\"}"
+                                              : "{\"name\":\"A\"}");
+    }
+
+    unit_change_text(&zone, before);
+    unit_is(change.compact, 1, "a file with a mark and many lines");
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
+            NGX_HTTP_WASSIIT_CHANGED, "is compacted");
+    unit_ok(unit_change_agrees() && strcmp(text, before) == 0
+            && !journal.foreign && journal.lines == 4,
+            "all is in force as it was, and known");
+    unit_ok(unit_disk_get(path, data, TEXT) > 0
+            && strncmp(data, "   {\"id\":\"first\"}\n", 18) == 0,
+            "without the mark");
+    unit_is(unit_change_patch("first", "{\"name\":\"F\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "the first line's partner is changed");
+    unit_ok(unit_change_agrees() && !journal.foreign, "by what is known");
+}
+
 
 static void
 unit_change_many(ngx_uint_t n, const char *one, const char *two)

@@ -360,7 +360,12 @@ unit_secret_accepts(void)
         { TEXT("Zm9vYmFy\r\n"), TEXT("foobar") },
         { TEXT("Zm9vYmE=\r\n"), TEXT("fooba") },
         { TEXT("Zm9vYmE="), TEXT("fooba") },
-        { TEXT("Zm9vYmFy\r"), TEXT("foobar") }
+        { TEXT("Zm9vYmFy\r"), TEXT("foobar") },
+
+        /* a byte order mark */
+
+        { TEXT(SECRET_BOM "Zm9vYmFy\n"), TEXT("foobar") },
+        { TEXT(SECRET_BOM "Zg"), TEXT("f") }
     };
 
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -383,7 +388,8 @@ unit_secret_refuses(void)
 
     static const unit_secret_text_t  texts[] = {
 
-        TEXT(""), TEXT("\n"), TEXT("\r\n"), TEXT("\r"),
+        TEXT(""), TEXT("\n"), TEXT("\r\n"), TEXT("\r"), TEXT(SECRET_BOM),
+        TEXT(SECRET_BOM "\n"),
 
         /* not one line */
 
@@ -405,11 +411,12 @@ unit_secret_refuses(void)
         TEXT("Zm9vYm\xc3\xa9\n"), TEXT("Zm9v.mFy\n"), TEXT("Zm9v,mFy\n"),
         TEXT("\0Zm9vYmF\n"), TEXT("Zm9vYmF\0\n"), TEXT("Zm9vYmFy\n\0"),
         TEXT("Zm9vYmFy\0\n"), TEXT("\0"), TEXT("Zm9v\0"),
-        TEXT(SECRET_BOM "Zm9vYmFy\n"), TEXT("\"Zm9vYmFy\"\n")
+        TEXT("Zm9v" SECRET_BOM "\n"), TEXT(SECRET_BOM SECRET_BOM "Zm9vYmFy\n"),
+        TEXT("\xef\xbbZm9vYmFy\n"), TEXT("\"Zm9vYmFy\"\n")
     };
 
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        empty = (i < 4);
+        empty = (i < 6);
 
         unit_secret_put(texts[i].data, texts[i].len);
         rc = unit_secret_get();
@@ -545,7 +552,11 @@ unit_secrets_accepts(void)
         { TEXT("Zm9vYmFy\n"), { TEXT("Zm9vYmFy") } },
         { TEXT("#one\n;\n"), { TEXT("#one"), TEXT(";") } },
         { TEXT(" \n"), { TEXT(" ") } },
-        { TEXT(SECRET_BOM "one\n"), { TEXT(SECRET_BOM "one") } },
+        { TEXT(SECRET_BOM "one\n"), { TEXT("one") } },
+        { TEXT(SECRET_BOM "o\n" SECRET_BOM "two"),
+          { TEXT("o"), TEXT(SECRET_BOM "two") } },
+        { TEXT(SECRET_BOM SECRET_BOM), { TEXT(SECRET_BOM) } },
+        { TEXT("\xef\xbb\n"), { TEXT("\xef\xbb") } },
         { TEXT("\xff\xfe\n\xc3\xa9\n"), { TEXT("\xff\xfe"), TEXT("\xc3\xa9") } }
     };
 
@@ -581,9 +592,11 @@ unit_secrets_refuses(void)
         ngx_uint_t          line;
     } texts[] = {
         { TEXT(""), 0 },
+        { TEXT(SECRET_BOM), 0 },
         { TEXT("\n"), 1 },
         { TEXT("\r\n"), 1 },
         { TEXT("\r"), 1 },
+        { TEXT(SECRET_BOM "\n"), 1 },
         { TEXT("\nsecret\n"), 1 },
         { TEXT("\r\nsecret\n"), 1 },
         { TEXT("secret\n\n"), 2 },

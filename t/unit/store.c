@@ -87,6 +87,7 @@ static void unit_store_syncs(void);
 static void unit_store_modes(void);
 static void unit_store_added(void);
 static void unit_store_moves(void);
+static void unit_store_marks(void);
 static void unit_store_unchanged(void);
 static ngx_uint_t unit_store_reads(ngx_uint_t partners);
 static void unit_store_moves_of(const char *kinds, const char *what);
@@ -188,6 +189,7 @@ main(void)
     ngx_http_wassiit_arena_install();
 
     unit_store_loads();
+    unit_store_marks();
     unit_store_unchanged();
     unit_store_cuts();
     unit_store_cut_strange();
@@ -567,6 +569,62 @@ unit_store_loads(void)
     (void) unlink(unit_store_path);
     unit_ok(unit_store_load(0) == NULL && strstr(unit_logged, "emerg: open()"),
             "a file that isn't there is an error");
+}
+
+
+/*
+ * A byte order mark is passed over, wherever what is known of the file's end
+ * begins.
+ */
+
+static void
+unit_store_marks(void)
+{
+    size_t  len;
+
+    for (len = 18; len < 100; len++) {
+        snprintf(unit_store_made, STORE_TEXT,
+                 "\xef\xbb\xbf{\"id\":\"a\"}%*s\n", (int) len - 14, "");
+        unit_store_puts(unit_store_made);
+
+        if (!unit_ok(unit_store_load(1) && unit_store->partners == 1
+                     && unit_store->journal.size == (off_t) len
+                     && unit_store->records->len == len
+                     && strcmp(unit_logged, "") == 0,
+                     "a file with a mark, of %u bytes", (unsigned) len))
+        {
+            unit_note("%s", unit_logged);
+            return;
+        }
+
+        ngx_http_wassiit_store_settle(unit_store, (uid_t) -1);
+        unit_store_leave();
+
+        ngx_http_wassiit_journal_set(&unit_store_loaded, &unit_store_journal);
+        unit_is(unit_store_reads(1), 0, "is known");
+        ngx_http_wassiit_store_destroy(unit_store);
+        unit_store = NULL;
+
+        unit_is(unit_store_change("{\"id\":\"b\"}\n"), NGX_OK,
+                "and a line is added to it");
+        unit_ok(unit_store_load(0) && unit_store->partners == 2,
+                "which counts");
+    }
+
+    unit_store_puts("\xef\xbb\xbf");
+    unit_ok(unit_store_load(0) && unit_store->partners == 0, "a mark alone");
+
+    unit_store_puts("\xef\xbb\xbf\n{\"id\":\"a\"}\n");
+    unit_ok(unit_store_load(0) && unit_store->partners == 1,
+            "a mark and a blank line");
+
+    unit_store_puts("{\"id\":\"a\"}\n\xef\xbb\xbf{\"id\":\"b\"}\n");
+    unit_ok(unit_store_load(0) == NULL && strstr(unit_logged, ":2: column"),
+            "it is one at the beginning alone");
+
+    unit_store_puts("\xef\xbb\xbf\xef\xbb\xbf{\"id\":\"b\"}\n");
+    unit_ok(unit_store_load(0) == NULL && strstr(unit_logged, ":1: column"),
+            "and one");
 }
 
 
