@@ -105,7 +105,7 @@ build/monitoring/ready: $(setup)/monitoring.sh $(wildcard t/lib/dashboard/*.json
 
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
-state = $(wildcard $(foreach name,store file compact journal path record arena,src/ngx_http_wassiit_$(name).[ch]))
+state = $(wildcard $(foreach name,store file compact journal path record etag arena,src/ngx_http_wassiit_$(name).[ch]))
 secret = src/ngx_http_wassiit_secret.c
 board = $(wildcard $(foreach name,memory board,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
@@ -118,6 +118,7 @@ build/unit/memory build/unit-asan/memory: src/ngx_http_wassiit_memory.h
 build/unit/board build/unit-asan/board: core += $(filter %.c,$(state) $(board))
 build/unit/board build/unit-asan/board: $(board)
 build/unit/path build/unit-asan/path: core = src/ngx_http_wassiit_path.c
+build/unit/etag build/unit-asan/etag: core += $(filter %.c,$(state))
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
 build/unit/secret build/unit-asan/secret: core += $(filter %.c,$(state)) $(secret)
 build/unit/secret build/unit-asan/secret: $(secret) $(secret:.c=.h)

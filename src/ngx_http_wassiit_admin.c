@@ -4,6 +4,7 @@
 #include "ngx_http_wassiit_admin_page.h"
 #include "ngx_http_wassiit_admin_send.h"
 #include "ngx_http_wassiit_decision.h"
+#include "ngx_http_wassiit_etag.h"
 #include "ngx_http_wassiit_job.h"
 #include "ngx_http_wassiit_json.h"
 #include "ngx_http_wassiit_reply.h"
@@ -90,7 +91,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    /* If-Match and the like are of answers that have an ETag or a time */
+    /* If-Match is for changes to judge; a GET shows what its ETag isn't of */
     r->disable_not_modified = 1;
 
     resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
@@ -318,8 +319,7 @@ static ngx_int_t
 ngx_http_wassiit_admin_method(ngx_http_request_t *r,
     ngx_http_wassiit_methods_t *methods)
 {
-    ngx_int_t         rc;
-    ngx_table_elt_t  *h;
+    ngx_int_t  rc;
 
     if (r->method & methods->methods) {
         return NGX_DECLINED;
@@ -331,17 +331,11 @@ ngx_http_wassiit_admin_method(ngx_http_request_t *r,
         return rc;
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
+    if (ngx_http_wassiit_admin_header(r, "Allow", &methods->allow)
+        != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Allow");
-    h->value = methods->allow;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
 
     return ngx_http_wassiit_admin_error(r, NGX_HTTP_NOT_ALLOWED,
                                         "This path takes %V.",
@@ -369,6 +363,10 @@ ngx_http_wassiit_admin_get(ngx_http_request_t *r, ngx_str_t *id)
                                             "There is no partner %V.", id);
     }
 
+    if (ngx_http_wassiit_admin_etag(r, &info) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ngx_http_wassiit_admin_begin();
 
     return ngx_http_wassiit_admin_send(r, NGX_HTTP_OK,
@@ -384,6 +382,7 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     json_t                       *errors;
     ngx_int_t                     rc;
     ngx_str_t                     id, key_id, faults;
+    ngx_table_elt_t              *match;
     ngx_http_wassiit_job_t       *job;
     ngx_http_wassiit_change_t    *change;
     ngx_http_wassiit_loc_conf_t  *wlcf;
@@ -398,10 +397,31 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
                                        NGX_HTTP_WASSIIT_TOO_LARGE);
     }
 
+    match = r->headers_in.if_match;
+
+    if (match
+        && ngx_http_wassiit_etag_match(&match->value, 0) == NGX_ERROR)
+    {
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
+                                            "The header If-Match must be * or "
+                                            "ETags, each in its quotes, with "
+                                            "commas between.");
+    }
+
     job = ngx_http_wassiit_job_create(wlcf->admin,
                   ngx_http_get_module_main_conf(r, ngx_http_wassiit_module));
     if (job == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (match) {
+        job->change.match = match->value;
+        job->change.match.data = ngx_pstrdup(job->pool, &match->value);
+
+        if (job->change.match.data == NULL) {
+            ngx_http_wassiit_job_free(job);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
@@ -511,6 +531,13 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if ((change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
+         || change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH)
+        && ngx_http_wassiit_admin_etag(r, &change->info) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     status = (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH)
              ? NGX_HTTP_OK : NGX_HTTP_CREATED;
 
@@ -597,6 +624,17 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
                                             "first.", &change->id,
                                             NGX_HTTP_WASSIIT_KEYS);
 
+    case NGX_HTTP_WASSIIT_CHANGE_MISMATCH:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_PRECONDITION_FAILED,
+                                            change->what
+                                            == NGX_HTTP_WASSIIT_CHANGE_CREATE
+                                            ? "There is no partner %V yet: "
+                                              "create it without If-Match."
+                                            : "Partner %V has changed since: "
+                                              "GET it again, and repeat the "
+                                              "change with its new ETag.",
+                                            &change->id);
+
     case NGX_HTTP_WASSIIT_CHANGE_BAD_LINE:
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_CONFLICT,
                                             "The partners' file has a line of "
@@ -675,32 +713,25 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_wassiit_admin_location(ngx_http_request_t *r, ngx_str_t *id)
 {
-    u_char           *p;
-    uintptr_t         escape;
-    ngx_table_elt_t  *h;
+    u_char     *p;
+    uintptr_t   escape;
+    ngx_str_t   value;
 
     escape = 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len,
                                 NGX_ESCAPE_URI);
 
     p = ngx_pnalloc(r->pool, r->uri.len + escape + 1 + id->len);
-    h = ngx_list_push(&r->headers_out.headers);
-
-    if (p == NULL || h == NULL) {
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    h->hash = 1;
-    ngx_str_set(&h->key, "Location");
-    h->value.data = p;
+    value.data = p;
 
     p = (u_char *) ngx_escape_uri(p, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
     *p++ = '/';
     p = ngx_cpymem(p, id->data, id->len);
 
-    h->value.len = p - h->value.data;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
+    value.len = p - value.data;
 
-    return NGX_OK;
+    return ngx_http_wassiit_admin_header(r, "Location", &value);
 }

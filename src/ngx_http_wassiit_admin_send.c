@@ -1,6 +1,7 @@
 
 #include "ngx_http_wassiit_admin_send.h"
 #include "ngx_http_wassiit_arena.h"
+#include "ngx_http_wassiit_etag.h"
 #include "ngx_http_wassiit_json.h"
 #include "ngx_http_wassiit_reply.h"
 
@@ -92,6 +93,53 @@ ngx_http_wassiit_admin_wipe(void *data)
     ngx_str_t *text = data;
 
     ngx_explicit_memzero(text->data, text->len);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_admin_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+/*
+ * It isn't made known as headers_out.etag: nginx would make it a weak one where
+ * it compresses the answer, and If-Match never matches a weak one.
+ */
+
+ngx_int_t
+ngx_http_wassiit_admin_etag(ngx_http_request_t *r,
+    ngx_http_wassiit_info_t *info)
+{
+    ngx_str_t  value;
+
+    value.len = NGX_HTTP_WASSIIT_ETAG_LEN;
+    value.data = ngx_pnalloc(r->pool, value.len);
+
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_wassiit_etag_write(value.data, info->tag);
+
+    return ngx_http_wassiit_admin_header(r, "ETag", &value);
 }
 
 

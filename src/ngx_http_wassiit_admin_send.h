@@ -23,6 +23,17 @@ ngx_int_t ngx_http_wassiit_admin_send(ngx_http_request_t *r,
     ngx_uint_t status, json_t *json);
 
 /*
+ * Adds a header to the answer, whose value is kept as it is.  Returns NGX_OK;
+ * NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_admin_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
+
+/* Adds the ETag of a partner.  Returns as admin_header() does. */
+ngx_int_t ngx_http_wassiit_admin_etag(ngx_http_request_t *r,
+    ngx_http_wassiit_info_t *info);
+
+/*
  * Answers with an error whose detail is this text, 512 bytes at most, in which
  * nothing may stand that JSON escapes.  Returns what a content handler does.
  */

@@ -3,6 +3,7 @@
 #include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_compact.h"
 #include "ngx_http_wassiit_edit.h"
+#include "ngx_http_wassiit_etag.h"
 #include "ngx_http_wassiit_recover.h"
 
 
@@ -17,6 +18,8 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_locked(
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_partner(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
+static ngx_uint_t ngx_http_wassiit_change_matches(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_find(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
@@ -225,6 +228,12 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_arena_leave();
     ngx_http_wassiit_arena_wipe(&work->arena);
 
+    if (changed == NGX_HTTP_WASSIIT_CHANGED && change->match.len
+        && !ngx_http_wassiit_change_matches(change, work))
+    {
+        changed = NGX_HTTP_WASSIIT_CHANGE_MISMATCH;
+    }
+
     switch (changed) {
 
     case NGX_HTTP_WASSIIT_CHANGED:
@@ -247,6 +256,7 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     case NGX_HTTP_WASSIIT_CHANGE_NO_KEY:
     case NGX_HTTP_WASSIIT_CHANGE_TAKEN:
     case NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS:
+    case NGX_HTTP_WASSIIT_CHANGE_MISMATCH:
 
         if (work->journal->foreign && work->span.len) {
             /* who is told what the file says is to find it so */
@@ -260,6 +270,32 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     }
 
     return changed;
+}
+
+
+/*
+ * Is the partner, as the change finds it, one that its If-Match header names?
+ * What is refused for other reasons isn't asked: RFC 9110, section 13.2.1.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_change_matches(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    uint64_t  tag;
+
+    if (work->former) {
+        tag = work->tag;
+
+    } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE) {
+        return 0;
+
+    } else {
+        /* the file has it no more, and it is still served: see edit() */
+        tag = change->info.tag;
+    }
+
+    return ngx_http_wassiit_etag_match(&change->match, tag) == NGX_OK;
 }
 
 
@@ -341,6 +377,9 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
 
     } else if (rec->deleted) {
         rc = NGX_DECLINED;
+
+    } else {
+        work->tag = ngx_http_wassiit_zone_tag(work->zone, rec);
     }
 
     ngx_explicit_memzero(pos, work->parse.pos - pos);

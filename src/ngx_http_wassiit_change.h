@@ -48,6 +48,7 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_NO_KEY,
     NGX_HTTP_WASSIIT_CHANGE_TAKEN,          /* the id */
     NGX_HTTP_WASSIIT_CHANGE_MOST_KEYS,
+    NGX_HTTP_WASSIIT_CHANGE_MISMATCH,       /* its tag isn't one of match's */
     NGX_HTTP_WASSIIT_CHANGE_BAD_LINE,       /* by hand, the partner's */
     NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL,
     NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD,      /* full, while one is stopped */
@@ -74,6 +75,7 @@ typedef struct {
     json_t                       *fields;   /* of CREATE and PATCH, checked */
     time_t                        now;      /* Unix seconds */
     time_t                        grace;    /* of ROTATE, seconds */
+    ngx_str_t                     match;    /* of If-Match; len 0: none */
 
     ngx_http_wassiit_info_t       info;     /* the partner, unless deleted */
     ngx_str_t                     made;     /* a key or a secret, to wipe */

@@ -33,7 +33,8 @@ typedef struct {
     ngx_http_wassiit_parse_t      parse;    /* its memory is parsed[] */
     ngx_http_wassiit_arena_t      arena;    /* its memory is values[] */
     ngx_http_wassiit_span_t       span;     /* of the line, if len is set */
-    size_t                        former;   /* bytes of it, if it counts */
+    size_t                        former;   /* bytes of it, if it counts, */
+    uint64_t                      tag;      /* and the tag of what it says */
     size_t                        len;      /* of text */
     size_t                        wipe;     /* the most that was in line */
     u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];

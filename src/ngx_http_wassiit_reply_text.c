@@ -145,6 +145,10 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
       { ngx_string("Conflict"),
         ngx_string("The request does not fit what is there.") } },
 
+    { 412, ngx_string("precondition_failed"),
+      { ngx_string("Precondition Failed"),
+        ngx_string("What the request is about has changed since.") } },
+
     { 413, ngx_string("too_large"),
       { ngx_string("Content Too Large"),
         ngx_string("The request's body is larger than this path takes.") } },

@@ -145,6 +145,7 @@ typedef struct {
 
 
 typedef struct {
+    uint64_t                      tag;      /* of what the file says of it */
     uint64_t                      scopes;
     ngx_wassiit_rate_t            rate;
     ngx_wassiit_usage_t           usage;    /* of its window, now */
@@ -304,6 +305,10 @@ ngx_int_t ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
  */
 ngx_int_t ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_span_t *span);
+
+/* The tag of what the record says, as ngx_http_wassiit_info_t has it. */
+uint64_t ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec);
 
 /*
  * Is there room for what the record makes of its partner?  Returns NGX_OK;

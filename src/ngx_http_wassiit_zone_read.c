@@ -471,6 +471,9 @@ ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
 {
     u_char  *id;
 
+    /* first: where a profile is amended, it is the last thing to be new */
+    info->tag = load(&profile->tag);
+
     info->scopes = profile->scopes;
     info->enabled = ((profile->flags & ZONE_ENABLED) != 0);
     info->hmac = ((profile->flags & ZONE_HMAC) != 0);

@@ -9,6 +9,7 @@
 #define _NGX_HTTP_WASSIIT_ZONE_SH_H_INCLUDED_
 
 
+#include "ngx_http_wassiit_etag.h"
 #include "ngx_http_wassiit_zone.h"
 #include "ngx_wassiit_index.h"
 #include "ngx_wassiit_order.h"
@@ -98,6 +99,7 @@ typedef struct {
 
 typedef struct {
     uint64_t                      span;     /* its line in the file */
+    uint64_t                      tag;      /* of what that line says */
     uint64_t                      scopes;
     uint32_t                      counts[ZONE_RARE];
     uint32_t                      partner;  /* place of its line */
@@ -152,6 +154,7 @@ struct ngx_http_wassiit_zone_sh_s {
                                                sweep finds; 0: there are none */
     uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
+    ngx_wassiit_hmac_key_t        tag_key;  /* random, as old as the memory */
     ngx_http_wassiit_journals_t   journals;
     uint32_t                      oldest;   /* of retired[], modulo its size */
     uint32_t                      newest;   /* behind the last one */
@@ -166,7 +169,7 @@ typedef char ngx_http_wassiit_zone_line_is_one[
     sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
 typedef char ngx_http_wassiit_profile_is_packed[
     offsetof(ngx_http_wassiit_profile_t, words)
-    == 32 + ZONE_RARE * sizeof(uint32_t)
+    == 40 + ZONE_RARE * sizeof(uint32_t)
     && NGX_WASSIIT_ORDER_LEVELS < 16 && NGX_HTTP_WASSIIT_KEYS < 16
     && NGX_HTTP_WASSIIT_ID_LEN < 256 && NGX_HTTP_WASSIIT_NAME_LEN < 256
     ? 1 : -1];

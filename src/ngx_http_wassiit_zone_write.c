@@ -213,6 +213,14 @@ ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 }
 
 
+uint64_t
+ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec)
+{
+    return ngx_http_wassiit_etag(&zone->sh->tag_key, rec);
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)

@@ -136,6 +136,10 @@ subtest 'both programs have one memory' => sub {
         both(\%client, $r->json->{key}, 200, 'it works');
     }
 
+    my %tag = map { $_ => admin($admin{$_}, GET => '/four')->header('ETag') } qw(old new);
+    like($tag{old}, qr/"\w+"/, 'a partner has an ETag');
+    is($tag{new}, $tag{old}, 'which is the same');
+
     my @left = map { left(says($client{$_}, 'key-of-four', 200, 'four')) } qw(old new new old new);
     is("@left", '999 998 997 996 995', 'they count in one window');
     is(admin($admin{new}, PATCH => '/four', { rate => '7r/h' })->status, 200, 'a rate is lowered');

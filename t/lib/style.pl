@@ -54,7 +54,7 @@ my @rules = (
       'unbounded', sub { $_[0] !~ m{^t/} } ],
     [ qr/\bngx_http_request_t\b/, 'core and state see no request',
       sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:arena|change|compact
-                                 |edit|file|journal|mend|partner|path|plan|record
+                                 |edit|etag|file|journal|mend|partner|path|plan|record
                                  |recover|room|secret|store|zone\w*)\.)}x } ],
     [ qr/\b(?:ngx_pool_t|ngx_log_t|ngx_p[cn]?alloc|ngx_log_error)\b/,
       'core sees no pool and no log', sub { $_[0] =~ m{^src/ngx_wassiit_} } ],
@@ -126,9 +126,10 @@ my $rows = <<'END';
     # state: partners, on disk and in shared memory
     arena
     board           atomic epoch memory record
-    change          atomic compact edit recover zone time
+    change          atomic compact edit recover zone time etag
     compact         file
     edit            change
+    etag            record
     file            journal path record
     journal         atomic
     memory
@@ -138,7 +139,7 @@ my $rows = <<'END';
     secret          file hmac
     store           compact file
     zone            board epoch memory store window
-    zone_sh         zone index order
+    zone_sh         zone index order etag
     room            zone_sh
     plan            room
     partner         plan
@@ -149,10 +150,10 @@ my $rows = <<'END';
     zone_write      zone_load
     # http: one concern a file
     access          wassiit decision headers_in log
-    admin           admin_json admin_page admin_send decision job json reply wassiit
+    admin           admin_json admin_page admin_send decision job json reply wassiit etag
     admin_json      change decision json limit rules time wassiit
     admin_page      admin_json admin_send args wassiit
-    admin_send      arena json reply wassiit
+    admin_send      arena json reply wassiit etag
     args            admin_send wassiit
     body            ctx decision headers_in pieces turn
     conf            access admin conf_check conf_secret conf_zone egress reply status wassiit

@@ -47,6 +47,9 @@ static void unit_change_opens(void);
 static void unit_change_reload(unit_disk_e call, ngx_uint_t after);
 static void unit_change_left(void);
 static void unit_change_left_meanwhile(void);
+static void unit_change_match(void);
+static void unit_change_match_hand(void);
+static const char *unit_change_tag(const char *id);
 static void unit_change_failed(void);
 static void unit_change_failed_strange(void);
 static void unit_change_mutex(void);
@@ -87,6 +90,8 @@ main(void)
     unit_change_dead();
     unit_change_opens();
     unit_change_left();
+    unit_change_match();
+    unit_change_match_hand();
     unit_change_failed();
     unit_change_mutex();
     unit_change_hand();
@@ -1316,6 +1321,138 @@ unit_change_left_meanwhile(void)
     unit_ok(wrong == 0 && left > 5 && made > 1 && i < STEPS,
             "it is so at once, %d times too early, %d times too late",
             (int) left, (int) made);
+}
+
+
+/* ---- changes of a partner that must be as it was seen */
+
+/* The ETag of a partner as an operator gets it; in one of two places. */
+
+static const char *
+unit_change_tag(const char *id)
+{
+    ngx_str_t                 s;
+    ngx_http_wassiit_info_t   info;
+
+    static char        tags[2][NGX_HTTP_WASSIIT_ETAG_LEN + 1];
+    static ngx_uint_t  n;
+
+    s.data = (u_char *) id;
+    s.len = strlen(id);
+    n = !n;
+
+    if (ngx_http_wassiit_zone_get_locked(&zone, &s, &info) != NGX_OK) {
+        unit_ok(0, "there is no %s", id);
+        return "*";
+    }
+
+    ngx_http_wassiit_etag_write((u_char *) tags[n], info.tag);
+
+    return tags[n];
+}
+
+
+static void
+unit_change_match(void)
+{
+    ngx_uint_t                 i, done;
+    const char                *seen;
+    const unit_change_kind_t  *kind;
+
+    for (i = 0; i < KINDS; i++) {
+        kind = &unit_change_kinds[i];
+
+        if (kind->line == NULL) {
+            continue;
+        }
+
+        unit_change_setup(BASE);
+        unit_change_begin();
+
+        if (kind->what == NGX_HTTP_WASSIIT_CHANGE_CREATE) {
+            match = "*";
+            unit_is(unit_change_of(kind), NGX_HTTP_WASSIIT_CHANGE_MISMATCH,
+                    "a partner that isn't there is as nobody has seen it");
+            unit_ok(unit_change_untouched(), "and is not made");
+            match = NULL;
+            continue;
+        }
+
+        match = "\"0123456789abcdef\"";
+        unit_is(unit_change_of(kind), NGX_HTTP_WASSIIT_CHANGE_MISMATCH,
+                kind->name);
+        unit_ok(unit_change_untouched() && unit_change_agrees(),
+                "not if it isn't as it was seen");
+
+        seen = unit_change_tag(kind->id);
+        match = NULL;
+        unit_is(unit_change_patch(kind->id, "{\"name\":\"Meanwhile\"}"),
+                NGX_HTTP_WASSIIT_CHANGED, "another one changes it");
+
+        match = seen;
+        unit_change_begin();
+        unit_is(unit_change_of(kind), NGX_HTTP_WASSIIT_CHANGE_MISMATCH,
+                "nor if it was changed since");
+        unit_ok(unit_change_untouched() && unit_change_agrees(),
+                "nothing of the other's change is lost");
+
+        match = unit_change_tag(kind->id);
+        done = (unit_change_of(kind) == NGX_HTTP_WASSIIT_CHANGED);
+        unit_ok(done && unit_change_agrees(), "as it is now it is changed");
+        match = NULL;
+    }
+
+    unit_change_setup(BASE);
+    match = "\"0123456789abcdef\"";
+    unit_is(unit_change_patch("nobody", "{}"),
+            NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER, "who isn't there isn't there");
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_REVOKE, "atlas", "none", 0),
+            NGX_HTTP_WASSIIT_CHANGE_NO_KEY, "nor is a key");
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_CREATE, "atlas", "{}", 0),
+            NGX_HTTP_WASSIIT_CHANGE_TAKEN, "an id is taken");
+    unit_is(unit_change_patch("atlas", "{}"), NGX_HTTP_WASSIIT_CHANGE_MISMATCH,
+            "to change nothing is a change");
+
+    match = unit_change_tag("atlas");
+    unit_is(unit_change_patch("atlas", "{}"), NGX_HTTP_WASSIIT_CHANGED,
+            "which changes nothing");
+    unit_ok(strcmp(match, unit_change_tag("atlas")) == 0,
+            "nor what it is seen as");
+    match = NULL;
+}
+
+
+/* A file that was changed by hand isn't what was seen, and is to be seen. */
+
+static void
+unit_change_match_hand(void)
+{
+    unit_change_setup(BASE);
+    match = unit_change_tag("atlas");
+    unit_change_puts(ATLAS KEY(2) "}]," SECRETS "}\n" RIF ZED);
+
+    unit_is(unit_change_patch("atlas", "{\"name\":\"A\"}"),
+            NGX_HTTP_WASSIIT_CHANGE_MISMATCH, "it was changed by hand");
+    unit_ok(unit_change_has(2) && unit_change_agrees(),
+            "which is in force, and seen from then on");
+
+    match = unit_change_tag("atlas");
+    unit_is(unit_change_patch("atlas", "{\"name\":\"A\"}"),
+            NGX_HTTP_WASSIIT_CHANGED, "then it is changed");
+
+    unit_change_setup(BASE);
+    unit_change_puts(RIF ZED);
+    match = "\"0123456789abcdef\"";
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "atlas", NULL, 0),
+            NGX_HTTP_WASSIIT_CHANGE_MISMATCH,
+            "one that is served alone is not as it was seen");
+    unit_ok(unit_change_has(1), "and stays");
+
+    match = unit_change_tag("atlas");
+    unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "atlas", NULL, 0),
+            NGX_HTTP_WASSIIT_CHANGED, "as it is seen it is deleted");
+    unit_ok(!unit_change_has(1) && unit_change_agrees(), "and is no more");
+    match = NULL;
 }
 
 

@@ -148,6 +148,9 @@ static ngx_http_wassiit_journal_t  journal, fresh_journal;
 static ngx_http_wassiit_change_t   change;
 static ngx_uint_t                  changing, leaks;
 
+/* the If-Match header of changes, or NULL */
+static const char                 *match;
+
 /* of the secrets of atlas: what is kept of them in memory */
 static ngx_wassiit_hmac_key_t      secret_keys[SECRET_KEYS];
 
@@ -504,6 +507,9 @@ unit_change_load(ngx_http_wassiit_zone_t *z, ngx_uint_t write)
 
     z->store = store;
 
+    /* of what is the same the zones have the same tags */
+    random_state = UNIT_SEED;
+
     if (ngx_http_wassiit_zone_map(z, NULL, 0, &unit_log) != NGX_OK
         || ngx_http_wassiit_zone_check_load(z, &unit_log) != NGX_OK)
     {
@@ -552,6 +558,11 @@ unit_change(ngx_http_wassiit_change_e what, const char *id, const char *with,
     change.id.len = strlen(id);
     change.now = now;
     change.grace = grace;
+
+    if (match) {
+        change.match.data = (u_char *) match;
+        change.match.len = strlen(match);
+    }
 
     if (with && *with == '{') {
         change.fields = json_loads(with, 0, NULL);
@@ -613,10 +624,11 @@ unit_change_text_info(ngx_http_wassiit_info_t *info, char *to)
     char        *p;
     ngx_uint_t   i;
 
-    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d", (int) info->id_len,
-                     info->id, (int) info->name_len, info->name, info->enabled,
-                     (long long) info->scopes, (int) info->rate.limit,
-                     (int) info->rate.seconds, info->hmac, info->webhook);
+    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d %016llx",
+                     (int) info->id_len, info->id, (int) info->name_len,
+                     info->name, info->enabled, (long long) info->scopes,
+                     (int) info->rate.limit, (int) info->rate.seconds,
+                     info->hmac, info->webhook, (long long) info->tag);
 
     for (i = 0; i < info->nkeys; i++) {
         p += sprintf(p, " %.*s %lld-%lld", (int) info->keys[i].id_len,

@@ -233,6 +233,7 @@ static ngx_int_t
 unit_zone_apply(unit_partner_t *p)
 {
     ngx_int_t                   rc;
+    ngx_http_wassiit_info_t     info;
     ngx_http_wassiit_journal_t  journal;
 
     rc = ngx_http_wassiit_zone_known(&zone, &journal);
@@ -247,7 +248,16 @@ unit_zone_apply(unit_partner_t *p)
         return rc;
     }
 
-    return ngx_http_wassiit_zone_apply(&zone, &p->rec, NULL, &unit_log);
+    rc = ngx_http_wassiit_zone_apply(&zone, &p->rec, &info, &unit_log);
+
+    if (rc == NGX_OK && !p->rec.deleted
+        && info.tag != ngx_http_wassiit_zone_tag(&zone, &p->rec))
+    {
+        unit_note("the tag isn't of what was applied");
+        return NGX_ABORT;
+    }
+
+    return rc;
 }
 
 
