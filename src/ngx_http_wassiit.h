@@ -85,6 +85,7 @@ typedef struct ngx_http_wassiit_signed_s   ngx_http_wassiit_signed_t;
 typedef struct ngx_http_wassiit_webhook_s  ngx_http_wassiit_webhook_t;
 typedef struct ngx_http_wassiit_hook_s     ngx_http_wassiit_hook_t;
 typedef struct ngx_http_wassiit_form_s     ngx_http_wassiit_form_t;
+typedef struct ngx_http_wassiit_audit_s    ngx_http_wassiit_audit_t;
 typedef struct ngx_http_wassiit_body_s     ngx_http_wassiit_body_t;
 
 
@@ -233,6 +234,7 @@ typedef struct {
     ngx_http_wassiit_body_t       *body;        /* NULL: nobody looks at it */
     ngx_http_wassiit_hook_t       *hook;        /* ... as a webhook */
     ngx_http_wassiit_form_t       *form;        /* ... as a payload */
+    ngx_http_wassiit_audit_t      *audit;       /* NULL: no change of ours */
     off_t                          admin_body;  /* bytes, by wassiit_admin */
 
     ngx_http_wassiit_partner_t     partner;

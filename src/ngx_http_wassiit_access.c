@@ -1,10 +1,13 @@
 
 #include "ngx_http_wassiit_access.h"
+#include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_headers_in.h"
 #include "ngx_http_wassiit_log.h"
 
 
+static ngx_uint_t ngx_http_wassiit_is_admin(ngx_http_request_t *r,
+    ngx_http_wassiit_loc_conf_t *wlcf);
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
     ngx_http_wassiit_loc_conf_t *b);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_credentials(
@@ -65,6 +68,12 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     }
 
     ctx->no_store |= (wlcf->admin || wlcf->status);
+
+    if (ngx_http_wassiit_is_admin(r, wlcf)
+        && ngx_http_wassiit_audit_begin(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (wlcf->zone) {
         read = (ctx->asked.credentials == NGX_HTTP_WASSIIT_UNDECIDED);
@@ -153,6 +162,24 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/* Is it the admin endpoint's location, or a limit_except in it? */
+
+static ngx_uint_t
+ngx_http_wassiit_is_admin(ngx_http_request_t *r,
+    ngx_http_wassiit_loc_conf_t *wlcf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (wlcf->admin) {
+        return 1;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->lmt_excpt && wlcf->parent && wlcf->parent->admin;
 }
 
 

@@ -2,7 +2,9 @@
 #include "ngx_http_wassiit_admin.h"
 #include "ngx_http_wassiit_admin_json.h"
 #include "ngx_http_wassiit_admin_page.h"
+#include "ngx_http_wassiit_admin_path.h"
 #include "ngx_http_wassiit_admin_send.h"
+#include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_etag.h"
 #include "ngx_http_wassiit_job.h"
@@ -13,38 +15,14 @@
 #define ADMIN_GRACE             86400   /* seconds, if not told */
 
 
-/* what a path names */
-
-typedef enum {
-    ADMIN_PARTNERS = 0,
-    ADMIN_PARTNER,
-    ADMIN_KEYS,
-    ADMIN_ROTATE,
-    ADMIN_KEY,
-    ADMIN_HMAC_SECRET,
-    ADMIN_WEBHOOK_SECRET,
-    ADMIN_NOTHING
-} ngx_http_wassiit_resource_e;
-
-
-typedef struct {
-    ngx_uint_t                     methods;
-    ngx_str_t                      allow;
-} ngx_http_wassiit_methods_t;
-
-
 static ngx_int_t ngx_http_wassiit_admin_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_http_wassiit_resource_e ngx_http_wassiit_admin_resource(
-    ngx_http_request_t *r, ngx_str_t *id, ngx_str_t *key_id);
 static ngx_int_t ngx_http_wassiit_admin_method(ngx_http_request_t *r,
-    ngx_http_wassiit_methods_t *methods);
+    const ngx_http_wassiit_methods_t *methods);
 static void ngx_http_wassiit_admin_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_admin_get(ngx_http_request_t *r,
     ngx_str_t *id);
 static ngx_int_t ngx_http_wassiit_admin_change(ngx_http_request_t *r);
-static ngx_http_wassiit_change_e ngx_http_wassiit_admin_what(
-    ngx_http_request_t *r, ngx_http_wassiit_resource_e resource);
 static ngx_int_t ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_admin_log(ngx_http_request_t *r,
@@ -56,21 +34,6 @@ static ngx_int_t ngx_http_wassiit_admin_location(ngx_http_request_t *r,
 
 
 static ngx_http_request_body_filter_pt  ngx_http_wassiit_next_admin_filter;
-
-
-/* by ngx_http_wassiit_resource_e */
-
-static ngx_http_wassiit_methods_t  ngx_http_wassiit_admin_methods[] = {
-    { NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST,
-      ngx_string("GET, HEAD, POST") },
-    { NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_PATCH|NGX_HTTP_DELETE,
-      ngx_string("GET, HEAD, PATCH, DELETE") },
-    { NGX_HTTP_POST, ngx_string("POST") },
-    { NGX_HTTP_POST|NGX_HTTP_DELETE, ngx_string("POST, DELETE") },
-    { NGX_HTTP_DELETE, ngx_string("DELETE") },
-    { NGX_HTTP_POST, ngx_string("POST") },
-    { NGX_HTTP_POST, ngx_string("POST") }
-};
 
 
 ngx_int_t
@@ -96,7 +59,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
 
     resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
 
-    if (resource == ADMIN_NOTHING) {
+    if (resource == NGX_HTTP_WASSIIT_ADMIN_NOTHING) {
         rc = ngx_http_discard_request_body(r);
 
         return (rc == NGX_OK)
@@ -105,7 +68,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
     }
 
     rc = ngx_http_wassiit_admin_method(r,
-                                   &ngx_http_wassiit_admin_methods[resource]);
+                                   ngx_http_wassiit_admin_methods(resource));
     if (rc != NGX_DECLINED) {
         return rc;
     }
@@ -120,7 +83,7 @@ ngx_http_wassiit_admin_handler(ngx_http_request_t *r)
                && !ngx_http_wassiit_record_is_id(key_id.data, key_id.len));
 
     bad_args = (r->args.len
-                && !(resource == ADMIN_PARTNERS
+                && !(resource == NGX_HTTP_WASSIIT_ADMIN_PARTNERS
                      && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))));
 
     if (bad_id || bad_key || bad_args
@@ -215,111 +178,14 @@ ngx_http_wassiit_admin_init(void)
 }
 
 
-/* Takes the path apart: what follows the location's name. */
-
-static ngx_http_wassiit_resource_e
-ngx_http_wassiit_admin_resource(ngx_http_request_t *r, ngx_str_t *id,
-    ngx_str_t *key_id)
-{
-    u_char                    *p, *last, *slash;
-    ngx_str_t                  part[4];
-    ngx_uint_t                 n;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    ngx_str_null(id);
-    ngx_str_null(key_id);
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (r->uri.len < clcf->name.len) {
-        /* a rewrite within the location */
-        return ADMIN_NOTHING;
-    }
-
-    p = r->uri.data + clcf->name.len;
-    last = r->uri.data + r->uri.len;
-
-    if (p > r->uri.data && p[-1] != '/') {
-        if (p == last || *p != '/') {
-            return ADMIN_NOTHING;
-        }
-
-        p++;
-    }
-
-    for (n = 0; n < 4; n++) {
-        slash = ngx_strlchr(p, last, '/');
-        slash = slash ? slash : last;
-
-        part[n].data = p;
-        part[n].len = slash - p;
-
-        if (slash == last) {
-            n++;
-            break;
-        }
-
-        p = slash + 1;
-    }
-
-    if (part[n - 1].data + part[n - 1].len != last
-        || part[0].len != sizeof("partners") - 1
-        || ngx_strncmp(part[0].data, "partners", part[0].len) != 0)
-    {
-        return ADMIN_NOTHING;
-    }
-
-    if (n == 1) {
-        return ADMIN_PARTNERS;
-    }
-
-    *id = part[1];
-
-    if (n == 2) {
-        return id->len ? ADMIN_PARTNER : ADMIN_NOTHING;
-    }
-
-    if (n == 3 && part[2].len == sizeof("hmac_secret") - 1
-        && ngx_strncmp(part[2].data, "hmac_secret", part[2].len) == 0)
-    {
-        return ADMIN_HMAC_SECRET;
-    }
-
-    if (n == 3 && part[2].len == sizeof("webhook_secret") - 1
-        && ngx_strncmp(part[2].data, "webhook_secret", part[2].len) == 0)
-    {
-        return ADMIN_WEBHOOK_SECRET;
-    }
-
-    if (part[2].len != sizeof("keys") - 1
-        || ngx_strncmp(part[2].data, "keys", part[2].len) != 0)
-    {
-        return ADMIN_NOTHING;
-    }
-
-    if (n == 3) {
-        return ADMIN_KEYS;
-    }
-
-    *key_id = part[3];
-
-    if (key_id->len == sizeof("rotate") - 1
-        && ngx_strncmp(key_id->data, "rotate", key_id->len) == 0)
-    {
-        return ADMIN_ROTATE;
-    }
-
-    return key_id->len ? ADMIN_KEY : ADMIN_NOTHING;
-}
-
-
 /* Returns NGX_DECLINED if the path takes the method; else it has answered. */
 
 static ngx_int_t
 ngx_http_wassiit_admin_method(ngx_http_request_t *r,
-    ngx_http_wassiit_methods_t *methods)
+    const ngx_http_wassiit_methods_t *methods)
 {
     ngx_int_t  rc;
+    ngx_str_t  allow;
 
     if (r->method & methods->methods) {
         return NGX_DECLINED;
@@ -331,15 +197,14 @@ ngx_http_wassiit_admin_method(ngx_http_request_t *r,
         return rc;
     }
 
-    if (ngx_http_wassiit_admin_header(r, "Allow", &methods->allow)
-        != NGX_OK)
-    {
+    allow = methods->allow;
+
+    if (ngx_http_wassiit_admin_header(r, "Allow", &allow) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_wassiit_admin_error(r, NGX_HTTP_NOT_ALLOWED,
-                                        "This path takes %V.",
-                                        &methods->allow);
+                                        "This path takes %V.", &allow);
 }
 
 
@@ -445,6 +310,8 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
          ? NGX_ERROR
          : ngx_http_wassiit_admin_json_read(r, change, job->pool, &errors);
 
+    ngx_http_wassiit_audit_partner(r, &change->id);
+
     if (rc == NGX_OK && errors == NULL) {
         rc = ngx_http_wassiit_job_post(job, r);
 
@@ -468,43 +335,11 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
 }
 
 
-static ngx_http_wassiit_change_e
-ngx_http_wassiit_admin_what(ngx_http_request_t *r,
-    ngx_http_wassiit_resource_e resource)
-{
-    switch (resource) {
-
-    case ADMIN_PARTNERS:
-        return NGX_HTTP_WASSIIT_CHANGE_CREATE;
-
-    case ADMIN_PARTNER:
-        return (r->method == NGX_HTTP_DELETE) ? NGX_HTTP_WASSIIT_CHANGE_DELETE
-                                              : NGX_HTTP_WASSIIT_CHANGE_PATCH;
-
-    case ADMIN_KEYS:
-        return NGX_HTTP_WASSIIT_CHANGE_ADD_KEY;
-
-    case ADMIN_ROTATE:
-        /* a key may have this id */
-        return (r->method == NGX_HTTP_DELETE) ? NGX_HTTP_WASSIIT_CHANGE_REVOKE
-                                              : NGX_HTTP_WASSIIT_CHANGE_ROTATE;
-
-    case ADMIN_HMAC_SECRET:
-        return NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET;
-
-    case ADMIN_WEBHOOK_SECRET:
-        return NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET;
-
-    default: /* ADMIN_KEY */
-        return NGX_HTTP_WASSIIT_CHANGE_REVOKE;
-    }
-}
-
-
 static ngx_int_t
 ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job)
 {
+    ngx_str_t                   key_id;
     ngx_uint_t                  status;
     ngx_http_wassiit_change_t  *change;
 
@@ -512,6 +347,15 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
 
     if (job->changed != NGX_HTTP_WASSIIT_CHANGED) {
         return ngx_http_wassiit_admin_fault(r, job);
+    }
+
+    /* whether an answer gets there or not */
+    ngx_http_wassiit_audit_end(r, NGX_HTTP_WASSIIT_AUDIT_DONE);
+
+    if (change->made.len == NGX_WASSIIT_KEY_LEN) {
+        key_id.len = NGX_HTTP_WASSIIT_MADE_ID;
+        key_id.data = change->made_id;
+        ngx_http_wassiit_audit_key(r, &key_id);
     }
 
     ngx_http_wassiit_admin_log(r, change);
@@ -599,6 +443,11 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
     ngx_http_wassiit_change_t  *change;
 
     change = &job->change;
+
+    ngx_http_wassiit_audit_end(r,
+                               ngx_http_wassiit_change_refused(job->changed)
+                               ? NGX_HTTP_WASSIIT_AUDIT_REFUSED
+                               : NGX_HTTP_WASSIIT_AUDIT_FAILED);
 
     switch (job->changed) {
 

@@ -25,7 +25,8 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_REVOKE,
     NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET,
     NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET,
-    NGX_HTTP_WASSIIT_CHANGE_COMPACT         /* of no partner: the file */
+    NGX_HTTP_WASSIIT_CHANGE_COMPACT,        /* of no partner: the file */
+    NGX_HTTP_WASSIIT_CHANGE_NONE            /* a request that makes none */
 } ngx_http_wassiit_change_e;
 
 
@@ -57,6 +58,16 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
     NGX_HTTP_WASSIIT_CHANGE_FAILED          /* memory, or the generator */
 } ngx_http_wassiit_changed_e;
+
+
+/* Is that what the partner, or who asked, is the cause of? */
+
+static ngx_inline ngx_uint_t
+ngx_http_wassiit_change_refused(ngx_http_wassiit_changed_e changed)
+{
+    return changed >= NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER
+           && changed <= NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+}
 
 
 /* the longest secret or key that is made */

@@ -81,6 +81,9 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
     ngx_queue_insert_tail(&ngx_http_wassiit_jobs, &job->queue);
     r->main->count++;
 
+    /* a log is to know what came of it, though the client has gone */
+    r->main->blocked++;
+
     if (!ngx_http_wassiit_job_busy) {
         ngx_http_wassiit_job_start();
     }
@@ -244,6 +247,7 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
     if (r) {
         /* it may live on for longer than the job */
         job->cleanup->handler = NULL;
+        r->main->blocked--;
 
         c = r->connection;
         ngx_http_set_log_request(c->log, r);

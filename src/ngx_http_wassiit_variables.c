@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_upstream.h"
@@ -17,7 +18,9 @@ enum {
     VARIABLE_RESET,
     VARIABLE_HMAC_KEY,
     VARIABLE_HMAC_TIMESTAMP,
-    VARIABLE_HMAC_SIGNATURE
+    VARIABLE_HMAC_SIGNATURE,
+    VARIABLE_OPERATION,
+    VARIABLE_RESULT
 };
 
 
@@ -32,6 +35,8 @@ static ngx_int_t ngx_http_wassiit_variable_usage(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_variable_signed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 
@@ -83,6 +88,22 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
 
     { ngx_string("wassiit_webhook_signature"), NULL,
       ngx_http_wassiit_variable_webhook, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_admin_operation"), NULL,
+      ngx_http_wassiit_variable_audit, VARIABLE_OPERATION,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_admin_partner"), NULL,
+      ngx_http_wassiit_variable_audit, VARIABLE_ID,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_admin_key_id"), NULL,
+      ngx_http_wassiit_variable_audit, VARIABLE_KEY_ID,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_admin_result"), NULL,
+      ngx_http_wassiit_variable_audit, VARIABLE_RESULT,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -315,6 +336,48 @@ ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                value;
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    if (ctx == NULL || ctx->audit == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (data) {
+
+    case VARIABLE_OPERATION:
+        value = ctx->audit->operation;
+        break;
+
+    case VARIABLE_ID:
+        value = ctx->audit->partner;
+        break;
+
+    case VARIABLE_KEY_ID:
+        value = ctx->audit->key_id;
+        break;
+
+    default: /* VARIABLE_RESULT */
+        value = ngx_http_wassiit_audit_result(r);
+    }
+
+    v->len = value.len;
+    v->data = value.data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = (value.len == 0);
 
     return NGX_OK;
 }

@@ -149,12 +149,14 @@ my $rows = <<'END';
     zone_read       zone_sh
     zone_write      zone_load
     # http: one concern a file
-    access          wassiit decision headers_in log
-    admin           admin_json admin_page admin_send decision job json reply wassiit etag
+    access          wassiit decision headers_in log audit
+    admin           admin_json admin_page admin_send decision job json reply wassiit etag admin_path audit
     admin_json      change decision json limit rules time wassiit
     admin_page      admin_json admin_send args wassiit
     admin_send      arena json reply wassiit etag
     args            admin_send wassiit
+    admin_path      change wassiit
+    audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
     conf            access admin conf_check conf_secret conf_zone egress reply status wassiit
     conf_check      access admin status wassiit
@@ -180,7 +182,7 @@ my $rows = <<'END';
     tally           decision wassiit
     turn
     upstream        wassiit headers_in
-    variables       decision limit upstream webhook
+    variables       audit decision limit upstream webhook
     wassiit         hmac scope zone
     webhook         body ctx decision headers_in log
 END

@@ -1,0 +1,189 @@
+
+#include "ngx_http_wassiit_admin_path.h"
+#include "ngx_http_wassiit_audit.h"
+#include "ngx_http_wassiit_ctx.h"
+
+
+static void ngx_http_wassiit_audit_cleanup(void *data);
+static ngx_http_wassiit_audit_t *ngx_http_wassiit_audit(
+    ngx_http_request_t *r);
+static void ngx_http_wassiit_audit_copy(ngx_http_request_t *r, ngx_str_t *to,
+    const ngx_str_t *id);
+
+
+/* by ngx_http_wassiit_change_e */
+
+static const ngx_str_t  ngx_http_wassiit_operations[] = {
+    ngx_string("partner_create"),
+    ngx_string("partner_patch"),
+    ngx_string("partner_delete"),
+    ngx_string("key_create"),
+    ngx_string("key_rotate"),
+    ngx_string("key_revoke"),
+    ngx_string("hmac_secret"),
+    ngx_string("webhook_secret")
+};
+
+
+/* by ngx_http_wassiit_audit_e */
+
+static const ngx_str_t  ngx_http_wassiit_results[] = {
+    ngx_string(""),
+    ngx_string("done"),
+    ngx_string("refused"),
+    ngx_string("failed")
+};
+
+
+ngx_int_t
+ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_str_t                     id, key_id;
+    ngx_http_cleanup_t           *cln;
+    ngx_http_wassiit_audit_t     *audit;
+    ngx_http_wassiit_change_e     what;
+    ngx_http_wassiit_resource_e   resource;
+
+    if (ctx->audit) {
+        return NGX_OK;
+    }
+
+    resource = ngx_http_wassiit_admin_resource(r, &id, &key_id);
+    what = ngx_http_wassiit_admin_what(r, resource);
+
+    if (what == NGX_HTTP_WASSIIT_CHANGE_NONE) {
+        return NGX_OK;
+    }
+
+    audit = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_audit_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (audit == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_audit_cleanup;
+    cln->data = audit;
+
+    audit->operation = ngx_http_wassiit_operations[what];
+    ctx->audit = audit;
+
+    ngx_http_wassiit_audit_partner(r, &id);
+
+    if (what == NGX_HTTP_WASSIIT_CHANGE_REVOKE) {
+        ngx_http_wassiit_audit_key(r, &key_id);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The request is about to be logged, or to be once its change is made. */
+
+static void
+ngx_http_wassiit_audit_cleanup(void *data)
+{
+    ngx_http_wassiit_audit_t  *audit = data;
+
+    audit->ended = 1;
+}
+
+
+static ngx_http_wassiit_audit_t *
+ngx_http_wassiit_audit(ngx_http_request_t *r)
+{
+    ngx_http_wassiit_ctx_t  *ctx;
+
+    ctx = ngx_http_wassiit_get_ctx(r);
+
+    return ctx ? ctx->audit : NULL;
+}
+
+
+void
+ngx_http_wassiit_audit_partner(ngx_http_request_t *r, const ngx_str_t *id)
+{
+    ngx_http_wassiit_audit_t  *audit;
+
+    audit = ngx_http_wassiit_audit(r);
+
+    if (audit) {
+        ngx_http_wassiit_audit_copy(r, &audit->partner, id);
+    }
+}
+
+
+void
+ngx_http_wassiit_audit_key(ngx_http_request_t *r, const ngx_str_t *id)
+{
+    ngx_http_wassiit_audit_t  *audit;
+
+    audit = ngx_http_wassiit_audit(r);
+
+    if (audit) {
+        ngx_http_wassiit_audit_copy(r, &audit->key_id, id);
+    }
+}
+
+
+/* What is no id may be anything, which is for no log. */
+
+static void
+ngx_http_wassiit_audit_copy(ngx_http_request_t *r, ngx_str_t *to,
+    const ngx_str_t *id)
+{
+    u_char  *p;
+
+    if (!ngx_http_wassiit_record_is_id(id->data, id->len)) {
+        return;
+    }
+
+    p = ngx_pnalloc(r->pool, id->len);
+
+    if (p) {
+        ngx_memcpy(p, id->data, id->len);
+        to->data = p;
+        to->len = id->len;
+    }
+}
+
+
+void
+ngx_http_wassiit_audit_end(ngx_http_request_t *r,
+    ngx_http_wassiit_audit_e result)
+{
+    ngx_http_wassiit_audit_t  *audit;
+
+    audit = ngx_http_wassiit_audit(r);
+
+    if (audit) {
+        audit->result = result;
+    }
+}
+
+
+ngx_str_t
+ngx_http_wassiit_audit_result(ngx_http_request_t *r)
+{
+    ngx_uint_t                 status;
+    ngx_http_wassiit_audit_t  *audit;
+    ngx_http_wassiit_audit_e   result;
+
+    r = r->main;
+
+    audit = ngx_http_wassiit_audit(r);
+    result = audit ? audit->result : NGX_HTTP_WASSIIT_AUDIT_OPEN;
+
+    if (audit && result == NGX_HTTP_WASSIIT_AUDIT_OPEN) {
+        status = r->err_status ? r->err_status : r->headers_out.status;
+
+        if (status || audit->ended) {
+            result = (status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
+                     ? NGX_HTTP_WASSIIT_AUDIT_FAILED
+                     : NGX_HTTP_WASSIIT_AUDIT_REFUSED;
+        }
+    }
+
+    return ngx_http_wassiit_results[result];
+}
