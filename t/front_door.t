@@ -516,6 +516,76 @@ is_envelope(ask('POST', '/automation/', 'all'), 502, 'bad_gateway',
 $s->stop;
 
 
+# ---- operators: who may look, who may change, and the log of changes
+
+{
+    my %operator = map { $_ => make_key("operator $_") } qw(reads manages both neither);
+    my %held = (reads => ['partners.read'], manages => ['partners.manage'], neither => [],
+                both => [ 'partners.read', 'partners.manage', 'messages.send' ]);
+    $s = start('operators', files => { 'operators.jsonl' => [
+        map { partner($_, $operator{$_}, scopes => $held{$_}) } sort keys %operator ] });
+
+    my $admin = sub {
+        my ($who, $method, $path, $body) = @_;
+        return http($s->port(2), method => $method, uri => "/admin/partners$path",
+                    headers => [ defined $who ? ('X-API-Key' => $operator{$who}) : () ],
+                    defined $body ? (body => encode_json($body)) : ());
+    };
+    my $wants = sub { join ' ', @{ $_[0]->json->{required_scopes} // [] } };
+
+    for my $who (qw(reads manages both)) {
+        is($admin->($who, $_->[0], $_->[1])->status, 200, "who $who: $_->[0] $_->[1]")
+            for [ GET => '' ], [ GET => '/all' ], [ HEAD => '' ], [ HEAD => '/all' ],
+                [ GET => '?q=all' ];
+    }
+    is($wants->($admin->('neither', GET => $_)), 'partners.read', "who holds neither: GET $_")
+        for '', '/all', '/nobody';
+    is($admin->('neither', HEAD => '')->status, 403, 'HEAD, too');
+
+    my @changes = ([ POST => '', { id => 'new' } ], [ PATCH => '/new', { name => 'New' } ],
+                   [ POST => '/new/keys' ], [ POST => '/new/keys/rotate' ],
+                   [ POST => '/new/hmac_secret' ], [ POST => '/new/webhook_secret' ],
+                   [ DELETE => '/new/keys/none' ], [ DELETE => '/new' ]);
+    my @lines;
+
+    for my $who (qw(reads neither manages both)) {
+        for my $change (@changes) {
+            my ($method, $path, $body) = @$change;
+            my $r = $admin->($who, $method, $path, $body);
+            my $may = $who =~ /manages|both/;
+
+            is($r->status == 403 ? $wants->($r) : 'may', $may ? 'may' : 'partners.manage',
+               "who $who: $method $path");
+            push @lines, [ $who, $r->status, !$may || $path =~ /none/ ? 'refused' : 'done' ];
+        }
+    }
+    is($admin->(undef, DELETE => '/all')->status, 401, 'without a key');
+    push @lines, [ '', 401, 'refused' ];
+    is($admin->('reads', PUT => '/all')->status, 403, 'another method is no way to look');
+    is($admin->('reads', GET => '/all')->json->{id}, 'all', 'all is there');
+
+    my $log = sub {
+        open my $in, '<:raw', $s->dir . '/logs/audit.log' or return;
+        return <$in>;
+    };
+    ok(wait_for { @lines <= (my @seen = $log->()) }, 'each change is a line');
+
+    my @seen = map { decode_json($_) } $log->();
+    is_deeply([ map { [ @$_{qw(operator status result)} ] } @seen ], \@lines,
+              'who asked, and what came of it');
+    is(join(' ', map { $_->{operation} } @seen[ 0 .. 7 ]), 'partner_create partner_patch key_create '
+       . 'key_rotate hmac_secret webhook_secret key_revoke partner_delete', 'what it was');
+    is($seen[6]{key_id}, 'none', 'of which key');
+    like($seen[18]{key_id}, qr/\Ak[0-9a-f]{8}\z/, 'also of one that was made');
+    is(join(' ', sort keys %{ $seen[0] }), 'key_id operation operator operator_key_id partner '
+       . 'remote_addr request_id result status time', 'all that it has');
+    is($seen[0]{operator_key_id}, 'k1', 'by which key');
+    is($s->access_log =~ s/"(?:GET|HEAD|PUT) .*\n//gr =~ tr/\n//, @lines,
+       'the access log has them, too');
+    $s->stop;
+}
+
+
 # ---- the TLS block, uncommented as it says
 
 SKIP: {
