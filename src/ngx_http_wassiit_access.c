@@ -6,8 +6,8 @@
 #include "ngx_http_wassiit_log.h"
 
 
-static ngx_uint_t ngx_http_wassiit_is_admin(ngx_http_request_t *r,
-    ngx_http_wassiit_loc_conf_t *wlcf);
+static ngx_http_wassiit_zone_t *ngx_http_wassiit_administers(
+    ngx_http_request_t *r, ngx_http_wassiit_loc_conf_t *wlcf);
 static ngx_uint_t ngx_http_wassiit_was_asked(ngx_http_wassiit_loc_conf_t *a,
     ngx_http_wassiit_loc_conf_t *b);
 static ngx_http_wassiit_decision_e ngx_http_wassiit_read_credentials(
@@ -33,6 +33,7 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
     ngx_int_t                     rc;
     ngx_uint_t                    read;
     ngx_http_wassiit_ctx_t       *ctx;
+    ngx_http_wassiit_zone_t      *zone;
     ngx_http_wassiit_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
@@ -69,9 +70,9 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 
     ctx->no_store |= (wlcf->admin || wlcf->status);
 
-    if (ngx_http_wassiit_is_admin(r, wlcf)
-        && ngx_http_wassiit_audit_begin(r, ctx) != NGX_OK)
-    {
+    zone = ngx_http_wassiit_administers(r, wlcf);
+
+    if (zone && ngx_http_wassiit_audit_begin(r, ctx, zone) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -165,21 +166,24 @@ ngx_http_wassiit_access_handler(ngx_http_request_t *r)
 }
 
 
-/* Is it the admin endpoint's location, or a limit_except in it? */
+/*
+ * The zone of the admin endpoint whose location it is, or of which it is a
+ * limit_except; or NULL.
+ */
 
-static ngx_uint_t
-ngx_http_wassiit_is_admin(ngx_http_request_t *r,
+static ngx_http_wassiit_zone_t *
+ngx_http_wassiit_administers(ngx_http_request_t *r,
     ngx_http_wassiit_loc_conf_t *wlcf)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
     if (wlcf->admin) {
-        return 1;
+        return wlcf->admin;
     }
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    return clcf->lmt_excpt && wlcf->parent && wlcf->parent->admin;
+    return (clcf->lmt_excpt && wlcf->parent) ? wlcf->parent->admin : NULL;
 }
 
 

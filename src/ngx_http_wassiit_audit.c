@@ -11,23 +11,9 @@ static void ngx_http_wassiit_audit_copy(ngx_http_request_t *r, ngx_str_t *to,
     const ngx_str_t *id);
 
 
-/* by ngx_http_wassiit_change_e */
-
-static const ngx_str_t  ngx_http_wassiit_operations[] = {
-    ngx_string("partner_create"),
-    ngx_string("partner_patch"),
-    ngx_string("partner_delete"),
-    ngx_string("key_create"),
-    ngx_string("key_rotate"),
-    ngx_string("key_revoke"),
-    ngx_string("hmac_secret"),
-    ngx_string("webhook_secret")
-};
-
-
 /* by ngx_http_wassiit_audit_e */
 
-static const ngx_str_t  ngx_http_wassiit_results[] = {
+const ngx_str_t  ngx_http_wassiit_audit_results[] = {
     ngx_string(""),
     ngx_string("done"),
     ngx_string("refused"),
@@ -37,7 +23,7 @@ static const ngx_str_t  ngx_http_wassiit_results[] = {
 
 ngx_int_t
 ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx)
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone)
 {
     ngx_str_t                     id, key_id;
     ngx_http_cleanup_t           *cln;
@@ -66,7 +52,8 @@ ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
     cln->handler = ngx_http_wassiit_audit_cleanup;
     cln->data = audit;
 
-    audit->operation = ngx_http_wassiit_operations[what];
+    audit->zone = zone;
+    audit->operation = what;
     ctx->audit = audit;
 
     ngx_http_wassiit_audit_partner(r, &id);
@@ -163,7 +150,7 @@ ngx_http_wassiit_audit_end(ngx_http_request_t *r,
 }
 
 
-ngx_str_t
+ngx_http_wassiit_audit_e
 ngx_http_wassiit_audit_result(ngx_http_request_t *r)
 {
     ngx_uint_t                 status;
@@ -185,5 +172,5 @@ ngx_http_wassiit_audit_result(ngx_http_request_t *r)
         }
     }
 
-    return ngx_http_wassiit_results[result];
+    return result;
 }

@@ -23,7 +23,8 @@ typedef enum {
 /* the request's context has one if the request is to change something */
 
 struct ngx_http_wassiit_audit_s {
-    ngx_str_t                      operation;
+    ngx_http_wassiit_zone_t       *zone;
+    ngx_uint_t                     operation;   /* by change_e */
     ngx_str_t                      partner;     /* its id, or empty */
     ngx_str_t                      key_id;      /* of its key, or empty */
     ngx_http_wassiit_audit_e       result;
@@ -32,13 +33,16 @@ struct ngx_http_wassiit_audit_s {
 };
 
 
+/* one word for each, by ngx_http_wassiit_audit_e; the first is empty */
+extern const ngx_str_t  ngx_http_wassiit_audit_results[];
+
 /*
  * Notes in the context what a request is to change whose location is the admin
- * endpoint's; to be called before anyone may refuse it.  Returns NGX_OK, also
+ * endpoint's, of this zone; to be called before anyone may refuse it.  Returns NGX_OK, also
  * if that is nothing; NGX_ERROR: memory is short.
  */
 ngx_int_t ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone);
 
 /*
  * Notes the partner or its key, if there is an id, which is copied.  Where
@@ -53,11 +57,12 @@ void ngx_http_wassiit_audit_end(ngx_http_request_t *r,
     ngx_http_wassiit_audit_e result);
 
 /*
- * What came of it, as a word; empty: r is no change, or isn't answered yet.
- * Unless it was noted, the status tells; that of a request that has ended with
+ * What came of it; NGX_HTTP_WASSIIT_AUDIT_OPEN: r is no change, or isn't
+ * answered yet.  Unless it was noted, the status tells; that of a request that
+ * has ended with
  * none is "refused", as nothing was changed.
  */
-ngx_str_t ngx_http_wassiit_audit_result(ngx_http_request_t *r);
+ngx_http_wassiit_audit_e ngx_http_wassiit_audit_result(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_WASSIIT_AUDIT_H_INCLUDED_ */

@@ -30,6 +30,7 @@ typedef enum {
 } ngx_http_wassiit_change_e;
 
 
+
 #define NGX_HTTP_WASSIIT_CHANGES    (NGX_HTTP_WASSIIT_CHANGE_COMPACT + 1)
 
 /* one word for each, by ngx_http_wassiit_change_e */

@@ -261,12 +261,26 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
 }
 
 
-/* What the file has kept from being made. */
+/*
+ * What the file has kept from being made; and compactions, which are nobody's
+ * request.
+ */
 
 static void
 ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
 {
-    ngx_uint_t  fault;
+    ngx_uint_t                 fault, compact;
+    ngx_http_wassiit_board_t  *board;
+
+    board = &job->change.zone->board;
+    compact = (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT);
+
+    if (compact) {
+        ngx_http_wassiit_board_change(board, job->change.what,
+                                (job->changed == NGX_HTTP_WASSIIT_CHANGED)
+                                ? NGX_HTTP_WASSIIT_BOARD_DONE
+                                : NGX_HTTP_WASSIIT_BOARD_FAILED);
+    }
 
     switch (job->changed) {
 
@@ -287,11 +301,8 @@ ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
         return;
     }
 
-    if (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
-        fault = NGX_HTTP_WASSIIT_BOARD_COMPACT;
-    }
-
-    ngx_http_wassiit_board_fault(&job->change.zone->board, fault);
+    ngx_http_wassiit_board_fault(board, compact ? NGX_HTTP_WASSIIT_BOARD_COMPACT
+                                                : fault);
 }
 
 

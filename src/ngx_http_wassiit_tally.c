@@ -1,8 +1,11 @@
 
+#include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_tally.h"
 
 
+static void ngx_http_wassiit_tally_change(ngx_http_request_t *r,
+    ngx_http_wassiit_audit_t *audit);
 static ngx_uint_t ngx_http_wassiit_tally_status(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_wassiit_tally_source(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
@@ -31,6 +34,10 @@ ngx_http_wassiit_tally_handler(ngx_http_request_t *r)
 
     ngx_http_wassiit_count(ctx);
 
+    if (ctx->audit) {
+        ngx_http_wassiit_tally_change(r, ctx->audit);
+    }
+
     if (ctx->zone == NULL || ctx->decision == NGX_HTTP_WASSIIT_UNDECIDED) {
         return NGX_OK;
     }
@@ -52,6 +59,31 @@ ngx_http_wassiit_tally_handler(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_tally_change(ngx_http_request_t *r,
+    ngx_http_wassiit_audit_t *audit)
+{
+    ngx_uint_t  result;
+
+    switch (ngx_http_wassiit_audit_result(r)) {
+
+    case NGX_HTTP_WASSIIT_AUDIT_DONE:
+        result = NGX_HTTP_WASSIIT_BOARD_DONE;
+        break;
+
+    case NGX_HTTP_WASSIIT_AUDIT_FAILED:
+        result = NGX_HTTP_WASSIIT_BOARD_FAILED;
+        break;
+
+    default:
+        result = NGX_HTTP_WASSIIT_BOARD_REFUSED;
+    }
+
+    ngx_http_wassiit_board_change(&audit->zone->board, audit->operation,
+                                  result);
 }
 
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_audit.h"
+#include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_upstream.h"
@@ -358,7 +359,7 @@ ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
     switch (data) {
 
     case VARIABLE_OPERATION:
-        value = ctx->audit->operation;
+        value = ngx_http_wassiit_change_names[ctx->audit->operation];
         break;
 
     case VARIABLE_ID:
@@ -370,7 +371,8 @@ ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
         break;
 
     default: /* VARIABLE_RESULT */
-        value = ngx_http_wassiit_audit_result(r);
+        value =
+             ngx_http_wassiit_audit_results[ngx_http_wassiit_audit_result(r)];
     }
 
     v->len = value.len;

@@ -398,6 +398,13 @@ subtest 'changes' => sub {
     is(operator('POST', '/admin/partners', { id => 'late' })->status, 503, 'the file is locked');
     close $locked;
     is(metrics->{'wassiit_file_failures_total{zone="api",reason="locked"}'}, 1, 'and that counts');
+    is(operator('DELETE', '/admin/partners/none')->status, 404, 'one who isn\'t there');
+
+    my $metrics = metrics;
+    is($metrics->{qq(wassiit_admin_changes_total{zone="api",operation="$_->[0]",result="$_->[1]"})},
+       $_->[2], "$_->[0] $_->[1]")
+        for [qw(partner_patch done 3)], [qw(partner_create done 1)], [qw(partner_create failed 1)],
+            [qw(partner_delete done 2)], [qw(partner_delete refused 1)], [qw(key_rotate done 0)];
 
     open my $fh, '>>', $file or die $!;
     print $fh qq({"id":"by.hand"}\n);

@@ -179,10 +179,10 @@ my $rows = <<'END';
     status          admin_send args decision wassiit
     status_json     decision limit status time
     status_prometheus change decision status
-    tally           decision wassiit
+    tally           audit decision wassiit
     turn
     upstream        wassiit headers_in
-    variables       audit decision limit upstream webhook
+    variables       audit change decision limit upstream webhook
     wassiit         hmac scope zone
     webhook         body ctx decision headers_in log
 END
