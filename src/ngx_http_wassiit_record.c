@@ -7,8 +7,6 @@ static void *ngx_http_wassiit_record_alloc(ngx_http_wassiit_parse_t *parse,
     size_t size, size_t align);
 static ngx_int_t ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse,
     u_char *p, size_t len, ngx_http_wassiit_record_t *rec);
-static ngx_uint_t ngx_http_wassiit_record_torn(json_error_t *error, u_char *p,
-    size_t len);
 static ngx_int_t ngx_http_wassiit_record_object(
     ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_http_wassiit_record_t *rec);
@@ -59,7 +57,7 @@ ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
 
     zero = memchr(p, '\0', len);
 
-    parse->torn = 0;
+    parse->is_json = 1;
     parse->zeros = (zero != NULL);
 
     if (len >= NGX_HTTP_WASSIIT_LINE) {
@@ -100,49 +98,6 @@ ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
 }
 
 
-ngx_int_t
-ngx_http_wassiit_record_parse_last(ngx_http_wassiit_parse_t *parse,
-    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
-    ngx_http_wassiit_record_t **rec, size_t *keep)
-{
-    size_t      line;
-    u_char     *zero, *pos;
-    ngx_int_t   rc;
-
-    line = len - (len && p[len - 1] == LF);
-    pos = parse->pos;
-    *keep = len;
-
-    rc = ngx_http_wassiit_record_parse(parse, arena, p, line, rec);
-
-    if (rc != NGX_ERROR || !(parse->zeros || (parse->torn && line == len))) {
-        return rc;
-    }
-
-    *keep = 0;
-
-    if (!parse->zeros) {
-        return NGX_DONE;
-    }
-
-    /* what an LF and a line followed may be there, and they may be not */
-
-    zero = memchr(p, '\0', line);
-
-    rc = ngx_http_wassiit_record_parse(parse, arena, p, zero - p, rec);
-
-    if (rc == NGX_OK) {
-        *keep = zero - p;
-        return NGX_OK;
-    }
-
-    ngx_explicit_memzero(pos, parse->pos - pos);
-    parse->pos = pos;
-
-    return NGX_DONE;
-}
-
-
 static ngx_int_t
 ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
     size_t len, ngx_http_wassiit_record_t *rec)
@@ -159,60 +114,19 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
         return rc;
     }
 
-    parse->torn = ngx_http_wassiit_record_torn(&error, p, len);
+    parse->is_json = 0;
+    parse->error = json_error_code(&error);
+    parse->error_at = error.position;
 
     /* jansson's own text may quote what is secret */
 
-    if (json_error_code(&error) == json_error_duplicate_key) {
+    if (parse->error == json_error_duplicate_key) {
         return ngx_http_wassiit_fault(parse, "column %d: field given twice",
                                       error.column);
     }
 
     return ngx_http_wassiit_fault(parse, "column %d: not valid JSON, each line "
                                   "must be one object", error.column);
-}
-
-
-/* Is it the beginning of a line that is JSON? */
-
-static ngx_uint_t
-ngx_http_wassiit_record_torn(json_error_t *error, u_char *p, size_t len)
-{
-    size_t  n;
-
-    for (n = 0; n < len; n++) {
-        if (p[n] != ' ' && p[n] != '\t' && p[n] != CR) {
-            break;
-        }
-    }
-
-    if (n < len && p[n] != '{') {
-        return 0;
-    }
-
-    switch (json_error_code(error)) {
-
-    case json_error_premature_end_of_input:
-        return 1;
-
-    case json_error_invalid_syntax:
-        /* a word such as "true" */
-        return (size_t) error->position >= len;
-
-    case json_error_invalid_utf8:
-        /* a character of several bytes: RFC 3629, section 3 */
-
-        for (n = 1; n < 4 && n < len && (p[len - n] & 0xc0) == 0x80; n++) {
-            /* void */
-        }
-
-        return (p[len - n] >= 0xc2 && n < 2)
-               || (p[len - n] >= 0xe0 && n < 3)
-               || (p[len - n] >= 0xf0 && n < 4);
-
-    default:
-        return 0;
-    }
 }
 
 
@@ -763,69 +677,6 @@ size_t
 ngx_http_wassiit_record_write(json_t *json, u_char *buf, size_t size)
 {
     return json_dumpb(json, (char *) buf, size, JSON_COMPACT);
-}
-
-
-ngx_uint_t
-ngx_http_wassiit_record_is_id(const u_char *p, size_t len)
-{
-    size_t  i;
-
-    if (len == 0 || len > NGX_HTTP_WASSIIT_ID_LEN) {
-        return 0;
-    }
-
-    for (i = 0; i < len; i++) {
-        if (!((p[i] >= 'a' && p[i] <= 'z') || (p[i] >= '0' && p[i] <= '9')
-              || p[i] == '.' || p[i] == '_' || p[i] == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-ngx_uint_t
-ngx_http_wassiit_record_is_name(const u_char *p, size_t len)
-{
-    size_t  i;
-
-    if (len == 0 || len > NGX_HTTP_WASSIIT_NAME_LEN) {
-        return 0;
-    }
-
-    for (i = 0; i < len; i++) {
-        if (p[i] < 0x20 || p[i] == 0x7f) {
-            return 0;
-        }
-
-        if (p[i] == 0xc2 && i + 1 < len && p[i + 1] < 0xa0) {
-            return 0;
-        }
-
-        if (p[i] == 0xe2 && i + 2 < len
-            && ((p[i + 1] == 0x80 && p[i + 2] >= 0xa8 && p[i + 2] <= 0xae)
-                || (p[i + 1] == 0x81 && p[i + 2] >= 0xa6 && p[i + 2] <= 0xa9)))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-ngx_int_t
-ngx_http_wassiit_record_order(const u_char *a, size_t alen, const u_char *b,
-    size_t blen)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_memcmp(a, b, ngx_min(alen, blen));
-
-    return rc ? rc : (ngx_int_t) alen - (ngx_int_t) blen;
 }
 
 

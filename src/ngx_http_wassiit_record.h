@@ -13,14 +13,13 @@
 #include <ngx_core.h>
 
 #include "ngx_http_wassiit_arena.h"
+#include "ngx_http_wassiit_record_id.h"
 #include "ngx_wassiit_hmac.h"
 #include "ngx_wassiit_key.h"
 #include "ngx_wassiit_rate.h"
 #include "ngx_wassiit_scope.h"
 
 
-#define NGX_HTTP_WASSIIT_ID_LEN     64      /* of a partner, of a key */
-#define NGX_HTTP_WASSIIT_NAME_LEN   128     /* bytes of UTF-8 */
 #define NGX_HTTP_WASSIIT_KEYS       8       /* of one partner */
 
 /* a line is shorter, its LF included */
@@ -75,8 +74,10 @@ typedef struct {
     const ngx_wassiit_scopes_t       *scopes;
     u_char                           *pos;      /* of the memory that is left */
     ngx_uint_t                        secrets;  /* are there any in it? */
-    ngx_uint_t                        torn;     /* it just ends too early, */
-    ngx_uint_t                        zeros;    /* or has zero bytes in it */
+    ngx_uint_t                        is_json;  /* or jansson's error: */
+    ngx_uint_t                        error;    /* its code, */
+    size_t                            error_at; /* and the byte it is at */
+    ngx_uint_t                        zeros;    /* are there zero bytes? */
     size_t                            fault_len;
     u_char                            fault[NGX_MAX_ERROR_STR / 2];
 } ngx_http_wassiit_parse_t;
@@ -104,18 +105,6 @@ typedef struct {
 ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
     ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
     ngx_http_wassiit_record_t **rec);
-
-/*
- * The same for the last line of a file, of len bytes with its LF, if it has
- * one.  Sets *keep to the bytes of it that count: fewer than len if power was
- * cut before the rest came to the disk.  That is what just ends too early,
- * without an LF, or all from the first zero byte on, with or without one; what
- * stands before that byte counts if it is whole.  Returns NGX_DONE if *keep is
- * zero.
- */
-ngx_int_t ngx_http_wassiit_record_parse_last(ngx_http_wassiit_parse_t *parse,
-    ngx_http_wassiit_arena_t *arena, u_char *p, size_t len,
-    ngx_http_wassiit_record_t **rec, size_t *keep);
 
 /*
  * Does a line that can't be parsed have an id with this value, which is quoted,
@@ -190,20 +179,6 @@ ngx_int_t ngx_http_wassiit_record_set_secret(json_t *json,
  * that is more than size, only so much was written; 0: memory is short.
  */
 size_t ngx_http_wassiit_record_write(json_t *json, u_char *buf, size_t size);
-
-/* Is it an id: 1 to NGX_HTTP_WASSIIT_ID_LEN of a-z 0-9 . _ - ? */
-ngx_uint_t ngx_http_wassiit_record_is_id(const u_char *p, size_t len);
-
-/*
- * Is it a name: 1 to NGX_HTTP_WASSIIT_NAME_LEN bytes of UTF-8 without control
- * characters: C0, DEL, C1, line and paragraph separators, and those that turn
- * the direction of a text (U+202A .. E, U+2066 .. 9)?
- */
-ngx_uint_t ngx_http_wassiit_record_is_name(const u_char *p, size_t len);
-
-/* Compares two ids, bytewise; below 0, 0 or above 0 as memcmp() says it. */
-ngx_int_t ngx_http_wassiit_record_order(const u_char *a, size_t alen,
-    const u_char *b, size_t blen);
 
 
 #endif /* _NGX_HTTP_WASSIIT_RECORD_H_INCLUDED_ */

@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_compact.h"
+#include "ngx_http_wassiit_record_last.h"
 #include "ngx_http_wassiit_recover.h"
 
 

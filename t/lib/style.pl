@@ -54,7 +54,7 @@ my @rules = (
       'unbounded', sub { $_[0] !~ m{^t/} } ],
     [ qr/\bngx_http_request_t\b/, 'core and state see no request',
       sub { $_[0] =~ m{^src/ngx_(?:wassiit_|http_wassiit_(?:arena|change|compact
-                                 |edit|etag|file|journal|mend|partner|path|plan|record
+                                 |edit|etag|file|journal|mend|partner|path|plan|record\w*
                                  |recover|room|secret|store|zone\w*)\.)}x } ],
     [ qr/\b(?:ngx_pool_t|ngx_log_t|ngx_p[cn]?alloc|ngx_log_error)\b/,
       'core sees no pool and no log', sub { $_[0] =~ m{^src/ngx_wassiit_} } ],
@@ -134,10 +134,12 @@ my $rows = <<'END';
     journal         atomic
     memory
     path
-    record          arena hmac key rate scope time
-    recover         compact zone
+    record          arena hmac key rate record_id scope time
+    record_id
+    record_last     record
+    recover         compact record_last zone
     secret          file hmac
-    store           compact file
+    store           compact file record_last
     zone            board epoch memory store window
     zone_sh         zone index order etag
     room            zone_sh

@@ -5,7 +5,7 @@
 #include "unit.h"
 #include "objects.h"
 
-#include "ngx_http_wassiit_record.h"
+#include "ngx_http_wassiit_record_last.h"
 
 
 #define RECORD_PARSED   NGX_HTTP_WASSIIT_PARSE_SIZE(1, NGX_HTTP_WASSIIT_LINE)
@@ -17,6 +17,7 @@ static void unit_record_keys(void);
 static void unit_record_secrets(void);
 static void unit_record_names(void);
 static void unit_record_is_names(void);
+static void unit_record_lasts(void);
 static ngx_uint_t unit_record_is(json_t *json, const char *expected);
 static ngx_int_t unit_record_read(json_t *json,
     ngx_http_wassiit_record_t **rec);
@@ -52,6 +53,7 @@ main(void)
     unit_record_secrets();
     unit_record_names();
     unit_record_is_names();
+    unit_record_lasts();
 
     return unit_done();
 }
@@ -276,6 +278,50 @@ unit_record_is_names(void)
     unit_ok(ngx_http_wassiit_record_is_name((u_char *) name, 128)
             && !ngx_http_wassiit_record_is_name((u_char *) name, 129),
             "the longest");
+}
+
+
+/* What a power cut leaves of a last line, and one that is merely wrong. */
+
+static void
+unit_record_lasts(void)
+{
+    size_t                      i, keep;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_record_t  *rec;
+
+    static const struct {
+        const char  *line;
+        size_t       len;
+        ngx_int_t    rc;
+        size_t       keep;
+        const char  *what;
+    } lasts[] = {
+        { "{\"id\":\"a\"}\n", 11, NGX_OK, 11, "a whole line" },
+        { "{\"id\":\"a\"}", 10, NGX_OK, 10, "without its LF" },
+        { "{\"id\":\"a", 8, NGX_DONE, 0, "cut in a string" },
+        { "{\"id\":\"a\",\"enabled\":tr", 23, NGX_DONE, 0, "in a word" },
+        { "{\"id\":\"a\",\"name\":\"\303", 20, NGX_DONE, 0,
+          "in a character" },
+        { "{\"id\":\"a\n", 9, NGX_ERROR, 9, "that has its LF" },
+        { "{\"id\":\"A\"}", 10, NGX_ERROR, 10, "a bad id" },
+        { "id", 2, NGX_ERROR, 2, "no object" },
+        { "{\"id\":\"a\"}\0\0\n", 13, NGX_OK, 10, "zeros behind it" },
+        { "{\"id\":\0\0\n", 9, NGX_DONE, 0, "zeros in it" }
+    };
+
+    for (i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+        memcpy(unit_record_text, lasts[i].line, lasts[i].len);
+        unit_record_parse.pos = unit_record_parsed;
+
+        rc = ngx_http_wassiit_record_parse_last(&unit_record_parse,
+                                                &unit_record_arena,
+                                                unit_record_text,
+                                                lasts[i].len, &rec, &keep);
+
+        unit_ok(rc == lasts[i].rc && keep == lasts[i].keep,
+                "the last line: %s", lasts[i].what);
+    }
 }
 
 
