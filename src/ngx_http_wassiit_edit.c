@@ -280,7 +280,7 @@ ngx_http_wassiit_edit_secret(ngx_http_wassiit_change_t *change, json_t *json)
     }
 
     return ngx_http_wassiit_record_set_secret(json, secret, change->made.data,
-                                              change->made.len)
+                                              change->made.len, 0)
            == NGX_OK
            ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
 }

@@ -69,13 +69,13 @@ again:
 
     if (secrets == 0 && rec->secrets) {
         secrets = ngx_http_wassiit_room_alloc(zone, ZONE_SECRETS,
-                                       ngx_http_wassiit_room_secrets_lines());
+                            ngx_http_wassiit_room_secrets_lines(rec->secrets));
         if (secrets == 0) {
             goto failed;
         }
 
         ngx_memcpy(ngx_http_wassiit_zone_at(zone->sh, secrets), rec->secrets,
-                   sizeof(ngx_http_wassiit_secrets_t));
+                   ngx_http_wassiit_record_secrets_size(rec->secrets));
     }
 
     if (ngx_http_wassiit_partner_lay_keys(zone, plan, line, secrets, keys)
@@ -331,6 +331,7 @@ ngx_http_wassiit_partner_free_parts(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_profile_t *former, uint32_t line, uint32_t secrets,
     uint32_t *keys, ngx_uint_t n)
 {
+    uint32_t                       lines;
     ngx_uint_t                     i;
     ngx_http_wassiit_zone_sh_t    *sh;
     ngx_http_wassiit_zone_line_t  *p;
@@ -349,10 +350,11 @@ ngx_http_wassiit_partner_free_parts(ngx_http_wassiit_zone_t *zone,
     }
 
     if (secrets && !(former && former->secrets == secrets)) {
+        lines = ngx_http_wassiit_room_secrets_size(sh, secrets);
+
         ngx_explicit_memzero(ngx_http_wassiit_zone_at(sh, secrets),
-                             sizeof(ngx_http_wassiit_secrets_t));
-        ngx_http_wassiit_room_free(zone, secrets,
-                                   ngx_http_wassiit_room_secrets_lines());
+                             lines * NGX_WASSIIT_LINE);
+        ngx_http_wassiit_room_free(zone, secrets, lines);
     }
 
     if (line && !(former && former->partner == line)) {
@@ -682,7 +684,9 @@ ngx_http_wassiit_partner_amend(ngx_http_wassiit_zone_t *zone,
     if (secrets) {
         store(&profile->secrets, 0);
         ngx_http_wassiit_room_retire(zone, secrets,
-                                     ngx_http_wassiit_room_secrets_lines(), 1);
+                                     ngx_http_wassiit_room_secrets_size(
+                                                          zone->sh, secrets),
+                                     1);
     }
 
     /* who reads the new tag reads all that it stands for: see zone_read() */
@@ -835,7 +839,9 @@ ngx_http_wassiit_partner_retire(ngx_http_wassiit_zone_t *zone,
 
     if (profile->secrets && !(next && next->secrets == profile->secrets)) {
         ngx_http_wassiit_room_retire(zone, profile->secrets,
-                                     ngx_http_wassiit_room_secrets_lines(), 1);
+                                     ngx_http_wassiit_room_secrets_size(
+                                                zone->sh, profile->secrets),
+                                     1);
     }
 
     ngx_http_wassiit_room_retire(zone, place,

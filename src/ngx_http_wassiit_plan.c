@@ -70,7 +70,7 @@ ngx_http_wassiit_plan_make(ngx_http_wassiit_zone_t *zone,
     }
 
     if (new_secrets) {
-        plan->lines += ngx_http_wassiit_room_secrets_lines();
+        plan->lines += ngx_http_wassiit_room_secrets_lines(rec->secrets);
     }
 
     kept = 0;
@@ -194,10 +194,18 @@ static ngx_uint_t
 ngx_http_wassiit_plan_same_secrets(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_record_t *rec, uint32_t secrets)
 {
-    return rec->secrets
-           && CRYPTO_memcmp(ngx_http_wassiit_zone_at(sh, secrets),
-                            rec->secrets, sizeof(ngx_http_wassiit_secrets_t))
-              == 0;
+    size_t                       size;
+    ngx_http_wassiit_secrets_t  *have;
+
+    if (rec->secrets == NULL) {
+        return 0;
+    }
+
+    have = ngx_http_wassiit_zone_at(sh, secrets);
+    size = ngx_http_wassiit_record_secrets_size(rec->secrets);
+
+    return ngx_http_wassiit_record_secrets_size(have) == size
+           && CRYPTO_memcmp(have, rec->secrets, size) == 0;
 }
 
 
@@ -280,7 +288,8 @@ ngx_http_wassiit_plan_try(ngx_wassiit_lines_t *lines,
 
     if (plan->secrets == 0 && plan->rec->secrets
         && ngx_wassiit_lines_alloc(lines, ZONE_SECRETS,
-                                   ngx_http_wassiit_room_secrets_lines())
+                                   ngx_http_wassiit_room_secrets_lines(
+                                                        plan->rec->secrets))
            == 0)
     {
         return NGX_DECLINED;
@@ -344,7 +353,8 @@ ngx_http_wassiit_plan_try_free(ngx_http_wassiit_zone_t *zone,
 
     if (profile->secrets && !(plan && plan->secrets)) {
         (void) ngx_wassiit_lines_free(lines, profile->secrets,
-                                      ngx_http_wassiit_room_secrets_lines());
+                                      ngx_http_wassiit_room_secrets_size(sh,
+                                                          profile->secrets));
     }
 
     if (!(plan && plan->line)) {

@@ -18,10 +18,15 @@ static ngx_int_t ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse,
     json_t *json, ngx_uint_t n, ngx_http_wassiit_key_t *key);
 static ngx_int_t ngx_http_wassiit_record_digest(json_t *json, u_char *digest);
 static ngx_int_t ngx_http_wassiit_record_time(json_t *json, int64_t *seconds);
-static ngx_http_wassiit_secrets_t *ngx_http_wassiit_record_owns(
-    ngx_http_wassiit_parse_t *parse, ngx_http_wassiit_record_t *rec);
-static ngx_int_t ngx_http_wassiit_record_hmac(ngx_http_wassiit_parse_t *parse,
-    json_t *json, ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_secret(
+    ngx_http_wassiit_parse_t *parse, json_t *json, const char *field,
+    json_t *value, ngx_http_wassiit_record_t *rec);
+static ngx_int_t ngx_http_wassiit_record_second(
+    ngx_http_wassiit_parse_t *parse, json_t *json, const char *field,
+    ngx_uint_t base64, ngx_wassiit_hmac_key_t *key, int64_t *expires);
+static ngx_int_t ngx_http_wassiit_record_hmac_key(
+    ngx_http_wassiit_parse_t *parse, json_t *json, const char *field,
+    ngx_uint_t base64, ngx_wassiit_hmac_key_t *key);
 static ngx_uint_t ngx_http_wassiit_record_text(json_t *json,
     ngx_uint_t (*is)(const u_char *p, size_t len));
 static void ngx_http_wassiit_record_copy(ngx_http_wassiit_parse_t *parse,
@@ -214,24 +219,11 @@ ngx_http_wassiit_record_object(ngx_http_wassiit_parse_t *parse, json_t *json,
                 return NGX_ERROR;
             }
 
-        } else if (ngx_strcmp(field, "hmac_secret") == 0) {
-            if (ngx_http_wassiit_record_hmac(parse, value, rec) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-        } else if (ngx_strcmp(field, "webhook_secret") == 0) {
-            if (!json_is_string(value) || json_string_length(value) == 0) {
-                return ngx_http_wassiit_fault(parse, "webhook_secret: must be "
-                                              "a string that isn't empty");
-            }
-
-            ngx_http_wassiit_record_owns(parse, rec)->has_webhook = 1;
-            ngx_wassiit_hmac_key(&rec->secrets->webhook,
-                                 (u_char *) json_string_value(value),
-                                 json_string_length(value));
-
-        } else {
-            return ngx_http_wassiit_fault(parse, "%s: unknown field", field);
+        } else if (ngx_http_wassiit_record_secret(parse, json, field, value,
+                                                  rec)
+                   != NGX_OK)
+        {
+            return NGX_ERROR;
         }
     }
 
@@ -440,53 +432,171 @@ ngx_http_wassiit_record_time(json_t *json, int64_t *seconds)
 }
 
 
-static ngx_http_wassiit_secrets_t *
-ngx_http_wassiit_record_owns(ngx_http_wassiit_parse_t *parse,
-    ngx_http_wassiit_record_t *rec)
+/* A field that is one of the secrets; any other is at fault. */
+
+static ngx_int_t
+ngx_http_wassiit_record_secret(ngx_http_wassiit_parse_t *parse, json_t *json,
+    const char *field, json_t *value, ngx_http_wassiit_record_t *rec)
 {
+    size_t                       size;
+    ngx_uint_t                   n;
+    ngx_http_wassiit_overlap_t  *overlap;
+    ngx_http_wassiit_secrets_t  *secrets;
+
+    enum { FIELD_HMAC = 0, FIELD_WEBHOOK, FIELD_FORMER, FIELD_NEXT, FIELDS };
+
+    static const char  *fields[] = {
+        "hmac_secret", "webhook_secret",
+        "former_hmac_secret", "next_webhook_secret"
+    };
+
+    for (n = 0; n < FIELDS; n++) {
+        if (ngx_strcmp(field, fields[n]) == 0) {
+            break;
+        }
+    }
+
+    if (n == FIELDS) {
+        return ngx_http_wassiit_fault(parse, "%s: unknown field", field);
+    }
+
     if (rec->secrets == NULL) {
-        rec->secrets = ngx_http_wassiit_record_alloc(parse,
-                                           sizeof(ngx_http_wassiit_secrets_t),
-                                           NGX_ALIGNMENT);
-        ngx_memzero(rec->secrets, sizeof(ngx_http_wassiit_secrets_t));
+        size = sizeof(ngx_http_wassiit_secrets_t);
+
+        if (json_object_get(json, fields[FIELD_FORMER])
+            || json_object_get(json, fields[FIELD_NEXT]))
+        {
+            size += sizeof(ngx_http_wassiit_overlap_t);
+        }
+
+        rec->secrets = ngx_http_wassiit_record_alloc(parse, size,
+                                                     NGX_ALIGNMENT);
+        ngx_memzero(rec->secrets, size);
         parse->secrets = 1;
     }
 
-    return rec->secrets;
+    secrets = rec->secrets;
+    overlap = ngx_http_wassiit_record_overlap(secrets);
+
+    switch (n) {
+
+    case FIELD_HMAC:
+        secrets->has_hmac = 1;
+        return ngx_http_wassiit_record_hmac_key(parse, value, field, 1,
+                                                &secrets->hmac);
+
+    case FIELD_WEBHOOK:
+        secrets->has_webhook = 1;
+        return ngx_http_wassiit_record_hmac_key(parse, value, field, 0,
+                                                &secrets->webhook);
+
+    default: /* FIELD_FORMER, FIELD_NEXT */
+        if (json_object_get(json, fields[n - FIELD_FORMER]) == NULL) {
+            return ngx_http_wassiit_fault(parse, "%s: must be beside %s",
+                                          field, fields[n - FIELD_FORMER]);
+        }
+    }
+
+    if (n == FIELD_FORMER) {
+        secrets->has_former = 1;
+        return ngx_http_wassiit_record_second(parse, value, field, 1,
+                                              &overlap->former_hmac,
+                                              &secrets->former_expires);
+    }
+
+    secrets->has_next = 1;
+    return ngx_http_wassiit_record_second(parse, value, field, 0,
+                                          &overlap->next_webhook,
+                                          &secrets->next_expires);
 }
 
 
+/* A secret of a change-over: an object, with the time that this ends at. */
+
 static ngx_int_t
-ngx_http_wassiit_record_hmac(ngx_http_wassiit_parse_t *parse, json_t *json,
-    ngx_http_wassiit_record_t *rec)
+ngx_http_wassiit_record_second(ngx_http_wassiit_parse_t *parse, json_t *json,
+    const char *field, ngx_uint_t base64, ngx_wassiit_hmac_key_t *key,
+    int64_t *expires)
 {
-    size_t   len;
-    u_char  *secret;
-    ssize_t  n;
+    u_char       path[32];
+    json_t      *value;
+    const char  *name;
 
-    n = NGX_ERROR;
-
-    if (json_is_string(json)) {
-        len = json_string_length(json);
-        secret = ngx_http_wassiit_record_alloc(parse,
-                                            NGX_WASSIIT_HMAC_DECODED(len), 1);
-
-        n = ngx_wassiit_hmac_decode(secret, (u_char *) json_string_value(json),
-                                    len);
-        if (n != NGX_ERROR) {
-            ngx_http_wassiit_record_owns(parse, rec)->has_hmac = 1;
-            ngx_wassiit_hmac_key(&rec->secrets->hmac, secret, n);
-        }
-
-        ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(len));
+    if (json_object_get(json, "value") == NULL
+        || json_object_get(json, "expires") == NULL)
+    {
+        return ngx_http_wassiit_fault(parse, "%s: must be an object with value "
+                                      "and expires", field);
     }
 
-    if (n == NGX_ERROR) {
-        return ngx_http_wassiit_fault(parse, "hmac_secret: must be a string "
-                                      "of base64");
+    json_object_foreach(json, name, value) {
+
+        if (ngx_strcmp(name, "value") == 0) {
+            ngx_sprintf(path, "%s.value%Z", field);
+
+            if (ngx_http_wassiit_record_hmac_key(parse, value, (char *) path,
+                                                 base64, key)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_strcmp(name, "expires") == 0) {
+            if (ngx_http_wassiit_record_time(value, expires) != NGX_OK) {
+                return ngx_http_wassiit_fault(parse, "%s.expires: must be a "
+                                              "time such as "
+                                              "\"2026-11-01T09:00:00Z\"",
+                                              field);
+            }
+
+        } else {
+            return ngx_http_wassiit_fault(parse, "%s.%s: unknown field", field,
+                                          name);
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* Makes the key of a secret: base64, or the text itself. */
+
+static ngx_int_t
+ngx_http_wassiit_record_hmac_key(ngx_http_wassiit_parse_t *parse,
+    json_t *json, const char *field, ngx_uint_t base64,
+    ngx_wassiit_hmac_key_t *key)
+{
+    size_t   len;
+    u_char  *text, *secret;
+    ssize_t  n;
+
+    text = (u_char *) json_string_value(json);
+    len = json_string_length(json);
+
+    if (!base64) {
+        if (len == 0) {
+            return ngx_http_wassiit_fault(parse, "%s: must be a string that "
+                                          "isn't empty", field);
+        }
+
+        ngx_wassiit_hmac_key(key, text, len);
+        return NGX_OK;
+    }
+
+    secret = ngx_http_wassiit_record_alloc(parse,
+                                           NGX_WASSIIT_HMAC_DECODED(len), 1);
+    n = ngx_wassiit_hmac_decode(secret, text, len);
+
+    if (n != NGX_ERROR) {
+        ngx_wassiit_hmac_key(key, secret, n);
+    }
+
+    ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(len));
+
+    return (n == NGX_ERROR)
+           ? ngx_http_wassiit_fault(parse, "%s: must be a string of base64",
+                                    field)
+           : NGX_OK;
 }
 
 
@@ -663,13 +773,48 @@ ngx_http_wassiit_record_time_text(int64_t seconds)
 
 ngx_int_t
 ngx_http_wassiit_record_set_secret(json_t *json,
-    ngx_http_wassiit_secret_e secret, const u_char *p, size_t len)
+    ngx_http_wassiit_secret_e secret, const u_char *p, size_t len,
+    int64_t expires)
 {
-    return json_object_set_new(json,
-                               secret == NGX_HTTP_WASSIIT_SECRET_HMAC
-                               ? "hmac_secret" : "webhook_secret",
-                               json_stringn((char *) p, len))
-           == 0 ? NGX_OK : NGX_ERROR;
+    json_t      *former, *next, *made;
+    const char  *plain, *second;
+
+    if (secret == NGX_HTTP_WASSIIT_SECRET_HMAC) {
+        plain = "hmac_secret";
+        second = "former_hmac_secret";
+        next = NULL;
+
+    } else {
+        plain = "webhook_secret";
+        second = "next_webhook_secret";
+        next = json_object_get(json_object_get(json, second), "value");
+    }
+
+    /* of webhooks, the last former one may be yet to take over */
+
+    former = json_incref(next ? next : json_object_get(json, plain));
+    made = json_stringn((char *) p, len);
+
+    (void) json_object_del(json, second);
+
+    if (former == NULL || expires == 0) {
+        json_decref(former);
+        return json_object_set_new(json, plain, made) == 0 ? NGX_OK
+                                                           : NGX_ERROR;
+    }
+
+    next = (secret == NGX_HTTP_WASSIIT_SECRET_HMAC) ? former : made;
+    made = (secret == NGX_HTTP_WASSIIT_SECRET_HMAC) ? made : former;
+
+    next = json_pack("{s:o,s:o}", "value", next,
+                     "expires", ngx_http_wassiit_record_time_text(expires));
+
+    if (json_object_set_new(json, plain, made) != 0) {
+        json_decref(next);
+        return NGX_ERROR;
+    }
+
+    return json_object_set_new(json, second, next) == 0 ? NGX_OK : NGX_ERROR;
 }
 
 

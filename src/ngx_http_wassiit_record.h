@@ -38,14 +38,30 @@ typedef struct {
 } ngx_http_wassiit_key_t;
 
 
-/* what a partner shares with us, as HMAC keys; all of it zero if unset */
+/*
+ * What a partner shares with us, as HMAC keys; all of it zero if unset.  While
+ * the partner changes a secret over, it has two: until former_expires the
+ * former hmac counts as well, and from next_expires on the next webhook alone.
+ */
 
 typedef struct {
     ngx_wassiit_hmac_key_t            hmac;
     ngx_wassiit_hmac_key_t            webhook;
     uint32_t                          has_hmac;
     uint32_t                          has_webhook;
+    uint32_t                          has_former;   /* only beside has_hmac */
+    uint32_t                          has_next;     /* beside has_webhook */
+    int64_t                           former_expires;   /* Unix seconds */
+    int64_t                           next_expires;
 } ngx_http_wassiit_secrets_t;
+
+
+/* the second ones, which follow the first ones directly if it has any */
+
+typedef struct {
+    ngx_wassiit_hmac_key_t            former_hmac;
+    ngx_wassiit_hmac_key_t            next_webhook;
+} ngx_http_wassiit_overlap_t;
 
 
 typedef struct ngx_http_wassiit_record_s  ngx_http_wassiit_record_t;
@@ -85,8 +101,8 @@ typedef struct {
 
 /*
  * Memory for so many lines of so many bytes together: a record for each and
- * its secrets; what is copied is no longer than the line, and a key is shorter
- * than its text.
+ * its secrets; what is copied is no longer than the line, and a key and what a
+ * change-over adds are shorter than three times their text.
  */
 #define NGX_HTTP_WASSIIT_PARSE_SIZE(lines, bytes)                            \
     ((lines) * (sizeof(ngx_http_wassiit_record_t)                            \
@@ -112,6 +128,26 @@ ngx_int_t ngx_http_wassiit_record_parse(ngx_http_wassiit_parse_t *parse,
  */
 ngx_uint_t ngx_http_wassiit_record_names(u_char *p, u_char *last,
     u_char *quoted, size_t len);
+
+
+/* The bytes of secrets, with those of a change-over that follow them. */
+
+static ngx_inline size_t
+ngx_http_wassiit_record_secrets_size(const ngx_http_wassiit_secrets_t *secrets)
+{
+    return sizeof(ngx_http_wassiit_secrets_t)
+           + ((secrets->has_former || secrets->has_next)
+              ? sizeof(ngx_http_wassiit_overlap_t) : 0);
+}
+
+
+/* Those of a change-over, if there is one. */
+
+static ngx_inline ngx_http_wassiit_overlap_t *
+ngx_http_wassiit_record_overlap(ngx_http_wassiit_secrets_t *secrets)
+{
+    return (ngx_http_wassiit_overlap_t *) (secrets + 1);
+}
 
 
 /* a secret that the partner shares with us */
@@ -168,11 +204,15 @@ int64_t ngx_http_wassiit_record_get_expires(json_t *key);
 ngx_int_t ngx_http_wassiit_record_set_expires(json_t *key, int64_t seconds);
 
 /*
- * Sets a secret to the len bytes of p, or replaces it.  Returns NGX_OK, or
- * NGX_ERROR: memory is short.
+ * Sets a secret to the len bytes of p.  The one before it, if there is one,
+ * stays beside it until expires, Unix seconds: of webhooks, that is when the
+ * new one takes over.  With expires 0, and if there was none, the new one is
+ * alone at once.  No third one stays, whether its time is over or not.  Returns
+ * NGX_OK, or NGX_ERROR: memory is short.
  */
 ngx_int_t ngx_http_wassiit_record_set_secret(json_t *json,
-    ngx_http_wassiit_secret_e secret, const u_char *p, size_t len);
+    ngx_http_wassiit_secret_e secret, const u_char *p, size_t len,
+    int64_t expires);
 
 /*
  * Writes the line, without an LF, to buf of size bytes.  Returns its length: if

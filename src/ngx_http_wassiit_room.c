@@ -432,7 +432,8 @@ ngx_http_wassiit_room_mark(ngx_http_wassiit_zone_sh_t *sh, uint32_t place)
 
     if (profile->secrets) {
         (void) ngx_wassiit_lines_mark(lines, profile->secrets,
-                                      ngx_http_wassiit_room_secrets_lines());
+                                      ngx_http_wassiit_room_secrets_size(sh,
+                                                          profile->secrets));
     }
 
     ngx_http_wassiit_room_mark_line(sh, profile->partner);

@@ -80,9 +80,20 @@ ngx_http_wassiit_room_profile_lines(ngx_uint_t words, size_t names)
 
 
 static ngx_inline uint32_t
-ngx_http_wassiit_room_secrets_lines(void)
+ngx_http_wassiit_room_secrets_lines(const ngx_http_wassiit_secrets_t *secrets)
 {
-    return ngx_wassiit_lines_for(sizeof(ngx_http_wassiit_secrets_t));
+    return ngx_wassiit_lines_for(ngx_http_wassiit_record_secrets_size(secrets));
+}
+
+
+/* The same of those that lie at this place. */
+
+static ngx_inline uint32_t
+ngx_http_wassiit_room_secrets_size(ngx_http_wassiit_zone_sh_t *sh,
+    uint32_t place)
+{
+    return ngx_http_wassiit_room_secrets_lines(
+                                         ngx_http_wassiit_zone_at(sh, place));
 }
 
 

@@ -287,8 +287,10 @@ static ngx_int_t
 ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign)
 {
-    ngx_int_t   rc;
-    ngx_str_t   id;
+    ngx_int_t               rc;
+    ngx_str_t               id;
+    ngx_uint_t              has_next;
+    ngx_wassiit_hmac_key_t  next;
 
     if (sign->zone == NULL) {
         hook->key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
@@ -317,7 +319,9 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     hook->signed_by = NULL;
     hook->signed_for = id;
 
-    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, &hook->key);
+    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, ngx_time(), &hook->key,
+                                       &next, &has_next);
+    ngx_explicit_memzero(&next, sizeof(ngx_wassiit_hmac_key_t));
 
     if (rc != NGX_OK) {
         ngx_http_wassiit_webhook_unsigned(r, sign, &id, rc);

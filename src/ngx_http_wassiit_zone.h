@@ -151,6 +151,8 @@ typedef struct {
     ngx_wassiit_usage_t           usage;    /* of its window, now */
     uint32_t                      generation;  /* which partner of its id */
     uint64_t                      counts[NGX_HTTP_WASSIIT_COUNTS];
+    int64_t                       former_expires;  /* the former hmac secret: */
+    int64_t                       next_expires;  /* INT64_MIN: there is none */
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */
     unsigned                      webhook:1;
@@ -364,7 +366,7 @@ ngx_uint_t ngx_http_wassiit_zone_disabled(ngx_http_wassiit_zone_t *zone);
 ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
 
-/* The same, without its keys: nkeys is 0. */
+/* The same, without its keys, nkeys is 0, and without its secrets' times. */
 ngx_int_t ngx_http_wassiit_zone_glance(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
 
@@ -376,8 +378,9 @@ size_t ngx_http_wassiit_zone_used_bytes(ngx_http_wassiit_zone_t *zone);
 
 /*
  * Goes through the partners whose ids come after this one, bytewise, which may
- * be empty, and calls visit for each, with all of its info but keys, the use of
- * its window and counts: for most of them at the most, and for none after one
+ * be empty, and calls visit for each, with all of its info but keys, secrets'
+ * times, the use of its window and counts: for most of them at the most, and
+ * for none after one
  * for which visit returns anything but NGX_OK.  Returns 1: there are more
  * behind the last; 0: that was all.
  */
@@ -415,12 +418,25 @@ ngx_int_t ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_hmac_key_t *hmac);
 
 /*
- * The key that webhooks to the partner with this id are signed with, which
- * the caller wipes.  Returns NGX_OK and fills key; NGX_DECLINED: there is no
- * such partner; NGX_ABORT: it has no webhook secret.
+ * The former hmac of the partner that zone_find() has filled, in the same turn:
+ * it counts beside the other until its time is over.  Returns NGX_OK and fills
+ * hmac, which the caller wipes; NGX_DECLINED: at now, Unix seconds, there is
+ * none.
+ */
+ngx_int_t ngx_http_wassiit_zone_former(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, time_t now,
+    ngx_wassiit_hmac_key_t *hmac);
+
+/*
+ * The keys that webhooks to the partner with this id are signed with at now,
+ * Unix seconds, which the caller wipes: the one in force, and the one that is
+ * to take its place.  Returns NGX_OK, fills key, and next if *has_next is set
+ * to 1; NGX_DECLINED: there is no such partner; NGX_ABORT: it has no webhook
+ * secret.
  */
 ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
-    ngx_str_t *id, ngx_wassiit_hmac_key_t *key);
+    ngx_str_t *id, time_t now, ngx_wassiit_hmac_key_t *key,
+    ngx_wassiit_hmac_key_t *next, ngx_uint_t *has_next);
 
 /*
  * Tries to admit one request of the partner by its window.  Returns NGX_OK

@@ -22,6 +22,8 @@ static void ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
+static void ngx_http_wassiit_zone_read_secrets(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static void ngx_http_wassiit_zone_read_counts(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static uint32_t *ngx_http_wassiit_zone_next(void *data, uint32_t place,
@@ -180,12 +182,48 @@ ngx_http_wassiit_zone_find(ngx_http_wassiit_zone_t *zone,
 
 
 ngx_int_t
+ngx_http_wassiit_zone_former(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, time_t now,
+    ngx_wassiit_hmac_key_t *hmac)
+{
+    uint32_t                      place;
+    ngx_http_wassiit_secrets_t   *secrets;
+    ngx_http_wassiit_zone_key_t  *key;
+
+    if (!zone->pinned || partner->turn != zone->turn || !partner->hmac) {
+        return NGX_DECLINED;
+    }
+
+    /* as it was when it was found, whatever a writer has put in its place */
+
+    key = partner->key;
+    place = load(&key->secrets);
+
+    if (place == 0) {
+        return NGX_DECLINED;
+    }
+
+    secrets = ngx_http_wassiit_zone_at(zone->sh, place);
+
+    if (!secrets->has_former || now >= secrets->former_expires) {
+        return NGX_DECLINED;
+    }
+
+    *hmac = ngx_http_wassiit_record_overlap(secrets)->former_hmac;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
-    ngx_wassiit_hmac_key_t *key)
+    time_t now, ngx_wassiit_hmac_key_t *key, ngx_wassiit_hmac_key_t *next,
+    ngx_uint_t *has_next)
 {
     u_char                       flags;
     uint32_t                     place;
     ngx_wassiit_probe_t          probe;
+    ngx_http_wassiit_overlap_t  *overlap;
     ngx_http_wassiit_profile_t  *profile;
     ngx_http_wassiit_secrets_t  *secrets;
 
@@ -207,7 +245,23 @@ ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     }
 
     secrets = ngx_http_wassiit_zone_at(zone->sh, place);
+    *has_next = 0;
+
+    if (!secrets->has_next) {
+        *key = secrets->webhook;
+        return NGX_OK;
+    }
+
+    overlap = ngx_http_wassiit_record_overlap(secrets);
+
+    if (now >= secrets->next_expires) {
+        *key = overlap->next_webhook;
+        return NGX_OK;
+    }
+
     *key = secrets->webhook;
+    *next = overlap->next_webhook;
+    *has_next = 1;
 
     return NGX_OK;
 }
@@ -413,6 +467,7 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
 
         if (keys) {
             ngx_http_wassiit_zone_read_keys(sh, profile, info);
+            ngx_http_wassiit_zone_read_secrets(sh, profile, info);
         }
 
         ngx_http_wassiit_zone_read_counts(sh, profile, info);
@@ -518,6 +573,34 @@ ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
         to->last_used = load(&key->last_used);
         to->id_len = key->key_id_len;
         ngx_memcpy(to->id, key->names + key->id_len, key->key_id_len);
+    }
+}
+
+
+static void
+ngx_http_wassiit_zone_read_secrets(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info)
+{
+    uint32_t                     place;
+    ngx_http_wassiit_secrets_t  *secrets;
+
+    info->former_expires = INT64_MIN;
+    info->next_expires = INT64_MIN;
+
+    place = load(&profile->secrets);
+
+    if (place == 0) {
+        return;
+    }
+
+    secrets = ngx_http_wassiit_zone_at(sh, place);
+
+    if (secrets->has_former) {
+        info->former_expires = secrets->former_expires;
+    }
+
+    if (secrets->has_next) {
+        info->next_expires = secrets->next_expires;
     }
 }
 

@@ -33,7 +33,8 @@
  *
  * A partner has a profile, which an index leads to by the partner's id; a line
  * with its window, and the window's ring; an extent for each of its keys, which
- * another index leads to by the key's digest; and its secrets, if it has any.
+ * another index leads to by the key's digest; and an extent for its secrets, if
+ * it has any, which is longer while the partner changes one over.
  * Profiles, keys and secrets aren't changed, some words excepted, but replaced:
  * what is new is laid out first, then one store for each makes it reachable.
  * What it replaces stays as it is until no reader can hold on to it.  So what a

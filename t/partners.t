@@ -78,6 +78,7 @@ subtest 'a field that is wrong' => sub {
     my $rate = qr/^rate: must be .*"100r\/m"/;
     my $hmac = qr/^hmac_secret: must be a string of base64$/;
     my $deleted = qr/^deleted: must be true, beside an id alone$/;
+    my $ends = '"expires":"2036-11-01T09:00:00Z"';
 
     for my $row (
         [ '{}', qr/^id: missing$/ ],
@@ -122,6 +123,22 @@ subtest 'a field that is wrong' => sub {
         (map { [ qq({"id":"p","webhook_secret":$_}),
                  qr/^webhook_secret: must be a string that isn't empty$/ ] }
             '""', 'null', '1', '["hush"]', '{"hush":"hush"}'),
+        (map { [ qq({"id":"p","hmac_secret":"c2VjcmV0","former_hmac_secret":$_->[0]}),
+                 qr/^former_hmac_secret$_->[1]/ ] }
+            [ '"hush"', ': must be an object with value and expires$' ],
+            [ '{"value":"c2VjcmV0"}', ': must be an object' ],
+            [ qq({"value":"hush!",$ends}), '\.value: must be a string of base64$' ],
+            [ '{"value":"c2VjcmV0","expires":"soon"}', '\.expires: must be a time such as' ],
+            [ qq({"value":"c2VjcmV0",$ends,"created":"x"}), '\.created: unknown field$' ]),
+        (map { [ qq({"id":"p","webhook_secret":"hush","next_webhook_secret":$_->[0]}),
+                 qr/^next_webhook_secret$_->[1]/ ] }
+            [ 'null', ': must be an object with value and expires$' ],
+            [ qq({"value":"",$ends}), q(\.value: must be a string that isn't empty$) ],
+            [ '{"value":"hush","expires":1}', '\.expires: must be a time such as' ]),
+        [ qq({"id":"p","webhook_secret":"x","former_hmac_secret":{"value":"c2VjcmV0",$ends}}),
+          qr/^former_hmac_secret: must be beside hmac_secret$/ ],
+        [ qq({"id":"p","hmac_secret":"c2VjcmV0","next_webhook_secret":{"value":"hush",$ends}}),
+          qr/^next_webhook_secret: must be beside webhook_secret$/ ],
         [ '{"id":"p","deleted":false}', $deleted ],
         [ '{"id":"p","deleted":1}', $deleted ],
         [ '{"id":"p","deleted":"true"}', $deleted ],
@@ -261,6 +278,10 @@ subtest 'what is right' => sub {
     $row->(200, {}, hmac_secret => $_)
         for 'c2VjcmV0', 'c2VjcmU=', 'c2VjcmU', 'c2Vjcg==', 'c2Vjcg', '-_-_',
             '+/+/', 'QUJD' x 2000;
+    my %second = (former_hmac_secret => { value => 'QUJD', expires => '2036-01-01T00:00:00Z' },
+                  next_webhook_secret => { value => "\x{e9}", expires => '2020-01-01T00:00:00+01:00' });
+    $row->(200, {}, hmac_secret => 'c2VjcmV0', webhook_secret => 'h', %second);
+    $row->(200, {}, hmac_secret => 'c2VjcmV0', %second{former_hmac_secret});
     $row->(200, {}, webhook_secret => $_)
         for 'h', 'hush' x 500, "\x{e9}", ' ', 'a"b';
     $row->(200, { id => $_ }) for 'k' x 64, '-', '.', '_', '0';

@@ -160,7 +160,10 @@ fuzz_partners_fault(fuzz_partners_line_t *line, const u_char *p, size_t len)
     json_t      *json, *value;
     const char  *text;
 
-    static const char  *names[] = { "hmac_secret", "webhook_secret" };
+    static const char  *names[] = {
+        "hmac_secret", "webhook_secret",
+        "former_hmac_secret", "next_webhook_secret"
+    };
 
     fuzz_check(line->parse.fault_len > 0);
     fuzz_check(line->parse.fault_len <= sizeof(line->parse.fault));
@@ -172,8 +175,9 @@ fuzz_partners_fault(fuzz_partners_line_t *line, const u_char *p, size_t len)
 
     json = json_loadb((char *) p, len, 0, NULL);
 
-    for (n = 0; n < 2; n++) {
+    for (n = 0; n < 4; n++) {
         value = json_object_get(json, names[n]);
+        value = (n < 2) ? value : json_object_get(value, "value");
         text = json_string_value(value);
         secret = json_string_length(value);
 
@@ -380,9 +384,11 @@ fuzz_partners_same(ngx_http_wassiit_record_t *a, ngx_http_wassiit_record_t *b,
 
     return (a->secrets == NULL) == (b->secrets == NULL)
            && (a->secrets == NULL
-               || memcmp(a->secrets, b->secrets,
-                         sizeof(ngx_http_wassiit_secrets_t))
-                  == 0);
+               || (a->secrets->has_former == b->secrets->has_former
+                   && a->secrets->has_next == b->secrets->has_next
+                   && memcmp(a->secrets, b->secrets,
+                             ngx_http_wassiit_record_secrets_size(a->secrets))
+                      == 0));
 }
 
 

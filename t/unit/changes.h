@@ -35,7 +35,7 @@
 #define STEPS           500                 /* more than a change has */
 
 #define KEYS            16                  /* whose digests are looked up */
-#define SECRET_KEYS     2
+#define SECRET_KEYS     4
 #define MADE            0                   /* of them, the one that is made */
 
 #define NOW             "2026-11-15T12:00:00Z"
@@ -43,6 +43,8 @@
 #define KEY(n)          "{\"id\":\"k" #n "\",\"sha256\":\"@" #n "\"," CREATED
 #define HMAC            "c2VjcmV0IG9mIHRoZSBwYXJ0bmVyIGF0bGFz"
 #define WEBHOOK         "the webhook secret of atlas"
+#define FORMER          "Zm9ybWVyIHNlY3JldCBvZiByaWY="
+#define NEXT            "the next webhook secret of rif"
 
 #define SECRETS         "\"hmac_secret\":\"" HMAC "\",\"webhook_secret\":\""   \
                         WEBHOOK "\""
@@ -52,7 +54,12 @@
 #define UNTIL(time)     ",\"expires\":\"2026-11-15T" time "Z\"}"
 
 #define RIF             "{\"id\":\"rif\",\"scopes\":[\"files.send\"],"         \
-                        "\"enabled\":false,\"keys\":[" KEY(3) "}]}\n"
+                        "\"enabled\":false,\"keys\":[" KEY(3) "}]," OVERLAP   \
+                        "}\n"
+#define OVERLAP         "\"hmac_secret\":\"cmlm\",\"former_hmac_secret\":"     \
+                        "{\"value\":\"" FORMER "\"" UNTIL("12:30:00") ","   \
+                        "\"webhook_secret\":\"rif\",\"next_webhook_secret\":"\
+                        "{\"value\":\"" NEXT "\"" UNTIL("12:40:00")
 #define ZED             "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[]}\n"
 #define BASE            ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"        \
                         SECRETS "}\n" RIF ZED
@@ -427,6 +434,10 @@ unit_change_digests(void)
     ngx_wassiit_hmac_key(&secret_keys[0], secret, n);
     ngx_wassiit_hmac_key(&secret_keys[1], (u_char *) WEBHOOK,
                          sizeof(WEBHOOK) - 1);
+
+    n = ngx_wassiit_hmac_decode(secret, (u_char *) FORMER, sizeof(FORMER) - 1);
+    ngx_wassiit_hmac_key(&secret_keys[2], secret, n);
+    ngx_wassiit_hmac_key(&secret_keys[3], (u_char *) NEXT, sizeof(NEXT) - 1);
 }
 
 
@@ -624,11 +635,13 @@ unit_change_text_info(ngx_http_wassiit_info_t *info, char *to)
     char        *p;
     ngx_uint_t   i;
 
-    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d %016llx",
+    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d %016llx %lld %lld",
                      (int) info->id_len, info->id, (int) info->name_len,
                      info->name, info->enabled, (long long) info->scopes,
                      (int) info->rate.limit, (int) info->rate.seconds,
-                     info->hmac, info->webhook, (long long) info->tag);
+                     info->hmac, info->webhook, (long long) info->tag,
+                     (long long) info->former_expires,
+                     (long long) info->next_expires);
 
     for (i = 0; i < info->nkeys; i++) {
         p += sprintf(p, " %.*s %lld-%lld", (int) info->keys[i].id_len,
@@ -649,8 +662,8 @@ unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
     u_char                      last[NGX_HTTP_WASSIIT_ID_LEN];
     ngx_int_t                   rc;
     ngx_str_t                   id;
-    ngx_uint_t                  i;
-    ngx_wassiit_hmac_key_t      hmac;
+    ngx_uint_t                  i, has_next;
+    ngx_wassiit_hmac_key_t      hmac, other;
     ngx_http_wassiit_info_t     info;
     ngx_http_wassiit_partner_t  found;
 
@@ -671,9 +684,14 @@ unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
         p += sprintf(p, "; %d ", (int) rc);
         p += unit_change_text_info(&info, p);
 
-        if (ngx_http_wassiit_zone_webhook(z, &id, &hmac) == NGX_OK) {
-            p += sprintf(p, " %08x", ngx_crc32_long((u_char *) &hmac,
-                                                    sizeof(hmac)));
+        if (ngx_http_wassiit_zone_webhook(z, &id, now, &hmac, &other,
+                                          &has_next)
+            == NGX_OK)
+        {
+            p += sprintf(p, " %08x %08x",
+                         ngx_crc32_long((u_char *) &hmac, sizeof(hmac)),
+                         has_next ? ngx_crc32_long((u_char *) &other,
+                                                   sizeof(other)) : 0);
         }
     }
 
@@ -691,6 +709,11 @@ unit_change_text(ngx_http_wassiit_zone_t *z, char *to)
                      (long long) found.expires,
                      found.hmac ? ngx_crc32_long((u_char *) &hmac,
                                                  sizeof(hmac)) : 0);
+
+        if (ngx_http_wassiit_zone_former(z, &found, now, &other) == NGX_OK) {
+            p += sprintf(p, " %08x", ngx_crc32_long((u_char *) &other,
+                                                    sizeof(other)));
+        }
     }
 
     ngx_http_wassiit_zone_unpin(z);

@@ -15,6 +15,10 @@ static void unit_record_creates(void);
 static void unit_record_deletes(void);
 static void unit_record_keys(void);
 static void unit_record_secrets(void);
+static void unit_record_overlaps(void);
+static void unit_record_changes_over(void);
+static void unit_record_set(json_t *json, ngx_http_wassiit_secret_e secret,
+    const char *text, int64_t expires);
 static void unit_record_names(void);
 static void unit_record_is_names(void);
 static void unit_record_lasts(void);
@@ -51,6 +55,8 @@ main(void)
     unit_record_deletes();
     unit_record_keys();
     unit_record_secrets();
+    unit_record_overlaps();
+    unit_record_changes_over();
     unit_record_names();
     unit_record_is_names();
     unit_record_lasts();
@@ -182,7 +188,7 @@ unit_record_secrets(void)
 
     unit_is(ngx_http_wassiit_record_set_secret(json,
                                            NGX_HTTP_WASSIIT_SECRET_HMAC,
-                                           (u_char *) "c2VjcmV0", 8),
+                                           (u_char *) "c2VjcmV0", 8, 0),
             NGX_OK, "one to sign by is set");
     rc = unit_record_read(json, &rec);
     unit_ok(rc == NGX_OK && rec->secrets && rec->secrets->has_hmac
@@ -190,7 +196,7 @@ unit_record_secrets(void)
 
     unit_is(ngx_http_wassiit_record_set_secret(json,
                                            NGX_HTTP_WASSIIT_SECRET_WEBHOOK,
-                                           (u_char *) "hush", 4),
+                                           (u_char *) "hush", 4, 0),
             NGX_OK, "one of webhooks, too");
     unit_record_is(json, "{\"id\":\"atlas\",\"keys\":[],\"hmac_secret\":"
                          "\"c2VjcmV0\",\"webhook_secret\":\"hush\"}");
@@ -199,6 +205,163 @@ unit_record_secrets(void)
             && rec->secrets->has_webhook, "both are read");
 
     json_decref(json);
+}
+
+
+/* The secrets of a change-over, and what is wrong with others. */
+
+static void
+unit_record_overlaps(void)
+{
+    size_t                       i;
+    ngx_int_t                    rc;
+    ngx_wassiit_hmac_key_t       former, next;
+    ngx_http_wassiit_record_t   *rec;
+    ngx_http_wassiit_overlap_t  *overlap;
+
+    static const char  good[] = "{\"former_hmac_secret\":{\"expires\":"
+        "\"2026-11-01T09:00:00Z\",\"value\":\"Zm9ybWVy\"},"
+        "\"next_webhook_secret\":{\"value\":\"next\",\"expires\":"
+        "\"2026-11-02T09:00:00Z\"},\"id\":\"atlas\",\"hmac_secret\":"
+        "\"c2VjcmV0\",\"webhook_secret\":\"hush\"}";
+
+#define HMAC_OF(second)                                                      \
+    "{\"id\":\"a\",\"hmac_secret\":\"AAAA\",\"former_hmac_secret\":"        \
+    second "}"
+#define WEBHOOK_OF(second)                                                   \
+    "{\"id\":\"a\",\"webhook_secret\":\"a\",\"next_webhook_secret\":"       \
+    second "}"
+
+    static const struct {
+        const char  *line;
+        const char  *fault;
+    } bad[] = {
+        { "{\"id\":\"a\",\"former_hmac_secret\":{\"value\":\"AAAA\","
+          "\"expires\":\"2026-11-01T09:00:00Z\"}}",
+          "former_hmac_secret: must be beside hmac_secret" },
+        { "{\"id\":\"a\",\"hmac_secret\":\"AAAA\",\"next_webhook_secret\":"
+          "{\"value\":\"a\",\"expires\":\"2026-11-01T09:00:00Z\"}}",
+          "next_webhook_secret: must be beside webhook_secret" },
+        { HMAC_OF("\"AAAA\""),
+          "former_hmac_secret: must be an object with value and expires" },
+        { HMAC_OF("{\"value\":\"AAAA\"}"),
+          "former_hmac_secret: must be an object with value and expires" },
+        { WEBHOOK_OF("{\"expires\":\"2026-11-01T09:00:00Z\"}"),
+          "next_webhook_secret: must be an object with value and expires" },
+        { HMAC_OF("{\"value\":\"A\",\"expires\":\"2026-11-01T09:00:00Z\"}"),
+          "former_hmac_secret.value: must be a string of base64" },
+        { WEBHOOK_OF("{\"value\":\"\","
+                     "\"expires\":\"2026-11-01T09:00:00Z\"}"),
+          "next_webhook_secret.value: must be a string that isn't empty" },
+        { WEBHOOK_OF("{\"value\":1,\"expires\":\"2026-11-01T09:00:00Z\"}"),
+          "next_webhook_secret.value: must be a string that isn't empty" },
+        { HMAC_OF("{\"value\":\"AAAA\",\"expires\":\"2026-11-31T09:00:00Z\"}"),
+          "former_hmac_secret.expires: must be a time such as "
+          "\"2026-11-01T09:00:00Z\"" },
+        { WEBHOOK_OF("{\"value\":\"a\",\"expires\":null}"),
+          "next_webhook_secret.expires: must be a time such as "
+          "\"2026-11-01T09:00:00Z\"" },
+        { HMAC_OF("{\"value\":\"AAAA\",\"expires\":\"2026-11-01T09:00:00Z\","
+                  "\"from\":1}"), "former_hmac_secret.from: unknown field" }
+    };
+
+    ngx_wassiit_hmac_key(&former, (u_char *) "former", 6);
+    ngx_wassiit_hmac_key(&next, (u_char *) "next", 4);
+
+    ngx_memcpy(unit_record_text, good, sizeof(good) - 1);
+    unit_record_parse.pos = unit_record_parsed;
+    rc = ngx_http_wassiit_record_parse(&unit_record_parse, &unit_record_arena,
+                                       unit_record_text, sizeof(good) - 1,
+                                       &rec);
+
+    if (unit_ok(rc == NGX_OK && rec->secrets && rec->secrets->has_hmac
+                && rec->secrets->has_webhook && rec->secrets->has_former
+                && rec->secrets->has_next, "a change-over of both is read"))
+    {
+        overlap = ngx_http_wassiit_record_overlap(rec->secrets);
+
+        unit_ok(rec->secrets->former_expires == 1793523600
+                && rec->secrets->next_expires == 1793610000, "its times");
+        unit_ok(memcmp(&overlap->former_hmac, &former, sizeof(former)) == 0
+                && memcmp(&overlap->next_webhook, &next, sizeof(next)) == 0,
+                "and its keys");
+        unit_is(ngx_http_wassiit_record_secrets_size(rec->secrets),
+                sizeof(ngx_http_wassiit_secrets_t)
+                + sizeof(ngx_http_wassiit_overlap_t), "its size");
+    }
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ngx_memcpy(unit_record_text, bad[i].line, strlen(bad[i].line));
+        unit_record_parse.pos = unit_record_parsed;
+
+        rc = ngx_http_wassiit_record_parse(&unit_record_parse,
+                                           &unit_record_arena,
+                                           unit_record_text,
+                                           strlen(bad[i].line), &rec);
+
+        if (!unit_ok(rc == NGX_ERROR
+                     && unit_record_parse.fault_len == strlen(bad[i].fault)
+                     && memcmp(unit_record_parse.fault, bad[i].fault,
+                               strlen(bad[i].fault)) == 0,
+                     "refused: %s", bad[i].fault))
+        {
+            unit_note("got %.*s", (int) unit_record_parse.fault_len,
+                      unit_record_parse.fault);
+        }
+    }
+}
+
+
+/* What becomes of the secrets of a line as they are changed over. */
+
+static void
+unit_record_changes_over(void)
+{
+    json_t  *json;
+
+    static const char  line[] = "{\"id\":\"atlas\"}";
+
+    json = ngx_http_wassiit_record_load((u_char *) line, strlen(line));
+
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_HMAC, "AAAA", 1793523600);
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_WEBHOOK, "a", 1793523600);
+    unit_record_is(json, "{\"id\":\"atlas\",\"hmac_secret\":\"AAAA\","
+                         "\"webhook_secret\":\"a\"}");
+
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_HMAC, "BBBB", 1793523600);
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_WEBHOOK, "b", 1793610000);
+    unit_record_is(json, "{\"id\":\"atlas\",\"hmac_secret\":\"BBBB\","
+                         "\"webhook_secret\":\"a\",\"former_hmac_secret\":"
+                         "{\"value\":\"AAAA\",\"expires\":"
+                         "\"2026-11-01T09:00:00Z\"},\"next_webhook_secret\":"
+                         "{\"value\":\"b\",\"expires\":"
+                         "\"2026-11-02T09:00:00Z\"}}");
+
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_HMAC, "CCCC", 1793610000);
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_WEBHOOK, "c", 1793523600);
+    unit_record_is(json, "{\"id\":\"atlas\",\"hmac_secret\":\"CCCC\","
+                         "\"webhook_secret\":\"b\",\"former_hmac_secret\":"
+                         "{\"value\":\"BBBB\",\"expires\":"
+                         "\"2026-11-02T09:00:00Z\"},\"next_webhook_secret\":"
+                         "{\"value\":\"c\",\"expires\":"
+                         "\"2026-11-01T09:00:00Z\"}}");
+
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_HMAC, "DDDD", 0);
+    unit_record_set(json, NGX_HTTP_WASSIIT_SECRET_WEBHOOK, "d", 0);
+    unit_record_is(json, "{\"id\":\"atlas\",\"hmac_secret\":\"DDDD\","
+                         "\"webhook_secret\":\"d\"}");
+
+    json_decref(json);
+}
+
+
+static void
+unit_record_set(json_t *json, ngx_http_wassiit_secret_e secret,
+    const char *text, int64_t expires)
+{
+    unit_is(ngx_http_wassiit_record_set_secret(json, secret, (u_char *) text,
+                                               strlen(text), expires),
+            NGX_OK, text);
 }
 
 

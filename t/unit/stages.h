@@ -40,6 +40,12 @@
 #define QUIET(letter)   ((letter) % 4 == 0)
 
 
+/* one that takes another's place, of webhooks, too: both count until OVERLAP */
+#define FORMER(former, secret)  ((former) << 4 | (secret))
+#define OVERLAP         8000
+#define TURNS           FORMER(3, 1)
+
+
 /* a partner, as its line in the file says */
 
 typedef struct {
@@ -47,7 +53,7 @@ typedef struct {
     const char                   *keys;     /* a letter each; NULL: deleted */
     uint64_t                      scopes;
     uint32_t                      limit;
-    u_char                        secret;   /* which; 0: none */
+    u_char                        secret;   /* which; 0: none; see FORMER */
     u_char                        disabled;
     int64_t                       expires;
 } unit_spec_t;
@@ -64,6 +70,7 @@ typedef struct {
     ngx_http_wassiit_record_t     rec;
     ngx_http_wassiit_key_t        keys[KEYS];
     ngx_http_wassiit_secrets_t    secrets;
+    ngx_http_wassiit_overlap_t    overlap;
     unit_spec_t                   spec;
 } unit_partner_t;
 
@@ -83,7 +90,7 @@ typedef struct {
 
 static const unit_spec_t  unit_base[BASE] = {
     { "a", "A", 63, 3, 0, 0, 5000 },
-    { "m", "BC", 7, 3, 1, 0, 5000 },
+    { "m", "BC", 7, 3, TURNS, 0, 5000 },
     { "t", "D", 5, 4, 0, 0, 5000 },
     { "z", "E", 63, 3, 2, 0, 5000 }
 };
@@ -194,7 +201,23 @@ unit_stage_make(unit_partner_t *p, const unit_spec_t *spec)
     if (spec->secret) {
         p->rec.secrets = &p->secrets;
         p->secrets.has_hmac = 1;
-        memset(&p->secrets.hmac, spec->secret, sizeof(p->secrets.hmac));
+        memset(&p->secrets.hmac, spec->secret & 15, sizeof(p->secrets.hmac));
+    }
+
+    if (spec->secret >> 4) {
+        p->secrets.has_former = 1;
+        p->secrets.former_expires = OVERLAP;
+        memset(&p->overlap.former_hmac, spec->secret >> 4,
+               sizeof(p->overlap.former_hmac));
+
+        p->secrets.has_webhook = 1;
+        memset(&p->secrets.webhook, spec->secret >> 4,
+               sizeof(p->secrets.webhook));
+
+        p->secrets.has_next = 1;
+        p->secrets.next_expires = OVERLAP;
+        memset(&p->overlap.next_webhook, spec->secret & 15,
+               sizeof(p->overlap.next_webhook));
     }
 }
 
@@ -303,7 +326,8 @@ unit_stage_expected(ngx_uint_t stage, ngx_uint_t letter, unit_seen_t *seen)
 
 static ngx_inline void
 unit_stage_sight(ngx_http_wassiit_partner_t *found, ngx_int_t rc,
-    ngx_wassiit_hmac_key_t *hmac, unit_seen_t *seen)
+    ngx_wassiit_hmac_key_t *hmac, ngx_wassiit_hmac_key_t *former,
+    unit_seen_t *seen)
 {
     size_t  len;
 
@@ -321,9 +345,25 @@ unit_stage_sight(ngx_http_wassiit_partner_t *found, ngx_int_t rc,
     seen->created = found->created;
     seen->expires = found->expires;
     seen->enabled = found->enabled;
-    seen->secret = found->hmac ? ((u_char *) hmac)[0] : 0;
+    seen->secret = found->hmac ? FORMER(*(u_char *) former, *(u_char *) hmac)
+                               : 0;
     ngx_memcpy(seen->names, found->names,
                ngx_min(len, sizeof(seen->names) - 1));
+}
+
+
+/* The former secret, in its last second; zeros: there is none. */
+
+static ngx_inline void
+unit_stage_former(ngx_http_wassiit_zone_t *z,
+    ngx_http_wassiit_partner_t *found, ngx_int_t rc,
+    ngx_wassiit_hmac_key_t *former)
+{
+    ngx_memzero(former, sizeof(ngx_wassiit_hmac_key_t));
+
+    if (rc == NGX_OK) {
+        (void) ngx_http_wassiit_zone_former(z, found, OVERLAP - 1, former);
+    }
 }
 
 
@@ -332,13 +372,14 @@ unit_stage_find(ngx_http_wassiit_zone_t *z, ngx_uint_t letter,
     ngx_http_wassiit_partner_t *found, unit_seen_t *seen)
 {
     ngx_int_t               rc;
-    ngx_wassiit_hmac_key_t  hmac;
+    ngx_wassiit_hmac_key_t  hmac, former;
 
     static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
 
     found->names = names;
     rc = ngx_http_wassiit_zone_find(z, digests[letter], found, &hmac);
-    unit_stage_sight(found, rc, &hmac, seen);
+    unit_stage_former(z, found, rc, &former);
+    unit_stage_sight(found, rc, &hmac, &former, seen);
 
     return rc;
 }
@@ -533,6 +574,34 @@ unit_stage_fill(ngx_uint_t letter)
 }
 
 
+/* Are webhooks to the partner signed as its line says, at this time? */
+
+static ngx_inline ngx_uint_t
+unit_stage_signs(unit_partner_t *p, time_t time)
+{
+    ngx_int_t               rc;
+    ngx_uint_t              has_next, first, second;
+    ngx_wassiit_hmac_key_t  key, next;
+
+    has_next = 0;
+    first = p->spec.secret >> 4;
+    second = p->spec.secret & 15;
+
+    rc = ngx_http_wassiit_zone_webhook(&reader, &p->rec.id, time, &key, &next,
+                                       &has_next);
+    if (first == 0) {
+        return rc == NGX_ABORT;
+    }
+
+    if (time >= OVERLAP) {
+        return rc == NGX_OK && !has_next && *(u_char *) &key == second;
+    }
+
+    return rc == NGX_OK && has_next && *(u_char *) &key == first
+           && *(u_char *) &next == second;
+}
+
+
 static ngx_inline ngx_uint_t
 unit_stage_is(ngx_uint_t stage, ngx_uint_t loud)
 {
@@ -581,6 +650,10 @@ unit_stage_is(ngx_uint_t stage, ngx_uint_t loud)
             || info.usage.limit != p->spec.limit
             || info.enabled != p->rec.enabled
             || info.hmac != (p->spec.secret != 0)
+            || (info.former_expires == OVERLAP) != (p->spec.secret >> 4 != 0)
+            || (info.next_expires == OVERLAP) != (p->spec.secret >> 4 != 0)
+            || !unit_stage_signs(p, OVERLAP - 1)
+            || !unit_stage_signs(p, OVERLAP)
             || info.nkeys != p->rec.nkeys)
         {
             same = 0;

@@ -161,7 +161,11 @@ static const char  *unit_store_lines[] = {
     " \t{ \"id\" : \"new\" ,\t\"keys\" : [ ] , \"enabled\" : false } \t\n",
     "\r \r{\"id\":\"new\"}\r\n",
     "{\"\\u0069\\u0064\":\"\\u006eew\"}\n",
-    "{\"id\":\"new\",\"name\":\"\360\237\230\200\"}\n"
+    "{\"id\":\"new\",\"name\":\"\360\237\230\200\"}\n",
+    "{\"id\":\"new\",\"hmac_secret\":\"AAAA\",\"former_hmac_secret\":"
+        "{\"value\":\"BBBB\",\"expires\":\"2026-11-15T12:00:00Z\"},"
+        "\"webhook_secret\":\"a\",\"next_webhook_secret\":{\"value\":"
+        "\"\\u20ac\",\"expires\":\"2026-11-16T12:00:00Z\"}}\n"
 };
 
 
@@ -381,7 +385,8 @@ unit_store_text(void)
                           (unsigned) rec->secrets->has_hmac,
                           (unsigned) rec->secrets->has_webhook,
                           ngx_crc32_long((u_char *) rec->secrets,
-                                         sizeof(ngx_http_wassiit_secrets_t)));
+                             ngx_http_wassiit_record_secrets_size(
+                                                             rec->secrets)));
         }
 
         n += snprintf(text + n, sizeof(text) - n, "]");

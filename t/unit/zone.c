@@ -87,6 +87,10 @@ static void test_between(void);
 static void test_late(void);
 static void test_keyless(void);
 static void test_noted(void);
+static void test_overlap(void);
+static uint32_t unit_zone_left(void);
+static ngx_uint_t unit_zone_former(time_t now);
+static ngx_uint_t unit_zone_signs(time_t now);
 
 
 /* The clock is the test's. */
@@ -131,6 +135,7 @@ main(void)
     test_late();
     test_keyless();
     test_noted();
+    test_overlap();
 
     test_reader();
     test_writer(unit_zone_lower, "a rate is changed");
@@ -1196,4 +1201,142 @@ test_noted(void)
 
     unit_is(ngx_wassiit_lines_left(lines), free, "and nothing is lost");
     ngx_http_wassiit_mend_unlock(&zone);
+}
+
+
+/* The secrets of a change-over: when they count, and what they take. */
+
+static void
+test_overlap(void)
+{
+    uint32_t                 none, one, two;
+    ngx_http_wassiit_info_t  info;
+
+    static struct {
+        ngx_http_wassiit_secrets_t  first;
+        ngx_http_wassiit_overlap_t  second;
+    } secrets;
+
+    (void) unit_zone_new();
+
+    memset(&secrets, 0, sizeof(secrets));
+    secrets.first.has_hmac = 1;
+    secrets.first.has_webhook = 1;
+    memset(&secrets.first.hmac, 0x11, sizeof(secrets.first.hmac));
+    memset(&secrets.first.webhook, 0x22, sizeof(secrets.first.webhook));
+    secrets.second.former_hmac.inner[0] = 0x5ec2e7f0;
+    secrets.second.next_webhook.inner[0] = 0x5ec2e7f1;
+
+    none = unit_zone_left();
+
+    partners[0].rec.secrets = &secrets.first;
+    (void) unit_zone_apply(&partners[0]);
+    one = unit_zone_left();
+    unit_is(none - one, 3, "the secrets of a partner take three lines");
+    unit_is(unit_zone_former(1000), 0, "none of them is a former one");
+    unit_is(unit_zone_signs(1000), 0x22, "the one of webhooks signs");
+
+    secrets.first.has_former = 1;
+    secrets.first.former_expires = 2000;
+    secrets.first.has_next = 1;
+    secrets.first.next_expires = 3000;
+    (void) unit_zone_apply(&partners[0]);
+    two = unit_zone_left();
+    unit_is(one - two, 2, "a change-over takes two more");
+    unit_is(unit_zone_former(1999), 1, "the former one counts");
+    unit_is(unit_zone_former(2000), 0, "until its time is over");
+    unit_is(unit_zone_former(1999), 1, "by the clock, whatever was before");
+    unit_is(unit_zone_signs(2999), 0x2200f1, "both of webhooks sign");
+    unit_is(unit_zone_signs(3000), 0xf1, "until the next one takes over");
+
+    (void) ngx_http_wassiit_zone_get_locked(&zone, &partners[0].rec.id, &info);
+    unit_ok(info.former_expires == 2000 && info.next_expires == 3000,
+            "an operator learns of it");
+
+    secrets.second.former_hmac.inner[0]++;
+    (void) unit_zone_apply(&partners[0]);
+    unit_is(unit_zone_left(), two, "another one takes its place");
+    unit_is(unit_zone_former(1999), 2, "and counts");
+
+    secrets.first.has_former = 0;
+    secrets.first.has_next = 0;
+    (void) unit_zone_apply(&partners[0]);
+    unit_is(unit_zone_left(), one, "at its end they are free");
+    unit_is(unit_zone_former(1999), 0, "and count no more");
+
+    secrets.second.former_hmac.inner[0]--;
+    unit_ok(memmem(zone.sh, MEMORY, &secrets.second.former_hmac,
+                   sizeof(uint32_t)) == NULL
+            && memmem(zone.sh, MEMORY, &secrets.second.next_webhook,
+                      sizeof(uint32_t)) == NULL,
+            "nor is anything left of them");
+
+    (void) ngx_http_wassiit_zone_get_locked(&zone, &partners[0].rec.id, &info);
+    unit_ok(info.former_expires == INT64_MIN && info.next_expires == INT64_MIN,
+            "which an operator learns");
+    ngx_http_wassiit_zone_unpin(&zone);
+}
+
+
+/* The lines that are free when all is free that can be. */
+
+static uint32_t
+unit_zone_left(void)
+{
+    (void) ngx_http_wassiit_mend_lock(&zone, 1000);
+    zone.patience = 100;
+
+    while (ngx_http_wassiit_room_reclaim(&zone) == NGX_OK) { /* void */ }
+
+    ngx_http_wassiit_mend_unlock(&zone);
+
+    return ngx_wassiit_lines_left(ngx_http_wassiit_zone_lines(zone.sh));
+}
+
+
+/* Which former secret the first partner has then; 0: none, in no later turn. */
+
+static ngx_uint_t
+unit_zone_former(time_t now)
+{
+    ngx_int_t                   rc;
+    ngx_wassiit_hmac_key_t      hmac, former;
+    ngx_http_wassiit_partner_t  found;
+
+    found.names = names;
+    (void) ngx_http_wassiit_zone_find(&zone, partners[0].key.digest, &found,
+                                      &hmac);
+
+    rc = ngx_http_wassiit_zone_former(&zone, &found, now, &former);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    if (ngx_http_wassiit_zone_former(&zone, &found, now, &hmac)
+        != NGX_DECLINED)
+    {
+        return 99;
+    }
+
+    return (rc == NGX_OK) ? former.inner[0] - 0x5ec2e7ef : 0;
+}
+
+
+/* What signs then: a byte of the one, behind it one of the next, if any. */
+
+static ngx_uint_t
+unit_zone_signs(time_t now)
+{
+    ngx_uint_t              has_next;
+    ngx_wassiit_hmac_key_t  key, next;
+
+    if (ngx_http_wassiit_zone_webhook(&zone, &partners[0].rec.id, now, &key,
+                                      &next, &has_next)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    return has_next ? (key.inner[0] & 0xff) << 16 | (next.inner[0] & 0xff)
+                    : (key.inner[0] & 0xff);
 }

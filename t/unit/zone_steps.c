@@ -76,20 +76,20 @@ static void unit_steps_end_of(ngx_uint_t sweep);
 static const unit_kind_t  unit_kinds[] = {
     { "create", 0, { { "n", "FG", 6, 3, 1, 0, 6000 } } },
     { "other scopes and secrets", 0, { { "m", "BC", 56, 3, 2, 0, 5000 } } },
-    { "another key for one", 0, { { "m", "BF", 7, 3, 1, 0, 5000 } } },
-    { "one key more", 0, { { "m", "FBC", 7, 3, 1, 0, 5000 } } },
-    { "a key is taken, then given", 0, { { "m", "B", 7, 3, 1, 0, 5000 },
+    { "another key for one", 0, { { "m", "BF", 7, 3, TURNS, 0, 5000 } } },
+    { "one key more", 0, { { "m", "FBC", 7, 3, TURNS, 0, 5000 } } },
+    { "a key is taken, then given", 0, { { "m", "B", 7, 3, TURNS, 0, 5000 },
                                          { "t", "DC", 5, 4, 0, 0, 5000 } } },
     { "a key is given, then taken", 0, { { "t", "DC", 5, 4, 0, 0, 5000 },
-                                         { "m", "B", 7, 3, 1, 0, 5000 } } },
-    { "a lower rate", 0, { { "m", "BC", 7, 2, 1, 0, 5000 } } },
-    { "a higher rate", 0, { { "m", "BC", 7, 5, 1, 0, 5000 } } },
-    { "all at once", 0, { { "m", "CF", 48, 5, 2, 0, 6000 } } },
+                                         { "m", "B", 7, 3, TURNS, 0, 5000 } } },
+    { "a lower rate", 0, { { "m", "BC", 7, 2, TURNS, 0, 5000 } } },
+    { "a higher rate", 0, { { "m", "BC", 7, 5, TURNS, 0, 5000 } } },
+    { "all at once", 0, { { "m", "CF", 48, 5, FORMER(1, 2), 0, 6000 } } },
     { "delete", 0, { { "m", NULL, 0, 0, 0, 0, 0 } } },
-    { "amend without room", 1, { { "m", "C", 5, 3, 1, 0, 4000 } } },
-    { "a later end without room", 1, { { "m", "BC", 7, 3, 1, 0, 6000 } } },
-    { "disable and enable so", 1, { { "m", "BC", 5, 3, 1, 1, 5000 },
-                                    { "m", "BC", 12, 3, 1, 0, 5000 } } }
+    { "amend without room", 1, { { "m", "C", 5, 3, TURNS, 0, 4000 } } },
+    { "a later end without room", 1, { { "m", "BC", 7, 3, TURNS, 0, 6000 } } },
+    { "disable and enable so", 1, { { "m", "BC", 5, 3, TURNS, 1, 5000 },
+                                    { "m", "BC", 12, 3, TURNS, 0, 5000 } } }
 };
 
 
@@ -587,7 +587,7 @@ unit_steps_read(ngx_uint_t letter, ngx_uint_t used, ngx_uint_t fill)
     unit_seen_t                 seen;
     unit_partner_t             *p;
     ngx_wassiit_usage_t         usage;
-    ngx_wassiit_hmac_key_t      hmac;
+    ngx_wassiit_hmac_key_t      hmac, former;
     ngx_http_wassiit_partner_t  found;
     u_char                      names[NGX_HTTP_WASSIIT_NAMES_LEN];
 
@@ -611,6 +611,7 @@ unit_steps_read(ngx_uint_t letter, ngx_uint_t used, ngx_uint_t fill)
     unit_steps_begin(unit_steps_stood);
 
     rc = ngx_http_wassiit_zone_find(&holder, digests[letter], &found, &hmac);
+    unit_stage_former(&holder, &found, rc, &former);
 
     if (rc == NGX_OK) {
         took = ngx_http_wassiit_zone_take(&holder, &found, &usage);
@@ -625,7 +626,7 @@ unit_steps_read(ngx_uint_t letter, ngx_uint_t used, ngx_uint_t fill)
         return;
     }
 
-    unit_stage_sight(&found, rc, &hmac, &seen);
+    unit_stage_sight(&found, rc, &hmac, &former, &seen);
     unit_stage_fits(letter, &seen, 0, nchanges);
 
     unsure = 0;
