@@ -10,6 +10,8 @@ static void ngx_http_wassiit_wipe_signer(void *data);
 static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook_read(
     ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign);
 static char *ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_wassiit_webhook_next(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook);
 static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
     ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
 
@@ -238,6 +240,10 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_strlow(webhook->lowcase.data, webhook->header.data,
                webhook->header.len);
 
+    if (sign && ngx_http_wassiit_webhook_next(cf, webhook) != NGX_OK) {
+        return NULL;
+    }
+
     if (s[ZONE].len) {
         wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
 
@@ -299,6 +305,34 @@ ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name)
                        "\"%V\" can't be the header of a signature", name);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* The header of a secret that is to take another's place. */
+
+static ngx_int_t
+ngx_http_wassiit_webhook_next(ngx_conf_t *cf,
+    ngx_http_wassiit_webhook_t *webhook)
+{
+    size_t   len;
+    u_char  *p;
+
+    len = webhook->header.len + sizeof("-Next") - 1;
+
+    p = ngx_pnalloc(cf->pool, 2 * len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    webhook->next_header.len = len;
+    webhook->next_header.data = p;
+    webhook->next_lowcase.len = len;
+    webhook->next_lowcase.data = p + len;
+
+    ngx_sprintf(p, "%V-Next", &webhook->header);
+    ngx_strlow(p + len, p, len);
+
+    return NGX_OK;
 }
 
 

@@ -20,6 +20,8 @@ enum {
     VARIABLE_HMAC_KEY,
     VARIABLE_HMAC_TIMESTAMP,
     VARIABLE_HMAC_SIGNATURE,
+    VARIABLE_SIGNATURE,
+    VARIABLE_SIGNATURE_NEXT,
     VARIABLE_OPERATION,
     VARIABLE_RESULT
 };
@@ -88,7 +90,11 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("wassiit_webhook_signature"), NULL,
-      ngx_http_wassiit_variable_webhook, 0,
+      ngx_http_wassiit_variable_webhook, VARIABLE_SIGNATURE,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_webhook_signature_next"), NULL,
+      ngx_http_wassiit_variable_webhook, VARIABLE_SIGNATURE_NEXT,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("wassiit_admin_operation"), NULL,
@@ -323,17 +329,22 @@ static ngx_int_t
 ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_wassiit_ctx_t  *ctx;
+    ngx_http_wassiit_ctx_t   *ctx;
+    ngx_http_wassiit_hook_t  *hook;
 
     ctx = ngx_http_wassiit_own_ctx(r);
+    hook = ctx ? ctx->hook : NULL;
 
-    if (ctx == NULL || ctx->hook == NULL || ctx->hook->signed_by == NULL) {
+    if (hook == NULL || hook->signed_by == NULL
+        || (data == VARIABLE_SIGNATURE_NEXT && hook->next == NULL))
+    {
         v->not_found = 1;
         return NGX_OK;
     }
 
     v->len = NGX_WASSIIT_HMAC_HEX;
-    v->data = ctx->hook->signature;
+    v->data = (data == VARIABLE_SIGNATURE_NEXT) ? hook->next->signature
+                                                : hook->signature;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

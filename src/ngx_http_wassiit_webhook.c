@@ -26,6 +26,9 @@ static ngx_int_t ngx_http_wassiit_sign_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign);
+static ngx_int_t ngx_http_wassiit_webhook_partner_keys(ngx_http_request_t *r,
+    ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign,
+    ngx_str_t *id);
 static ngx_uint_t ngx_http_wassiit_webhook_is_id(ngx_str_t *id);
 static void ngx_http_wassiit_webhook_unsigned(ngx_http_request_t *r,
     ngx_http_wassiit_webhook_t *sign, ngx_str_t *id, ngx_int_t rc);
@@ -39,6 +42,10 @@ static ngx_http_wassiit_hook_t *ngx_http_wassiit_webhook_hook(
 static void ngx_http_wassiit_webhook_cleanup(void *data);
 static ngx_int_t ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
     ngx_http_wassiit_webhook_t *sign);
+static ngx_int_t ngx_http_wassiit_webhook_strip(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign);
+static ngx_int_t ngx_http_wassiit_webhook_add(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *lowcase, u_char *signature);
 
 
 static const ngx_http_wassiit_check_t  ngx_http_wassiit_verify_check = {
@@ -265,16 +272,25 @@ ngx_http_wassiit_sign_begin(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
 
+    ngx_http_wassiit_sign_wipe(hook);
+
     /* whatever becomes of it, it is to be wiped */
     hook->mac.key = &hook->key;
 
     rc = ngx_http_wassiit_webhook_key(r, hook, wlcf->sign);
 
-    if (rc == NGX_OK) {
-        ngx_wassiit_hmac_init(&hook->mac.hmac, &hook->key);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    return rc;
+    ngx_wassiit_hmac_init(&hook->mac.hmac, &hook->key);
+
+    if (hook->next) {
+        hook->next->mac.key = &hook->next->key;
+        ngx_wassiit_hmac_init(&hook->next->mac.hmac, &hook->next->key);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -287,13 +303,11 @@ static ngx_int_t
 ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
     ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign)
 {
-    ngx_int_t               rc;
-    ngx_str_t               id;
-    ngx_uint_t              has_next;
-    ngx_wassiit_hmac_key_t  next;
+    ngx_str_t  id;
 
     if (sign->zone == NULL) {
         hook->key = *(ngx_wassiit_hmac_key_t *) sign->keys->elts;
+        hook->next = NULL;
         hook->signed_by = NULL;
         return NGX_OK;
     }
@@ -316,15 +330,30 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    hook->next = NULL;
     hook->signed_by = NULL;
     hook->signed_for = id;
 
-    rc = ngx_http_wassiit_zone_webhook(sign->zone, &id, ngx_time(), &hook->key,
+    return ngx_http_wassiit_webhook_partner_keys(r, hook, sign, &id);
+}
+
+
+/* Those of a partner now, the next one too: NGX_OK, or a status. */
+
+static ngx_int_t
+ngx_http_wassiit_webhook_partner_keys(ngx_http_request_t *r,
+    ngx_http_wassiit_hook_t *hook, ngx_http_wassiit_webhook_t *sign,
+    ngx_str_t *id)
+{
+    ngx_int_t               rc;
+    ngx_uint_t              has_next;
+    ngx_wassiit_hmac_key_t  next;
+
+    rc = ngx_http_wassiit_zone_webhook(sign->zone, id, ngx_time(), &hook->key,
                                        &next, &has_next);
-    ngx_explicit_memzero(&next, sizeof(ngx_wassiit_hmac_key_t));
 
     if (rc != NGX_OK) {
-        ngx_http_wassiit_webhook_unsigned(r, sign, &id, rc);
+        ngx_http_wassiit_webhook_unsigned(r, sign, id, rc);
 
         ngx_http_wassiit_board_webhook(&sign->zone->board,
                                        (rc == NGX_ABORT)
@@ -333,7 +362,19 @@ ngx_http_wassiit_webhook_key(ngx_http_request_t *r,
         return NGX_HTTP_BAD_GATEWAY;
     }
 
-    return NGX_OK;
+    if (!has_next) {
+        return NGX_OK;
+    }
+
+    hook->next = ngx_pcalloc(r->pool, sizeof(ngx_http_wassiit_next_t));
+
+    if (hook->next) {
+        hook->next->key = next;
+    }
+
+    ngx_explicit_memzero(&next, sizeof(ngx_wassiit_hmac_key_t));
+
+    return hook->next ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -394,7 +435,16 @@ static ngx_int_t
 ngx_http_wassiit_sign_feed(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_str_t *piece)
 {
-    ngx_wassiit_hmac_update(&ctx->hook->mac.hmac, piece->data, piece->len);
+    ngx_http_wassiit_hook_t  *hook;
+
+    hook = ctx->hook;
+
+    ngx_wassiit_hmac_update(&hook->mac.hmac, piece->data, piece->len);
+
+    if (hook->next) {
+        ngx_wassiit_hmac_update(&hook->next->mac.hmac, piece->data,
+                                piece->len);
+    }
 
     return NGX_OK;
 }
@@ -412,6 +462,12 @@ ngx_http_wassiit_sign_end(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
     ngx_wassiit_hmac_final(&hook->mac.hmac, hook->mac.key, mac);
     ngx_wassiit_hmac_hex(hook->signature, mac);
+
+    if (hook->next) {
+        ngx_wassiit_hmac_final(&hook->next->mac.hmac, hook->next->mac.key, mac);
+        ngx_wassiit_hmac_hex(hook->next->signature, mac);
+    }
+
     hook->signed_by = wlcf->sign;
 
     if (wlcf->sign->zone) {
@@ -432,6 +488,11 @@ ngx_http_wassiit_sign_wipe(ngx_http_wassiit_hook_t *hook)
     if (hook->mac.key) {
         ngx_explicit_memzero(&hook->key, sizeof(ngx_wassiit_hmac_key_t));
         ngx_explicit_memzero(&hook->mac, sizeof(ngx_http_wassiit_mac_t));
+    }
+
+    if (hook->next) {
+        ngx_explicit_memzero(&hook->next->key, sizeof(ngx_wassiit_hmac_key_t));
+        ngx_explicit_memzero(&hook->next->mac, sizeof(ngx_http_wassiit_mac_t));
     }
 }
 
@@ -491,7 +552,7 @@ ngx_http_wassiit_webhook_handler(ngx_http_request_t *r)
 
 
 /*
- * The webhook's header in place of the client's, and of the one that was made
+ * The webhook's headers in place of the client's, and of those that were made
  * for a location before.
  */
 
@@ -499,8 +560,8 @@ static ngx_int_t
 ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
     ngx_http_wassiit_webhook_t *sign)
 {
-    ngx_table_elt_t             *h;
     ngx_http_wassiit_ctx_t      *ctx, *main;
+    ngx_http_wassiit_hook_t     *hook;
     ngx_http_wassiit_webhook_t  *former;
 
     ctx = ngx_http_wassiit_own_ctx(r);
@@ -508,9 +569,7 @@ ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
     former = (main && main->hook) ? main->hook->injected : NULL;
 
     if (former && (ctx != main || former != sign)) {
-        if (ngx_http_wassiit_own_headers(r) != NGX_OK
-            || ngx_http_wassiit_strip_header(r, &former->lowcase) != NGX_OK)
-        {
+        if (ngx_http_wassiit_webhook_strip(r, former) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -528,25 +587,65 @@ ngx_http_wassiit_webhook_put(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (ctx->hook->injected == sign) {
+    hook = ctx->hook;
+
+    if (hook->injected == sign && hook->injected_next == hook->next) {
         return NGX_OK;
     }
 
+    if (ngx_http_wassiit_webhook_strip(r, sign) != NGX_OK
+        || ngx_http_wassiit_webhook_add(r, &sign->header, &sign->lowcase,
+                                        hook->signature)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (hook->next
+        && ngx_http_wassiit_webhook_add(r, &sign->next_header,
+                                        &sign->next_lowcase,
+                                        hook->next->signature)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    hook->injected = sign;
+    hook->injected_next = hook->next;
+
+    return NGX_OK;
+}
+
+
+/* Both headers: without a next secret the client's own -Next goes, too. */
+
+static ngx_int_t
+ngx_http_wassiit_webhook_strip(ngx_http_request_t *r,
+    ngx_http_wassiit_webhook_t *sign)
+{
     if (ngx_http_wassiit_own_headers(r) != NGX_OK
         || ngx_http_wassiit_strip_header(r, &sign->lowcase) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    h = ngx_http_wassiit_put_header(r, &sign->header, sign->lowcase.data);
+    return ngx_http_wassiit_strip_header(r, &sign->next_lowcase);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_webhook_add(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *lowcase, u_char *signature)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_wassiit_put_header(r, name, lowcase->data);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
     h->value.len = NGX_WASSIIT_HMAC_HEX;
-    h->value.data = ctx->hook->signature;
-
-    ctx->hook->injected = sign;
+    h->value.data = signature;
 
     return NGX_OK;
 }

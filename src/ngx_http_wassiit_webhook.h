@@ -14,6 +14,8 @@
 struct ngx_http_wassiit_webhook_s {
     ngx_str_t                      header;      /* its name, ... */
     ngx_str_t                      lowcase;     /* ... and in lower case */
+    ngx_str_t                      next_header;    /* the same with -Next, */
+    ngx_str_t                      next_lowcase;   /* to sign */
     ngx_array_t                   *keys;        /* ngx_wassiit_hmac_key_t */
 
     /* to sign with the secret of a partner, else NULL */
@@ -28,6 +30,15 @@ typedef struct {
 } ngx_http_wassiit_mac_t;
 
 
+/* what a body is signed with besides, while a partner changes secrets over */
+
+typedef struct {
+    ngx_wassiit_hmac_key_t         key;
+    ngx_http_wassiit_mac_t         mac;
+    u_char                         signature[NGX_WASSIIT_HMAC_HEX];
+} ngx_http_wassiit_next_t;
+
+
 /* a request's part, ctx->hook */
 
 struct ngx_http_wassiit_hook_s {
@@ -40,11 +51,13 @@ struct ngx_http_wassiit_hook_s {
     /* to sign */
     ngx_wassiit_hmac_key_t         key;
     ngx_http_wassiit_mac_t         mac;
+    ngx_http_wassiit_next_t       *next;        /* NULL: with that alone */
 
     /* what the body is signed by; NULL: signature is none */
     ngx_http_wassiit_webhook_t    *signed_by;
     ngx_str_t                      signed_for;  /* the partner, if by a zone */
-    ngx_http_wassiit_webhook_t    *injected;    /* whose header was put in */
+    ngx_http_wassiit_webhook_t    *injected;    /* whose header was put in, */
+    ngx_http_wassiit_next_t       *injected_next;  /* and -Next; or NULL */
     u_char                         signature[NGX_WASSIIT_HMAC_HEX];
 };
 

@@ -57,8 +57,21 @@ if (!$pid) {
 }
 push @started, $pid;
 
+my $later = free_port();
+
+$pid = fork // die "fork: $!";
+if (!$pid) {
+    @ENV{qw(WEBHOOK_SECRET PORT)} = ('the secret to come', $later);
+    open STDERR, '>', '/dev/null';
+    exec 'python3', $receiver;
+    die "python3: $!";
+}
+push @started, $pid;
+
 my $partner = { id => 'atlas', webhook_secret => do { my $text = $secret; utf8::decode($text); $text } };
-my @partners = ($partner, partner('poor', 'key of poor'));
+my $turns = { %$partner, id => 'turns',
+              next_webhook_secret => { value => 'the secret to come', expires => '2036-01-01T00:00:00Z' } };
+my @partners = ($partner, $turns, partner('poor', 'key of poor'));
 my %secrets = ('webhook.secret' => "another\n$secret\n");
 
 # The receiver is at 127.0.0.1, so this operator lets deliveries go there.
@@ -68,7 +81,9 @@ $any =~ s/(resolver 127\.0\.0\.1;)/$1 resolver_timeout 1s;/;
 my $front = start_door('main', conf => $any, partners => \@partners, files => \%secrets);
 my $egress = "$dir/main-egress.sock";
 
-ok(wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }, 'the receiver is up');
+for my $at ($port, $later) {
+    ok(wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $at) }, 'a receiver is up');
+}
 
 
 # ---- every delivery is accepted
@@ -111,6 +126,11 @@ for my $name (sort keys %body) {
     is(deliver('atlas', $file{$name}, '-H', 'Transfer-Encoding: chunked')->status, 204, "$name: in chunks, accepted");
 }
 
+is(deliver('turns', $file{binary}, "http://127.0.0.1:$_/hook")->status, 204, 'while a secret is changed over: accepted')
+    for $port, $later;
+is(deliver('turns', $file{binary}, "http://127.0.0.1:$_/hook", '-H', "$header-Next: " . '0' x 64)->status, 204,
+   'ours in place of a -Next that came in') for $port, $later;
+is(deliver('atlas', $file{binary}, "http://127.0.0.1:$later/hook")->status, 401, 'not with a secret that is nowhere');
 is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, 'ours in place of what came in');
 is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
 is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
@@ -148,6 +168,8 @@ is(deliver('a/b', $file{'1 byte'})->status, 404, 'not elsewhere');
 # the receiver does tell right from wrong
 my $r = http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => '0' x 64 ]);
 is($r->status, 401, 'a wrong signature is not accepted there');
+is(http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => "\xc3\xa9" ])->status, 401,
+   'nor one that is no hex');
 
 # and so does the sandbox's
 is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,

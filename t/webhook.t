@@ -34,12 +34,16 @@ my $server = Wassiit::Server->start(
             partner('poor', 'key of poor'), partner('one', 'key of one', rate => '1r/d'),
             partner('off', 'key of off', enabled => JSON::PP::false(), webhook_secret => 'x'),
             partner('both', 'key of both', webhook_secret => 'x', hmac_secret => 'c2VjcmV0'),
+            partner('turns', 'key of turns', webhook_secret => 'former',
+                    next_webhook_secret => { value => 'next one', expires => '2036-01-01T00:00:00Z' }),
+            partner('turned', 'key of turned', webhook_secret => 'former',
+                    next_webhook_secret => { value => 'next one', expires => '2026-01-01T00:00:00Z' }),
         ],
     },
     conf => <<"END" =~ s/BACKEND/$to/gr);
 http {
     wassiit_zone zone=api:1m file=partners.jsonl;
-    log_format all '\$request_uri \$wassiit_partner \$wassiit_decision \$wassiit_webhook_signature';
+    log_format all '\$request_uri \$wassiit_partner \$wassiit_decision \$wassiit_webhook_signature \$wassiit_webhook_signature_next';
     access_log logs/access.log all;
     underscores_in_headers on;
     error_page 502 \@problem;
@@ -79,19 +83,29 @@ http {
         location /sign { wassiit_webhook_sign secret_file=out.secret; proxy_pass BACKEND; }
         location /named { wassiit_webhook_sign secret_file=out.secret header=X-Sum; proxy_pass BACKEND; }
         location ~ ^/to/(?<who>.*)\$ { wassiit_webhook_sign zone=api partner=\$who; proxy_pass BACKEND; }
+        location ~ ^/sum/(?<who>.*)\$ { wassiit_webhook_sign zone=api partner=\$who header=X-Sum; proxy_pass BACKEND; }
         location /value { proxy_set_header X-Value \$wassiit_webhook_signature; wassiit_webhook_sign secret_file=out.secret; proxy_pass BACKEND; }
+        location ~ ^/next/(?<who>.*)\$ {
+            wassiit_webhook_sign zone=api partner=\$who;
+            proxy_pass_request_headers off;
+            proxy_set_header X-Value "\$wassiit_webhook_signature|\$wassiit_webhook_signature_next";
+            proxy_pass BACKEND;
+        }
         location /hmac {
             wassiit_upstream_hmac key=K secret_file=upstream.secret;
             wassiit_webhook_sign secret_file=out.secret;
             proxy_pass BACKEND;
         }
         location /fastcgi { wassiit_webhook_sign secret_file=out.secret; fastcgi_pass 127.0.0.1:${\ $backend->port }; }
+        location /fastcgi/turns { wassiit_webhook_sign zone=api partner=turns; fastcgi_pass 127.0.0.1:${\ $backend->port }; }
         location /plain { proxy_pass BACKEND; }
 
         # what is signed for one place doesn't go to another
         location /leads { wassiit_webhook_sign secret_file=out.secret; proxy_intercept_errors on; proxy_pass BACKEND; error_page 503 = /plain; }
         location /again { wassiit_webhook_sign secret_file=out.secret; proxy_intercept_errors on; proxy_pass BACKEND; error_page 503 = /to/atlas; }
         location /mirrored { mirror /sign; wassiit_webhook_sign zone=api partner=atlas; proxy_pass BACKEND; }
+        location /turns { wassiit_webhook_sign zone=api partner=turns; proxy_intercept_errors on; proxy_pass BACKEND; error_page 503 = /plain; }
+        location /to-plain-too { mirror /plain; wassiit_webhook_sign zone=api partner=turns; proxy_pass BACKEND; }
         location /to-plain { mirror /plain; wassiit_webhook_sign zone=api partner=atlas; proxy_pass BACKEND; }
     }
 
@@ -100,6 +114,7 @@ http {
         wassiit_webhook_sign zone=api partner=\$arg_to;
         proxy_intercept_errors on;
         location /a { error_page 503 = /b?to=both; proxy_pass BACKEND; }
+        location /turns { error_page 503 = /b?to=turns; proxy_pass BACKEND; }
         location /none { error_page 503 = /b?to=nobody; proxy_pass BACKEND; }
         location /b { proxy_pass BACKEND; }
     }
@@ -262,6 +277,35 @@ is_deeply(values_of(sent_on('/to/off', 'hello'), $header), [ hmac_sha256_hex('he
 is_deeply(values_of(sent_on('/to/both', 'hello'), $header), [ hmac_sha256_hex('hello', 'x') ], 'a partner of two secrets');
 is_deeply(values_of(sent_on('/plain', 'hello', $header => 'mine'), $header), ['mine'], 'elsewhere nothing is touched');
 
+# two signatures, until the next secret takes over
+
+my ($by_former, $by_next) = map { hmac_sha256_hex('hello', $_) } 'former', 'next one';
+
+sub both_of { return [ map { @{ values_of($_[0], $_[1] . $_) } } '', '-Next' ] }
+
+is_deeply(both_of(sent_on('/to/turns', 'hello'), $header), [ $by_former, $by_next ], 'the former in the header, the next in -Next');
+is_deeply(both_of(sent_on('/to/turned', 'hello'), $header), [$by_next], 'the next one alone, as its time has come');
+is_deeply(both_of(sent_on('/sum/turns', 'hello'), 'X-Sum'), [ $by_former, $by_next ], 'by another name');
+is_deeply(values_of(sent_on("/next/$$_[0]", 'hello'), 'X-Value'), [ $$_[1] ], "the variables, of $$_[0]")
+    for [ 'turns', "$by_former|$by_next" ], [ 'turned', "$by_next|" ], [ 'both', hmac_sha256_hex('hello', 'x') . '|' ];
+
+{
+    my $body = 'long' x 30_000;
+    is_deeply(both_of(sent_on('/to/turns', $body), $header), [ map { hmac_sha256_hex($body, $_) } 'former', 'next one' ],
+              'a body of many pieces');
+}
+
+# the client's own -Next doesn't travel on, whether there is one of ours or not
+
+for my $row ([ '/to/turns', $by_former, $by_next ], [ '/to/turned', $by_next ], [ '/sign', hmac_sha256_hex('hello', 'first') ]) {
+    my ($uri, @ours) = @$row;
+    my $bytes = sent_on($uri, 'hello', map { $_ => 'mine' } "$header-Next", lc "$header-next", uc "$header-next",
+                        'X_WASSIIT_Signature_Next', 'X-WASSIIT-Signature_NEXT', $header);
+    is_deeply(both_of($bytes, $header), \@ours, "$uri: ours alone");
+    unlike($bytes, qr/mine/, "$uri: however the client's was written");
+}
+is_deeply(both_of(sent_on('/plain', 'hello', "$header-Next" => 'mine'), $header), ['mine'], 'elsewhere it is nothing');
+
 # nothing goes out unsigned
 
 for my $row ([ 'nobody', qr/no partner "nobody" in zone "api"/ ], [ 'poor', qr/partner "poor" of zone "api" has no webhook_secret/ ],
@@ -284,6 +328,16 @@ for my $row ([ 'nobody', qr/no partner "nobody" in zone "api"/ ], [ 'poor', qr/p
     my @names = $bytes =~ /HTTP_X_WASSIIT_SIGNATURE/g;
     is(@names, 1, 'FastCGI: one parameter');
     like($bytes, qr/HTTP_X_WASSIIT_SIGNATURE${\ hmac_sha256_hex('hello', 'first') }/, 'FastCGI: ours');
+}
+
+for my $row ([ '/fastcgi' ], [ '/fastcgi/turns', $by_next ]) {
+    my ($uri, @ours) = @$row;
+    my $client = Wassiit::Client->new($server->port);
+    $client->send($client->request_bytes(method => 'POST', uri => $uri, body => 'hello', close => 1,
+        headers => [ map { $_ => 'mine' } 'X_WASSIIT-Signature_Next', 'X_WASSIIT_SIGNATURE_NEXT', 'X-Wassiit-Signature-Next' ]));
+    my $bytes = $backend->receive('fastcgi');
+    $client->response(close => 1);
+    is_deeply([ $bytes =~ /HTTP_X_WASSIIT_SIGNATURE_NEXT(.{0,64})/g ], \@ours, "FastCGI, $uri: no -Next but ours");
 }
 
 
@@ -318,6 +372,38 @@ for my $row ([ '/leads', [] ], [ '/again', [ hmac_sha256_hex('hello', encode_utf
     is($client->response->status, 502, 'then for nobody: not at all');
 }
 
+# Nor does a -Next reach another partner, or a place that isn't signed for.
+
+{
+    my $client = Wassiit::Client->new($server->port(3));
+    for my $row ([ '/a?to=turns', [ $by_former, $by_next ], [ hmac_sha256_hex('hello', 'x') ] ],
+                 [ '/turns?to=both', [ hmac_sha256_hex('hello', 'x') ], [ $by_former, $by_next ] ],
+                 [ '/turns?to=turns', [ $by_former, $by_next ], [ $by_former, $by_next ] ])
+    {
+        my ($uri, @each) = @$row;
+        $client->send($client->request_bytes(method => 'POST', uri => $uri, body => 'hello', headers => [ "$header-Next" => 'mine' ]));
+        is_deeply(both_of($backend->receive('http', %answer), $header), $each[0], "$uri: signed for the one");
+        is_deeply(both_of($backend->receive('http'), $header), $each[1], "$uri: then for the other");
+        is($client->response->status, 200, "$uri: and answered");
+    }
+}
+
+{
+    my $client = Wassiit::Client->new($server->port);
+    $client->send($client->request_bytes(method => 'POST', uri => '/turns', body => 'hello', close => 1));
+    is_deeply(both_of($backend->receive('http', %answer), $header), [ $by_former, $by_next ], '/turns: signed');
+    is_deeply(both_of($backend->receive('http'), $header), [], '/turns: not where a redirect leads');
+    $client->response(close => 1);
+}
+
+{
+    my $client = Wassiit::Client->new($server->port);
+    $client->send($client->request_bytes(method => 'POST', uri => '/to-plain-too', body => 'hello', close => 1));
+    my %seen = map { my $bytes = $backend->receive('http'); ($bytes =~ m{\APOST (\S+)} => both_of($bytes, $header)) } 1 .. 2;
+    $client->response(close => 1);
+    is_deeply(\%seen, { '/to-plain-too' => [ $by_former, $by_next ], '/plain' => [] }, 'a mirror gets neither');
+}
+
 for my $row ([ '/mirrored', hmac_sha256_hex('hello', 'first') ], [ '/to-plain' ]) {
     my ($uri, @mirror) = @$row;
     my $client = Wassiit::Client->new($server->port);
@@ -342,12 +428,13 @@ refused(post('/through', 'hello', $header => '0' x 64), 401, 'invalid_signature'
 # ---- what the log tells
 
 ok(wait_for { $server->access_log =~ m{^/to/poor }m }, 'requests are logged');
-like($server->access_log, qr{^/verify - invalid_signature -$}m, 'a decision, no signature');
-like($server->access_log, qr{^/verify - allowed -$}m, 'a decision without a partner');
-like($server->access_log, qr{^/access atlas allowed -$}m, 'a partner');
-like($server->access_log, qr{^/access one invalid_signature -$}m, 'a partner with a wrong signature');
-like($server->access_log, qr{^/sign - - ${\ hmac_sha256_hex('x', 'first') }$}m, 'what was signed');
-for my $secret ($new, $old, $long, encode_utf8($hush)) {
+like($server->access_log, qr{^/to/turns - - $by_former $by_next$}m, 'both signatures');
+like($server->access_log, qr{^/verify - invalid_signature - -$}m, 'a decision, no signature');
+like($server->access_log, qr{^/verify - allowed - -$}m, 'a decision without a partner');
+like($server->access_log, qr{^/access atlas allowed - -$}m, 'a partner');
+like($server->access_log, qr{^/access one invalid_signature - -$}m, 'a partner with a wrong signature');
+like($server->access_log, qr{^/sign - - ${\ hmac_sha256_hex('x', 'first') } -$}m, 'what was signed');
+for my $secret ($new, $old, $long, encode_utf8($hush), 'next one') {
     my $text = $secret =~ s/^\s+|\s+$//gr;
     unlike($server->error_log . $server->access_log, qr/\Q$text\E/, 'no secret in a log');
 }
