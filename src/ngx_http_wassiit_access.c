@@ -19,6 +19,8 @@ static ngx_http_wassiit_decision_e ngx_http_wassiit_verify(
     ngx_wassiit_hmac_key_t *hmac);
 static void ngx_http_wassiit_no_secret(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
+static ngx_uint_t ngx_http_wassiit_is_signed(ngx_http_wassiit_ctx_t *ctx,
+    ngx_wassiit_hmac_key_t *key);
 static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_required_t *required);
 static ngx_int_t ngx_http_wassiit_require(ngx_http_request_t *r,
@@ -335,16 +337,18 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 }
 
 
-/* The HMAC of the key followed by the timestamp, and its time. */
+/*
+ * Is the request signed now, with the partner's secret, or with its former one
+ * until the time of that is over?
+ */
 
 static ngx_http_wassiit_decision_e
 ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_wassiit_hmac_key_t *key)
 {
-    time_t               now, time;
-    ngx_uint_t           same;
-    ngx_wassiit_hmac_t   hmac;
-    u_char               mac[NGX_WASSIIT_HMAC_LEN];
+    time_t                  now, time;
+    ngx_uint_t              same;
+    ngx_wassiit_hmac_key_t  former;
 
     if (ctx->sent.timestamp.data == NULL || ctx->sent.signature.len == 0) {
         return NGX_HTTP_WASSIIT_MISSING_SIGNATURE;
@@ -361,16 +365,15 @@ ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return NGX_HTTP_WASSIIT_STALE_TIMESTAMP;
     }
 
-    ngx_wassiit_hmac_init(&hmac, key);
-    ngx_wassiit_hmac_update(&hmac, ctx->sent.key.data, ctx->sent.key.len);
-    ngx_wassiit_hmac_update(&hmac, ctx->sent.timestamp.data,
-                            ctx->sent.timestamp.len);
-    ngx_wassiit_hmac_final(&hmac, key, mac);
+    same = ngx_http_wassiit_is_signed(ctx, key);
 
-    same = ngx_wassiit_hmac_equal(mac, ctx->sent.signature.data,
-                                  ctx->sent.signature.len);
-
-    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
+    if (!same && ctx->known
+        && ngx_http_wassiit_zone_former(ctx->zone, &ctx->partner, now, &former)
+           == NGX_OK)
+    {
+        same = ngx_http_wassiit_is_signed(ctx, &former);
+        ngx_explicit_memzero(&former, sizeof(ngx_wassiit_hmac_key_t));
+    }
 
     if (ctx->known && !ctx->partner.hmac) {
         ngx_http_wassiit_no_secret(r, ctx);
@@ -393,6 +396,31 @@ ngx_http_wassiit_no_secret(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
                       "\"%V\"", (size_t) ctx->partner.id_len,
                       ctx->partner.names, &ctx->zone->name);
     }
+}
+
+
+/* Is the signature the HMAC of the API key followed by the timestamp? */
+
+static ngx_uint_t
+ngx_http_wassiit_is_signed(ngx_http_wassiit_ctx_t *ctx,
+    ngx_wassiit_hmac_key_t *key)
+{
+    ngx_uint_t          same;
+    ngx_wassiit_hmac_t  hmac;
+    u_char              mac[NGX_WASSIIT_HMAC_LEN];
+
+    ngx_wassiit_hmac_init(&hmac, key);
+    ngx_wassiit_hmac_update(&hmac, ctx->sent.key.data, ctx->sent.key.len);
+    ngx_wassiit_hmac_update(&hmac, ctx->sent.timestamp.data,
+                            ctx->sent.timestamp.len);
+    ngx_wassiit_hmac_final(&hmac, key, mac);
+
+    same = ngx_wassiit_hmac_equal(mac, ctx->sent.signature.data,
+                                  ctx->sent.signature.len);
+
+    ngx_explicit_memzero(mac, NGX_WASSIIT_HMAC_LEN);
+
+    return same;
 }
 
 

@@ -32,6 +32,8 @@ my @partners = (
       keys => [{ id => 'k1', sha256 => key_sha256('key of old'), expires => '2020-01-01T00:00:00Z' }] },
     signs('poor', scopes => []), signs('one', rate => '1r/d'),
     partner('none', 'key of none'),
+    partner('turns', 'key of turns', hmac_secret => $text{rif},
+            former_hmac_secret => { value => $text{old}, expires => '2027-01-15T08:01:40Z' }),
 );
 
 my $server = Wassiit::Server->start(
@@ -101,6 +103,28 @@ sub answers {
 }
 
 sub accepted { answers("$_[0]", "200 $_[1] allowed", @_[2 .. $#_]) }
+
+# Until 100 seconds from NOW on the former secret counts beside the other.
+
+subtest 'a former secret' => sub {
+    my @with = (secret => $secret{old});
+
+    for my $time (0, 99, -3600) {
+        $clock->set(NOW + $time);
+        accepted("$time s: the former one", 'turns', '/', signed('turns', @with, time => NOW + $time));
+        accepted("$time s: the other", 'turns', '/', signed('turns', secret => $secret{rif}, time => NOW + $time));
+        answers("$time s: neither", '401 invalid_signature', '/', signed('turns', secret => 'x', time => NOW + $time));
+    }
+    for my $time (100, 101, 1e6) {
+        $clock->set(NOW + $time);
+        answers("$time s: not any more", '401 invalid_signature', '/', signed('turns', @with, time => NOW + $time));
+        accepted("$time s: the other", 'turns', '/', signed('turns', secret => $secret{rif}, time => NOW + $time));
+    }
+    $clock->set(NOW);
+    answers('another time', '401 stale_timestamp', '/', signed('turns', @with, time => NOW - 301));
+    answers("another's former one", '401 invalid_signature', '/', signed('rif', @with));
+    unlike($server->error_log, qr/\Q$text{old}\E/, 'no secret in the log');
+};
 
 subtest 'who signs is let in' => sub {
     accepted("$_, a secret of " . length($secret{$_}) . ' bytes', $_, '/', signed($_))
@@ -252,7 +276,7 @@ subtest 'a reload' => sub {
 
     for my $bad ('', '=', 'A', 'AA=', 'AA AA', "AAAA\n", 'AAAA=', 'a*b=', 5, [], undef) {
         $server->partners(@changed, { %{ partner('atlas', 'key of atlas') }, hmac_secret => $bad });
-        like($server->reload, qr/partners\.jsonl:8: hmac_secret: must be a string of base64/,
+        like($server->reload, qr/partners\.jsonl:@{[@changed + 1]}: hmac_secret: must be a string of base64/,
              'no secret: ' . JSON::PP->new->allow_nonref->encode($bad));
     }
     accepted('what was stays', 'atlas', '/', signed('atlas', secret => 'new secret'));
