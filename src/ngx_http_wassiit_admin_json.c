@@ -7,7 +7,7 @@
 #include "ngx_wassiit_time.h"
 
 
-/* the longest that the former keys may live on, seconds */
+/* the longest that former keys and secrets may live on, seconds */
 #define ADMIN_GRACE_MAX         (3650 * 86400)
 
 
@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_wassiit_admin_scopes(ngx_http_request_t *r,
     json_t *value, json_t **errors);
 static ngx_int_t ngx_http_wassiit_admin_id(ngx_http_wassiit_change_t *change,
     json_t *body, ngx_pool_t *pool, json_t **errors);
+static ngx_uint_t ngx_http_wassiit_admin_has_grace(
+    ngx_http_wassiit_change_t *change);
 static ngx_int_t ngx_http_wassiit_admin_grace(
     ngx_http_wassiit_change_t *change, json_t *value, json_t **errors);
 static json_t *ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
@@ -29,6 +31,7 @@ static ngx_int_t ngx_libc_cdecl ngx_http_wassiit_admin_key_order(
 static json_t *ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info);
 static json_t *ngx_http_wassiit_admin_key(ngx_http_wassiit_key_info_t *key);
 static json_t *ngx_http_wassiit_admin_time(int64_t seconds, int64_t none);
+static json_t *ngx_http_wassiit_admin_until(int64_t seconds);
 static json_t *ngx_http_wassiit_admin_rate(ngx_wassiit_rate_t *rate);
 
 
@@ -180,7 +183,7 @@ ngx_http_wassiit_admin_field(ngx_http_request_t *r,
                                          "must be true or false", p, len);
     }
 
-    if (change->what == NGX_HTTP_WASSIIT_CHANGE_ROTATE
+    if (ngx_http_wassiit_admin_has_grace(change)
         && ngx_strcmp(field, "grace") == 0)
     {
         return ngx_http_wassiit_admin_grace(change, value, errors);
@@ -196,8 +199,7 @@ ngx_http_wassiit_admin_field(ngx_http_request_t *r,
                                    : patch
                                    ? "is no field of this request: name, "
                                      "scopes, rate and enabled are"
-                                   : change->what
-                                     == NGX_HTTP_WASSIIT_CHANGE_ROTATE
+                                   : ngx_http_wassiit_admin_has_grace(change)
                                    ? "is no field of this request: grace is"
                                    : "is no field of this request: it has "
                                      "none", NULL, 0);
@@ -304,6 +306,17 @@ ngx_http_wassiit_admin_id(ngx_http_wassiit_change_t *change, json_t *body,
 }
 
 
+/* Does what it takes the place of live on for a while? */
+
+static ngx_uint_t
+ngx_http_wassiit_admin_has_grace(ngx_http_wassiit_change_t *change)
+{
+    return change->what == NGX_HTTP_WASSIIT_CHANGE_ROTATE
+           || change->what == NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET
+           || change->what == NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET;
+}
+
+
 static ngx_int_t
 ngx_http_wassiit_admin_grace(ngx_http_wassiit_change_t *change, json_t *value,
     json_t **errors)
@@ -334,31 +347,37 @@ ngx_http_wassiit_admin_json_made(ngx_http_request_t *r,
 {
     json_t                       *json, *made;
     ngx_uint_t                    i;
+    ngx_http_wassiit_info_t      *info;
     ngx_http_wassiit_key_info_t  *key;
 
+    info = &change->info;
     made = json_stringn((char *) change->made.data, change->made.len);
 
     switch (change->what) {
 
     case NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET:
-        return json_pack("{s:o}", "hmac_secret", made);
+        return json_pack("{s:o,s:o}", "hmac_secret", made, "former_expires",
+                         ngx_http_wassiit_admin_time(info->former_expires,
+                                                     INT64_MIN));
 
     case NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET:
-        return json_pack("{s:o}", "webhook_secret", made);
+        return json_pack("{s:o,s:o}", "webhook_secret", made, "former_expires",
+                         ngx_http_wassiit_admin_time(info->next_expires,
+                                                     INT64_MIN));
 
     case NGX_HTTP_WASSIIT_CHANGE_PATCH:
         json_decref(made);
-        return ngx_http_wassiit_admin_json_partner(r, &change->info, 1);
+        return ngx_http_wassiit_admin_json_partner(r, info, 1);
 
     case NGX_HTTP_WASSIIT_CHANGE_CREATE:
-        json = ngx_http_wassiit_admin_json_partner(r, &change->info, 1);
+        json = ngx_http_wassiit_admin_json_partner(r, info, 1);
         break;
 
     default:
         json = NULL;
 
-        for (i = 0; i < change->info.nkeys; i++) {
-            key = &change->info.keys[i];
+        for (i = 0; i < info->nkeys; i++) {
+            key = &info->keys[i];
 
             if (key->id_len == NGX_HTTP_WASSIIT_MADE_ID
                 && ngx_memcmp(key->id, change->made_id,
@@ -437,8 +456,14 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
         || json_object_set_new(json, "has_hmac_secret",
                                json_boolean(info->hmac))
            != 0
+        || json_object_set_new(json, "former_hmac_secret_expires",
+                           ngx_http_wassiit_admin_until(info->former_expires))
+           != 0
         || json_object_set_new(json, "has_webhook_secret",
                                json_boolean(info->webhook))
+           != 0
+        || json_object_set_new(json, "former_webhook_secret_expires",
+                             ngx_http_wassiit_admin_until(info->next_expires))
            != 0
         || json_object_set_new(json, "window", window) != 0
         || json_object_set_new(json, "counts",
@@ -562,6 +587,16 @@ ngx_http_wassiit_admin_time(int64_t seconds, int64_t none)
     ngx_wassiit_time_format(seconds, text);
 
     return json_stringn((char *) text, NGX_WASSIIT_TIME_LEN);
+}
+
+
+/* When a change-over ends, if it isn't over. */
+
+static json_t *
+ngx_http_wassiit_admin_until(int64_t seconds)
+{
+    return (seconds > ngx_time())
+           ? ngx_http_wassiit_admin_time(seconds, INT64_MIN) : json_null();
 }
 
 

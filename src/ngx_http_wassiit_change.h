@@ -86,7 +86,8 @@ typedef struct {
     ngx_str_t                     key_id;   /* to revoke */
     json_t                       *fields;   /* of CREATE and PATCH, checked */
     time_t                        now;      /* Unix seconds */
-    time_t                        grace;    /* of ROTATE, seconds */
+    time_t                        grace;    /* of ROTATE and the secrets,
+                                               seconds; 0: at once */
     ngx_str_t                     match;    /* of If-Match; len 0: none */
 
     ngx_http_wassiit_info_t       info;     /* the partner, unless deleted */

@@ -251,6 +251,7 @@ static ngx_http_wassiit_changed_e
 ngx_http_wassiit_edit_secret(ngx_http_wassiit_change_t *change, json_t *json)
 {
     u_char                     random[NGX_WASSIIT_HMAC_LEN];
+    int64_t                    expires;
     ngx_http_wassiit_secret_e  secret;
 
     change->made.data = change->made_data;
@@ -279,8 +280,11 @@ ngx_http_wassiit_edit_secret(ngx_http_wassiit_change_t *change, json_t *json)
         }
     }
 
+    /* at once: a former one in the file would revive by a clock set back */
+    expires = change->grace ? change->now + change->grace : 0;
+
     return ngx_http_wassiit_record_set_secret(json, secret, change->made.data,
-                                              change->made.len, 0)
+                                              change->made.len, expires)
            == NGX_OK
            ? NGX_HTTP_WASSIIT_CHANGED : NGX_HTTP_WASSIIT_CHANGE_FAILED;
 }

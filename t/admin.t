@@ -400,7 +400,7 @@ subtest 'what is told of a partner' => sub {
     delete $full->{window}{reset};
     is_deeply([ grep { $_ ne 0 } values %{ delete $full->{counts} } ], [], 'nothing is counted yet');
     is_deeply($full, { %$atlas, has_hmac_secret => $ON, has_webhook_secret => $ON,
-        last_refusal => undef,
+        former_hmac_secret_expires => undef, former_webhook_secret_expires => undef, last_refusal => undef,
         keys => [ { id => 'k1', %none }, { id => 'k2', %none } ],
         window => { limit => 9, used => 0, remaining => 9 } }, 'alone');
 
@@ -603,9 +603,9 @@ subtest 'secrets sign' => sub {
         return http($server->port(2), uri => '/signed/?who=atlas', body => $_[0]);
     };
     my $new = sub {
-        my ($field) = @_;
-        my $r = answers($server, 201, "a new $field", 'POST', "partners/atlas/$field");
-        is(join(' ', keys %{ $r->json }), $field, 'and nothing beside');
+        my ($field, @body) = @_;
+        my $r = answers($server, 201, "a new $field", 'POST', "partners/atlas/$field", @body);
+        is(join(' ', sort keys %{ $r->json }), join(' ', sort $field, 'former_expires'), 'and nothing beside');
         return shown($r->json->{$field});
     };
 
@@ -627,11 +627,11 @@ subtest 'secrets sign' => sub {
         is(qx($line), encode_base64(hmac_sha256($ENV{MESSAGE}, decode_base64($ENV{API_SECRET}))),
            "the shell line of wap.cm's guide signs with it");
     }
-    my $second = $new->('hmac_secret');
+    my $second = $new->('hmac_secret', { grace => '0' });
     is($enters->($first), '401 invalid_signature', 'the former one does no more');
     is($enters->($second), 200, 'the new one does');
 
-    my @hooks = map { $new->('webhook_secret') } 1 .. 2;
+    my @hooks = map { $new->('webhook_secret', { grace => '0' }) } 1 .. 2;
     isnt($hooks[0], $hooks[1], 'two are not the same');
     is($signed->('a body')->body, hmac_sha256_hex('a body', $hooks[1]), 'the latter signs');
     is($enters->($second), 200, 'the other secret is what it was');
@@ -986,9 +986,8 @@ subtest 'what is wrong is named' => sub {
 
     for my $request ([ 'POST', 'partners', @create ], [ 'PATCH', 'partners/atlas', @patch ],
                      [ 'POST', 'partners/atlas/keys', @none ],
-                     [ 'POST', 'partners/atlas/hmac_secret', @none ],
-                     [ 'POST', 'partners/atlas/webhook_secret', @none ],
-                     [ 'POST', 'partners/atlas/keys/rotate', $none[0], $none[2] ])
+                     (map { [ 'POST', "partners/atlas/$_", $none[0], $none[2] ] }
+                         qw(hmac_secret webhook_secret keys/rotate)))
     {
         my ($method, $path, @rows) = @$request;
 

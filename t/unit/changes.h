@@ -129,6 +129,33 @@ static const unit_change_kind_t  unit_change_kinds[] = {
       ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"
       "\"hmac_secret\":\"" HMAC "\",\"webhook_secret\":\"@M\"}" },
 
+    { "HMAC secret with a grace", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, "atlas",
+      NULL, 3600,
+      ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"
+      "\"hmac_secret\":\"@M\",\"webhook_secret\":\"" WEBHOOK "\","
+      "\"former_hmac_secret\":{\"value\":\"" HMAC "\"" UNTIL("13:00:00")
+      "}" },
+
+    { "webhook secret with a grace", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET,
+      "atlas", NULL, 3600,
+      ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "]," SECRETS ","
+      "\"next_webhook_secret\":{\"value\":\"@M\"" UNTIL("13:00:00") "}" },
+
+    { "HMAC secret within a grace", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, "rif",
+      NULL, 3600,
+      "{\"id\":\"rif\",\"scopes\":[\"files.send\"],\"enabled\":false,"
+      "\"keys\":[" KEY(3) "}],\"hmac_secret\":\"@M\",\"webhook_secret\":"
+      "\"rif\",\"next_webhook_secret\":{\"value\":\"" NEXT "\""
+      UNTIL("12:40:00") ",\"former_hmac_secret\":{\"value\":\"cmlm\""
+      UNTIL("13:00:00") "}" },
+
+    { "webhook secret at once", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, "rif",
+      NULL, 0,
+      "{\"id\":\"rif\",\"scopes\":[\"files.send\"],\"enabled\":false,"
+      "\"keys\":[" KEY(3) "}],\"hmac_secret\":\"cmlm\","
+      "\"former_hmac_secret\":{\"value\":\"" FORMER "\"" UNTIL("12:30:00")
+      ",\"webhook_secret\":\"@M\"}" },
+
     { "compact", NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0, NULL }
 };
 

@@ -25,6 +25,12 @@
     "{\"id\":\"" id "\",\"sha256\":\"" SHA(c) "\",\"expires\":\"" time "\"}"
 #define MADE                                                                 \
     "{\"id\":\"MADE\",\"sha256\":\"SHA\",\"created\":\"2026-11-26T23:59:59Z\"}"
+#define FORMER                                                               \
+    "\"former_hmac_secret\":{\"value\":\"Zmlyc3Q=\","                      \
+    "\"expires\":\"2026-11-27T12:00:00Z\"}"
+#define NEXT                                                                 \
+    "\"next_webhook_secret\":{\"value\":\"next\","                             \
+    "\"expires\":\"2026-11-27T12:00:00Z\"}"
 #define SIX         KEY("b", "b") "," KEY("c", "c") "," KEY("d", "d") ","    \
                     KEY("e", "e") "," KEY("f", "f") "," KEY("g", "0")
 
@@ -151,14 +157,55 @@ static const unit_edit_case_t  unit_edits[] = {
       NGX_HTTP_WASSIIT_CHANGED },
 
     { "a secret to sign with", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, NULL, 0,
-      "{\"id\":\"atlas\",\"hmac_secret\":\"Zm9ybWVy\"}",
+      "{\"id\":\"atlas\",\"hmac_secret\":\"Zm9ybWVy\"," FORMER "}",
       "{\"id\":\"atlas\",\"hmac_secret\":\"MADE\"}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "one beside it", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, NULL, DAY,
+      "{\"id\":\"atlas\",\"hmac_secret\":\"Zm9ybWVy\"," FORMER "}",
+      "{\"id\":\"atlas\",\"hmac_secret\":\"MADE\",\"former_hmac_secret\":"
+      "{\"value\":\"Zm9ybWVy\",\"expires\":\"2026-11-28T00:00:00Z\"}}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "a first one, at once", NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET, NULL, DAY,
+      "{\"id\":\"atlas\"}", "{\"id\":\"atlas\",\"hmac_secret\":\"MADE\"}",
       NGX_HTTP_WASSIIT_CHANGED },
 
     { "a webhook's secret", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, NULL, 0,
       "{\"id\":\"atlas\",\"name\":\"A\"}",
       "{\"id\":\"atlas\",\"name\":\"A\",\"webhook_secret\":\"MADE\"}",
-      NGX_HTTP_WASSIIT_CHANGED }
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "one to take over", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, NULL, DAY,
+      "{\"id\":\"atlas\",\"webhook_secret\":\"hush\"}",
+      "{\"id\":\"atlas\",\"webhook_secret\":\"hush\","
+      "\"next_webhook_secret\":{\"value\":\"MADE\","
+      "\"expires\":\"2026-11-28T00:00:00Z\"}}", NGX_HTTP_WASSIIT_CHANGED },
+
+    { "another, before it has", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, NULL,
+      DAY, "{\"id\":\"atlas\",\"webhook_secret\":\"hush\"," NEXT "}",
+      "{\"id\":\"atlas\",\"webhook_secret\":\"next\","
+      "\"next_webhook_secret\":{\"value\":\"MADE\","
+      "\"expires\":\"2026-11-28T00:00:00Z\"}}", NGX_HTTP_WASSIIT_CHANGED },
+
+    { "and at once", NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET, NULL, 0,
+      "{\"id\":\"atlas\",\"webhook_secret\":\"hush\"," NEXT "}",
+      "{\"id\":\"atlas\",\"webhook_secret\":\"MADE\"}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "a change-over stays as it is", NGX_HTTP_WASSIIT_CHANGE_PATCH,
+      "{\"rate\":\"7r/m\"}", 0,
+      "{\"id\":\"atlas\",\"hmac_secret\":\"Zm9ybWVy\"," FORMER ","
+      "\"webhook_secret\":\"hush\"," NEXT "}",
+      "{\"id\":\"atlas\",\"hmac_secret\":\"Zm9ybWVy\"," FORMER ","
+      "\"webhook_secret\":\"hush\"," NEXT ",\"rate\":\"7r/m\"}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "while keys are rotated, too", NGX_HTTP_WASSIIT_CHANGE_ROTATE, NULL, 0,
+      "{\"id\":\"atlas\",\"keys\":[],\"hmac_secret\":\"Zm9ybWVy\"," FORMER
+      "}",
+      "{\"id\":\"atlas\",\"keys\":[" MADE "],"
+      "\"hmac_secret\":\"Zm9ybWVy\"," FORMER "}", NGX_HTTP_WASSIIT_CHANGED }
 };
 
 
