@@ -38,8 +38,8 @@ extern const ngx_str_t  ngx_http_wassiit_audit_results[];
 
 /*
  * Notes in the context what a request is to change whose location is the admin
- * endpoint's, of this zone; to be called before anyone may refuse it.  Returns NGX_OK, also
- * if that is nothing; NGX_ERROR: memory is short.
+ * endpoint's, of this zone; to be called before anyone may refuse it.  Returns
+ * NGX_OK, also if that is nothing; NGX_ERROR: memory is short.
  */
 ngx_int_t ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_zone_t *zone);
@@ -59,8 +59,7 @@ void ngx_http_wassiit_audit_end(ngx_http_request_t *r,
 /*
  * What came of it; NGX_HTTP_WASSIIT_AUDIT_OPEN: r is no change, or isn't
  * answered yet.  Unless it was noted, the status tells; that of a request that
- * has ended with
- * none is "refused", as nothing was changed.
+ * has ended with none is "refused", as nothing was changed.
  */
 ngx_http_wassiit_audit_e ngx_http_wassiit_audit_result(ngx_http_request_t *r);
 

@@ -50,7 +50,7 @@ ngx_http_wassiit_etag(const ngx_wassiit_hmac_key_t *key,
 
     if (rec->secrets) {
         ngx_wassiit_hmac_update(&hmac, (u_char *) rec->secrets,
-                                sizeof(ngx_http_wassiit_secrets_t));
+                          ngx_http_wassiit_record_secrets_size(rec->secrets));
     }
 
     ngx_wassiit_hmac_final(&hmac, key, mac);

@@ -1,6 +1,8 @@
 
 #include "ngx_http_wassiit_plan.h"
 
+#include <openssl/crypto.h>
+
 
 static void ngx_http_wassiit_plan_window(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_plan_t *plan);

@@ -56,6 +56,15 @@ static const char *const  unit_etag_lines[] = {
     "{\"id\":\"a\",\"hmac_secret\":\"c2VjcmV1\"}",
     "{\"id\":\"a\",\"webhook_secret\":\"secret\"}",
     "{\"id\":\"a\",\"webhook_secret\":\"secrets\"}",
+    "{\"id\":\"a\",\"webhook_secret\":\"secret\","
+        "\"next_webhook_secret\":{\"value\":\"next\","
+        "\"expires\":\"2027-01-01T00:00:00Z\"}}",
+    "{\"id\":\"a\",\"webhook_secret\":\"secret\","
+        "\"next_webhook_secret\":{\"value\":\"nexts\","
+        "\"expires\":\"2027-01-01T00:00:00Z\"}}",
+    "{\"id\":\"a\",\"webhook_secret\":\"secret\","
+        "\"next_webhook_secret\":{\"value\":\"next\","
+        "\"expires\":\"2027-01-01T00:00:01Z\"}}",
     "{\"id\":\"a\",\"hmac_secret\":\"c2VjcmV0\",\"webhook_secret\":\"secret\"}",
     "{\"id\":\"a\",\"keys\":[" KEY("k", "a", "") "]}",
     "{\"id\":\"a\",\"keys\":[" KEY("l", "a", "") "]}",
