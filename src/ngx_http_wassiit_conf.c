@@ -4,6 +4,7 @@
 #include "ngx_http_wassiit_status.h"
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
+#include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_secret.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_egress.h"
@@ -20,6 +21,8 @@ typedef struct {
 } ngx_http_wassiit_literal_t;
 
 
+static void ngx_http_wassiit_no_scope(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_literal_t *literal);
 static char *ngx_http_wassiit_set_scopes(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_access(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -79,7 +82,7 @@ static ngx_conf_enum_t  ngx_http_wassiit_payloads[] = {
 ngx_command_t  ngx_http_wassiit_commands[] = {
 
     { ngx_string("wassiit_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -93,14 +96,14 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_access"),
-      ANYWHERE|NGX_CONF_TAKE1,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_access,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("wassiit_auth"),
-      ANYWHERE|NGX_CONF_TAKE12,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_auth,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -114,7 +117,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_limit"),
-      ANYWHERE|NGX_CONF_TAKE1,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_limit,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, limit),
@@ -128,7 +131,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_errors"),
-      ANYWHERE|NGX_CONF_TAKE1,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, errors),
@@ -149,42 +152,42 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_upstream_hmac"),
-      ANYWHERE|NGX_CONF_TAKE12,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_signer,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("wassiit_webhook_verify"),
-      ANYWHERE|NGX_CONF_TAKE12,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, verify),
       NULL },
 
     { ngx_string("wassiit_webhook_sign"),
-      ANYWHERE|NGX_CONF_TAKE123,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, sign),
       NULL },
 
     { ngx_string("wassiit_egress"),
-      ANYWHERE|NGX_CONF_TAKE1,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, egress),
       &ngx_http_wassiit_egresses },
 
     { ngx_string("wassiit_payload"),
-      ANYWHERE|NGX_CONF_TAKE1,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_wassiit_loc_conf_t, payload),
       &ngx_http_wassiit_payloads },
 
     { ngx_string("wassiit_admin"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_admin,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -253,7 +256,7 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_wassiit_main_conf_t *wmcf = conf;
 
     uint64_t                     scope;
-    ngx_str_t                    nearest, request_id;
+    ngx_str_t                    request_id;
     ngx_uint_t                   i;
     ngx_http_wassiit_literal_t  *literal;
 
@@ -266,13 +269,7 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
                                         literal[i].name.len);
 
         if (scope == 0) {
-            ngx_wassiit_scopes_nearest(&wmcf->scopes, literal[i].name.data,
-                                       literal[i].name.len, &nearest);
-
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown scope \"%V\", the nearest is \"%V\" "
-                          "in %s:%ui", &literal[i].name, &nearest,
-                          literal[i].conf_file, literal[i].conf_line);
+            ngx_http_wassiit_no_scope(cf, wmcf, &literal[i]);
             return NGX_CONF_ERROR;
         }
 
@@ -288,6 +285,41 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
     wmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
 
     return (wmcf->request_id == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_wassiit_no_scope(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_http_wassiit_literal_t *literal)
+{
+    u_char     *p, *last;
+    u_char      text[NGX_WASSIIT_SCOPES_MAX * (NGX_WASSIIT_SCOPE_LEN + 1)];
+    uint64_t    set;
+    ngx_str_t   name;
+
+    if (ngx_wassiit_scopes_nearest(&wmcf->scopes, literal->name.data,
+                                   literal->name.len, &name))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown scope \"%V\", the nearest is \"%V\" in %s:%ui",
+                      &literal->name, &name, literal->conf_file,
+                      literal->conf_line);
+        return;
+    }
+
+    p = text;
+    last = text + sizeof(text);
+
+    for (set = wmcf->scopes.declared; set; /* void */) {
+        ngx_wassiit_scopes_next(&wmcf->scopes, &set, &name);
+        p = ngx_slprintf(p, last, " %V", &name);
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "unknown scope \"%V\", there are%*s; \"wassiit_scopes\" "
+                  "declares others in %s:%ui", &literal->name,
+                  (size_t) (p - text), text, literal->conf_file,
+                  literal->conf_line);
 }
 
 
@@ -433,6 +465,12 @@ ngx_http_wassiit_set_access(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                     *value;
     ngx_http_wassiit_main_conf_t  *wmcf;
 
+    if (ngx_http_wassiit_conf_count(cf, 1, 1, "NAME | off")
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (wlcf->zone != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
@@ -459,6 +497,14 @@ ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t  *value, s;
 
+    static const ngx_str_t  skew = ngx_string("skew=");
+
+    if (ngx_http_wassiit_conf_count(cf, 1, 2, "key | hmac [skew=TIME]")
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (wlcf->auth != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
     }
@@ -473,8 +519,9 @@ ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         wlcf->skew = 300;
 
     } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", it "
-                           "must be \"key\" or \"hmac\"", &value[1]);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"key\" or "
+                           "\"hmac\" in \"wassiit_auth\" directive", &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -485,9 +532,9 @@ ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (wlcf->auth != NGX_HTTP_WASSIIT_AUTH_HMAC
         || ngx_strncmp(value[2].data, "skew=", 5) != 0)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[2]);
-        return NGX_CONF_ERROR;
+        return ngx_http_wassiit_conf_unknown(cf, &value[2], &skew,
+                                wlcf->auth == NGX_HTTP_WASSIIT_AUTH_HMAC,
+                                "key | hmac [skew=TIME]");
     }
 
     s.len = value[2].len - 5;
@@ -496,8 +543,9 @@ ngx_http_wassiit_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     wlcf->skew = ngx_parse_time(&s, 1);
 
     if (wlcf->skew == (time_t) NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid skew \"%V\"",
-                           &value[2]);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid skew \"%V\" in \"wassiit_auth\" directive, "
+                           "it must be a time, as in \"skew=300s\"", &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -601,7 +649,7 @@ ngx_http_wassiit_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 0; choices[i].name.len; i++) {
 
-        if (choices[i].name.len == value[1].len
+        if (cf->args->nelts == 2 && choices[i].name.len == value[1].len
             && ngx_strcasecmp(choices[i].name.data, value[1].data) == 0)
         {
             *to = choices[i].value;
@@ -612,6 +660,14 @@ ngx_http_wassiit_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                             i == 0 ? "" : choices[i + 1].name.len ? ", "
                                                                   : " or ",
                             &choices[i].name);
+    }
+
+    if (cf->args->nelts != 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive, "
+                           "it must be %*s", &value[0],
+                           (size_t) (last - text), text);
+        return NGX_CONF_ERROR;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -668,6 +724,12 @@ ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                     *value;
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (ngx_http_wassiit_conf_count(cf, 1, 1, "NAME")
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (wlcf->admin) {
         return "is duplicate";

@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_secret.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_secret.h"
@@ -16,6 +17,17 @@ static ngx_int_t ngx_http_wassiit_webhook_partner(ngx_conf_t *cf,
     ngx_http_wassiit_webhook_t *webhook, ngx_str_t *value);
 
 
+static const char  ngx_http_wassiit_signer_syntax[] =
+    "key=STRING secret_file=PATH | off";
+
+static const char  ngx_http_wassiit_verify_syntax[] =
+    "secret_file=PATH [header=NAME] | off";
+
+static const char  ngx_http_wassiit_sign_syntax[] =
+    "secret_file=PATH [header=NAME] | zone=NAME partner=VALUE [header=NAME] "
+    "| off";
+
+
 char *
 ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
@@ -25,7 +37,19 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t                  *value, key, file;
     ngx_uint_t                  i, n;
     ngx_pool_cleanup_t         *cln;
+    ngx_log_t                  *log;
     ngx_http_wassiit_signer_t  *signer;
+
+    static const ngx_str_t  names[] = {
+        ngx_string("key="),
+        ngx_string("secret_file=")
+    };
+
+    if (ngx_http_wassiit_conf_count(cf, 1, 2, ngx_http_wassiit_signer_syntax)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (wlcf->signer != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -47,9 +71,7 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
             /* "key=" and "secret_file=" */
 
             if (ngx_strncmp(value[i].data, value[n].data, 4) == 0) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "duplicate parameter \"%V\"", &value[i]);
-                return NGX_CONF_ERROR;
+                return ngx_http_wassiit_conf_twice(cf, &value[i]);
             }
         }
 
@@ -67,9 +89,8 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
             continue;
         }
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[i]);
-        return NGX_CONF_ERROR;
+        return ngx_http_wassiit_conf_unknown(cf, &value[i], names, 2,
+                                             ngx_http_wassiit_signer_syntax);
     }
 
     if (key.len == 0 || file.len == 0) {
@@ -88,14 +109,24 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
         }
     }
 
+    if (ngx_http_script_variables_count(&key)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key of \"%V\" can't have variables: \"key=%V\" "
+                           "would be sent as it stands", &cmd->name, &key);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
+    log = ngx_http_wassiit_conf_log(cf, "wassiit_upstream_hmac",
+                                    cf->conf_file->file.name.data,
+                                    cf->conf_file->line);
     signer = ngx_pcalloc(cf->pool, sizeof(ngx_http_wassiit_signer_t));
     cln = ngx_pool_cleanup_add(cf->pool, 0);
 
-    if (signer == NULL || cln == NULL) {
+    if (log == NULL || signer == NULL || cln == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -105,7 +136,7 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
     signer->key = key;
 
     if (ngx_http_wassiit_secret(&file, ngx_http_wassiit_user(cf->cycle),
-                                &signer->secret, cf->log)
+                                &signer->secret, log)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -134,6 +165,15 @@ ngx_http_wassiit_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_wassiit_webhook_t  **webhook;
 
     webhook = (void *) ((u_char *) conf + cmd->offset);
+    sign = (cmd->offset == offsetof(ngx_http_wassiit_loc_conf_t, sign));
+
+    if (ngx_http_wassiit_conf_count(cf, 1, sign ? 3 : 2,
+                                    sign ? ngx_http_wassiit_sign_syntax
+                                         : ngx_http_wassiit_verify_syntax)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (*webhook != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -146,7 +186,6 @@ ngx_http_wassiit_set_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    sign = (cmd->offset == offsetof(ngx_http_wassiit_loc_conf_t, sign));
     *webhook = ngx_http_wassiit_webhook_read(cf, cmd, sign);
 
     return *webhook ? NGX_CONF_OK : NGX_CONF_ERROR;
@@ -158,6 +197,7 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_uint_t sign)
 {
     ngx_str_t                     *value, s[4];
+    ngx_log_t                     *log;
     ngx_uint_t                     i, n;
     ngx_http_wassiit_webhook_t    *webhook;
     ngx_http_wassiit_main_conf_t  *wmcf;
@@ -186,14 +226,15 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         if (n == (sign ? 4 : 2)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
+            (void) ngx_http_wassiit_conf_unknown(cf, &value[i], names,
+                                        sign ? 4 : 2,
+                                        sign ? ngx_http_wassiit_sign_syntax
+                                             : ngx_http_wassiit_verify_syntax);
             return NULL;
         }
 
         if (s[n].data) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", &value[i]);
+            (void) ngx_http_wassiit_conf_twice(cf, &value[i]);
             return NULL;
         }
 
@@ -259,9 +300,16 @@ ngx_http_wassiit_webhook_read(ngx_conf_t *cf, ngx_command_t *cmd,
         return NULL;
     }
 
+    log = ngx_http_wassiit_conf_log(cf, (char *) cmd->name.data,
+                                    cf->conf_file->file.name.data,
+                                    cf->conf_file->line);
+    if (log == NULL) {
+        return NULL;
+    }
+
     webhook->keys = ngx_http_wassiit_secrets(&s[SECRET_FILE],
                                              ngx_http_wassiit_user(cf->cycle),
-                                             cf->pool, cf->log);
+                                             cf->pool, log);
 
     return webhook->keys ? webhook : NULL;
 }
@@ -302,7 +350,9 @@ ngx_http_wassiit_webhook_name(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%V\" can't be the header of a signature", name);
+                       "\"%V\" can't be the header of a signature: its name "
+                       "has letters, digits and \"-\", 128 at most, and is "
+                       "none of HTTP's own", name);
 
     return NGX_CONF_ERROR;
 }

@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_store.h"
 #include "ngx_http_wassiit_zone.h"
@@ -8,6 +9,8 @@ static ngx_int_t ngx_http_wassiit_name_taken(ngx_shm_zone_t *shm_zone,
     void *data);
 static char *ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name, ssize_t *size);
+static void ngx_http_wassiit_no_zone(ngx_conf_t *cf,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_only_zone(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_uint_t n);
 static ngx_int_t ngx_http_wassiit_map_zone(ngx_conf_t *cf,
@@ -25,6 +28,10 @@ static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
 static ngx_uint_t ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b);
 
 
+static const char  ngx_http_wassiit_zone_syntax[] =
+    "zone=NAME:SIZE file=PATH [rate=RATE]";
+
+
 char *
 ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -38,6 +45,12 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_wassiit_rate_t        rate;
     ngx_http_wassiit_zone_t  *zone;
 
+    static const ngx_str_t  names[] = {
+        ngx_string("zone="),
+        ngx_string("file="),
+        ngx_string("rate=")
+    };
+
     size = 0;
     ngx_str_null(&name);
     ngx_str_null(&file);
@@ -47,15 +60,31 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    for (i = 1; i + 1 < cf->args->nelts; i++) {
+        if (ngx_strncmp(value[i].data, "rate=", 5) == 0
+            && ngx_strncmp(value[i + 1].data, "r/", 2) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid rate \"%V %V\", write it without a "
+                               "blank: \"%V%V\"", &value[i], &value[i + 1],
+                               &value[i], &value[i + 1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_http_wassiit_conf_count(cf, 2, 3, ngx_http_wassiit_zone_syntax)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     for (i = 1; i < cf->args->nelts; i++) {
 
         for (n = 1; n < i; n++) {
             /* "zone=", "file=" and "rate=" */
 
             if (ngx_strncmp(value[i].data, value[n].data, 5) == 0) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "duplicate parameter \"%V\"", &value[i]);
-                return NGX_CONF_ERROR;
+                return ngx_http_wassiit_conf_twice(cf, &value[i]);
             }
         }
 
@@ -84,30 +113,30 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             if (ngx_wassiit_rate_parse(s.data, s.len, &rate) != NGX_OK) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "invalid rate \"%V\", it must be 1 to %d "
-                                   "r/s, r/m, r/h or r/d",
-                                   &value[i], NGX_WASSIIT_RATE_MAX);
+                                   "r/s, r/m, r/h or r/d, as in "
+                                   "\"rate=100r/m\"", &value[i],
+                                   NGX_WASSIIT_RATE_MAX);
                 return NGX_CONF_ERROR;
             }
 
             continue;
         }
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[i]);
-        return NGX_CONF_ERROR;
+        return ngx_http_wassiit_conf_unknown(cf, &value[i], names, 3,
+                                             ngx_http_wassiit_zone_syntax);
     }
 
     if (name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have the parameter \"zone\"",
-                           &cmd->name);
+                           "\"%V\" must have the parameter \"zone\", as in "
+                           "\"zone=partners:10m\"", &cmd->name);
         return NGX_CONF_ERROR;
     }
 
     if (file.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have the parameter \"file\"",
-                           &cmd->name);
+                           "\"%V\" must have the parameter \"file\", as in "
+                           "\"file=partners.jsonl\"", &cmd->name);
         return NGX_CONF_ERROR;
     }
 
@@ -126,6 +155,8 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    zone->conf_file = cf->conf_file->file.name.data;
+    zone->conf_line = cf->conf_file->line;
     zone->file = file;
     zone->rate = rate;
     zone->size = size;
@@ -169,7 +200,8 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
 
     if (p == NULL || p == name->data) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone \"%V\", it must be zone=NAME:SIZE",
+                           "invalid zone \"%V\", it must be zone=NAME:SIZE, "
+                           "as in \"zone=partners:10m\"",
                            value);
         return NGX_CONF_ERROR;
     }
@@ -189,7 +221,9 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     if (i < name->len
         || (name->len == 3 && ngx_strncmp(name->data, "off", 3) == 0))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone name \"%V\"",
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone name \"%V\", it must be printable "
+                           "ASCII without blanks and quotes, and not \"off\"",
                            name);
         return NGX_CONF_ERROR;
     }
@@ -208,8 +242,10 @@ ngx_http_wassiit_zone_size(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     *size = ngx_parse_size(&s);
 
     if (*size == NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
-                           value);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\", it must be bytes, or a "
+                           "number with k or m behind it, as in "
+                           "\"zone=partners:10m\"", value);
         return NGX_CONF_ERROR;
     }
 
@@ -269,10 +305,7 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
     for (i = 0; i < wmcf->zones.nelts; i++) {
 
         if (zones[i]->size == 0) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown wassiit_zone \"%V\" in %s:%ui",
-                          &zones[i]->name, zones[i]->conf_file,
-                          zones[i]->conf_line);
+            ngx_http_wassiit_no_zone(cf, wmcf, zones[i]);
             return NGX_ERROR;
         }
 
@@ -292,6 +325,48 @@ ngx_http_wassiit_read_zones(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_no_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
+    ngx_http_wassiit_zone_t *zone)
+{
+    ngx_str_t                  *names;
+    ngx_uint_t                  i, n;
+    const ngx_str_t            *nearest;
+    ngx_http_wassiit_zone_t   **zones;
+
+    zones = wmcf->zones.elts;
+
+    names = ngx_palloc(cf->temp_pool, wmcf->zones.nelts * sizeof(ngx_str_t));
+    if (names == NULL) {
+        return;
+    }
+
+    for (i = 0, n = 0; i < wmcf->zones.nelts; i++) {
+        if (zones[i]->size) {
+            names[n++] = zones[i]->name;
+        }
+    }
+
+    nearest = ngx_http_wassiit_conf_nearest(&zone->name, names, n);
+
+    if (nearest || n) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown wassiit_zone \"%V\", %s \"%V\" in %s:%ui",
+                      &zone->name, nearest ? "the nearest is"
+                                   : n == 1 ? "the only one is"
+                                            : "the first of those there are is",
+                      nearest ? nearest : names, zone->conf_file,
+                      zone->conf_line);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "unknown wassiit_zone \"%V\", declare it in the http block: "
+                  "\"wassiit_zone zone=NAME:10m file=PATH\" in %s:%ui",
+                  &zone->name, zone->conf_file, zone->conf_line);
 }
 
 
@@ -318,8 +393,9 @@ ngx_http_wassiit_only_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
         {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "wassiit_zone \"%V\" and \"%V\" have the same file, "
-                          "\"%V\": each needs one of its own",
-                          &zones[i]->name, &zones[n]->name, &zones[n]->file);
+                          "\"%V\": each needs one of its own in %s:%ui",
+                          &zones[i]->name, &zones[n]->name, &zones[n]->file,
+                          zones[n]->conf_file, zones[n]->conf_line);
             return NGX_ERROR;
         }
     }
@@ -411,6 +487,7 @@ static ngx_int_t
 ngx_http_wassiit_read_store(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_zone_t *zone)
 {
+    ngx_log_t                     *log;
     ngx_uint_t                     i;
     ngx_http_wassiit_zone_t      **zones;
     ngx_http_wassiit_load_t        load;
@@ -444,7 +521,13 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
                   ? ngx_http_wassiit_zone_loaded(zone, &load.partners) : NULL;
     load.write = zone->admin;
 
-    zone->store = ngx_http_wassiit_store_load(&zone->file, &load, cf->log);
+    log = ngx_http_wassiit_conf_log(cf, "wassiit_zone", zone->conf_file,
+                                    zone->conf_line);
+    if (log == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->store = ngx_http_wassiit_store_load(&zone->file, &load, log);
 
     wmcf->waited = load.waited;
 

@@ -177,24 +177,24 @@ ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd, size_t *size,
     ngx_uint_t        grows;
     ngx_file_info_t   fi;
 
-    data = NULL;
-
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
                       ngx_fd_info_n " \"%V\" failed", file);
-        return data;
+        return NULL;
     }
 
     if (!ngx_is_file(&fi) && !ngx_is_dir(&fi)) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "file \"%V\" is not a regular file", file);
-        return data;
+        return NULL;
     }
 
-    if (fi.st_mode & S_IROTH) {
+    if (fi.st_mode & (S_IROTH|S_IWOTH)) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "file \"%V\" can be read by everyone, "
-                      "its mode should be 0600", file);
+                      "file \"%V\" can be %s by everyone, "
+                      "its mode should be 0600", file,
+                      !(fi.st_mode & S_IWOTH) ? "read"
+                      : fi.st_mode & S_IROTH ? "read and written" : "written");
     }
 
     /* who only signals the master holds no lock, so it may well grow then */
@@ -232,9 +232,8 @@ failed:
 
     ngx_explicit_memzero(data, used);
     ngx_free(data);
-    data = NULL;
 
-    return data;
+    return NULL;
 }
 
 

@@ -4,6 +4,8 @@
 
 
 static void ngx_http_wassiit_secrets_wipe(void *data);
+static void ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data,
+    size_t len, ngx_log_t *log);
 static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user,
     size_t *size, ngx_log_t *log);
 
@@ -47,6 +49,7 @@ ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
                                     "base64", file);
 
     } else {
+        ngx_http_wassiit_secret_doubt(file, data, p - data, log);
         ngx_wassiit_hmac_key(key, secret, n);
     }
 
@@ -59,6 +62,28 @@ done:
     ngx_free(data);
 
     return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * Hex is base64, too, but another secret.  Base64 of random bytes has so many
+ * hex digits in a row once in 10^14.
+ */
+
+static void
+ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data, size_t len,
+    ngx_log_t *log)
+{
+    size_t  i;
+
+    for (i = 0; i < len && isxdigit(data[i]); i++) { /* void */ }
+
+    if (i == len && len >= 32) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "secret file \"%V\" has hex digits alone, and is read as "
+                      "base64; if it is hex, make it base64: \"xxd -r -p | "
+                      "base64 -w 0\"", file);
+    }
 }
 
 

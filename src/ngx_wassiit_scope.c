@@ -4,8 +4,6 @@
 
 static ngx_uint_t ngx_wassiit_scopes_same(const ngx_wassiit_scopes_t *scopes,
     ngx_uint_t n, const u_char *name, size_t len);
-static ngx_uint_t ngx_wassiit_scopes_distance(const u_char *a, size_t alen,
-    const u_char *b, size_t blen);
 
 
 #define bit(i)          ((uint64_t) 1 << (i))
@@ -168,7 +166,7 @@ ngx_wassiit_scopes_next(const ngx_wassiit_scopes_t *scopes, uint64_t *set,
 }
 
 
-void
+ngx_uint_t
 ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
     const u_char *p, size_t len, ngx_str_t *name)
 {
@@ -177,7 +175,6 @@ ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
     ngx_uint_t  distance, least;
 
     least = NGX_MAX_INT32_VALUE;
-    len = ngx_min(len, NGX_WASSIIT_SCOPE_LEN);
 
     for (set = scopes->declared; set; /* void */) {
         ngx_wassiit_scopes_next(scopes, &set, &candidate);
@@ -189,15 +186,22 @@ ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
             *name = candidate;
         }
     }
+
+    return least * 3 <= ngx_max(len, name->len)
+           || (len >= 3 && len < name->len
+               && ngx_memcmp(p, name->data, len) == 0);
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_wassiit_scopes_distance(const u_char *a, size_t alen, const u_char *b,
     size_t blen)
 {
     size_t      i, j;
     ngx_uint_t  diagonal, above, row[NGX_WASSIIT_SCOPE_LEN + 1];
+
+    alen = ngx_min(alen, NGX_WASSIIT_SCOPE_LEN);
+    blen = ngx_min(blen, NGX_WASSIIT_SCOPE_LEN);
 
     for (j = 0; j <= blen; j++) {
         row[j] = j;

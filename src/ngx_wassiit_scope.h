@@ -65,10 +65,16 @@ void ngx_wassiit_scopes_next(const ngx_wassiit_scopes_t *scopes,
 
 /*
  * Sets name to the declared name that needs the fewest changes of single
- * characters to become this one (Levenshtein's distance).
+ * characters to become this one (Levenshtein's distance).  Returns 1 if it
+ * may be meant: a third of its characters is enough, or this one is its
+ * beginning; or 0.
  */
-void ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
+ngx_uint_t ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
     const u_char *p, size_t len, ngx_str_t *name);
+
+/* The distance of two names; of each, the first 64 bytes count. */
+ngx_uint_t ngx_wassiit_scopes_distance(const u_char *a, size_t alen,
+    const u_char *b, size_t blen);
 
 
 #endif /* _NGX_WASSIIT_SCOPE_H_INCLUDED_ */

@@ -287,18 +287,18 @@ subtest 'a zone that no one declares' => sub {
             $where eq 'http' ? () : ($where => 'wassiit_access nope;'));
         my $line = line_of($conf, qr/wassiit_access nope/);
 
-        refused($conf, qr/wassiit_zone "nope" in \S+nginx\.conf:$line$/m,
+        refused($conf, qr/wassiit_zone "nope", the only one is "api" in \S+nginx\.conf:$line$/m,
                 "in $where");
     }
 
     for my $near ('API', 'apis', 'ap', 'api:1m', '$zone') {
         refused(in_http($ZONE, location => "wassiit_access $near;"),
-                qr/wassiit_zone "\Q$near\E" in /, "\"$near\" isn't \"api\"");
+                qr/wassiit_zone "\Q$near\E", the (?:only one|nearest) is "api" in /, "\"$near\" isn't \"api\"");
     }
 
     refused(in_http('limit_req_zone $arg_a zone=api:1m rate=1r/s;',
                     location => 'wassiit_access api;'),
-            qr/wassiit_zone "api" in /, "another module's zone");
+            qr/wassiit_zone "api", declare it in the http block: .* in /, "another module's zone");
     refused(in_http("limit_req_zone \$arg_a zone=api:1m rate=1r/s; $ZONE"),
             qr/"api" is already declared/, 'a name that is taken');
 
@@ -307,7 +307,7 @@ subtest 'a zone that no one declares' => sub {
     print {$out} "\n\nwassiit_access nope;\n";
     close $out;
     refused(in_http($ZONE, location => "include $dir/inc.conf;"),
-            qr{wassiit_zone "nope" in \Q$dir\E/inc\.conf:3$}m,
+            qr{wassiit_zone "nope", the only one is "api" in \Q$dir\E/inc\.conf:3$}m,
             'in an included file');
 };
 
@@ -395,6 +395,7 @@ subtest 'a scope that no one declares' => sub {
             my $line = line_of($conf, qr/wassiit_scope .*?;/s);
             $line++ if $where ne 'http';
             my $expected = length $name > 100 ? qr/scope "\Q$bare\E/
+                : $nearest eq '' ? qr/scope "\Q$bare\E", there are messages\.send .* crm\.read; "wassiit_scopes" declares others in \S+nginx\.conf:$line$/m
                 : qr/scope[ ]"\Q$bare\E",[ ]the[ ]nearest[ ]is[ ]
                      "\Q$nearest\E.*"[ ]in[ ]\S+nginx\.conf:$line$/mx;
 
@@ -506,7 +507,7 @@ subtest 'webhooks: what is refused, and why' => sub {
     }
 
     refused(in_http($ZONE, location => 'wassiit_webhook_sign zone=nope partner=a;'),
-            qr/unknown wassiit_zone "nope" in \S+nginx\.conf:7$/m, 'a zone that no one declares');
+            qr/unknown wassiit_zone "nope", the only one is "api" in \S+nginx\.conf:7$/m, 'a zone that no one declares');
     refused(in_http($ZONE, location => 'wassiit_webhook_sign zone=api partner=$nope;'),
             qr/unknown "nope" variable/, 'an unknown variable');
 

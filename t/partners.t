@@ -41,7 +41,7 @@ sub is_refused {
     my ($text, $line, $expected, $what) = @_;
     my ($exit, $message) = test_file($text);
     my ($at, $reason) = $message =~ /^nginx:[ ]\[emerg\]
-        [ ]\S+\/conf\/partners\.jsonl:(\d+):[ ](.*)$/mx;
+        [ ]\S+\/conf\/partners\.jsonl:(\d+):[ ](.*),[ ]"wassiit_zone"[ ]in[ ]\S+\/conf\/nginx\.conf:\d+$/mx;
 
     ok($exit == 1 && defined $at && $at == $line && $reason =~ $expected,
        "refused: $what") or diag("$exit: ", substr $message, 0, 2000);

@@ -160,10 +160,11 @@ my $rows = <<'END';
     admin_path      change wassiit
     audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
-    conf            access admin conf_check conf_secret conf_zone egress reply status wassiit
+    conf            access admin conf_check conf_error conf_secret conf_zone egress reply status wassiit
     conf_check      access admin status wassiit
-    conf_secret     conf_zone secret upstream wassiit webhook
-    conf_zone       store wassiit zone
+    conf_error      wassiit
+    conf_secret     conf_error conf_zone secret upstream wassiit webhook
+    conf_zone       conf_error store wassiit zone
     ctx             wassiit
     decision        ctx log
     egress          wassiit address log

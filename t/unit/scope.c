@@ -492,7 +492,12 @@ unit_scope_nearest(void)
     /* any of them will do, but one it has to be */
 
     ngx_str_null(&name);
-    ngx_wassiit_scopes_nearest(&scopes, (u_char *) "", 0, &name);
+    unit_ok(unit_scope_nearest_is(&scopes, "audio", "audio.send"),
+            "nearest: a beginning");
+    unit_is(ngx_wassiit_scopes_nearest(&scopes, (u_char *) "", 0, &name), 0,
+            "nearest: not near");
+    unit_is(ngx_wassiit_scopes_nearest(&scopes, (u_char *) "zzz", 3, &name), 0,
+            "nearest: nor is this");
     unit_ok(name.len && ngx_wassiit_scopes_find(&scopes, name.data, name.len),
             "nearest: to nothing");
 
@@ -585,9 +590,9 @@ unit_scope_nearest_is(const ngx_wassiit_scopes_t *scopes, const char *p,
     ngx_str_t  got;
 
     ngx_str_null(&got);
-    ngx_wassiit_scopes_nearest(scopes, (u_char *) p, strlen(p), &got);
 
-    if (got.len == strlen(name) && memcmp(got.data, name, got.len) == 0) {
+    if (ngx_wassiit_scopes_nearest(scopes, (u_char *) p, strlen(p), &got)
+        && got.len == strlen(name) && memcmp(got.data, name, got.len) == 0) {
         return 1;
     }
 
