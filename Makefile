@@ -18,7 +18,7 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed http2 http3 body access \
     satisfy error_page redirects signing limit_headers egress))
 
 # What is the same on any nginx: these run once, and by tools of their own.
-once = $(filter t/monitoring.t,$(T))
+once = $(filter t/monitoring.t t/prometheus.t,$(T))
 many = $(filter-out $(once),$(T))
 tools = $(if $(once),build/monitoring/ready)
 

@@ -44,6 +44,10 @@ for my $alert (@alerts) {
     like($tests, qr/alertname="$alert",alertstate="firing"/, "$alert: a test has it fire");
 }
 
+is_deeply({ text('README.md') =~ /^\| `(Wassiit\w+)` \| (\w+) \|/mg },
+          { $rules =~ /^ *- alert: (\w+)\n(?:(?! *- ).*\n)*? +severity: (\w+)$/mg },
+          'README.md has them all, with their severity');
+
 
 # ---- each test of an alert notices if its threshold is another
 

@@ -67,7 +67,7 @@ sub start_door {
 
     return Wassiit::Server->start(
         conf => door_moved($with{conf} // door_text('nginx.conf'), $name),
-        allow_log => $with{allow_log},
+        allow_log => $with{allow_log}, daemon => $with{daemon},
         files => {
             'state/partners.jsonl' => $with{partners},
             'operators.jsonl' => [ partner('ops', $Operator,
