@@ -28,6 +28,8 @@ static json_t *ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
     ngx_http_wassiit_info_t *info);
 static ngx_int_t ngx_libc_cdecl ngx_http_wassiit_admin_key_order(
     const void *one, const void *two);
+static int64_t ngx_http_wassiit_admin_last_used(
+    ngx_http_wassiit_info_t *info);
 static json_t *ngx_http_wassiit_admin_counts(ngx_http_wassiit_info_t *info);
 static json_t *ngx_http_wassiit_admin_key(ngx_http_wassiit_key_info_t *key);
 static json_t *ngx_http_wassiit_admin_time(int64_t seconds, int64_t none);
@@ -403,6 +405,7 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
     ngx_http_wassiit_info_t *info, ngx_uint_t full)
 {
     json_t                        *json, *scopes, *keys, *window;
+    int64_t                        last_used;
     uint64_t                       set;
     ngx_str_t                      name;
     ngx_uint_t                     i;
@@ -429,7 +432,21 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
                      "scopes", scopes,
                      "rate", ngx_http_wassiit_admin_rate(&info->rate));
 
-    if (!full || json == NULL) {
+    if (json == NULL) {
+        return NULL;
+    }
+
+    if (!full) {
+        last_used = ngx_http_wassiit_admin_last_used(info);
+
+        if (json_object_set_new(json, "last_used",
+                                ngx_http_wassiit_admin_time(last_used, 0))
+            != 0)
+        {
+            json_decref(json);
+            return NULL;
+        }
+
         return json;
     }
 
@@ -478,6 +495,24 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
     }
 
     return json;
+}
+
+
+/* When one of the partner's keys was last used, Unix seconds; 0: none was. */
+
+static int64_t
+ngx_http_wassiit_admin_last_used(ngx_http_wassiit_info_t *info)
+{
+    int64_t     last;
+    ngx_uint_t  i;
+
+    last = 0;
+
+    for (i = 0; i < info->nkeys; i++) {
+        last = ngx_max(last, info->keys[i].last_used);
+    }
+
+    return last;
 }
 
 

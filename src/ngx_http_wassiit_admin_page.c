@@ -165,6 +165,10 @@ ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info, void *data)
 {
     ngx_http_wassiit_page_t *page = data;
 
+    ngx_str_t                     id;
+    ngx_http_wassiit_info_t       shown;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
     page->last_len = info->id_len;
     ngx_memcpy(page->last, info->id, info->id_len);
 
@@ -176,8 +180,20 @@ ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info, void *data)
         return NGX_OK;
     }
 
+    wlcf = ngx_http_get_module_loc_conf(page->r, ngx_http_wassiit_module);
+
+    id.len = info->id_len;
+    id.data = info->id;
+
+    /* with its keys, which tell when it asked last */
+
+    if (ngx_http_wassiit_zone_get(wlcf->admin, &id, &shown) != NGX_OK) {
+        /* it has gone meanwhile */
+        return NGX_OK;
+    }
+
     (void) json_array_append_new(page->partners,
-                      ngx_http_wassiit_admin_json_partner(page->r, info, 0));
+                   ngx_http_wassiit_admin_json_partner(page->r, &shown, 0));
 
     page->left--;
 

@@ -391,8 +391,8 @@ subtest 'what is told of a partner' => sub {
 
     my $atlas = { id => 'atlas', name => 'Atlas', enabled => $ON, scopes => ['files.send'],
                   rate => '9r/h' };
-    is_deeply(call($server, 'GET', 'partners')->json, { partners => [$atlas], next => undef },
-              'in a page');
+    is_deeply(call($server, 'GET', 'partners')->json, {
+        partners => [ { %$atlas, last_used => undef } ], next => undef }, 'in a page');
 
     my %none = (created => undef, expires => undef, last_used => undef);
     my $full = state_of($server, 'atlas');
@@ -412,6 +412,8 @@ subtest 'what is told of a partner' => sub {
     is($full->{keys}[0]{last_used}, undef, 'the other one was not used');
     like($full->{keys}[1]{last_used}, $TIME, 'this one was');
     cmp_ok($full->{keys}[1]{last_used}, 'ge', $before, 'and not before');
+    is(call($server, 'GET', 'partners')->json->{partners}[0]{last_used},
+       $full->{keys}[1]{last_used}, 'in a page, the last of them');
 
     for my $path ('partners', 'partners/atlas', 'partners?limit=1', 'partners/none') {
         my $client = Wassiit::Client->new($server->port(2));
