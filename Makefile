@@ -18,9 +18,11 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed http2 http3 body access \
     satisfy error_page redirects signing limit_headers egress))
 
 # What is the same on any nginx: these run once, and by tools of their own.
-once = $(filter t/monitoring.t t/prometheus.t,$(T))
+watched = $(filter t/monitoring.t t/prometheus.t,$(T))
+browsed = $(filter t/console.t,$(T))
+once = $(browsed) $(watched)
 many = $(filter-out $(once),$(T))
-tools = $(if $(once),build/monitoring/ready)
+tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser)
 
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
@@ -28,8 +30,8 @@ F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build run stop clean test unit suite asan fuzz strength check \
-    matrix debug tags bench help deps test-deps
+.PHONY: all build console browser run stop clean test unit suite asan fuzz \
+    strength check matrix debug tags bench help deps test-deps
 
 all: build
 
@@ -39,7 +41,14 @@ help:           ## this list
 build: deps     ## the module for the distribution's nginx
 	@$(setup)/build.sh deb
 
-run: build      ## a front door with sandbox backends on 127.0.0.1:8080
+console: ## the operators' console: build/console
+	@$(setup)/install.sh console
+	@$(setup)/console.sh run
+
+browser: test-deps
+	@$(setup)/console.sh test
+
+run: build console ## a front door with sandbox backends on 127.0.0.1:8080
 	@$(setup)/demo.sh start
 
 stop:           ## end it
@@ -51,7 +60,8 @@ clean: stop     ## remove all that was made
 test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
-	    $(T:%=deb:%) $(many:%=asan:%) $(many:%=user:%) $(many:%=next:%) \
+	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) \
+	    $(many:%=user:%) $(many:%=next:%) \
 	    $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
@@ -62,7 +72,7 @@ suite: build test-deps $(tools) ## the suites on the distribution's nginx alone;
 
 asan: test-deps $(tools) ## the suites under ASan and UBSan alone; T=t/x.t
 	@$(setup)/build.sh asan
-	@$(prove) $(T:%=asan:%)
+	@$(if $(many),$(prove) $(many:%=asan:%))
 
 fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME=60
 	@for name in $(F); do t/lib/fuzz.sh run $$name $(FUZZ_TIME) || exit 1; done

@@ -81,6 +81,7 @@ make_prefix() {
     mkdir -p "$prefix"/{conf/state,logs,modules,temp}
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
     cp "$top"/conf/*.* "$prefix/conf/"
+    ln -sfn ../console "$prefix/console"
 
     if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/operator" ]; then
         (
@@ -179,7 +180,8 @@ curl -i $url/conversations
 # more than 100 within a minute: 429
 for i in \$(seq 101); do curl -s -o /dev/null -w '%{http_code} ' $url/conversations -H "X-API-Key: $key"; done; echo
 
-The operator's key for the admin endpoint at http://127.0.0.1:$admin/admin/ is
+The operators' console is at http://127.0.0.1:$admin/console/, the admin endpoint at
+http://127.0.0.1:$admin/admin/. The operator's key for both is
 $operator (build/run/operator).
 
 # the partners, and one of them with its keys and what is used of its limit

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, by Debian's package names:
 #   install.sh run      what building and running the module takes
+#   install.sh console  and what putting the console together takes
 #   install.sh test     and what "make test" takes besides
 # Nothing is started: an nginx that the packages bring stays down, one that
 # runs already stays up. Needs root or sudo only if something is missing.
@@ -8,25 +9,25 @@ set -euo pipefail
 . "$(dirname "$0")/apt.sh"
 
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
+console='npm'
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
-      libngtcp2-crypto-gnutls-dev libgnutls28-dev'
-
-# Some builds of nodejs bring it along.
-command -v npm > /dev/null || test="$test npm"
+      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium'
 
 case ${1:-run} in
     run) wanted=$run ;;
-    test) wanted="$run $test" ;;
-    *) die "no such set: $1 (run, test)" ;;
+    console) wanted="$run $console" ;;
+    test) wanted="$run $console $test" ;;
+    *) die "no such set: $1 (run, console, test)" ;;
 esac
 
-# Names of the packages among $wanted that are not installed.
+# Names of the packages among $wanted that are not installed, nor provided by one
+# that is, as npm is by another maker's nodejs.
 missing() {
     comm -23 <(printf '%s\n' $wanted | sort) \
-        <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' $wanted \
-              2> /dev/null | sed -n 's/^ii *//p' | sort)
+        <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}, ${Provides}\n' |
+              sed -n 's/^ii *//p' | sed 's/, */\n/g' | sed 's/ (.*//' | sort)
 }
 
 packages=$(missing | xargs)

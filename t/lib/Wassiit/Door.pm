@@ -58,6 +58,7 @@ sub door_moved {
     $text =~ s/\blisten 127\.0\.0\.1:8081\b/listen %%PORT_2%%/;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
+    $text =~ s/\balias console\//alias $top\/build\/console\//;
 
     return $text;
 }
@@ -73,6 +74,7 @@ sub start_door {
             'operators.jsonl' => [ partner('ops', $Operator,
                                            scopes => ['partners.manage'],
                                            rate => '1000r/s') ],
+            'pages.conf' => door_text('pages.conf'),
             'wapcm.secret' => "$Contract{secret}\n",
             'webhook.secret' => "the receiver's\n",
             'wapcm.jsonl' => [ partner('front-door', $Contract{key},

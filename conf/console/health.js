@@ -1,0 +1,87 @@
+// Is it us, a backend or a partner? What is wrong, the worst first, as keys of
+// i18n: { level: 'bad' | 'warn' | 'note', who: 'us' | 'backends' | 'partners' }.
+
+import * as rates from './rates.js';
+
+const FULL = 0.95, FILLING = 0.9;       // of the zone
+const FAILING = 0.01;                   // of the answers
+const GUESSING = 5;                     // unknown keys a second
+
+const RECENT = 60;                      // seconds, of a refusal
+
+const ORDER = ['bad', 'warn', 'note'];
+
+// Status names the file's errors by these words.
+const FILE = {
+    'is missing': 'file.missing',
+    'can\'t be read': 'file.unreadable',
+    'was changed by another program: reload': 'file.changed',
+};
+
+export function findings(status, history) {
+    const rate = rates.now(history);
+    const found = [...us(status), ...backends(rate), ...partners(status, history)];
+
+    return found.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
+}
+
+export function zonePart(status) {
+    return status.zone.used / status.zone.size;
+}
+
+function* us(status) {
+    const { file, changes } = status.zone;
+    const part = zonePart(status);
+
+    if (!file.ok) {
+        const key = FILE[file.error] ?? 'file.other';
+        yield { level: key === 'file.changed' ? 'warn' : 'bad', who: 'us', key,
+            values: { error: file.error } };
+    } else if (!changes) {
+        yield { level: 'warn', who: 'us', key: 'state.noChanges' };
+    }
+
+    if (part >= FILLING) {
+        yield { level: part >= FULL ? 'bad' : 'warn', who: 'us', key: 'state.zoneFull', part };
+    }
+}
+
+export function failing(rate) {
+    const answered = rate ? rate.allowed : 0;
+
+    return answered + (rate?.failed ?? 0) > 0
+        ? rate.failed / Math.max(answered, rate.failed) : null;
+}
+
+function* backends(rate) {
+    const part = failing(rate);
+
+    if (part > FAILING) {
+        const key = rate.upstream * 2 >= rate.failed ? 'state.backends' : 'state.backendsDown';
+        yield { level: 'bad', who: 'backends', key, part };
+    }
+}
+
+// Partners that were limited or refused just now; status names those of the last
+// minutes.
+
+export function recent(status) {
+    const isRecent = (p) => p.id !== null
+        && Date.parse(p.last) > Date.parse(status.now) - RECENT * 1000;
+
+    return { limited: status.limited.filter(isRecent), refused: status.refused.filter(isRecent) };
+}
+
+function* partners(status, history) {
+    const unknown = (rates.decided(history, 'invalid_key') ?? 0) / 60;
+    const now = recent(status);
+    const concerned = new Set([...now.limited, ...now.refused].map((p) => p.id));
+
+    if (unknown >= GUESSING) {
+        yield { level: 'warn', who: 'partners', key: 'state.unknownKeys', perSecond: unknown };
+    }
+
+    if (concerned.size) {
+        yield { level: 'note', who: 'partners', key: 'state.partners', values: { n: concerned.size } };
+    }
+}
