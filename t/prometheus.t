@@ -237,6 +237,7 @@ sub counted {
                  wassiit_request_duration_seconds_count => [],
                  wassiit_partner_requests_total => [qw(partner outcome)],
                  wassiit_webhooks_total => [qw(direction result)],
+                 wassiit_admin_changes_total => [qw(operation result)],
                  wassiit_file_failures_total => ['reason']);
     my %is;
 
@@ -343,6 +344,35 @@ sub agrees_with {
 
 my (%seen, %changes, $lost);
 
+# What an operator does, one thing of each kind and what is refused: operation,
+# request, status.
+
+sub changes {
+    my ($id) = @_;
+
+    my $first = admin(POST => '', { id => $id })->json;
+    ok($first->{key}, "$id: partner_create");
+    $changes{'wassiit_admin_changes_total partner_create done'}++;
+
+    for ([ partner_create => POST => '', { id => $id }, 409 ],
+         [ partner_patch => PATCH => "/$id", { rate => '7r/m' }, 200 ],
+         [ partner_patch => PATCH => '/nobody', { rate => '7r/m' }, 404 ],
+         [ key_create => POST => "/$id/keys", {}, 201 ],
+         [ key_revoke => DELETE => "/$id/keys/$first->{keys}[0]{id}", undef, 204 ],
+         [ key_revoke => DELETE => "/$id/keys/none", undef, 404 ],
+         [ key_rotate => POST => "/$id/keys/rotate", {}, 201 ],
+         [ hmac_secret => POST => "/$id/hmac_secret", {}, 201 ],
+         [ webhook_secret => POST => "/$id/webhook_secret", {}, 201 ],
+         [ partner_delete => DELETE => "/$id", undef, 204 ],
+         [ partner_delete => DELETE => "/$id", undef, 404 ])
+    {
+        my ($operation, $method, $path, $body, $status) = @$_;
+        is(admin($method, $path, $body)->status, $status, "$id: $operation");
+        $changes{"wassiit_admin_changes_total $operation "
+                 . ($status < 300 ? 'done' : 'refused')}++;
+    }
+}
+
 sub admin {
     my ($method, $path, $body) = @_;
     return http($admin, method => $method, uri => "/admin/partners$path",
@@ -389,14 +419,17 @@ sub is_counted {
 
 sub recorded_now { return counted(recorded()) }
 
-under_load('as it is', sub { });
+under_load('as it is', sub { changes('first') });
 is_counted('as it is');
 cmp_ok($seen{$_} // 0, '>', 0, "of: $_")
     for 'allowed 2xx upstream clinique-atlas allowed', 'allowed 5xx upstream clinique-atlas allowed',
         'allowed 4xx upstream clinique-atlas allowed', 'allowed 5xx nginx clinique-atlas allowed',
         'rate_limited 4xx module pharmacie-du-port limited', 'undecided';
 
-under_load('over a reload', sub { is($s->reload, '', 'a reload') });
+under_load('over a reload', sub {
+    is($s->reload, '', 'a reload');
+    changes('second');
+});
 is_counted('over a reload');
 
 # A worker counts a request in shared memory when it has sent the answer, and a
@@ -423,7 +456,7 @@ under_load('over a kill', sub {
     $lost = differences($is, $want);
     for my $name (qw(wassiit_decisions_total wassiit_responses_total
                      wassiit_request_duration_seconds_count wassiit_partner_requests_total
-                     wassiit_webhooks_total))
+                     wassiit_webhooks_total wassiit_admin_changes_total))
     {
         my @lost = map { $lost->{$_} } grep { /\A$name\b/ } keys %$lost;
         cmp_ok(sum0(map { abs } @lost), '<=', $Clients,
@@ -439,10 +472,12 @@ under_load('over an upgrade', sub {
     push @doors, $new;
     $s->signal('QUIT');
     ok($s->wait_end, 'another program takes over');
+    changes('third');
 
     open my $file, '+<', $s->dir . '/conf/state/partners.jsonl' or die "partners.jsonl: $!";
     flock $file, LOCK_EX or die "flock: $!";
     is(admin(PATCH => '/narrow', { rate => '8r/m' })->status, 503, 'a locked file');
+    $changes{"wassiit_admin_changes_total partner_patch failed"}++;
     $changes{"wassiit_file_failures_total locked"}++;
 });
 is_counted('over an upgrade');
