@@ -386,7 +386,7 @@ is_subset([ $readme =~ /\]\(#([^)]*)\)/g ], [ keys %anchor ], 'links');
 is_subset([ $readme =~ /`(?:\w+=\S+ )?make (\w+)/g ],
           [ text('Makefile') =~ /^([a-z]+):/mg ], 'goals of make');
 is_deeply([ grep { !-e "$top/$_" }
-                 $readme =~ m{\b((?:conf|t|src)/[\w./]*\w)(?![\w.*/])}g ],
+                 $readme =~ m{\b((?:conf|t|src)/[\w./-]*\w)(?![\w.*/-])}g ],
           [], 'files');
 unlike($readme, qr{/(?:home|root|tmp|work)/}, 'no path of a machine');
 
