@@ -64,7 +64,11 @@ sub partners {
 my ($key, $partners) = partners();
 my $conf = door_text('nginx.conf');
 $conf =~ s/\bzone=partners:\K10m/128m/ or die 'no zone to be made larger';
-my $s = start_door('console', conf => $conf, partners => $partners);
+my $Reader = make_key('a screen on the wall');
+my $s = start_door('console', conf => $conf, partners => $partners, files => {
+    'operators.jsonl' => [
+        partner('ops', $Operator, scopes => ['partners.manage'], rate => '1000r/s'),
+        partner('wall', $Reader, scopes => ['partners.read'], rate => '100r/s') ] });
 
 
 # ---- what nginx serves
@@ -118,7 +122,7 @@ make_path($shots);
 
 my $pid = open2(my $out, my $in, 'node', 't/console/flows.mjs', $console, $json->encode({
     admin => 'http://127.0.0.1:' . $s->port(2), front => 'http://127.0.0.1:' . $s->port,
-    operator => $Operator, keys => $key, shots => abs_path($shots),
+    operator => $Operator, reader => $Reader, keys => $key, shots => abs_path($shots),
     browser => abs_path('build/browser'), languages => \@Languages, many => $Many,
 }));
 

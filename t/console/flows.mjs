@@ -6,7 +6,7 @@ import { is, note, ok } from './tap.mjs';
 import { start } from './visitor.mjs';
 
 const given = { console: process.argv[2], ...JSON.parse(process.argv[3]) };
-const { admin, front, operator, keys, languages, many, shots } = given;
+const { admin, front, operator, reader, keys, languages, many, shots } = given;
 
 const NAME = '<img src=x onerror=alert(1)>';
 const SEARCH = 300;                 // milliseconds
@@ -240,6 +240,36 @@ async function secrets(v, l) {
     }
 }
 
+async function changeOver(v, l) {
+    await v.open(`#/partners/last-${l}`);
+
+    for (const [button, secret] of SECRETS) {
+        await v.press(`partner.${button}`);
+        ok(await v.inDialog('secret.do').isDisabled(), `${l}: one has to say what has happened`);
+        await v.page.getByText(v.t('secret.planned')).click();
+        await v.confirm('secret.do');
+        ok(await shownSecret(v) !== '', `${l}: another ${secret}`);
+        ok((await partner(`last-${l}`))[`former_${secret}_expires`], `${l}: … while the former works`);
+    }
+
+    const told = v.page.getByText(v.t('partner.formerUntil'));
+    await v.until(async () => await told.count() === 2, 'till when is told');
+}
+
+async function stale(v, l) {
+    const id = `last-${l}`;
+
+    await v.open(`#/partners/${id}`);
+    await v.press('partner.limit');
+    await v.page.getByLabel(v.t('limit.number'), { exact: true }).fill('11');
+    await partner(id, 'PATCH', { rate: '12r/m' });
+    await v.confirm('limit.save');
+    await v.shows(v.t('change.stale'), 'someone else has changed the partner');
+    is((await partner(id)).rate, '12r/m', `${l}: nothing is lost`);
+    await v.press('change.look');
+    await v.until(async () => (await v.text()).includes('12'), 'the page shows it');
+}
+
 async function broken(v, l) {
     const { page } = v;
     const changes = (route) => route.request().method() === 'PATCH' ? route.abort() : route.continue();
@@ -362,7 +392,8 @@ async function now(v, l) {
     await v.shows(v.t('code.invalid_key'), 'unknown keys');
 
     await page.getByText(v.t('now.table')).click();
-    await v.until(async () => await page.locator('table tbody tr').count() > 0, 'the numbers of the chart as a table');
+    await v.until(async () => await page.locator('table tbody tr').count() > 0,
+        'the numbers of the chart as a table');
     await v.accessible('now');
 
     await reload();
@@ -374,6 +405,26 @@ async function now(v, l) {
     await page.unroute('**/status');
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
     await v.until(async () => !(await v.text()).includes(v.t('state.lost')), 'and that it is over');
+}
+
+// A screen on the wall: it sees all and changes nothing.
+
+async function read(v, l) {
+    await v.open('#/');
+    await v.press('app.signOut');
+    await v.signIn(reader);
+    await v.page.locator('.figures').waitFor();
+    await v.open(`#/partners/atlas-${l}`);
+    await v.press('partner.disable');
+    await v.confirm('disable.do');
+    await v.shows(v.t('change.forbidden'));
+    is((await partner(`atlas-${l}`)).enabled, true, `${l}: nothing has changed`);
+
+    await v.press('change.otherKey');
+    await v.shows(v.t('login.title'));
+    await v.signIn(operator, { keep: true });
+    await v.page.getByRole('heading', { name: `Partner atlas-${l}` }).waitFor();
+    ok(true, `${l}: another key, the same page`);
 }
 
 async function leave(v, l) {
@@ -392,7 +443,8 @@ async function leave(v, l) {
     await v.accessible('login');
 }
 
-const FLOWS = [signIn, bar, leaked, planned, fields, secrets, broken, create, search, now, leave];
+const FLOWS = [signIn, bar, leaked, planned, fields, secrets, changeOver, stale, broken, create,
+    search, now, read, leave];
 
 // ---- pictures, which someone has to look at
 
@@ -406,7 +458,10 @@ async function pictures(browser) {
         const v = await browser.visit(language, options);
         const shoot = async (name) => {
             await v.narrow(`${look} ${name}`);
-            await v.page.screenshot({ path: `${shots}/${look}-${name}.png`, fullPage: name === 'now' || name === 'partner' });
+            await v.page.screenshot({
+                path: `${shots}/${look}-${name}.png`,
+                fullPage: name === 'now' || name === 'partner',
+            });
         };
 
         await v.open('#/');
