@@ -141,6 +141,7 @@ export default {
     'partner.webhook_secret': 'For webhooks to it (webhook_secret)',
     'partner.has': 'set',
     'partner.hasNot': 'not set',
+    'partner.formerUntil': 'The former one works until',
     'partner.newSecret': 'New secret',
     'partner.newHmac': 'New hmac_secret',
     'partner.newWebhook': 'New webhook_secret',

@@ -141,6 +141,7 @@ export default {
     'partner.webhook_secret': 'Pour les webhooks qu’il reçoit (webhook_secret)',
     'partner.has': 'défini',
     'partner.hasNot': 'non défini',
+    'partner.formerUntil': 'L’ancien fonctionne jusqu’au',
     'partner.newSecret': 'Nouveau secret',
     'partner.newHmac': 'Nouveau hmac_secret',
     'partner.newWebhook': 'Nouveau webhook_secret',

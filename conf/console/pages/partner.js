@@ -192,12 +192,15 @@ function Secrets({ data, open }) {
         <h2 id="secrets-title">${t('partner.secrets')}</h2>
         <ul class="rows secrets">${['hmac_secret', 'webhook_secret'].map((secret) => {
             const isThere = data[`has_${secret}`];
+            const former = data[`former_${secret}_expires`];
 
             return html`<li key=${secret}><span>${t(`partner.${secret}`)}</span>
                 <span>${t(isThere ? 'partner.has' : 'partner.hasNot')}</span>
                 <button aria-label=${t(secret === 'hmac_secret' ? 'partner.newHmac' : 'partner.newWebhook')}
                     onClick=${() => open('secret', { secret, isFirst: !isThere })}>${
-                    t('partner.newSecret')}</button></li>`;
+                    t('partner.newSecret')}</button>
+                ${former && html`<small>${t('partner.formerUntil')} <${Moment} at=${former} /></small>`}
+            </li>`;
         })}</ul>
     </section>`;
 }
