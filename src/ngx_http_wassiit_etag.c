@@ -2,6 +2,8 @@
 #include "ngx_http_wassiit_etag.h"
 
 
+static void ngx_http_wassiit_etag_sort(const ngx_http_wassiit_record_t *rec,
+    const ngx_http_wassiit_key_t **keys);
 static void ngx_http_wassiit_etag_text(ngx_wassiit_hmac_t *hmac,
     const ngx_str_t *text);
 static void ngx_http_wassiit_etag_number(ngx_wassiit_hmac_t *hmac,
@@ -10,6 +12,34 @@ static const u_char *ngx_http_wassiit_etag_blanks(const u_char *p,
     const u_char *last);
 static const u_char *ngx_http_wassiit_etag_quoted(const u_char *p,
     const u_char *last);
+
+
+/* By their digests: a zone doesn't keep their order. */
+
+static void
+ngx_http_wassiit_etag_sort(const ngx_http_wassiit_record_t *rec,
+    const ngx_http_wassiit_key_t **keys)
+{
+    ngx_uint_t                     i, n;
+    const ngx_http_wassiit_key_t  *key;
+
+    for (i = 0; i < rec->nkeys; i++) {
+        key = &rec->keys[i];
+
+        for (n = i; n; n--) {
+            if (ngx_memcmp(keys[n - 1]->digest, key->digest,
+                           NGX_WASSIIT_DIGEST_LEN)
+                <= 0)
+            {
+                break;
+            }
+
+            keys[n] = keys[n - 1];
+        }
+
+        keys[n] = key;
+    }
+}
 
 
 /*
@@ -25,7 +55,9 @@ ngx_http_wassiit_etag(const ngx_wassiit_hmac_key_t *key,
     uint64_t                       tag;
     ngx_uint_t                     i;
     ngx_wassiit_hmac_t             hmac;
-    const ngx_http_wassiit_key_t  *k;
+    const ngx_http_wassiit_key_t  *k, *keys[NGX_HTTP_WASSIIT_KEYS];
+
+    ngx_http_wassiit_etag_sort(rec, keys);
 
     ngx_wassiit_hmac_init(&hmac, key);
 
@@ -38,7 +70,7 @@ ngx_http_wassiit_etag(const ngx_wassiit_hmac_key_t *key,
     ngx_http_wassiit_etag_number(&hmac, rec->nkeys);
 
     for (i = 0; i < rec->nkeys; i++) {
-        k = &rec->keys[i];
+        k = keys[i];
 
         ngx_http_wassiit_etag_text(&hmac, &k->id);
         ngx_wassiit_hmac_update(&hmac, k->digest, NGX_WASSIIT_DIGEST_LEN);

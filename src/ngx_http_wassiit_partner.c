@@ -30,8 +30,6 @@ static void ngx_http_wassiit_partner_count_disabled(
 static void ngx_http_wassiit_partner_publish_key(
     ngx_http_wassiit_zone_t *zone, uint32_t place,
     ngx_http_wassiit_profile_t *former);
-static void ngx_http_wassiit_partner_set_span(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t profile);
 static void ngx_http_wassiit_partner_retire(ngx_http_wassiit_zone_t *zone,
     uint32_t place, ngx_http_wassiit_profile_t *profile);
 static void ngx_http_wassiit_partner_retire_line(
@@ -688,13 +686,10 @@ ngx_http_wassiit_partner_amend(ngx_http_wassiit_zone_t *zone,
                                                           zone->sh, secrets),
                                      1);
     }
-
-    /* who reads the new tag reads all that it stands for: see zone_read() */
-    store(&profile->tag, ngx_http_wassiit_etag(&zone->sh->tag_key, rec));
 }
 
 
-static void
+void
 ngx_http_wassiit_partner_set_span(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t profile)
 {
@@ -707,24 +702,10 @@ ngx_http_wassiit_partner_set_span(ngx_http_wassiit_zone_t *zone,
 
 
 void
-ngx_http_wassiit_partner_set_line(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, uint32_t profile)
-{
-    ngx_http_wassiit_profile_t  *p;
-
-    ngx_http_wassiit_partner_set_span(zone, rec, profile);
-
-    p = ngx_http_wassiit_zone_at(zone->sh, profile);
-
-    store(&p->tag, ngx_http_wassiit_etag(&zone->sh->tag_key, rec));
-}
-
-
-void
 ngx_http_wassiit_partner_replace(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t profile, uint32_t former)
 {
-    ngx_http_wassiit_partner_set_line(zone, rec, profile);
+    ngx_http_wassiit_partner_set_span(zone, rec, profile);
 
     if (profile != former) {
         ngx_http_wassiit_partner_publish(zone, profile, former);

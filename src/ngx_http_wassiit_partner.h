@@ -45,8 +45,8 @@ void ngx_http_wassiit_partner_amend(ngx_http_wassiit_zone_t *zone,
 void ngx_http_wassiit_partner_remove_key(ngx_http_wassiit_zone_sh_t *sh,
     uint32_t place);
 
-/* Notes where the record's line lies in the file, and what its tag is. */
-void ngx_http_wassiit_partner_set_line(ngx_http_wassiit_zone_t *zone,
+/* Notes where the record's line lies in the file. */
+void ngx_http_wassiit_partner_set_span(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec, uint32_t profile);
 
 /* All three at once, for one change. */

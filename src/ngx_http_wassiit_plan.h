@@ -91,6 +91,7 @@ ngx_http_wassiit_plan_flags(ngx_http_wassiit_record_t *rec)
     u_char  flags;
 
     flags = rec->enabled ? ZONE_ENABLED : 0;
+    flags |= rec->rate.limit ? ZONE_RATE : 0;
 
     if (rec->secrets) {
         flags |= rec->secrets->has_hmac ? ZONE_HMAC : 0;

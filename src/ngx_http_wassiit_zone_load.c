@@ -575,11 +575,11 @@ ngx_http_wassiit_zone_fill(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
             rec->former = 0;
 
         } else if (place == rec->former) {
-            ngx_http_wassiit_partner_set_line(zone, rec, place);
+            ngx_http_wassiit_partner_set_span(zone, rec, place);
             rec->former = 0;
 
         } else {
-            ngx_http_wassiit_partner_set_line(zone, rec, place);
+            ngx_http_wassiit_partner_set_span(zone, rec, place);
             ngx_http_wassiit_partner_publish(zone, place, rec->former);
         }
     }

@@ -18,6 +18,8 @@
 
 static ngx_http_wassiit_zone_line_t *ngx_http_wassiit_zone_follow(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_partner_t *partner);
+static uint64_t ngx_http_wassiit_zone_read_tag(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile);
 static void ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info);
 static void ngx_http_wassiit_zone_read_keys(ngx_http_wassiit_zone_sh_t *sh,
@@ -462,6 +464,11 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
 
         profile = ngx_http_wassiit_zone_at(sh, place);
 
+        if (keys) {
+            /* first: if it is of an amended profile, so is all of the rest */
+            info->tag = ngx_http_wassiit_zone_read_tag(sh, profile);
+        }
+
         ngx_http_wassiit_zone_read(sh, profile, info);
         info->nkeys = 0;
 
@@ -520,14 +527,68 @@ ngx_http_wassiit_zone_walk(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 }
 
 
+/*
+ * The tag of what the profile was made of.  What a writer is amending has one
+ * that no line has.
+ */
+
+static uint64_t
+ngx_http_wassiit_zone_read_tag(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_profile_t *profile)
+{
+    u_char                        flags;
+    uint32_t                     *places, place;
+    ngx_uint_t                    i;
+    ngx_http_wassiit_key_t        keys[NGX_HTTP_WASSIIT_KEYS], *to;
+    ngx_http_wassiit_record_t     rec;
+    ngx_http_wassiit_zone_key_t  *key;
+
+    ngx_memzero(&rec, sizeof(ngx_http_wassiit_record_t));
+
+    flags = load(&profile->flags);
+    place = load(&profile->secrets);
+
+    rec.id.data = ngx_http_wassiit_zone_id(profile);
+    rec.id.len = profile->id_len;
+    rec.name.data = rec.id.data + rec.id.len;
+    rec.name.len = profile->name_len;
+    rec.scopes = load(&profile->scopes);
+    rec.enabled = ((flags & ZONE_ENABLED) != 0);
+    rec.secrets = place ? ngx_http_wassiit_zone_at(sh, place) : NULL;
+    rec.keys = keys;
+
+    if (flags & ZONE_RATE) {
+        ngx_wassiit_window_rate((u_char *) sh, profile->partner, &rec.rate);
+    }
+
+    places = ngx_http_wassiit_zone_keys(profile);
+
+    for (i = 0; i < profile->nkeys; i++) {
+        place = load(&places[i]);
+
+        if (place == 0) {
+            continue;
+        }
+
+        key = ngx_http_wassiit_zone_at(sh, place);
+        to = &keys[rec.nkeys++];
+
+        ngx_memcpy(to->digest, key->digest, NGX_WASSIIT_DIGEST_LEN);
+        to->id.data = key->names + key->id_len;
+        to->id.len = key->key_id_len;
+        to->created = load(&key->exact_created);
+        to->expires = load(&key->exact_expires);
+    }
+
+    return ngx_http_wassiit_etag(&sh->tag_key, &rec);
+}
+
+
 static void
 ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
     ngx_http_wassiit_profile_t *profile, ngx_http_wassiit_info_t *info)
 {
     u_char  *id;
-
-    /* first: where a profile is amended, it is the last thing to be new */
-    info->tag = load(&profile->tag);
 
     info->scopes = profile->scopes;
     info->enabled = ((profile->flags & ZONE_ENABLED) != 0);

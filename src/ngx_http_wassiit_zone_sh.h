@@ -60,6 +60,7 @@
 #define ZONE_HMAC               0x02
 #define ZONE_WEBHOOK            0x04
 #define ZONE_MADE               0x08    /* works before created, too */
+#define ZONE_RATE               0x10    /* has a rate of its own */
 
 /* seconds of a key that never expires */
 #define ZONE_NEVER              ((uint32_t) -1)
@@ -100,7 +101,6 @@ typedef struct {
 
 typedef struct {
     uint64_t                      span;     /* its line in the file */
-    uint64_t                      tag;      /* of what that line says */
     uint64_t                      scopes;
     uint32_t                      counts[ZONE_RARE];
     uint32_t                      partner;  /* place of its line */
@@ -170,7 +170,7 @@ typedef char ngx_http_wassiit_zone_line_is_one[
     sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
 typedef char ngx_http_wassiit_profile_is_packed[
     offsetof(ngx_http_wassiit_profile_t, words)
-    == 40 + ZONE_RARE * sizeof(uint32_t)
+    == 32 + ZONE_RARE * sizeof(uint32_t)
     && NGX_WASSIIT_ORDER_LEVELS < 16 && NGX_HTTP_WASSIIT_KEYS < 16
     && NGX_HTTP_WASSIIT_ID_LEN < 256 && NGX_HTTP_WASSIIT_NAME_LEN < 256
     ? 1 : -1];
