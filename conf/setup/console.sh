@@ -29,8 +29,7 @@ packages() {
     cp "$from/package.json" "$from/package-lock.json" "$to/"
     (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund) \
         > "$to/log" 2>&1 ||
-        die "npm ci failed: $(grep -m 1 'npm error' "$to/log" ||
-                              tail -n 1 "$to/log")"
+        die "npm ci failed: $(grep -i -m 3 '^npm err' "$to/log" | tr '\n' ' ')"
     cp "$from/package-lock.json" "$to/installed"
 }
 
@@ -50,6 +49,9 @@ console() {
 
     rm -rf "$top/build/console"
     mv "$new" "$top/build/console"
+
+    # for a node that doesn't tell modules by what is in them
+    echo '{"type": "module"}' > "$top/build/package.json"
 }
 
 case ${1:-run} in
