@@ -84,9 +84,24 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
     /* a log is to know what came of it, though the client has gone */
     r->main->blocked++;
 
-    if (!ngx_http_wassiit_job_busy) {
-        ngx_http_wassiit_job_start();
+    if (ngx_http_wassiit_job_busy) {
+        return NGX_DONE;
     }
+
+#if (NGX_THREADS)
+
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        ngx_http_wassiit_job_start();
+        return NGX_DONE;
+    }
+
+#endif
+
+    /* made at once, it could end the request in its own handler */
+
+    ngx_http_wassiit_job_busy = 1;
+    ngx_http_wassiit_job_waiting = 1;
+    ngx_add_timer(&ngx_http_wassiit_job_timer, 0);
 
     return NGX_DONE;
 }

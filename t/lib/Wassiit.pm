@@ -916,7 +916,7 @@ package Wassiit::Server;
 sub start {
     my ($class, %with) = @_;
     my $self = bless { allow_log => $with{allow_log}, ports => [],
-                       workers => $with{workers} }, $class;
+                       workers => $with{workers}, alone => $with{alone} }, $class;
 
     $self->{dir} = Wassiit::_prefix('', $with{files});
     $self->conf($with{conf});
@@ -1003,7 +1003,7 @@ sub _children {
 sub _serves {
     my ($self) = @_;
 
-    return 0 unless -s "$self->{dir}/logs/nginx.pid" && $self->worker_pids;
+    return 0 unless -s "$self->{dir}/logs/nginx.pid" && ($self->{alone} || $self->worker_pids);
     return 1 unless defined $self->{ports}[1];
     return !!IO::Socket::INET->new(PeerAddr => '127.0.0.1', Proto => 'tcp',
                                    PeerPort => $self->port);
