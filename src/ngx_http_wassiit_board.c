@@ -123,9 +123,10 @@ ngx_int_t
 ngx_http_wassiit_board_map(ngx_http_wassiit_board_t *board, ngx_str_t *name,
     ngx_http_wassiit_board_t *former, ngx_uint_t inherited, ngx_log_t *log)
 {
-    ngx_str_t                   full;
-    ngx_http_wassiit_memory_t  *memory;
-    u_char                      text[NGX_HTTP_WASSIIT_MEMORY_NAME];
+    ngx_str_t                     full;
+    ngx_http_wassiit_memory_t    *memory;
+    ngx_http_wassiit_board_sh_t  *sh;
+    u_char                        text[NGX_HTTP_WASSIIT_MEMORY_NAME];
 
     if (former && former->memory) {
         board->memory = former->memory;
@@ -142,12 +143,15 @@ ngx_http_wassiit_board_map(ngx_http_wassiit_board_t *board, ngx_str_t *name,
     memory = inherited ? ngx_http_wassiit_memory_inherit(&full, log) : NULL;
 
     if (memory) {
+        sh = (ngx_http_wassiit_board_sh_t *) memory->head;
+
         if (!memory->damaged
             && memory->head->layout == NGX_HTTP_WASSIIT_BOARD_LAYOUT
-            && memory->head->size == sizeof(ngx_http_wassiit_board_sh_t))
+            && memory->head->size == sizeof(ngx_http_wassiit_board_sh_t)
+            && sh->processes.slots.nslots == BOARD_PROCESSES)
         {
             board->memory = memory;
-            board->sh = (ngx_http_wassiit_board_sh_t *) memory->head;
+            board->sh = sh;
             board->own = NULL;
             return NGX_OK;
         }
@@ -211,7 +215,8 @@ ngx_http_wassiit_board_join(ngx_http_wassiit_board_t *board)
     ngx_wassiit_epoch_slot_t  *slot;
 
     slots = &board->sh->processes.slots;
-    slot = ngx_wassiit_epoch_claim(slots);
+    slot = (slots->nslots == BOARD_PROCESSES) ? ngx_wassiit_epoch_claim(slots)
+                                              : NULL;
 
     board->own = slot ? &board->sh->own[slot - slots->slots] : NULL;
 }
@@ -302,6 +307,7 @@ ngx_http_wassiit_board_sums(ngx_http_wassiit_board_t *board,
     ngx_memzero(sums, sizeof(ngx_http_wassiit_board_sums_t));
 
     claimed = ngx_wassiit_load_acquire(&board->sh->processes.slots.claimed);
+    claimed = ngx_min(claimed, BOARD_PROCESSES);
 
     for (i = 0; i <= claimed; i++) {
         from = (uint64_t *) (i < claimed ? &board->sh->own[i]
@@ -416,7 +422,7 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
     ngx_http_wassiit_board_id_t *ids, ngx_uint_t most, ngx_uint_t *truncated)
 {
     uint32_t                        until, asked;
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      i, n, old;
     ngx_http_wassiit_board_id_t    *id;
     ngx_http_wassiit_board_cell_t  *active;
     ngx_http_wassiit_board_seen_t   seen;
@@ -426,6 +432,7 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
     active = board->sh->active;
     asked = ngx_wassiit_load_acquire(&board->sh->asked);
     *truncated = 0;
+    old = 0;
     n = 0;
 
     for (i = 1; i <= NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
@@ -445,7 +452,9 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
         }
 
         if ((time_t) until < since) {
-            return n;
+            /* one of these may be about to be written over: look on */
+            old = 1;
+            continue;
         }
 
         n += ngx_http_wassiit_board_first(&seen,
@@ -455,7 +464,7 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
     /* all of the ring is as young: others may have been written over */
 
     asked %= NGX_HTTP_WASSIIT_BOARD_ACTIVE;
-    *truncated = (ngx_wassiit_load_relaxed(&active[asked].whose) != 0);
+    *truncated = (!old && ngx_wassiit_load_relaxed(&active[asked].whose));
 
     return n;
 }
@@ -477,6 +486,7 @@ ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
     set = &board->sh->refusals[((whose ^ (whose >> 32)) % BOARD_SETS)
                                * BOARD_WAYS];
     least = (uint64_t) -1;
+    *oldest = set;
 
     for (i = 0; i < BOARD_WAYS; i++) {
 

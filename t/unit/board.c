@@ -34,6 +34,7 @@ static void unit_board_chosen(void);
 static void unit_board_refusals(void);
 static void unit_board_evicted(void);
 static void unit_board_torn(void);
+static void unit_board_damaged(void);
 static void unit_board_make(ngx_http_wassiit_board_t *board);
 static void unit_board_refuse(const char *id, uint32_t generation,
     ngx_uint_t decision, uint64_t time, u_char instance);
@@ -61,6 +62,7 @@ main(void)
     unit_board_refusals();
     unit_board_evicted();
     unit_board_torn();
+    unit_board_damaged();
 
     return unit_done();
 }
@@ -274,6 +276,7 @@ unit_board_active(void)
                                       &truncated);
     unit_ok(n == 0 && truncated == 0, "nobody has asked");
 
+    ngx_http_wassiit_board_asked(&board, (u_char *) "first", 5, BOARD_NOW - 15);
     ngx_http_wassiit_board_asked(&board, (u_char *) "old", 3, BOARD_NOW - 60);
     ngx_http_wassiit_board_asked(&board, (u_char *) "a", 1, BOARD_NOW - 20);
     ngx_http_wassiit_board_asked(&board, (u_char *) "b", 1, BOARD_NOW - 10);
@@ -281,8 +284,9 @@ unit_board_active(void)
 
     n = ngx_http_wassiit_board_active(&board, BOARD_NOW - 20, ids, 10,
                                       &truncated);
-    unit_ok(n == 2 && unit_board_is(&ids[0], "a") && unit_board_is(&ids[1], "b")
-       && truncated == 0, "each once, the last first, of that time");
+    unit_ok(n == 3 && unit_board_is(&ids[0], "a") && unit_board_is(&ids[1], "b")
+            && unit_board_is(&ids[2], "first") && truncated == 0,
+            "each once, the last first, of that time, also behind an old one");
 
     n = ngx_http_wassiit_board_active(&board, BOARD_NOW - 20, ids, 1,
                                       &truncated);
@@ -548,4 +552,46 @@ unit_board_torn(void)
     unit_is(wrong, 0, "and who is refused then is known");
 
     ngx_http_wassiit_board_unmap(&board);
+}
+
+
+/* Whatever has written over it, nobody is led astray. */
+
+static void
+unit_board_damaged(void)
+{
+    sums_t      sums;
+    id_t_       ids[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
+    refusal_t   refusals[NGX_HTTP_WASSIIT_BOARD_RECENT];
+    ngx_uint_t  i, truncated;
+
+    static const u_char  over[] = { 0xff, 0x7f, 0x01, 0x00 };
+
+    for (i = 0; i < sizeof(over); i++) {
+        unit_board_make(&board);
+
+        ngx_memset(board.memory->head + 1, over[i],
+                   board.memory->head->size
+                   - sizeof(ngx_http_wassiit_memory_head_t));
+
+        ngx_http_wassiit_board_sums(&board, &sums);
+        (void) ngx_http_wassiit_board_active(&board, 0, ids,
+                                             NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+                                             &truncated);
+        (void) ngx_http_wassiit_board_chosen(&board, BOARD_NOW, ids);
+        (void) ngx_http_wassiit_board_refusals(&board, 0, refusals);
+        (void) unit_board_last("atlas", 1);
+
+        ngx_http_wassiit_board_count(&board, 1, 200, 0, 1);
+        ngx_http_wassiit_board_asked(&board, (u_char *) "atlas", 5, BOARD_NOW);
+        ngx_http_wassiit_board_choose(&board, (u_char *) "atlas", 5,
+                                      BOARD_NOW);
+        unit_board_refuse("atlas", 1, 5, 1000000, 1);
+
+        ngx_http_wassiit_board_join(&board);
+        unit_ok(board.own == NULL, "nobody has a place in what was written "
+                "over with %02x", over[i]);
+
+        ngx_http_wassiit_board_unmap(&board);
+    }
 }
