@@ -28,6 +28,7 @@
 
 typedef struct {
     uint64_t                       rank;
+    ngx_uint_t                     active;  /* it has asked of late */
     ngx_http_wassiit_board_id_t    id;
 } ngx_http_wassiit_candidate_t;
 
@@ -62,7 +63,7 @@ static void ngx_http_wassiit_status_chosen(ngx_http_wassiit_status_t *status,
 static void ngx_http_wassiit_status_active(ngx_http_wassiit_status_t *status,
     ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *ids);
-static void ngx_http_wassiit_status_candidate(
+static ngx_http_wassiit_candidate_t *ngx_http_wassiit_status_candidate(
     ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *id, uint64_t rank);
 static int ngx_libc_cdecl ngx_http_wassiit_status_by_rank(const void *one,
@@ -419,7 +420,9 @@ ngx_http_wassiit_status_choose(ngx_http_wassiit_status_t *status)
         }
     }
 
-    status->truncated |= (i < candidates.n);
+    for ( /* void */ ; i < candidates.n; i++) {
+        status->truncated |= elts[i].active;
+    }
 
     return NGX_OK;
 }
@@ -440,7 +443,7 @@ ngx_http_wassiit_status_limited(ngx_http_wassiit_status_t *status,
             id.len = refusal->id_len;
             ngx_memcpy(id.id, refusal->id, id.len);
 
-            ngx_http_wassiit_status_candidate(candidates, &id,
+            (void) ngx_http_wassiit_status_candidate(candidates, &id,
                                               RANK_LIMITED + refusal->time);
         }
     }
@@ -464,7 +467,7 @@ ngx_http_wassiit_status_refused(ngx_http_wassiit_status_t *status,
             id.len = refusal->id_len;
             ngx_memcpy(id.id, refusal->id, id.len);
 
-            ngx_http_wassiit_status_candidate(candidates, &id, 0);
+            (void) ngx_http_wassiit_status_candidate(candidates, &id, 0);
         }
     }
 }
@@ -480,7 +483,8 @@ ngx_http_wassiit_status_chosen(ngx_http_wassiit_status_t *status,
     n = ngx_http_wassiit_board_chosen(&status->zone->board, ngx_time(), ids);
 
     for (i = 0; i < n; i++) {
-        ngx_http_wassiit_status_candidate(candidates, &ids[i], RANK_CHOSEN);
+        (void) ngx_http_wassiit_status_candidate(candidates, &ids[i],
+                                                 RANK_CHOSEN);
     }
 }
 
@@ -490,37 +494,42 @@ ngx_http_wassiit_status_active(ngx_http_wassiit_status_t *status,
     ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *ids)
 {
-    ngx_uint_t                i, n;
-    ngx_http_wassiit_shown_t  shown;
+    uint64_t                       rank;
+    ngx_uint_t                     i, n, enough;
+    ngx_http_wassiit_shown_t       shown;
+    ngx_http_wassiit_candidate_t  *candidate;
+
+    /* if so many come before these, their order doesn't matter */
+    enough = (candidates->n >= status->top);
 
     n = ngx_http_wassiit_board_active(&status->zone->board,
                                       ngx_time() - STATUS_ACTIVE, ids,
                                       STATUS_LOOKS, &status->truncated);
 
     for (i = 0; i < n; i++) {
-        if (candidates->n >= status->top && candidates->n
-            && candidates->elts[0].rank >= RANK_CHOSEN)
-        {
-            /* there are enough that come before it, whatever it does */
-            status->truncated = 1;
-            return;
+        rank = 0;
+
+        if (!enough) {
+            if (ngx_http_wassiit_status_look(status, &ids[i], &shown) != NGX_OK
+                || shown.allowed + shown.limited + shown.refused == 0)
+            {
+                /* gone, or another one of that id */
+                continue;
+            }
+
+            rank = ngx_http_wassiit_status_rate(&shown);
         }
 
-        /* who has counted nothing is another one of that id */
-
-        if (ngx_http_wassiit_status_look(status, &ids[i], &shown) == NGX_OK
-            && shown.allowed + shown.limited + shown.refused)
-        {
-            ngx_http_wassiit_status_candidate(candidates, &ids[i],
-                                        ngx_http_wassiit_status_rate(&shown));
-        }
+        candidate = ngx_http_wassiit_status_candidate(candidates, &ids[i],
+                                                      rank);
+        candidate->active = 1;
     }
 }
 
 
-/* Appends one, if it isn't among them. */
+/* Appends one, if it isn't among them.  Returns it. */
 
-static void
+static ngx_http_wassiit_candidate_t *
 ngx_http_wassiit_status_candidate(ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *id, uint64_t rank)
 {
@@ -535,7 +544,7 @@ ngx_http_wassiit_status_candidate(ngx_http_wassiit_candidates_t *candidates,
         if (elt->id.len == id->len
             && ngx_memcmp(elt->id.id, id->id, id->len) == 0)
         {
-            return;
+            return elt;
         }
     }
 
@@ -543,7 +552,10 @@ ngx_http_wassiit_status_candidate(ngx_http_wassiit_candidates_t *candidates,
     candidates->places[i] = candidates->n;
 
     elt->rank = rank;
+    elt->active = 0;
     elt->id = *id;
+
+    return elt;
 }
 
 

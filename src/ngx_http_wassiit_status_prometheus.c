@@ -326,7 +326,8 @@ ngx_http_wassiit_prometheus_partners(ngx_http_wassiit_status_t *status)
     for (i = 0; i < status->nshown; i++) {
         shown = &status->shown[i];
         limit = ngx_max(shown->usage.limit, 1);
-        used = ngx_http_wassiit_status_used(&shown->usage) * 1000000 / limit;
+        used = ngx_http_wassiit_status_used(&shown->usage);
+        used = used * 1000000 / limit;
 
         ngx_http_wassiit_text_add(text, "wassiit_partner_limit_used_ratio{"
                                   "zone=\"%V\",partner=\"%*s\"} "

@@ -30,6 +30,7 @@ http {
 
     server {
         listen %%PORT%%;
+        keepalive_requests 10000;
         access_log logs/access.log decision;
         wassiit_access api;
 
@@ -64,6 +65,7 @@ http {
         location = /few { wassiit_status api json top=2; }
         location = /ops { wassiit_scope messages.send; wassiit_status ops; }
         location = /metrics { satisfy any; allow all; wassiit_status api prometheus; }
+        location = /three { wassiit_status api prometheus top=3; }
         location = /guarded { wassiit_status api prometheus top=1; }
         location = /methods { limit_except GET { deny all; } wassiit_status api; }
         location ~ ^/send/(?<to>.*) {
@@ -88,6 +90,7 @@ my $server = Wassiit::Server->start(conf => $conf, files => {
         partner('atlas', 'atlas-key', scopes => [], name => qq(Atlas "\x{e9}" <b>\\), webhook_secret => 'w'),
         partner('busy', 'busy-key', rate => '2r/h'),
         partner('trial', 'trial-key', rate => '1r/h'),
+        partner('large', 'large-key', rate => '1000000r/d'),
         partner('off', 'paused-key', enabled => JSON::PP::false()),
     ],
 });
@@ -213,7 +216,7 @@ subtest 'at first' => sub {
               'each decision is there');
     is_deeply(decisions, {}, 'with 0');
     is_deeply([ @$status{qw(limited refused active)} ], [ [], [], [] ], 'nobody has asked');
-    is_deeply([ @{ $status->{zone} }{qw(name size partners disabled)} ], [ 'api', 1048576, 4, 1 ],
+    is_deeply([ @{ $status->{zone} }{qw(name size partners disabled)} ], [ 'api', 1048576, 5, 1 ],
               'the zone');
     ok($status->{zone}{used} > 0 && $status->{zone}{used} < 1048576, 'part of it is used');
     ok($status->{zone}{changes} && $status->{zone}{file}{ok}, 'the file is as it was read');
@@ -333,6 +336,20 @@ subtest 'the most active' => sub {
     is_deeply([ grep { /used_ratio/ } keys %{ metrics('/guarded') } ], \@shown, 'and stays');
 };
 
+subtest 'much of a large limit' => sub {
+    my $n = 4400;
+    my $client = Wassiit::Client->new($server->port);
+    $client->send("GET /gif HTTP/1.1\r\nHost: x\r\nX-API-Key: large-key\r\n\r\n" x $n);
+    $client->response for 1 .. $n;
+    $client->close;
+    $asked += $n;
+
+    is(metrics('/metrics?partner=large')
+           ->{'wassiit_partner_limit_used_ratio{zone="api",partner="large"}'}, '0.004400', 'is told');
+    my ($active) = grep { $_->{id} eq 'large' } @{ status->{active} };
+    is($active->{used}, $n, 'as JSON, too');
+};
+
 subtest 'webhooks' => sub {
     my @signed = ('X-WASSIIT-Signature' => hmac_sha256_hex('event', 'a hook'));
     request('atlas-key', '/hook', 200, method => 'POST', body => 'event', headers => \@signed)
@@ -390,7 +407,7 @@ subtest 'changes' => sub {
        'another disabled');
     is(status->{zone}{disabled}, 1, 'one is');
     is(operator('DELETE', '/admin/partners/atlas')->status, 204, 'and deleted');
-    is_deeply([ @{ status->{zone} }{qw(partners disabled)} ], [ 3, 0 ], 'none is');
+    is_deeply([ @{ status->{zone} }{qw(partners disabled)} ], [ 4, 0 ], 'none is');
 
     my $file = $server->dir . '/conf/state/partners.jsonl';
     open my $locked, '<', $file or die $!;
@@ -414,7 +431,7 @@ subtest 'changes' => sub {
     is(metrics->{'wassiit_zone_file_current{zone="api"}'}, 0, 'and isn\'t current');
     is($server->reload, '', 'a reload');
     ok(status->{zone}{file}{ok}, 'reads it');
-    is(status->{zone}{partners}, 4, 'and what is in it');
+    is(status->{zone}{partners}, 5, 'and what is in it');
 
     unlink $file;
     is(status->{zone}{file}{error}, 'is missing', 'the file is gone');
