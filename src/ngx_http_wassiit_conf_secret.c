@@ -111,8 +111,9 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (ngx_http_script_variables_count(&key)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the key of \"%V\" can't have variables: \"key=%V\" "
-                           "would be sent as it stands", &cmd->name, &key);
+                           "the key of \"%V\" can't have variables: a \"$\" "
+                           "would be sent as it stands, write the key itself",
+                           &cmd->name);
         return NGX_CONF_ERROR;
     }
 

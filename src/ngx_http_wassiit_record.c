@@ -460,6 +460,13 @@ ngx_http_wassiit_record_secret(ngx_http_wassiit_parse_t *parse, json_t *json,
         return ngx_http_wassiit_fault(parse, "%s: unknown field", field);
     }
 
+    if (n >= FIELD_FORMER
+        && json_object_get(json, fields[n - FIELD_FORMER]) == NULL)
+    {
+        return ngx_http_wassiit_fault(parse, "%s: must be beside %s",
+                                      field, fields[n - FIELD_FORMER]);
+    }
+
     if (rec->secrets == NULL) {
         size = sizeof(ngx_http_wassiit_secrets_t);
 
@@ -490,24 +497,18 @@ ngx_http_wassiit_record_secret(ngx_http_wassiit_parse_t *parse, json_t *json,
         return ngx_http_wassiit_record_hmac_key(parse, value, field, 0,
                                                 &secrets->webhook);
 
-    default: /* FIELD_FORMER, FIELD_NEXT */
-        if (json_object_get(json, fields[n - FIELD_FORMER]) == NULL) {
-            return ngx_http_wassiit_fault(parse, "%s: must be beside %s",
-                                          field, fields[n - FIELD_FORMER]);
-        }
-    }
-
-    if (n == FIELD_FORMER) {
+    case FIELD_FORMER:
         secrets->has_former = 1;
         return ngx_http_wassiit_record_second(parse, value, field, 1,
                                               &overlap->former_hmac,
                                               &secrets->former_expires);
-    }
 
-    secrets->has_next = 1;
-    return ngx_http_wassiit_record_second(parse, value, field, 0,
-                                          &overlap->next_webhook,
-                                          &secrets->next_expires);
+    default: /* FIELD_NEXT */
+        secrets->has_next = 1;
+        return ngx_http_wassiit_record_second(parse, value, field, 0,
+                                              &overlap->next_webhook,
+                                              &secrets->next_expires);
+    }
 }
 
 
