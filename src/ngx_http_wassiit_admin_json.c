@@ -330,12 +330,16 @@ ngx_http_wassiit_admin_grace(ngx_http_wassiit_change_t *change, json_t *value,
 
     change->grace = text.len ? ngx_parse_time(&text, 1) : NGX_ERROR;
 
+    /* "24" would be seconds, and was hardly meant so */
+
     if (change->grace == (time_t) NGX_ERROR
-        || change->grace > ADMIN_GRACE_MAX)
+        || change->grace > ADMIN_GRACE_MAX
+        || (change->grace && isdigit(text.data[text.len - 1])))
     {
         return ngx_wassiit_rules_fault(errors, "#/grace",
-                                       "must be a time such as \"24h\", "
-                                       "\"30m\" or \"0\", ten years at most",
+                                       "must be a time with its unit, such as "
+                                       "\"24h\" or \"30m\", or \"0\" for at "
+                                       "once; ten years at most",
                                        text.data, text.len);
     }
 

@@ -840,7 +840,7 @@ subtest 'rotation' => sub {
 
     my $n = 0;
     for my $row ([ '', 86400 ], [ '{}', 86400 ], [ '{"grace":"30m"}', 1800 ],
-                 [ '{"grace":"24h"}', 86400 ], [ '{"grace":"90"}', 90 ],
+                 [ '{"grace":"24h"}', 86400 ], [ '{"grace":"90s"}', 90 ],
                  [ '{"grace":"10y"}', 315360000 ])
     {
         my ($body, $grace) = @$row;
