@@ -194,7 +194,7 @@ sub zone {
                          . (defined $after ? "?after=$after" : ''))->json;
         for my $partner (@{ $page->{partners} }) {
             my $one = get($server, $partner->{id})->json;
-            delete @$one{qw(window counts)};
+            delete @$one{qw(window counts last_refusal)};
             delete $_->{last_used} for @{ $one->{keys} };
             $one->{keys} = [ sort { $a->{id} cmp $b->{id} } @{ $one->{keys} } ];
             $all{ $one->{id} } = $one;

@@ -344,9 +344,14 @@ sub _differs_in_file {
         return "key $id is another" if $key ne '?' && lc $keys{$id} ne key_sha256($key);
     }
 
+    # the last one that was made: of webhooks, it may be yet to take over
+    my %secret = (hmac => $record->{hmac_secret},
+                  webhook => $record->{next_webhook_secret}
+                             ? $record->{next_webhook_secret}{value} : $record->{webhook_secret});
+
     for my $what (qw(hmac webhook)) {
         my $secret = $model->{$what} // '?';
-        return "another $what secret" if $secret ne '?' && $record->{"${what}_secret"} ne $secret;
+        return "another $what secret" if $secret ne '?' && $secret{$what} ne $secret;
     }
 
     return '';
