@@ -4,6 +4,8 @@
 setup = conf/setup
 JOBS ?= $(shell nproc)
 
+fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
+
 # Which suites and unit tests: T and U name some, else all are meant.
 ifeq ($(T)$(U),)
 T := $(wildcard t/*.t)
@@ -25,7 +27,6 @@ many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser)
 
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
-fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh

@@ -397,7 +397,7 @@ fuzz_partners_same(ngx_http_wassiit_record_t *a, ngx_http_wassiit_record_t *b,
 static void
 fuzz_partners_store(const u_char *p, size_t size)
 {
-    size_t                      i, k, n, eol, partners, torn;
+    size_t                      i, k, n, eol, mark, partners, torn;
     ngx_uint_t                  good;
     const u_char               *zero;
     fuzz_partners_line_t       *lines;
@@ -409,7 +409,10 @@ fuzz_partners_store(const u_char *p, size_t size)
     torn = 0;
     n = 0;
 
-    for (i = 0; i < size; i = eol + 1) {
+    /* a byte order mark that the file begins with is passed over */
+    mark = (size >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) ? 3 : 0;
+
+    for (i = mark; i < size; i = eol + 1) {
 
         for (eol = i; eol < size && p[eol] != '\n'; eol++) { /* void */ }
 
