@@ -154,22 +154,14 @@ ngx_http_wassiit_status_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_wassiit_status_method(ngx_http_request_t *r)
 {
-    ngx_table_elt_t  *h;
+    ngx_str_t  allow = ngx_string("GET, HEAD");
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
+    if (ngx_http_wassiit_admin_header(r, "Allow", &allow) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    h->hash = 1;
-    ngx_str_set(&h->key, "Allow");
-    ngx_str_set(&h->value, "GET, HEAD");
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
     return ngx_http_wassiit_admin_error(r, NGX_HTTP_NOT_ALLOWED,
-                                        "This path takes GET, HEAD.");
+                                        "This path takes %V.", &allow);
 }
 
 

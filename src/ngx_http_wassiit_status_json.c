@@ -17,6 +17,8 @@ static void ngx_http_wassiit_json_refusal(ngx_http_wassiit_text_t *text,
 static void ngx_http_wassiit_json_active(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_name(ngx_http_wassiit_text_t *text,
     ngx_http_wassiit_shown_t *shown);
+static void ngx_http_wassiit_json_usage(ngx_http_wassiit_text_t *text,
+    ngx_wassiit_usage_t *usage);
 static void ngx_http_wassiit_json_time(ngx_http_wassiit_text_t *text,
     const char *name, uint64_t ms);
 
@@ -172,14 +174,9 @@ ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status)
                                   (size_t) shown.id.len, shown.id.id);
         ngx_http_wassiit_json_name(text, &shown);
         ngx_http_wassiit_json_refusal(text, refusal);
-        ngx_http_wassiit_text_add(text, ",\"limited\":%uL,\"used\":%uD,"
-                                  "\"limit\":%uD,\"seconds\":%uD,"
-                                  "\"reset\":%uL}",
-                                  shown.limited,
-                                  ngx_http_wassiit_status_used(&shown.usage),
-                                  shown.usage.limit, shown.usage.seconds,
-                                  (uint64_t)
-                                  ngx_http_wassiit_reset(&shown.usage));
+        ngx_http_wassiit_text_add(text, ",\"limited\":%uL", shown.limited);
+        ngx_http_wassiit_json_usage(text, &shown.usage);
+        ngx_http_wassiit_text_add(text, "}");
     }
 
     ngx_http_wassiit_text_add(text, "]");
@@ -301,16 +298,12 @@ ngx_http_wassiit_json_active(ngx_http_wassiit_status_t *status)
                                   (size_t) shown->id.len, shown->id.id);
         ngx_http_wassiit_json_name(text, shown);
         ngx_http_wassiit_text_add(text, ",\"enabled\":%s,\"allowed\":%uL,"
-                                  "\"limited\":%uL,\"refused\":%uL,"
-                                  "\"used\":%uD,\"limit\":%uD,"
-                                  "\"seconds\":%uD,\"reset\":%uL}",
+                                  "\"limited\":%uL,\"refused\":%uL",
                                   shown->enabled ? "true" : "false",
                                   shown->allowed, shown->limited,
-                                  shown->refused,
-                                  ngx_http_wassiit_status_used(&shown->usage),
-                                  shown->usage.limit, shown->usage.seconds,
-                                  (uint64_t)
-                                  ngx_http_wassiit_reset(&shown->usage));
+                                  shown->refused);
+        ngx_http_wassiit_json_usage(text, &shown->usage);
+        ngx_http_wassiit_text_add(text, "}");
     }
 
     ngx_http_wassiit_text_add(text, "]");
@@ -332,6 +325,18 @@ ngx_http_wassiit_json_name(ngx_http_wassiit_text_t *text,
 
     ngx_http_wassiit_text_add(text, ",\"name\":\"%*s\"", (size_t) (p - name),
                               name);
+}
+
+
+static void
+ngx_http_wassiit_json_usage(ngx_http_wassiit_text_t *text,
+    ngx_wassiit_usage_t *usage)
+{
+    ngx_http_wassiit_text_add(text, ",\"used\":%uD,\"limit\":%uD,"
+                              "\"seconds\":%uD,\"reset\":%uL",
+                              ngx_http_wassiit_status_used(usage),
+                              usage->limit, usage->seconds,
+                              (uint64_t) ngx_http_wassiit_reset(usage));
 }
 
 
