@@ -9,9 +9,10 @@
  * answer, KEYS a file of keys, all of one length, a line each, perhaps with
  * headers behind them.  A line "N COUNT" on the standard input has server N
  * (from 0 on) sent COUNT requests, their keys in random order, each used once
- * before any is used again.  Answers "COUNT BAD WALL CPU": how many were
- * answered, how many of these with another status, the nanoseconds that passed
- * and those that the worker was on a processor.
+ * before any is used again.  Answers "COUNT BAD WALL CPU P99": how many were
+ * answered, how many of these with another status, the nanoseconds that passed,
+ * those that the worker was on a processor, and the 99th percentile of those
+ * between a request and its answer.
  *
  * Before these, a quarter as many are sent that don't count, as the caches of
  * the processor hold what another server needs; "N COUNT first" leaves them
@@ -54,6 +55,7 @@
 
 typedef struct {
     int             fd;
+    uint64_t        start;
     size_t          len;        /* of what was received */
     size_t          end;        /* of the answer, 0: not known yet */
     char           *request;
@@ -74,6 +76,7 @@ typedef struct {
     uint32_t            next;       /* an index of order[] */
     uint32_t           *order;
     load_connection_t  *connections;
+    uint32_t           *times;      /* of the requests of a turn */
 } load_server_t;
 
 
@@ -296,6 +299,7 @@ load_send(load_server_t *s, load_connection_t *c)
 
     c->len = 0;
     c->end = 0;
+    c->start = load_clock();
 
     if (send(c->fd, c->request, s->size, MSG_NOSIGNAL) != (ssize_t) s->size) {
         load_die("send()");
@@ -382,7 +386,7 @@ load_requests(load_server_t *s, unsigned long count)
                 continue;
             }
 
-            done++;
+            s->times[done++] = load_clock() - c->start;
             bad += (status != s->status);
 
             if (sent < count) {
@@ -393,6 +397,18 @@ load_requests(load_server_t *s, unsigned long count)
     }
 
     return bad;
+}
+
+
+static int
+load_compare(const void *one, const void *two)
+{
+    uint32_t  a, b;
+
+    a = *(const uint32_t *) one;
+    b = *(const uint32_t *) two;
+
+    return (a > b) - (a < b);
 }
 
 
@@ -411,6 +427,7 @@ load_turn(load_server_t *s, unsigned long count, const char *how)
         load_schedule(0, SCHED_FIFO);
     }
 
+    s->times = load_alloc((count + 1) * sizeof(uint32_t));
     start = load_clock();
     bad = 0;
 
@@ -434,9 +451,13 @@ load_turn(load_server_t *s, unsigned long count, const char *how)
         (void) usleep((load_clock() - start) / 1000);
     }
 
-    printf("%lu %lu %llu %llu\n", count, bad, (unsigned long long) wall,
-           (unsigned long long) cpu);
+    qsort(s->times, count, sizeof(uint32_t), load_compare);
+
+    printf("%lu %lu %llu %llu %u\n", count, bad, (unsigned long long) wall,
+           (unsigned long long) cpu, s->times[count * 99 / 100]);
     fflush(stdout);
+
+    free(s->times);
 }
 
 
