@@ -172,6 +172,7 @@ typedef struct {
 struct ngx_http_wassiit_form_s {
     void                          *multipart;   /* its parser; NULL: none */
     ngx_str_t                      faults;      /* JSON, if any were found */
+    ngx_str_t                      fault;       /* field of the first */
     ngx_uint_t                     media;       /* why the type is refused */
     ngx_str_t                      media_name;  /* charset or coding */
     unsigned                       is_form:1;   /* what the body must be */

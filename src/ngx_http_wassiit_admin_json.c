@@ -559,7 +559,7 @@ static json_t *
 ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
     ngx_http_wassiit_info_t *info)
 {
-    json_t                       *instance;
+    json_t                       *about, *instance;
     u_char                        hex[2 * NGX_HTTP_WASSIIT_BOARD_INSTANCE];
     ngx_http_wassiit_refusal_t    refusal;
     ngx_http_wassiit_loc_conf_t  *wlcf;
@@ -579,8 +579,13 @@ ngx_http_wassiit_admin_refusal(ngx_http_request_t *r,
     instance = refusal.has_instance
                ? json_stringn((char *) hex, sizeof(hex)) : json_null();
 
-    return json_pack("{s:s,s:o,s:I,s:o}",
+    about = refusal.about_len
+            ? json_stringn((char *) refusal.about, refusal.about_len)
+            : json_null();
+
+    return json_pack("{s:s,s:o,s:o,s:I,s:o}",
                      "code", ngx_http_wassiit_code(refusal.decision)->data,
+                     "about", about,
                      "time", ngx_http_wassiit_admin_time(refusal.time / 1000,
                                                          0),
                      "count", (json_int_t) refusal.count,

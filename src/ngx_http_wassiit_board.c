@@ -44,9 +44,11 @@ typedef struct {
     uint32_t        count;
     uint32_t        decision;
     uint64_t        instance[2];
-    uint64_t        check;      /* of instance and time */
+    uint64_t        check;      /* of instance, about and time */
     u_char          id_len;
     u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
+    u_char          about_len;
+    u_char          about[NGX_HTTP_WASSIIT_BOARD_ABOUT];
 } __attribute__((aligned(64))) ngx_http_wassiit_board_refusal_t;
 
 
@@ -76,8 +78,8 @@ struct ngx_http_wassiit_board_sh_s {
 };
 
 
-typedef char ngx_http_wassiit_board_refusal_is_two_lines[
-    sizeof(ngx_http_wassiit_board_refusal_t) == 128 ? 1 : -1];
+typedef char ngx_http_wassiit_board_refusal_is_three_lines[
+    sizeof(ngx_http_wassiit_board_refusal_t) == 192 ? 1 : -1];
 typedef char ngx_http_wassiit_board_rings_wrap[
     (NGX_HTTP_WASSIIT_BOARD_ACTIVE & (NGX_HTTP_WASSIIT_BOARD_ACTIVE - 1)) == 0
     && (NGX_HTTP_WASSIIT_BOARD_RECENT & (NGX_HTTP_WASSIIT_BOARD_RECENT - 1))
@@ -108,8 +110,8 @@ static ngx_uint_t ngx_http_wassiit_board_first(
 static ngx_http_wassiit_board_refusal_t *ngx_http_wassiit_board_find(
     ngx_http_wassiit_board_t *board, uint64_t whose, u_char *id, size_t len,
     ngx_http_wassiit_board_refusal_t **oldest);
-static uint64_t ngx_http_wassiit_board_check(uint64_t instance[2],
-    uint64_t time);
+static uint64_t ngx_http_wassiit_board_check(
+    ngx_http_wassiit_refusal_t *refusal);
 static ngx_int_t ngx_http_wassiit_board_copy(
     ngx_http_wassiit_board_refusal_t *cell,
     ngx_http_wassiit_refusal_t *refusal);
@@ -508,10 +510,21 @@ ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
 }
 
 
+/* Even: the request has no id. */
+
 static uint64_t
-ngx_http_wassiit_board_check(uint64_t instance[2], uint64_t time)
+ngx_http_wassiit_board_check(ngx_http_wassiit_refusal_t *refusal)
 {
-    return instance[0] ^ (instance[1] << 1 | instance[1] >> 63) ^ time;
+    uint64_t  check, instance[2];
+
+    ngx_memcpy(instance, refusal->instance, NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+
+    check = instance[0] ^ (instance[1] << 1 | instance[1] >> 63)
+            ^ refusal->time << 1
+            ^ (uint64_t) ngx_murmur_hash2(refusal->about, refusal->about_len)
+              << 32;
+
+    return (check & ~(uint64_t) 1) | refusal->has_instance;
 }
 
 
@@ -577,10 +590,10 @@ ngx_http_wassiit_board_refused(ngx_http_wassiit_board_t *board,
     ngx_wassiit_store_release(&cell->instance[0], instance[0]);
     ngx_wassiit_store_release(&cell->instance[1], instance[1]);
     ngx_wassiit_store_release(&cell->time, refusal->time);
+    cell->about_len = refusal->about_len;
+    ngx_memcpy(cell->about, refusal->about, refusal->about_len);
     ngx_wassiit_store_release(&cell->check,
-                              ngx_http_wassiit_board_check(instance,
-                                                           refusal->time)
-                              + !refusal->has_instance);
+                              ngx_http_wassiit_board_check(refusal));
     ngx_wassiit_store_release(&cell->whose, whose);
 
     if (former / 1000 / NGX_HTTP_WASSIIT_BOARD_EPOCH
@@ -632,15 +645,23 @@ ngx_http_wassiit_board_copy(ngx_http_wassiit_board_refusal_t *cell,
         instance[1] = ngx_wassiit_load_acquire(&cell->instance[1]);
         refusal->time = ngx_wassiit_load_acquire(&cell->time);
 
-        refusal->has_instance =
-                (check == ngx_http_wassiit_board_check(instance,
-                                                       refusal->time));
-        if (refusal->has_instance) {
-            ngx_memcpy(refusal->instance, instance,
-                       NGX_HTTP_WASSIIT_BOARD_INSTANCE);
-            break;
+        refusal->has_instance = check & 1;
+        ngx_memcpy(refusal->instance, instance,
+                   NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+
+        refusal->about_len = ngx_min(cell->about_len,
+                                     NGX_HTTP_WASSIIT_BOARD_ABOUT);
+        ngx_memcpy(refusal->about, cell->about, refusal->about_len);
+
+        if (check == ngx_http_wassiit_board_check(refusal)) {
+            return NGX_OK;
         }
     }
+
+    /* two are writing it: which request it was, nobody knows yet */
+
+    refusal->has_instance = 0;
+    refusal->about_len = 0;
 
     return NGX_OK;
 }

@@ -29,7 +29,7 @@
  * the like belong to it, as two programs may count in one board.
  */
 #ifndef NGX_HTTP_WASSIIT_BOARD_LAYOUT
-#define NGX_HTTP_WASSIIT_BOARD_LAYOUT       1
+#define NGX_HTTP_WASSIIT_BOARD_LAYOUT       2
 #endif
 
 #define NGX_HTTP_WASSIIT_BOARD_DECISIONS    16
@@ -62,6 +62,9 @@
 
 /* bytes of a request's id */
 #define NGX_HTTP_WASSIIT_BOARD_INSTANCE     16
+
+/* the most bytes of what a refusal is about */
+#define NGX_HTTP_WASSIIT_BOARD_ABOUT        70
 
 
 /* whose an answer is */
@@ -149,6 +152,8 @@ typedef struct {
     u_char          has_instance;
     u_char          instance[NGX_HTTP_WASSIIT_BOARD_INSTANCE];
     u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
+    u_char          about_len;
+    u_char          about[NGX_HTTP_WASSIIT_BOARD_ABOUT];
 } ngx_http_wassiit_refusal_t;
 
 

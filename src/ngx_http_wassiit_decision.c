@@ -5,6 +5,8 @@
 
 static void ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
+static u_char *ngx_http_wassiit_missing_scopes(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, u_char *p);
 
 
 /* the number of no counter */
@@ -130,6 +132,8 @@ static void
 ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
+    u_char      *end;
+    u_char       about[NGX_HTTP_WASSIIT_ABOUT_LEN];
     ngx_log_t   *log;
     ngx_uint_t   level;
 
@@ -144,13 +148,18 @@ ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     }
 
     if (ctx->known) {
+        end = ngx_http_wassiit_about(r, ctx, about);
+
         ngx_log_error(level, log, 0,
-                      "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\"",
+                      "wassiit: %V, partner \"%*s\", key \"%*s\", zone \"%V\""
+                      "%s%*s%s",
                       ngx_http_wassiit_code(ctx->decision),
                       (size_t) ctx->partner.id_len, ctx->partner.names,
                       (size_t) ctx->partner.key_id_len,
                       ctx->partner.names + ctx->partner.id_len,
-                      &ctx->zone->name);
+                      &ctx->zone->name, (end == about) ? "" : ", about \"",
+                      (size_t) (end - about), about,
+                      (end == about) ? "" : "\"");
         return;
     }
 
@@ -162,4 +171,70 @@ ngx_http_wassiit_decision_log(ngx_http_request_t *r,
 
     ngx_log_error(level, log, 0, "wassiit: %V, zone \"%V\"",
                   ngx_http_wassiit_code(ctx->decision), &ctx->zone->name);
+}
+
+
+u_char *
+ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    u_char *p)
+{
+    ngx_str_t  *about;
+
+    switch (ctx->decision) {
+
+    case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
+        return ngx_http_wassiit_missing_scopes(r, ctx, p);
+
+    case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
+        about = &ctx->sent.twice;
+        break;
+
+    case NGX_HTTP_WASSIIT_INVALID_PAYLOAD:
+        about = &ctx->form->fault;
+        break;
+
+    default:
+        return p;
+    }
+
+    return ngx_cpymem(p, about->data,
+                      ngx_min(about->len, NGX_HTTP_WASSIIT_ABOUT_LEN));
+}
+
+
+static u_char *
+ngx_http_wassiit_missing_scopes(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, u_char *p)
+{
+    u_char                        *begin, *last;
+    uint64_t                       missing;
+    ngx_str_t                      name;
+    ngx_http_wassiit_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
+
+    begin = p;
+    last = p + NGX_HTTP_WASSIIT_ABOUT_LEN;
+    missing = ctx->asked.required & ~ctx->partner.scopes;
+    name = ctx->asked.undeclared;
+
+    while (name.len || missing) {
+
+        if (name.len == 0) {
+            ngx_wassiit_scopes_next(&wmcf->scopes, &missing, &name);
+        }
+
+        if (name.len + (p > begin) > (size_t) (last - p)) {
+            break;
+        }
+
+        if (p > begin) {
+            *p++ = ' ';
+        }
+
+        p = ngx_cpymem(p, name.data, name.len);
+        name.len = 0;
+    }
+
+    return p;
 }

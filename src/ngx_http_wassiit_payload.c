@@ -468,13 +468,28 @@ static ngx_int_t
 ngx_http_wassiit_payload_verdict(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, json_t *errors)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_str_t   field;
+    json_t     *pointer;
 
     if (errors == NULL) {
         return NGX_OK;
     }
 
     rc = ngx_http_wassiit_json_text(r, errors, 0, &ctx->form->faults);
+
+    if (rc == NGX_OK) {
+        /* "#/field", without what a client has named itself below it */
+
+        pointer = json_object_get(json_array_get(errors, 0), "pointer");
+
+        field.data = (u_char *) json_string_value(pointer);
+        field.len = ngx_min(json_string_length(pointer), 2);
+        field.len += strcspn((char *) field.data + field.len, "/");
+
+        ctx->form->fault.data = ngx_pstrdup(r->pool, &field);
+        ctx->form->fault.len = ctx->form->fault.data ? field.len : 0;
+    }
 
     json_decref(errors);
 

@@ -255,6 +255,14 @@ ngx_http_wassiit_json_refusal(ngx_http_wassiit_text_t *text,
     ngx_http_wassiit_text_add(text, ",\"decision\":\"%V\"",
                               ngx_http_wassiit_code(refusal->decision));
 
+    if (refusal->about_len) {
+        ngx_http_wassiit_text_add(text, ",\"about\":\"%*s\"",
+                                  (size_t) refusal->about_len, refusal->about);
+
+    } else {
+        ngx_http_wassiit_text_add(text, ",\"about\":null");
+    }
+
     if (refusal->id_len) {
         ngx_http_wassiit_json_time(text, ",\"since\":", refusal->since);
     }

@@ -18,6 +18,8 @@ static ngx_uint_t ngx_http_wassiit_tally_instance(ngx_http_request_t *r,
 
 typedef char ngx_http_wassiit_tally_decisions_fit[
     NGX_HTTP_WASSIIT_DECISIONS <= NGX_HTTP_WASSIIT_BOARD_DECISIONS ? 1 : -1];
+typedef char ngx_http_wassiit_tally_about_fits[
+    NGX_HTTP_WASSIIT_ABOUT_LEN <= NGX_HTTP_WASSIIT_BOARD_ABOUT ? 1 : -1];
 
 
 ngx_int_t
@@ -165,6 +167,9 @@ ngx_http_wassiit_tally_refusal(ngx_http_request_t *r,
         refusal.generation = ctx->decision;
         refusal.id_len = 0;
     }
+
+    refusal.about_len = ngx_http_wassiit_about(r, ctx, refusal.about)
+                        - refusal.about;
 
     ngx_http_wassiit_board_refused(&ctx->zone->board, &refusal);
 }

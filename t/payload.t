@@ -61,6 +61,7 @@ http {
             wassiit_access api;
             location /access/message { wassiit_payload message; proxy_pass http://%%BACKEND%%; }
             location /access/audio { wassiit_payload audio; proxy_pass http://%%BACKEND%%; }
+            location /access/automation { wassiit_payload automation; proxy_pass http://%%BACKEND%%; }
         }
         location /problem/ {
             error_page 400 413 415 @problem;
@@ -1141,6 +1142,7 @@ subtest 'the logs' => sub {
 
     $ask->(post('/access/message', $TYPE{message}, $_, @key)) for
         object(to => $marker, text => 'x', $marker => 1), "{\"$marker\"", "{\"$marker\":1,\"$marker\":2}", "\"$marker\xff";
+    $ask->(post('/access/automation', $TYPE{automation}, object(%automation, variables => { $marker => [] }), @key));
     $ask->(post('/access/message', "text/$marker", $marker, @key));
     $ask->(post('/access/message', $TYPE{message}, $marker x 5000, @key));
     $ask->(post('/access/audio', $TYPE{audio}, $_, @key)) for
@@ -1161,6 +1163,7 @@ subtest 'the logs' => sub {
     like($log, qr{^/access/message 401 - invalid_key$}m, 'invalid_key');
     like($log, qr{^/call 400 - invalid_payload$}m, 'and without a partner');
     like($server->error_log, qr{\[warn\].*wassiit: $_, partner "atlas", key "k1"}, "$_ in the error log") for values %CODE;
+    like($server->error_log, qr{invalid_payload, partner "atlas", key "k1", zone "\w+", about "$_"}, "$_ is wrong") for '#', '#/to', '#/variables';
     like($server->error_log, qr{\[info\].*wassiit: $_, client}, "$_, without a partner") for values %CODE;
     unlike($server->error_log . $log, qr/\Q$marker\E/, 'none of the client\'s text');
 };

@@ -284,7 +284,10 @@ subtest 'who is limited or refused, and why' => sub {
        'who was never refused has none');
 
     my $r = request('atlas-key', '/calls', '403 insufficient_scope');
-    is(operator('GET', '/admin/partners/atlas')->json->{last_refusal}{count}, 3, 'in a row');
+    $last = operator('GET', '/admin/partners/atlas')->json->{last_refusal};
+    is_deeply([ @$last{qw(count about)} ], [ 3, 'calls.initiate' ], 'in a row, and which scope it lacks');
+    is($refused{atlas}{about}, 'calls.initiate', 'as the status says');
+    is($refused{off}{about}, undef, 'nothing where the code says all');
     request('atlas-key', '/hook', '401 missing_signature', method => 'POST', body => 'x');
     $last = operator('GET', '/admin/partners/atlas')->json->{last_refusal};
     is_deeply([ @$last{qw(code count)} ], [ 'missing_signature', 1 ], 'another reason begins anew');

@@ -190,7 +190,7 @@ async function fields(v, l) {
 
     is(await send(key), 403, `${l}: it lacks a scope now`);
     await v.shows(v.t('code.insufficient_scope'), 'why it is refused');
-    await v.shows(v.t('why.insufficient_scope', { scopes: 'files.send' }), '… in a sentence');
+    await v.shows(v.t('why.insufficient_scope', { scopes: 'files.send', about: 'messages.send' }), '… in a sentence');
     await v.shows(v.t('remedy.insufficient_scope'), '… with the remedy');
     const { last_refusal: last } = await partner(id);
     const field = page.getByLabel(v.t('partner.instance'));
@@ -296,8 +296,9 @@ async function create(v, l) {
 
     await v.open('#/partners');
     await v.press('partners.new');
-    await page.getByLabel(v.t('new.id')).first().fill(id);
-    await page.getByLabel(v.t('new.name'), { exact: false }).last().fill(NAME);
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel(v.t('new.id')).fill(id);
+    await dialog.getByLabel(v.t('new.name')).fill(NAME);
     await page.getByLabel('messages.send').check();
     await v.accessible('a new partner');
     await v.confirm('new.create');

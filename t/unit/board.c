@@ -32,6 +32,7 @@ static void unit_board_kept(void);
 static void unit_board_active(void);
 static void unit_board_chosen(void);
 static void unit_board_refusals(void);
+static ngx_uint_t unit_board_mixed(refusal_t *refusal);
 static void unit_board_evicted(void);
 static void unit_board_torn(void);
 static void unit_board_damaged(void);
@@ -375,6 +376,10 @@ unit_board_refuse(const char *id, uint32_t generation, ngx_uint_t decision,
     ngx_memcpy(refusal.id, id, refusal.id_len);
     ngx_memset(refusal.instance, instance, sizeof(refusal.instance));
 
+    /* as long as the instance says, of its letters */
+    refusal.about_len = instance % (NGX_HTTP_WASSIIT_BOARD_ABOUT + 1);
+    ngx_memset(refusal.about, 'a' + instance % 26, refusal.about_len);
+
     ngx_http_wassiit_board_refused(&board, &refusal);
 }
 
@@ -403,7 +408,8 @@ unit_board_refusals(void)
     unit_ok(unit_board_last("atlas", 1) == NGX_OK && last.decision == 5
        && last.count == 1 && last.time == 1000000 && last.since == 1000000
        && last.has_instance && last.instance[0] == 1 && last.instance[15] == 1
-       && last.id_len == 5, "one was");
+       && last.id_len == 5 && last.about_len == 1 && last.about[0] == 'b',
+       "one was");
     unit_is(unit_board_last("atlas", 2), NGX_DECLINED,
            "another one of its id was not");
     unit_is(unit_board_last("atla", 1), NGX_DECLINED, "nor one of another id");
@@ -416,7 +422,8 @@ unit_board_refusals(void)
 
     unit_board_refuse("atlas", 1, 6, 1002000, 0);
     unit_ok(unit_board_last("atlas", 1) == NGX_OK && last.count == 1
-       && last.since == 1002000 && last.decision == 6 && !last.has_instance,
+       && last.since == 1002000 && last.decision == 6 && !last.has_instance
+       && last.about_len == 0,
        "then for another reason, by a request without an id");
 
     unit_board_refuse("", 3, 3, 1003000, 4);
@@ -473,6 +480,30 @@ unit_board_evicted(void)
 }
 
 
+/* Whether what it is about isn't what was noted with its instance. */
+
+static ngx_uint_t
+unit_board_mixed(refusal_t *refusal)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    if (!refusal->has_instance) {
+        return refusal->about_len != 0;
+    }
+
+    c = refusal->instance[0];
+
+    for (i = 0; i < refusal->about_len; i++) {
+        if (refusal->about[i] != 'a' + c % 26) {
+            return 1;
+        }
+    }
+
+    return refusal->about_len != c % (NGX_HTTP_WASSIIT_BOARD_ABOUT + 1);
+}
+
+
 /*
  * Many processes refuse the same few partners, and others that take their
  * places; some are killed.  Whatever is read is of one of them.
@@ -484,7 +515,7 @@ unit_board_torn(void)
     char        text[32];
     pid_t       pids[BOARD_WORKERS];
     refusal_t   refusals[NGX_HTTP_WASSIIT_BOARD_RECENT], *refusal;
-    ngx_uint_t  i, k, n, wrong, seen;
+    ngx_uint_t  i, k, n, wrong, mixed, seen;
     unsigned    seed;
 
     unit_board_make(&board);
@@ -506,6 +537,7 @@ unit_board_torn(void)
     }
 
     wrong = 0;
+    mixed = 0;
     seen = 0;
 
     for (k = 0; k < 3000 || seen < 10000; k++) {
@@ -528,6 +560,7 @@ unit_board_torn(void)
 
             wrong += (refusal->id_len != strlen(text)
                       || memcmp(refusal->id, text, refusal->id_len) != 0);
+            mixed += unit_board_mixed(refusal);
         }
     }
 
@@ -537,6 +570,7 @@ unit_board_torn(void)
     }
 
     unit_is(wrong, 0, "no id of one with the number of another");
+    unit_is(mixed, 0, "nor what one is about with another's request");
 
     /* whoever comes next is known, whatever those who died have left */
 

@@ -140,7 +140,7 @@ function RefusedNow({ status, history }) {
         <ul class="rows">${status.refused.map((p) => html`<li key=${p.id ?? `-${p.decision}`}>
             <span>${p.id === null ? t('now.nobody')
                 : html`<${PartnerLink} id=${p.id} name=${p.name} />`}</span>
-            <span>${codeText(p.decision)} <code>${p.decision}</code></span>
+            <span>${codeText(p.decision)} <code>${p.decision}</code>${p.about && `: ${p.about}`}</span>
             <small>${perMinute(often(p))} · <${Ago} at=${p.last} />${
                 p.request_id && ` · ${t('word.requestId', { id: p.request_id })}`}</small>
         </li>`)}</ul>

@@ -68,6 +68,7 @@ function LastRefusal({ last, data, open }) {
     const code = has(`why.${last.code}`) ? last.code : 'other';
     const values = {
         scopes: data.scopes.join(', ') || t('word.none'), n: data.window.reset,
+        about: last.about?.replaceAll(' ', ', ') ?? '?',
     };
 
     return html`<p class="last"><strong>${codeText(last.code)}</strong> <code>${last.code}</code>,${' '}
