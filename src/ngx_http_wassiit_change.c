@@ -628,13 +628,14 @@ static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
-    ngx_int_t                 rc;
-    ngx_uint_t                n;
-    ngx_http_wassiit_span_t  *spans;
+    ngx_int_t                    rc;
+    ngx_uint_t                   n;
+    ngx_http_wassiit_span_t     *spans;
+    ngx_http_wassiit_changed_e   changed;
 
     if (!ngx_http_wassiit_change_due(change, work)) {
         /* another worker has done it */
-        return NGX_HTTP_WASSIIT_CHANGED;
+        return NGX_HTTP_WASSIIT_CHANGE_NOT_DUE;
     }
 
     spans = ngx_http_wassiit_zone_spans(change->zone, &n, work->file.log);
@@ -646,6 +647,7 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
     work->file.moves = ngx_http_wassiit_change_moves;
     work->file.data = work;
 
+    changed = NGX_HTTP_WASSIIT_CHANGED;
     rc = ngx_http_wassiit_compact(&work->file, work->journal, spans, n);
 
     if (rc == NGX_OK) {
@@ -657,16 +659,20 @@ ngx_http_wassiit_change_compact(ngx_http_wassiit_change_t *change,
         }
 
     } else if (rc == NGX_DECLINED) {
+        changed = NGX_HTTP_WASSIIT_CHANGE_NOT_DUE;
         work->journal->foreign = 1;
 
         ngx_log_error(NGX_LOG_NOTICE, work->file.log, 0,
                       "\"%V\" was changed by another program: it is not "
                       "compacted until the next reload", &work->file.name);
+
+    } else {
+        changed = NGX_HTTP_WASSIIT_CHANGE_FAILED;
     }
 
     ngx_free(spans);
 
-    return NGX_HTTP_WASSIIT_CHANGED;
+    return changed;
 }
 
 

@@ -57,6 +57,7 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_NO_DISK,
     NGX_HTTP_WASSIIT_CHANGE_NO_FD,          /* descriptors are used up */
     NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
+    NGX_HTTP_WASSIIT_CHANGE_NOT_DUE,        /* a compaction: not, or not yet */
     NGX_HTTP_WASSIIT_CHANGE_FAILED          /* memory, or the generator */
 } ngx_http_wassiit_changed_e;
 

@@ -19,6 +19,8 @@ static void ngx_http_wassiit_job_done(ngx_event_t *ev);
 static ngx_uint_t ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_count_compaction(
+    ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_main_conf_t *wmcf);
 
@@ -276,31 +278,32 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
 }
 
 
-/*
- * What the file has kept from being made; and compactions, which are nobody's
- * request.
- */
+/* What the file has kept from being made. */
 
 static void
 ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
 {
-    ngx_uint_t                 fault, compact;
-    ngx_http_wassiit_board_t  *board;
+    ngx_uint_t                fault;
+    ngx_http_wassiit_zone_t  *zone;
 
-    board = &job->change.zone->board;
-    compact = (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT);
-
-    if (compact) {
-        ngx_http_wassiit_board_change(board, job->change.what,
-                                (job->changed == NGX_HTTP_WASSIIT_CHANGED)
-                                ? NGX_HTTP_WASSIIT_BOARD_DONE
-                                : NGX_HTTP_WASSIIT_BOARD_FAILED);
+    if (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
+        ngx_http_wassiit_job_count_compaction(job);
+        return;
     }
+
+    zone = job->change.zone;
 
     switch (job->changed) {
 
     case NGX_HTTP_WASSIIT_CHANGE_BUSY:
         fault = NGX_HTTP_WASSIIT_BOARD_LOCKED;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "a change of partner \"%V\" was given up, as another "
+                      "process changes or has locked \"%V\" and does not go "
+                      "on: \"lslocks\" or \"fuser -v %V\" tells by which one "
+                      "it is locked", &job->change.id, &zone->file,
+                      &zone->file);
         break;
 
     case NGX_HTTP_WASSIIT_CHANGE_NO_DISK:
@@ -316,8 +319,36 @@ ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
         return;
     }
 
-    ngx_http_wassiit_board_fault(board, compact ? NGX_HTTP_WASSIIT_BOARD_COMPACT
-                                                : fault);
+    ngx_http_wassiit_board_fault(&zone->board, fault);
+}
+
+
+/* A compaction is nobody's request, which would be counted when it ends. */
+
+static void
+ngx_http_wassiit_job_count_compaction(ngx_http_wassiit_job_t *job)
+{
+    ngx_uint_t                 result;
+    ngx_http_wassiit_board_t  *board;
+
+    board = &job->change.zone->board;
+
+    switch (job->changed) {
+
+    case NGX_HTTP_WASSIIT_CHANGE_NOT_DUE:
+    case NGX_HTTP_WASSIIT_CHANGE_LEFT:
+        return;
+
+    case NGX_HTTP_WASSIIT_CHANGED:
+        result = NGX_HTTP_WASSIIT_BOARD_DONE;
+        break;
+
+    default:
+        result = NGX_HTTP_WASSIIT_BOARD_FAILED;
+        ngx_http_wassiit_board_fault(board, NGX_HTTP_WASSIIT_BOARD_COMPACT);
+    }
+
+    ngx_http_wassiit_board_change(board, job->change.what, result);
 }
 
 

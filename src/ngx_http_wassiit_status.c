@@ -87,6 +87,13 @@ static const ngx_http_wassiit_arg_t  ngx_http_wassiit_status_known[] = {
 };
 
 
+const char  *const
+    ngx_http_wassiit_status_faults[NGX_HTTP_WASSIIT_BOARD_FAULTS] =
+{
+    "locked", "disk", "bad_line", "compact"
+};
+
+
 ngx_int_t
 ngx_http_wassiit_status_handler(ngx_http_request_t *r)
 {

@@ -72,6 +72,10 @@ typedef struct {
 } ngx_http_wassiit_status_t;
 
 
+/* what each of NGX_HTTP_WASSIIT_BOARD_LOCKED and so on is called */
+extern const char  *const
+    ngx_http_wassiit_status_faults[NGX_HTTP_WASSIIT_BOARD_FAULTS];
+
 /* wassiit_status's content handler. */
 ngx_int_t ngx_http_wassiit_status_handler(ngx_http_request_t *r);
 

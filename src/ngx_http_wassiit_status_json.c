@@ -142,8 +142,17 @@ ngx_http_wassiit_json_counters(ngx_http_wassiit_status_t *status)
                                   own->buckets[i]);
     }
 
-    ngx_http_wassiit_text_add(text, "],\"sum\":%uL.%03uL}}", own->sum / 1000,
+    ngx_http_wassiit_text_add(text, "],\"sum\":%uL.%03uL},"
+                              "\"file_failures\":{", own->sum / 1000,
                               own->sum % 1000);
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_FAULTS; i++) {
+        ngx_http_wassiit_text_add(text, "%s\"%s\":%uL", i ? "," : "",
+                                  ngx_http_wassiit_status_faults[i],
+                                  status->sums.rare.faults[i]);
+    }
+
+    ngx_http_wassiit_text_add(text, "}}");
 }
 
 

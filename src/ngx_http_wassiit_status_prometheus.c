@@ -51,10 +51,6 @@ static const char  *ngx_http_wassiit_prometheus_webhooks[][2] = {
     { "out", "no_partner" }
 };
 
-static const char  *ngx_http_wassiit_prometheus_faults[] = {
-    "locked", "disk", "bad_line", "compact"
-};
-
 static const char  *ngx_http_wassiit_prometheus_results[] = {
     "done", "refused", "failed"
 };
@@ -269,7 +265,7 @@ ngx_http_wassiit_prometheus_changes(ngx_http_wassiit_status_t *status)
     for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_FAULTS; i++) {
         ngx_http_wassiit_text_add(text, "wassiit_file_failures_total{"
                                   "zone=\"%V\",reason=\"%s\"} %uL\n", name,
-                                  ngx_http_wassiit_prometheus_faults[i],
+                                  ngx_http_wassiit_status_faults[i],
                                   sums->rare.faults[i]);
     }
 

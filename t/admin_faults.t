@@ -99,6 +99,11 @@ http {
             wassiit_scope partners.manage;
             wassiit_admin partners;
         }
+        location = /metrics {
+            wassiit_access operators;
+            wassiit_scope partners.manage;
+            wassiit_status partners prometheus;
+        }
     }
 }
 END
@@ -181,6 +186,17 @@ sub patch {
 sub get {
     my ($server, $id) = @_;
     return admin($server, 'GET', "partners/$id");
+}
+
+# How many compactions were done, and have failed, by both of their counters.
+
+sub compactions {
+    my ($server) = @_;
+    my $text = http($server->port(2), uri => '/metrics', headers => ['X-API-Key' => $OPERATOR])->body;
+    return join ' ', map { $text =~ /^wassiit_\Q$_"}\E (\d+)$/m ? $1 : '?' }
+        'admin_changes_total{zone="partners",operation="compact",result="done',
+        'admin_changes_total{zone="partners",operation="compact",result="failed',
+        'file_failures_total{zone="partners",reason="compact';
 }
 
 # All that the zone knows, but for what requests change.
@@ -1061,6 +1077,8 @@ for my $row (
         is(lines($server), 21, 'the file has all of their lines');
         ok(!-e "$server->{partners}.compact", 'and none lies beside it');
         works($server, 'atlas-key', 'the key works');
+        my ($done, $failed, $faults) = split ' ', compactions($server);
+        ok($done eq '0' && $failed > 0 && $failed eq $faults, "failures count: $failed");
 
         faults();
         my $n = 20;
@@ -1070,6 +1088,7 @@ for my $row (
             return lines($server) < 20;
         };
         ok($compact, 'later on it is compacted');
+        ok(wait_for { compactions($server) =~ /^1 \d+ $failed$/ }, 'and that counts, once');
         is(get($server, 'atlas')->json->{name}, "n$n", 'nothing is lost');
         loads($server);
         $server->stop;

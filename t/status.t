@@ -418,6 +418,10 @@ subtest 'changes' => sub {
     is(operator('POST', '/admin/partners', { id => 'late' })->status, 503, 'the file is locked');
     close $locked;
     is(metrics->{'wassiit_file_failures_total{zone="api",reason="locked"}'}, 1, 'and that counts');
+    is_deeply(status->{counters}{file_failures}, { locked => 1, disk => 0, bad_line => 0, compact => 0 },
+              'in the status, too');
+    like($server->error_log, qr/\[error\] .* a change of partner "late" was given up.* "lslocks"/,
+         'the log says how to find out who has it');
     is(operator('DELETE', '/admin/partners/none')->status, 404, 'one who isn\'t there');
 
     my $metrics = metrics;

@@ -20,7 +20,7 @@ const FILE = {
 
 export function findings(status, history) {
     const rate = rates.now(history);
-    const found = [...us(status), ...backends(rate), ...partners(status, history)];
+    const found = [...us(status, history), ...backends(rate), ...partners(status, history)];
 
     return found.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
@@ -29,7 +29,7 @@ export function zonePart(status) {
     return status.zone.used / status.zone.size;
 }
 
-function* us(status) {
+function* us(status, history) {
     const { file, changes } = status.zone;
     const part = zonePart(status);
 
@@ -39,6 +39,10 @@ function* us(status) {
             values: { error: file.error } };
     } else if (!changes) {
         yield { level: 'warn', who: 'us', key: 'state.noChanges' };
+    }
+
+    for (const reason of rates.fileFailures(history)) {
+        yield { level: 'warn', who: 'us', key: `failure.${reason}` };
     }
 
     if (part >= FILLING) {

@@ -38,13 +38,13 @@ function isOlder(sample, last) {
 }
 
 function read(status) {
-    const { decisions, responses, upstream, duration } = status.counters;
+    const { decisions, responses, upstream, duration, file_failures: failures } = status.counters;
     const sample = {
         time: Date.parse(status.now) / 1000, uptime: status.uptime,
         allowed: 0, limited: 0, refused: 0,
         failed: responses['5xx'],
         upstream: upstream['5xx'],          // those of them that a backend made
-        decisions, le: duration.le, counts: duration.counts,
+        decisions, failures, le: duration.le, counts: duration.counts,
         partners: new Map(status.limited.map((p) => [p.id, p.limited])),
         refusals: new Map(status.refused.map((p) => [p.id, p.count])),
     };
@@ -123,6 +123,15 @@ export function refusedOf(history, id) {
 
 export function decided(history, code) {
     return perMinute(history, (s) => s.decisions[code] ?? 0);
+}
+
+// What has kept changes from being made of late, by status' words.
+
+export function fileFailures(history) {
+    const { failures } = history.samples.at(-1) ?? {};
+    const before = history.samples[0]?.failures;
+
+    return Object.keys(failures ?? {}).filter((reason) => failures[reason] > before[reason]);
 }
 
 function perMinute(history, count) {

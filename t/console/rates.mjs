@@ -13,7 +13,7 @@ const health = await load('health.js');
 const START = Date.parse('2026-11-28T03:00:00Z');
 
 function status(uptime, {
-    decisions = {}, failed = 0, upstream = failed, since = 'a', counts = [0, 0, 0], ...more
+    decisions = {}, failed = 0, upstream = failed, since = 'a', counts = [0, 0, 0], disk = 0, ...more
 } = {}) {
     return {
         now: new Date(START + uptime * 1000).toISOString(), uptime,
@@ -21,7 +21,7 @@ function status(uptime, {
         counters: {
             since, decisions: { allowed: 0, rate_limited: 0, invalid_key: 0, ...decisions },
             responses: { '2xx': 0, '5xx': failed }, upstream: { '5xx': upstream },
-            duration: { le: [1, 2], counts },
+            duration: { le: [1, 2], counts }, file_failures: { locked: 3, disk },
         },
         limited: [], refused: [], active: [], ...more,
     };
@@ -93,6 +93,9 @@ is(found(status(10, zone({ file: { ok: false, error: 'was changed by another pro
 is(found(status(10, zone({ file: { ok: false, error: 'burns' } }))), ['bad us file.other'],
     'whatever else it is');
 is(found(status(10, zone({ changes: false }))), ['warn us state.noChanges'], 'no changes');
+is(found(status(10), status(20, { disk: 1 }), status(30, { disk: 1 })), ['warn us failure.disk'],
+    'a change that could not be written, for as long as it is of late');
+is(found(status(10, { disk: 1 }), status(1000, { disk: 1 })), [], 'one of before is not told');
 is(found(status(0), status(10, { decisions: { allowed: 100 }, failed: 2 })),
     ['bad backends state.backends'], 'a backend that fails');
 is(found(status(0), status(10, { decisions: { allowed: 100 }, failed: 2, upstream: 0 })),

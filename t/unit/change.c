@@ -472,7 +472,7 @@ unit_change_compact(void)
     unit_change_setup(BASE);
     unit_change_begin();
     unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
-            NGX_HTTP_WASSIIT_CHANGED, "a file of few lines");
+            NGX_HTTP_WASSIIT_CHANGE_NOT_DUE, "a file of few lines");
     unit_change_same("isn't compacted");
 
     unit_change_setup(BASE BASE BASE RIF);
@@ -504,7 +504,7 @@ unit_change_compact(void)
 
     unit_change_begin();
     unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
-            NGX_HTTP_WASSIIT_CHANGED, "once");
+            NGX_HTTP_WASSIIT_CHANGE_NOT_DUE, "once");
     unit_change_same("not twice");
 
     unit_change_compact_fails();
@@ -546,7 +546,7 @@ unit_change_compact_fails(void)
         }
 
         unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
-                NGX_HTTP_WASSIIT_CHANGED, whats[i]);
+                NGX_HTTP_WASSIIT_CHANGE_FAILED, whats[i]);
         at_call = NULL;
         unit_ok(strstr(unit_logged, "warn: ") == unit_logged
                 && access(other, F_OK) == -1, "is logged");
@@ -580,7 +580,8 @@ unit_change_compact_other(void)
     (void) utimensat(AT_FDCWD, path, times, 0);
 
     unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
-            NGX_HTTP_WASSIIT_CHANGED, "a file whose lines aren't known");
+            NGX_HTTP_WASSIIT_CHANGE_NOT_DUE,
+            "a file whose lines aren't known");
     unit_ok(strstr(unit_logged, "notice: ") == unit_logged
             && unit_disk_get(path, data, TEXT) == (ssize_t) strlen(base)
             && strcmp(data, base) == 0 && access(other, F_OK) == -1,
@@ -1636,7 +1637,7 @@ unit_change_hand(void)
             "the file says what is in force");
 
     unit_is(unit_change(NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0),
-            NGX_HTTP_WASSIIT_CHANGED, "it isn't compacted");
+            NGX_HTTP_WASSIIT_CHANGE_NOT_DUE, "it isn't compacted");
     unit_ok(unit_change_agrees() && journal.foreign, "until the next reload");
 
     /* whose last line is looked at */
