@@ -14,10 +14,16 @@
 /* processes that count in a place of their own; others share one */
 #define BOARD_PROCESSES     64
 
-/* refusals lie in sets, by a hash of the partner; the oldest of a set goes */
+/*
+ * Who asks and who is refused lie in sets, by a hash of the partner; the oldest
+ * of a set goes.
+ */
 #define BOARD_SETS          512
 #define BOARD_WAYS          8
-#define BOARD_REFUSALS      (BOARD_SETS * BOARD_WAYS)
+#define BOARD_PLACES        (BOARD_SETS * BOARD_WAYS)
+
+/* ms that processes' clocks may be apart; what is later is of a wrong clock */
+#define BOARD_SKEW          10000
 
 /* cells that are looked at for one that is chosen */
 #define BOARD_PROBES        16
@@ -31,7 +37,8 @@
 
 typedef struct {
     uint64_t        whose;      /* or 0; set last */
-    uint32_t        until;      /* Unix seconds: when it was noted, or ends */
+    uint64_t        time;       /* who asks: when, Unix time, ms; who is chosen:
+                                   until when, Unix seconds */
     u_char          len;
     u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
 } ngx_http_wassiit_board_cell_t;
@@ -44,7 +51,7 @@ typedef struct {
     uint32_t        count;
     uint32_t        decision;
     uint64_t        instance[2];
-    uint64_t        check;      /* of instance, about and time */
+    uint64_t        check;      /* of all but since and count */
     u_char          id_len;
     u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
     u_char          about_len;
@@ -56,18 +63,17 @@ struct ngx_http_wassiit_board_sh_s {
     ngx_http_wassiit_memory_head_t    head;
 
     uint64_t                          since;    /* Unix time, ms */
-    uint32_t                          asked;    /* numbers, modulo the sizes, */
-    uint32_t                          recent;   /* of what is noted next */
+    uint64_t                          dropped;  /* when one had asked that was
+                                                   written over last */
 
     ngx_http_wassiit_board_rare_t     rare;
     ngx_http_wassiit_board_own_t      shared;   /* of who has no place */
     ngx_http_wassiit_board_own_t      own[BOARD_PROCESSES];
 
-    ngx_http_wassiit_board_cell_t     active[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
+    ngx_http_wassiit_board_cell_t     active[BOARD_PLACES];
     ngx_http_wassiit_board_cell_t     chosen[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
 
-    uint32_t                          refused[NGX_HTTP_WASSIIT_BOARD_RECENT];
-    ngx_http_wassiit_board_refusal_t  refusals[BOARD_REFUSALS];
+    ngx_http_wassiit_board_refusal_t  refusals[BOARD_PLACES];
 
     /* whose place is whose: who has a slot has the place of its number */
     union {
@@ -78,20 +84,38 @@ struct ngx_http_wassiit_board_sh_s {
 };
 
 
+/* the first place of a partner's set; the last bit of whose is always 1 */
+#define board_set(whose)                                                     \
+    ((((whose) ^ ((whose) >> 32)) >> 1) % BOARD_SETS * BOARD_WAYS)
+
+/* What was noted at a time that hasn't come, the clock being set back, is old. */
+#define board_age(time, now)  ((time) > (now) + BOARD_SKEW ? 0 : (time))
+
+/* Is one chosen that was until then?  Not for longer than one can be. */
+#define board_chosen(until, now)                                             \
+    ((until) > (uint64_t) (now)                                              \
+     && (until) <= (uint64_t) (now) + NGX_HTTP_WASSIIT_BOARD_CHOSEN)
+
+
 typedef char ngx_http_wassiit_board_refusal_is_three_lines[
     sizeof(ngx_http_wassiit_board_refusal_t) == 192 ? 1 : -1];
-typedef char ngx_http_wassiit_board_rings_wrap[
-    (NGX_HTTP_WASSIIT_BOARD_ACTIVE & (NGX_HTTP_WASSIIT_BOARD_ACTIVE - 1)) == 0
-    && (NGX_HTTP_WASSIIT_BOARD_RECENT & (NGX_HTTP_WASSIIT_BOARD_RECENT - 1))
-       == 0
-    ? 1 : -1];
+typedef char ngx_http_wassiit_board_lists_fit[
+    NGX_HTTP_WASSIIT_BOARD_RECENT <= NGX_HTTP_WASSIIT_BOARD_ACTIVE ? 1 : -1];
 
 
-/* the ids, or places, that a list has by now */
+/* the partners that a list has by now */
 
 typedef struct {
     uint64_t        whose[BOARD_SEEN];
 } ngx_http_wassiit_board_seen_t;
+
+
+/* what is worth a look, for a list */
+
+typedef struct {
+    uint64_t        time;
+    ngx_uint_t      place;
+} ngx_http_wassiit_board_look_t;
 
 
 static ngx_int_t ngx_http_wassiit_board_layout(
@@ -101,15 +125,17 @@ static void ngx_http_wassiit_board_add(ngx_http_wassiit_board_t *board,
 static uint64_t ngx_http_wassiit_board_whose(u_char *id, size_t len,
     uint32_t generation);
 static void ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
-    uint64_t whose, u_char *id, size_t len, uint32_t until);
+    uint64_t whose, u_char *id, size_t len, uint64_t time);
 static ngx_uint_t ngx_http_wassiit_board_read(
     ngx_http_wassiit_board_cell_t *cell, ngx_http_wassiit_board_id_t *id,
-    uint32_t *until);
+    uint64_t *time);
+static int ngx_libc_cdecl ngx_http_wassiit_board_by_time(const void *one,
+    const void *two);
 static ngx_uint_t ngx_http_wassiit_board_first(
     ngx_http_wassiit_board_seen_t *seen, uint64_t whose);
 static ngx_http_wassiit_board_refusal_t *ngx_http_wassiit_board_find(
     ngx_http_wassiit_board_t *board, uint64_t whose, u_char *id, size_t len,
-    ngx_http_wassiit_board_refusal_t **oldest);
+    uint64_t now, ngx_http_wassiit_board_refusal_t **oldest);
 static uint64_t ngx_http_wassiit_board_check(
     ngx_http_wassiit_refusal_t *refusal);
 static ngx_int_t ngx_http_wassiit_board_copy(
@@ -263,9 +289,13 @@ ngx_http_wassiit_board_count(ngx_http_wassiit_board_t *board,
         }
     }
 
-    /* the client has gone where there is none: as nginx's own 499 */
+    /*
+     * The client has gone where there is none, as nginx's own 499 says; a
+     * number that HTTP doesn't have is a backend's fault.
+     */
 
-    class = (status >= 100 && status < 600) ? status / 100 - 1 : 3;
+    class = (status >= 100 && status < 600) ? status / 100 - 1
+                                            : status ? 4 : 3;
 
     count_of(board, sum, ms);
     count_of(board, buckets[i], 1);
@@ -347,12 +377,12 @@ ngx_http_wassiit_board_whose(u_char *id, size_t len, uint32_t generation)
 
 static void
 ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
-    uint64_t whose, u_char *id, size_t len, uint32_t until)
+    uint64_t whose, u_char *id, size_t len, uint64_t time)
 {
     ngx_wassiit_store_release(&cell->whose, 0);
     ngx_wassiit_fence_release();
 
-    cell->until = until;
+    cell->time = time;
     cell->len = len;
     ngx_memcpy(cell->id, id, len);
 
@@ -360,11 +390,11 @@ ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
 }
 
 
-/* Returns 1 and fills id and until; 0: the cell is nobody's. */
+/* Returns 1 and fills id and time; 0: the cell is nobody's. */
 
 static ngx_uint_t
 ngx_http_wassiit_board_read(ngx_http_wassiit_board_cell_t *cell,
-    ngx_http_wassiit_board_id_t *id, uint32_t *until)
+    ngx_http_wassiit_board_id_t *id, uint64_t *time)
 {
     uint64_t  whose;
 
@@ -374,7 +404,7 @@ ngx_http_wassiit_board_read(ngx_http_wassiit_board_cell_t *cell,
         return 0;
     }
 
-    *until = ngx_wassiit_load_relaxed(&cell->until);
+    *time = ngx_wassiit_load_relaxed(&cell->time);
 
     id->len = ngx_min(cell->len, NGX_HTTP_WASSIIT_ID_LEN);
     ngx_memcpy(id->id, cell->id, id->len);
@@ -407,68 +437,102 @@ ngx_http_wassiit_board_first(ngx_http_wassiit_board_seen_t *seen,
 
 void
 ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
-    size_t len, time_t now)
+    size_t len, uint64_t now)
 {
-    uint32_t  n;
+    uint64_t                        whose, time, least;
+    ngx_uint_t                      i;
+    ngx_http_wassiit_board_cell_t  *set, *oldest;
 
-    n = ngx_wassiit_add(&board->sh->asked, 1);
+    whose = ngx_http_wassiit_board_whose(id, len, 0);
+    set = &board->sh->active[board_set(whose)];
+    oldest = set;
+    least = (uint64_t) -1;
 
-    ngx_http_wassiit_board_write(
-                      &board->sh->active[n % NGX_HTTP_WASSIIT_BOARD_ACTIVE],
-                      ngx_http_wassiit_board_whose(id, len, 0), id, len, now);
+    for (i = 0; i < BOARD_WAYS; i++) {
+
+        if (ngx_wassiit_load_acquire(&set[i].whose) == whose
+            && set[i].len == len && ngx_memcmp(set[i].id, id, len) == 0)
+        {
+            ngx_wassiit_store_release(&set[i].time, now);
+            return;
+        }
+
+        time = board_age(ngx_wassiit_load_relaxed(&set[i].time), now);
+
+        if (time < least) {
+            least = time;
+            oldest = &set[i];
+        }
+    }
+
+    if (ngx_wassiit_load_relaxed(&board->sh->dropped) < least) {
+        ngx_wassiit_store_release(&board->sh->dropped, least);
+    }
+
+    ngx_http_wassiit_board_write(oldest, whose, id, len, now);
 }
 
 
 ngx_uint_t
-ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
+ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
     ngx_http_wassiit_board_id_t *ids, ngx_uint_t most, ngx_uint_t *truncated)
 {
-    uint32_t                        until, asked;
-    ngx_uint_t                      i, n, old;
+    uint64_t                        time, dropped;
+    ngx_uint_t                      i, n, looks;
     ngx_http_wassiit_board_id_t    *id;
-    ngx_http_wassiit_board_cell_t  *active;
+    ngx_http_wassiit_board_look_t   look[BOARD_PLACES];
     ngx_http_wassiit_board_seen_t   seen;
 
-    ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
+    looks = 0;
 
-    active = board->sh->active;
-    asked = ngx_wassiit_load_acquire(&board->sh->asked);
-    *truncated = 0;
-    old = 0;
+    for (i = 0; i < BOARD_PLACES; i++) {
+        time = ngx_wassiit_load_relaxed(&board->sh->active[i].time);
+
+        if (time && time >= since) {
+            look[looks].time = time;
+            look[looks].place = i;
+            looks++;
+        }
+    }
+
+    ngx_qsort(look, looks, sizeof(ngx_http_wassiit_board_look_t),
+              ngx_http_wassiit_board_by_time);
+
+    ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
+    dropped = ngx_wassiit_load_acquire(&board->sh->dropped);
+    *truncated = (dropped && dropped >= since);
     n = 0;
 
-    for (i = 1; i <= NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
+    for (i = 0; i < looks; i++) {
 
         if (n == most) {
             *truncated = 1;
-            return n;
+            break;
         }
 
         id = &ids[n];
 
-        if (!ngx_http_wassiit_board_read(
-                         &active[(asked - i) % NGX_HTTP_WASSIIT_BOARD_ACTIVE],
-                         id, &until))
+        if (ngx_http_wassiit_board_read(&board->sh->active[look[i].place], id,
+                                        &time))
         {
-            continue;
-        }
-
-        if ((time_t) until < since) {
-            /* one of these may be about to be written over: look on */
-            old = 1;
-            continue;
-        }
-
-        n += ngx_http_wassiit_board_first(&seen,
+            n += ngx_http_wassiit_board_first(&seen,
                           ngx_http_wassiit_board_whose(id->id, id->len, 0));
+        }
     }
 
-    /* all of the ring is as young: others may have been written over */
-
-    asked %= NGX_HTTP_WASSIIT_BOARD_ACTIVE;
-    *truncated = (!old && ngx_wassiit_load_relaxed(&active[asked].whose));
-
     return n;
+}
+
+
+/* The last first. */
+
+static int ngx_libc_cdecl
+ngx_http_wassiit_board_by_time(const void *one, const void *two)
+{
+    const ngx_http_wassiit_board_look_t  *a = one;
+    const ngx_http_wassiit_board_look_t  *b = two;
+
+    return (a->time < b->time) - (a->time > b->time);
 }
 
 
@@ -479,14 +543,14 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, time_t since,
 
 static ngx_http_wassiit_board_refusal_t *
 ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
-    u_char *id, size_t len, ngx_http_wassiit_board_refusal_t **oldest)
+    u_char *id, size_t len, uint64_t now,
+    ngx_http_wassiit_board_refusal_t **oldest)
 {
     uint64_t                           time, least;
     ngx_uint_t                         i;
     ngx_http_wassiit_board_refusal_t  *set;
 
-    set = &board->sh->refusals[((whose ^ (whose >> 32)) % BOARD_SETS)
-                               * BOARD_WAYS];
+    set = &board->sh->refusals[board_set(whose)];
     least = (uint64_t) -1;
     *oldest = set;
 
@@ -498,7 +562,7 @@ ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
             return &set[i];
         }
 
-        time = ngx_wassiit_load_relaxed(&set[i].time);
+        time = board_age(ngx_wassiit_load_relaxed(&set[i].time), now);
 
         if (time < least) {
             least = time;
@@ -510,7 +574,7 @@ ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
 }
 
 
-/* Even: the request has no id. */
+/* Says whether all is of one refusal.  Even: the request has no id. */
 
 static uint64_t
 ngx_http_wassiit_board_check(ngx_http_wassiit_refusal_t *refusal)
@@ -520,7 +584,9 @@ ngx_http_wassiit_board_check(ngx_http_wassiit_refusal_t *refusal)
     ngx_memcpy(instance, refusal->instance, NGX_HTTP_WASSIIT_BOARD_INSTANCE);
 
     check = instance[0] ^ (instance[1] << 1 | instance[1] >> 63)
-            ^ refusal->time << 1
+            ^ refusal->time << 1 ^ (uint64_t) refusal->decision << 56
+            ^ ngx_http_wassiit_board_whose(refusal->id, refusal->id_len,
+                                           refusal->generation) << 8
             ^ (uint64_t) ngx_murmur_hash2(refusal->about, refusal->about_len)
               << 32;
 
@@ -546,22 +612,16 @@ void
 ngx_http_wassiit_board_refused(ngx_http_wassiit_board_t *board,
     ngx_http_wassiit_refusal_t *refusal)
 {
-    uint32_t                           n;
-    uint64_t                           whose, former, instance[2];
-    ngx_http_wassiit_board_sh_t       *sh;
+    uint64_t                           whose, instance[2];
     ngx_http_wassiit_board_refusal_t  *cell, *oldest;
-
-    sh = board->sh;
 
     whose = ngx_http_wassiit_board_whose(refusal->id, refusal->id_len,
                                          refusal->generation);
 
     cell = ngx_http_wassiit_board_find(board, whose, refusal->id,
-                                       refusal->id_len, &oldest);
-    former = 0;
-
+                                       refusal->id_len, refusal->time,
+                                       &oldest);
     if (cell) {
-        former = ngx_wassiit_load_relaxed(&cell->time);
 
         if (ngx_wassiit_load_relaxed(&cell->decision) == refusal->decision) {
             (void) ngx_wassiit_add(&cell->count, 1);
@@ -595,15 +655,6 @@ ngx_http_wassiit_board_refused(ngx_http_wassiit_board_t *board,
     ngx_wassiit_store_release(&cell->check,
                               ngx_http_wassiit_board_check(refusal));
     ngx_wassiit_store_release(&cell->whose, whose);
-
-    if (former / 1000 / NGX_HTTP_WASSIIT_BOARD_EPOCH
-        != refusal->time / 1000 / NGX_HTTP_WASSIIT_BOARD_EPOCH)
-    {
-        n = ngx_wassiit_add(&sh->recent, 1);
-        ngx_wassiit_store_release(
-                             &sh->refused[n % NGX_HTTP_WASSIIT_BOARD_RECENT],
-                             (uint32_t) (cell - sh->refusals) + 1);
-    }
 }
 
 
@@ -614,7 +665,7 @@ ngx_http_wassiit_board_copy(ngx_http_wassiit_board_refusal_t *cell,
     ngx_http_wassiit_refusal_t *refusal)
 {
     uint64_t    whose, check, instance[2];
-    ngx_uint_t  i;
+    ngx_uint_t  i, is_whole;
 
     whose = ngx_wassiit_load_acquire(&cell->whose);
 
@@ -629,7 +680,32 @@ ngx_http_wassiit_board_copy(ngx_http_wassiit_board_refusal_t *cell,
         return NGX_DECLINED;
     }
 
-    refusal->decision = ngx_wassiit_load_acquire(&cell->decision);
+    is_whole = 0;
+
+    for (i = 0; i < BOARD_TRIES && !is_whole; i++) {
+        check = ngx_wassiit_load_acquire(&cell->check);
+        instance[0] = ngx_wassiit_load_acquire(&cell->instance[0]);
+        instance[1] = ngx_wassiit_load_acquire(&cell->instance[1]);
+
+        refusal->decision = ngx_wassiit_load_acquire(&cell->decision);
+        refusal->time = ngx_wassiit_load_acquire(&cell->time);
+        refusal->has_instance = check & 1;
+        ngx_memcpy(refusal->instance, instance,
+                   NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+
+        refusal->about_len = ngx_min(cell->about_len,
+                                     NGX_HTTP_WASSIIT_BOARD_ABOUT);
+        ngx_memcpy(refusal->about, cell->about, refusal->about_len);
+
+        is_whole = (check == ngx_http_wassiit_board_check(refusal));
+    }
+
+    if (!is_whole) {
+        /* two are writing it: which request it was, nobody knows yet */
+        refusal->has_instance = 0;
+        refusal->about_len = 0;
+    }
+
     refusal->count = ngx_wassiit_load_acquire(&cell->count);
     refusal->since = ngx_wassiit_load_acquire(&cell->since);
 
@@ -639,31 +715,12 @@ ngx_http_wassiit_board_copy(ngx_http_wassiit_board_refusal_t *cell,
         return NGX_DECLINED;
     }
 
-    for (i = 0; i < BOARD_TRIES; i++) {
-        check = ngx_wassiit_load_acquire(&cell->check);
-        instance[0] = ngx_wassiit_load_acquire(&cell->instance[0]);
-        instance[1] = ngx_wassiit_load_acquire(&cell->instance[1]);
-        refusal->time = ngx_wassiit_load_acquire(&cell->time);
+    /* else another partner has its place by now */
 
-        refusal->has_instance = check & 1;
-        ngx_memcpy(refusal->instance, instance,
-                   NGX_HTTP_WASSIIT_BOARD_INSTANCE);
+    ngx_wassiit_fence_acquire();
 
-        refusal->about_len = ngx_min(cell->about_len,
-                                     NGX_HTTP_WASSIIT_BOARD_ABOUT);
-        ngx_memcpy(refusal->about, cell->about, refusal->about_len);
-
-        if (check == ngx_http_wassiit_board_check(refusal)) {
-            return NGX_OK;
-        }
-    }
-
-    /* two are writing it: which request it was, nobody knows yet */
-
-    refusal->has_instance = 0;
-    refusal->about_len = 0;
-
-    return NGX_OK;
+    return (ngx_wassiit_load_relaxed(&cell->whose) == whose) ? NGX_OK
+                                                             : NGX_DECLINED;
 }
 
 
@@ -675,7 +732,7 @@ ngx_http_wassiit_board_last(ngx_http_wassiit_board_t *board, u_char *id,
     ngx_http_wassiit_board_refusal_t  *cell, *oldest;
 
     whose = ngx_http_wassiit_board_whose(id, len, generation);
-    cell = ngx_http_wassiit_board_find(board, whose, id, len, &oldest);
+    cell = ngx_http_wassiit_board_find(board, whose, id, len, 0, &oldest);
 
     return cell ? ngx_http_wassiit_board_copy(cell, refusal) : NGX_DECLINED;
 }
@@ -685,32 +742,41 @@ ngx_uint_t
 ngx_http_wassiit_board_refusals(ngx_http_wassiit_board_t *board,
     uint64_t since, ngx_http_wassiit_refusal_t *refusals)
 {
-    uint32_t                       recent, place;
-    ngx_uint_t                     i, n;
-    ngx_http_wassiit_board_seen_t  seen;
+    uint64_t                            time;
+    ngx_uint_t                          i, n, looks;
+    ngx_http_wassiit_refusal_t         *refusal;
+    ngx_http_wassiit_board_look_t       look[BOARD_PLACES];
+    ngx_http_wassiit_board_seen_t       seen;
+    ngx_http_wassiit_board_refusal_t   *cells;
+
+    cells = board->sh->refusals;
+    looks = 0;
+
+    for (i = 0; i < BOARD_PLACES; i++) {
+        time = ngx_wassiit_load_relaxed(&cells[i].time);
+
+        if (time && time >= since) {
+            look[looks].time = time;
+            look[looks].place = i;
+            looks++;
+        }
+    }
+
+    ngx_qsort(look, looks, sizeof(ngx_http_wassiit_board_look_t),
+              ngx_http_wassiit_board_by_time);
 
     ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
-
-    recent = ngx_wassiit_load_acquire(&board->sh->recent);
     n = 0;
 
-    for (i = 1; i <= NGX_HTTP_WASSIIT_BOARD_RECENT; i++) {
-        place = ngx_wassiit_load_acquire(
-                        &board->sh->refused[(recent - i)
-                                            % NGX_HTTP_WASSIIT_BOARD_RECENT]);
+    for (i = 0; i < looks && n < NGX_HTTP_WASSIIT_BOARD_RECENT; i++) {
+        refusal = &refusals[n];
 
-        if (place == 0 || place > BOARD_REFUSALS
-            || !ngx_http_wassiit_board_first(&seen, place))
+        if (ngx_http_wassiit_board_copy(&cells[look[i].place], refusal)
+            == NGX_OK)
         {
-            continue;
-        }
-
-        if (ngx_http_wassiit_board_copy(&board->sh->refusals[place - 1],
-                                        &refusals[n])
-            == NGX_OK
-            && refusals[n].time >= since)
-        {
-            n++;
+            n += ngx_http_wassiit_board_first(&seen,
+                     ngx_http_wassiit_board_whose(refusal->id, refusal->id_len,
+                                                  refusal->generation));
         }
     }
 
@@ -722,8 +788,7 @@ void
 ngx_http_wassiit_board_choose(ngx_http_wassiit_board_t *board, u_char *id,
     size_t len, time_t now)
 {
-    uint64_t                        whose;
-    uint32_t                        until;
+    uint64_t                        whose, until;
     ngx_uint_t                      i, n, over;
     ngx_http_wassiit_board_cell_t  *cell;
 
@@ -739,12 +804,12 @@ ngx_http_wassiit_board_choose(ngx_http_wassiit_board_t *board, u_char *id,
         if (ngx_wassiit_load_acquire(&cell->whose) == whose
             && cell->len == len && ngx_memcmp(cell->id, id, len) == 0)
         {
-            ngx_wassiit_store_release(&cell->until, until);
+            ngx_wassiit_store_release(&cell->time, until);
             return;
         }
 
         if (over == NGX_HTTP_WASSIIT_BOARD_ACTIVE
-            && (time_t) ngx_wassiit_load_relaxed(&cell->until) <= now)
+            && !board_chosen(ngx_wassiit_load_relaxed(&cell->time), now))
         {
             over = n;
         }
@@ -761,7 +826,7 @@ ngx_uint_t
 ngx_http_wassiit_board_chosen(ngx_http_wassiit_board_t *board, time_t now,
     ngx_http_wassiit_board_id_t *ids)
 {
-    uint32_t                        until;
+    uint64_t                        until;
     ngx_uint_t                      i, n;
     ngx_http_wassiit_board_seen_t   seen;
 
@@ -772,7 +837,7 @@ ngx_http_wassiit_board_chosen(ngx_http_wassiit_board_t *board, time_t now,
     for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
 
         if (ngx_http_wassiit_board_read(&board->sh->chosen[i], &ids[n], &until)
-            && (time_t) until > now)
+            && board_chosen(until, now))
         {
             n += ngx_http_wassiit_board_first(&seen,
                      ngx_http_wassiit_board_whose(ids[n].id, ids[n].len, 0));

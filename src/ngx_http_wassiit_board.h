@@ -60,6 +60,9 @@
 /* seconds in which it is enough to note once that someone asks */
 #define NGX_HTTP_WASSIIT_BOARD_EPOCH        10
 
+/* of so many requests, one is noted all the same: who asks often is found so */
+#define NGX_HTTP_WASSIIT_BOARD_SAMPLE       32
+
 /* bytes of a request's id */
 #define NGX_HTTP_WASSIIT_BOARD_INSTANCE     16
 
@@ -174,6 +177,7 @@ typedef struct {
                                                who have none */
     time_t                         noted[NGX_HTTP_WASSIIT_BOARD_DECISIONS];
                                             /* by this process, of strangers */
+    ngx_uint_t                     requests;    /* of partners, in it */
 } ngx_http_wassiit_board_t;
 
 
@@ -228,19 +232,20 @@ extern const uint32_t
     ngx_http_wassiit_board_bounds[NGX_HTTP_WASSIIT_BOARD_BOUNDS];
 
 /*
- * Notes that the partner with this id asks at now, Unix seconds: to be called
- * for the first request that it makes in NGX_HTTP_WASSIIT_BOARD_EPOCH seconds.
+ * Notes that the partner with this id asks at now, Unix time in ms: to be called
+ * for the first request that it makes in NGX_HTTP_WASSIIT_BOARD_EPOCH seconds,
+ * and for one of NGX_HTTP_WASSIIT_BOARD_SAMPLE, whosever it is.
  */
 void ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
-    size_t len, time_t now);
+    size_t len, uint64_t now);
 
 /*
- * Fills ids with the partners that have asked since that time, the last first:
- * most at the most, and at most NGX_HTTP_WASSIIT_BOARD_ACTIVE.  Sets *truncated
- * to 1 if there may have been more of them, else to 0.  Returns how many.
+ * Fills ids with the partners that have asked since that time, Unix time in ms,
+ * the last first: most at the most, and at most NGX_HTTP_WASSIIT_BOARD_ACTIVE.
+ * Sets *truncated to 1 if there were more of them, else to 0.  Returns how many.
  */
 ngx_uint_t ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board,
-    time_t since, ngx_http_wassiit_board_id_t *ids, ngx_uint_t most,
+    uint64_t since, ngx_http_wassiit_board_id_t *ids, ngx_uint_t most,
     ngx_uint_t *truncated);
 
 /*

@@ -8,6 +8,10 @@
 #define JOB_STUCK        2000    /* no one else has made a change, either */
 
 
+typedef char ngx_http_wassiit_job_changes_fit[
+    NGX_HTTP_WASSIIT_CHANGES <= NGX_HTTP_WASSIIT_BOARD_OPERATIONS ? 1 : -1];
+
+
 static void ngx_http_wassiit_job_forget(void *data);
 static void ngx_http_wassiit_job_start(void);
 static void ngx_http_wassiit_job_timeout(ngx_event_t *ev);

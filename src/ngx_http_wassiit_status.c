@@ -9,15 +9,16 @@
 #define STATUS_ACTIVE       300
 #define STATUS_RECENT       600
 
-/* partners that are looked at, to find the most active */
+/* partners that are looked at, to find the most active, if top isn't more */
 #define STATUS_LOOKS        512
 
 #define STATUS_CANDIDATES   (NGX_HTTP_WASSIIT_BOARD_RECENT                   \
-                             + NGX_HTTP_WASSIIT_BOARD_ACTIVE + STATUS_LOOKS)
+                             + 2 * NGX_HTTP_WASSIIT_BOARD_ACTIVE)
 
 /* a power of two, and far more than there may be candidates */
 #define STATUS_PLACES       4096
 
+#define STATUS_ROOM         65536   /* bytes for a hundred partners */
 #define STATUS_BUFFER       4096
 #define STATUS_PIECE        2048    /* the longest that is added at once */
 
@@ -49,8 +50,6 @@ static ngx_int_t ngx_http_wassiit_status_gather(
     ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_status_refusals(
     ngx_http_wassiit_status_t *status);
-static int ngx_libc_cdecl ngx_http_wassiit_status_by_time(const void *one,
-    const void *two);
 static ngx_int_t ngx_http_wassiit_status_choose(
     ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_status_limited(ngx_http_wassiit_status_t *status,
@@ -119,6 +118,8 @@ ngx_http_wassiit_status_handler(ngx_http_request_t *r)
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_wassiit_status_method(r);
     }
+
+    r->disable_not_modified = 1;
 
     /* the sums begin a line, as where they are counted */
 
@@ -240,7 +241,6 @@ ngx_http_wassiit_status_gather(ngx_http_wassiit_status_t *status)
     }
 
     ngx_http_wassiit_board_sums(&status->zone->board, &status->sums);
-    ngx_http_wassiit_status_refusals(status);
 
     for (i = 0; i < status->nids; i++) {
         status->nshown += (ngx_http_wassiit_status_look(status,
@@ -248,6 +248,8 @@ ngx_http_wassiit_status_gather(ngx_http_wassiit_status_t *status)
                                            &status->shown[status->nshown])
                            == NGX_OK);
     }
+
+    ngx_http_wassiit_status_refusals(status);
 
     if (status->nids || status->top == 0) {
         return NGX_OK;
@@ -257,52 +259,37 @@ ngx_http_wassiit_status_gather(ngx_http_wassiit_status_t *status)
 }
 
 
-/* The newest first; of those that were asked for, if there are such. */
+/* The newest first; or of those that were asked for, as they were. */
 
 static void
 ngx_http_wassiit_status_refusals(ngx_http_wassiit_status_t *status)
 {
-    ngx_uint_t                    i, n, k;
-    ngx_http_wassiit_refusal_t   *refusal;
+    uint64_t                     since;
+    ngx_uint_t                   i;
+    ngx_http_wassiit_shown_t    *shown;
+    ngx_http_wassiit_board_t    *board;
+    ngx_http_wassiit_refusal_t  *refusal;
 
-    n = ngx_http_wassiit_board_refusals(&status->zone->board,
-                            (uint64_t) (ngx_time() - STATUS_RECENT) * 1000,
-                            status->refusals);
-
-    for (i = 0; i < n && status->nids; i++) {
-        refusal = &status->refusals[i];
-
-        for (k = 0; k < status->nids; k++) {
-            if (status->ids[k].len == refusal->id_len
-                && ngx_memcmp(status->ids[k].id, refusal->id, refusal->id_len)
-                   == 0)
-            {
-                break;
-            }
-        }
-
-        if (k < status->nids) {
-            status->refusals[status->nrefusals++] = *refusal;
-        }
-    }
+    board = &status->zone->board;
+    since = (uint64_t) (ngx_time() - STATUS_RECENT) * 1000;
 
     if (status->nids == 0) {
-        status->nrefusals = n;
+        status->nrefusals = ngx_http_wassiit_board_refusals(board, since,
+                                                            status->refusals);
+        return;
     }
 
-    ngx_qsort(status->refusals, status->nrefusals,
-              sizeof(ngx_http_wassiit_refusal_t),
-              ngx_http_wassiit_status_by_time);
-}
+    for (i = 0; i < status->nshown; i++) {
+        shown = &status->shown[i];
+        refusal = &status->refusals[status->nrefusals];
 
-
-static int ngx_libc_cdecl
-ngx_http_wassiit_status_by_time(const void *one, const void *two)
-{
-    const ngx_http_wassiit_refusal_t  *a = one;
-    const ngx_http_wassiit_refusal_t  *b = two;
-
-    return (a->time < b->time) - (a->time > b->time);
+        status->nrefusals += (ngx_http_wassiit_board_last(board, shown->id.id,
+                                                          shown->id.len,
+                                                          shown->generation,
+                                                          refusal)
+                              == NGX_OK
+                              && refusal->time >= since);
+    }
 }
 
 
@@ -413,7 +400,10 @@ ngx_http_wassiit_status_choose(ngx_http_wassiit_status_t *status)
 
         status->nshown++;
 
-        if (wlcf->status_form == NGX_HTTP_WASSIIT_STATUS_PROMETHEUS) {
+        if (wlcf->status_form == NGX_HTTP_WASSIIT_STATUS_PROMETHEUS
+            && elts[i].rank != RANK_CHOSEN)
+        {
+            /* for an hour, and then anew if it is still worth it */
             ngx_http_wassiit_board_choose(board, elts[i].id.id, elts[i].id.len,
                                           ngx_time());
         }
@@ -449,7 +439,7 @@ ngx_http_wassiit_status_limited(ngx_http_wassiit_status_t *status,
 }
 
 
-/* Who asks with an expired key, say, is in no ring of those who ask. */
+/* Who asks with an expired key, say, may not be among those who ask. */
 
 static void
 ngx_http_wassiit_status_refused(ngx_http_wassiit_status_t *status,
@@ -502,8 +492,10 @@ ngx_http_wassiit_status_active(ngx_http_wassiit_status_t *status,
     enough = (candidates->n >= status->top);
 
     n = ngx_http_wassiit_board_active(&status->zone->board,
-                                      ngx_time() - STATUS_ACTIVE, ids,
-                                      STATUS_LOOKS, &status->truncated);
+                                      (uint64_t) (ngx_time() - STATUS_ACTIVE)
+                                      * 1000, ids,
+                                      ngx_max(status->top, STATUS_LOOKS),
+                                      &status->truncated);
 
     for (i = 0; i < n; i++) {
         rank = 0;
@@ -602,6 +594,22 @@ ngx_http_wassiit_status_file(ngx_http_wassiit_zone_t *zone)
             && (journal.mtime == ngx_http_wassiit_file_mtime(&fi)
                 || journal.dead))
            ? NULL : "was changed by another program: reload";
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_status_has_room(ngx_http_wassiit_status_t *status,
+    size_t bytes)
+{
+    if ((size_t) status->text.size + bytes
+        <= STATUS_ROOM * ngx_max(status->top, 100) / 100)
+    {
+        return 1;
+    }
+
+    status->truncated = 1;
+
+    return 0;
 }
 
 

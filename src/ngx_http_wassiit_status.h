@@ -87,6 +87,13 @@ void ngx_http_wassiit_text_add(ngx_http_wassiit_text_t *text, const char *fmt,
     ...);
 
 /*
+ * Is there room for so many bytes more?  A text has 64 KiB, and as much for each
+ * hundred partners of top above the first.  If not, it is truncated.
+ */
+ngx_uint_t ngx_http_wassiit_status_has_room(ngx_http_wassiit_status_t *status,
+    size_t bytes);
+
+/*
  * Fills shown with the partner of this id.  Returns NGX_OK; NGX_DECLINED: there
  * is none.
  */

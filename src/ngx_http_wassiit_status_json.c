@@ -5,6 +5,10 @@
 #include "ngx_wassiit_time.h"
 
 
+/* the most bytes of a partner in a list, and what follows the last one */
+#define JSON_ROW    1280
+
+
 static void ngx_http_wassiit_json_zone(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_counters(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status);
@@ -170,6 +174,11 @@ ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status)
     ngx_http_wassiit_text_add(text, ",\"limited\":[");
 
     for (i = 0; i < status->nrefusals && n < status->top; i++) {
+
+        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
+            break;
+        }
+
         refusal = &status->refusals[i];
 
         if (refusal->decision != NGX_HTTP_WASSIIT_RATE_LIMITED
@@ -208,6 +217,11 @@ ngx_http_wassiit_json_refused(ngx_http_wassiit_status_t *status)
     ngx_http_wassiit_text_add(text, ",\"refused\":[");
 
     for (i = 0; i < status->nrefusals && n < status->top; i++) {
+
+        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
+            break;
+        }
+
         refusal = &status->refusals[i];
 
         if (refusal->decision == NGX_HTTP_WASSIIT_RATE_LIMITED) {
@@ -309,6 +323,11 @@ ngx_http_wassiit_json_active(ngx_http_wassiit_status_t *status)
     ngx_http_wassiit_text_add(text, ",\"active\":[");
 
     for (i = 0; i < status->nshown; i++) {
+
+        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
+            break;
+        }
+
         shown = &status->shown[i];
 
         ngx_http_wassiit_text_add(text, "%s{\"id\":\"%*s\"", i ? "," : "",

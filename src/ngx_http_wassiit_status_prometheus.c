@@ -29,20 +29,34 @@ static void ngx_http_wassiit_prometheus_partners(
     ngx_http_wassiit_status_t *status);
 
 
+/* the bytes of a line, without the zone's name, the partner's id, the digits */
+#define PROMETHEUS_REQUESTS     70
+#define PROMETHEUS_RATIO        62
+
+/* and of what follows them */
+#define PROMETHEUS_REST         512
+
+
 /* as they are written: a label never changes */
 
-static const char  *ngx_http_wassiit_prometheus_bounds[] = {
+static const char  *ngx_http_wassiit_prometheus_bounds
+    [NGX_HTTP_WASSIIT_BOARD_BUCKETS] =
+{
     "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "10",
     "30", "+Inf"
 };
 
 /* by NGX_HTTP_WASSIIT_BOARD_MODULE, _VERIFIED, _LOCKED, _DONE and the others */
 
-static const char  *ngx_http_wassiit_prometheus_sources[] = {
+static const char  *ngx_http_wassiit_prometheus_sources
+    [NGX_HTTP_WASSIIT_BOARD_SOURCES] =
+{
     "module", "nginx", "upstream"
 };
 
-static const char  *ngx_http_wassiit_prometheus_webhooks[][2] = {
+static const char  *ngx_http_wassiit_prometheus_webhooks
+    [NGX_HTTP_WASSIIT_BOARD_WEBHOOKS][2] =
+{
     { "in", "verified" },
     { "in", "missing_signature" },
     { "in", "invalid_signature" },
@@ -51,7 +65,9 @@ static const char  *ngx_http_wassiit_prometheus_webhooks[][2] = {
     { "out", "no_partner" }
 };
 
-static const char  *ngx_http_wassiit_prometheus_results[] = {
+static const char  *ngx_http_wassiit_prometheus_results
+    [NGX_HTTP_WASSIIT_BOARD_RESULTS] =
+{
     "done", "refused", "failed"
 };
 
@@ -286,7 +302,8 @@ ngx_http_wassiit_prometheus_changes(ngx_http_wassiit_status_t *status)
 static void
 ngx_http_wassiit_prometheus_partners(ngx_http_wassiit_status_t *status)
 {
-    size_t                     len;
+    u_char                     digits[3 * NGX_INT64_LEN];
+    size_t                     len, size, later;
     uint64_t                   used, limit;
     ngx_str_t                 *name;
     ngx_uint_t                 i;
@@ -303,9 +320,23 @@ ngx_http_wassiit_prometheus_partners(ngx_http_wassiit_status_t *status)
                                      "Requests of the partners that are shown, "
                                      "by what became of them.");
 
+    later = PROMETHEUS_REST + 2 * name->len;
+
     for (i = 0; i < status->nshown; i++) {
         shown = &status->shown[i];
         len = shown->id.len;
+
+        size = ngx_snprintf(digits, sizeof(digits), "%uL%uL%uL", shown->allowed,
+                            shown->limited, shown->refused)
+               - digits + 3 * (name->len + len + PROMETHEUS_REQUESTS);
+
+        /* whoever has these lines has one below, too */
+        later += name->len + len + PROMETHEUS_RATIO;
+
+        if (!ngx_http_wassiit_status_has_room(status, size + later)) {
+            status->nshown = i;
+            break;
+        }
 
         ngx_http_wassiit_text_add(text, line, name, len, shown->id.id,
                                   "allowed", shown->allowed);

@@ -25,6 +25,7 @@ typedef char ngx_http_wassiit_tally_about_fits[
 ngx_int_t
 ngx_http_wassiit_tally_handler(ngx_http_request_t *r)
 {
+    ngx_time_t                *tp;
     ngx_http_wassiit_ctx_t    *ctx;
     ngx_http_wassiit_board_t  *board;
 
@@ -55,9 +56,15 @@ ngx_http_wassiit_tally_handler(ngx_http_request_t *r)
         ngx_http_wassiit_tally_refusal(r, ctx);
     }
 
-    if (ctx->known && ctx->partner.asks) {
+    if (ctx->known
+        && (++board->requests % NGX_HTTP_WASSIIT_BOARD_SAMPLE == 0
+            || ctx->partner.asks))
+    {
+        tp = ngx_timeofday();
+
         ngx_http_wassiit_board_asked(board, ctx->partner.names,
-                                     ctx->partner.id_len, ngx_time());
+                                     ctx->partner.id_len,
+                                     (uint64_t) tp->sec * 1000 + tp->msec);
     }
 
     return NGX_OK;

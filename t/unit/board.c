@@ -18,6 +18,7 @@
 #define BOARD_REQUESTS      20000
 #define BOARD_MANY          100     /* more processes than have a place */
 #define BOARD_NOW           1800000000
+#define BOARD_MS            ((uint64_t) BOARD_NOW * 1000)
 
 
 typedef ngx_http_wassiit_board_sums_t   sums_t;
@@ -263,9 +264,15 @@ unit_board_is(id_t_ *id, const char *text)
 
 
 static void
+unit_board_ask(const char *id, uint64_t now)
+{
+    ngx_http_wassiit_board_asked(&board, (u_char *) id, strlen(id), now);
+}
+
+
+static void
 unit_board_active(void)
 {
-    size_t      len;
     char        text[NGX_HTTP_WASSIIT_ID_LEN + 1];
     id_t_       ids[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
     ngx_uint_t  i, n, truncated;
@@ -277,34 +284,75 @@ unit_board_active(void)
                                       &truncated);
     unit_ok(n == 0 && truncated == 0, "nobody has asked");
 
-    ngx_http_wassiit_board_asked(&board, (u_char *) "first", 5, BOARD_NOW - 15);
-    ngx_http_wassiit_board_asked(&board, (u_char *) "old", 3, BOARD_NOW - 60);
-    ngx_http_wassiit_board_asked(&board, (u_char *) "a", 1, BOARD_NOW - 20);
-    ngx_http_wassiit_board_asked(&board, (u_char *) "b", 1, BOARD_NOW - 10);
-    ngx_http_wassiit_board_asked(&board, (u_char *) "a", 1, BOARD_NOW);
+    unit_board_ask("first", BOARD_MS - 15000);
+    unit_board_ask("old", BOARD_MS - 60000);
+    unit_board_ask("a", BOARD_MS - 20000);
+    unit_board_ask("b", BOARD_MS - 1);
+    unit_board_ask("a", BOARD_MS);
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_NOW - 20, ids, 10,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 10,
                                       &truncated);
     unit_ok(n == 3 && unit_board_is(&ids[0], "a") && unit_board_is(&ids[1], "b")
             && unit_board_is(&ids[2], "first") && truncated == 0,
-            "each once, the last first, of that time, also behind an old one");
+            "each once, the last first, of that time");
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_NOW - 20, ids, 1,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 1,
                                       &truncated);
     unit_ok(n == 1 && truncated == 1, "not more than asked for");
 
-    for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_ACTIVE + 5; i++) {
-        len = snprintf(text, sizeof(text), "%.*s%d", (int) (i % 60),
-                       "pppppppppppppppppppppppppppppppppppppppppppppppppppp"
-                       "pppppppp", (int) i);
-        ngx_http_wassiit_board_asked(&board, (u_char *) text, len, BOARD_NOW);
+    for (i = 0; i < 30; i++) {
+        for (n = 0; n < 60; n++) {
+            (void) snprintf(text, sizeof(text), "busy-%d", (int) n);
+            unit_board_ask(text, BOARD_MS + 10000 * (i + 1));
+        }
     }
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_NOW - 20, ids,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 100,
+                                      &truncated);
+    unit_ok(n == 63 && truncated == 0 && unit_board_is(&ids[60], "a"),
+            "whoever asks all the time takes no place of others");
+
+    for (i = 0; i < 20000; i++) {
+        (void) snprintf(text, sizeof(text), "%.*s%d", (int) (i % 60),
+                        "pppppppppppppppppppppppppppppppppppppppppppppppppppp"
+                        "pppppppp", (int) i);
+        unit_board_ask(text, BOARD_MS + 400000 + i);
+    }
+
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS, ids,
                                       NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                       &truncated);
     unit_ok(n == NGX_HTTP_WASSIIT_BOARD_ACTIVE && truncated == 1
        && unit_board_is(&ids[0], text), "the last of more than it holds");
+
+    for (i = 0, n = 0; i < 10; i++) {
+        unit_board_ask("late", BOARD_MS + 800000 + i);
+    }
+
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 800000, ids,
+                                      NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+                                      &truncated);
+    unit_ok(n == 1 && truncated == 0, "later on, those are all");
+
+    /*
+     * The clock is set back.  Whatever is of times to come is written over
+     * first, so those who ask now don't push each other out.
+     */
+
+    for (i = 0; i < 1000; i++) {
+        (void) snprintf(text, sizeof(text), "back-%d", (int) i);
+        unit_board_ask(text, BOARD_MS - 3600000 + i);
+    }
+
+    for (i = 0; i < 1000; i++) {
+        (void) snprintf(text, sizeof(text), "back-%d", (int) i);
+        unit_board_ask(text, BOARD_MS + 900000);
+    }
+
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 900000, ids,
+                                      NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+                                      &truncated);
+    unit_ok(n == 1000 && truncated == 0, "also when a clock is set back");
 
     ngx_http_wassiit_board_unmap(&board);
 }
@@ -427,7 +475,7 @@ unit_board_refusals(void)
        "then for another reason, by a request without an id");
 
     unit_board_refuse("", 3, 3, 1003000, 4);
-    unit_board_refuse("busy", 9, 5, 1003000, 5);
+    unit_board_refuse("busy", 9, 5, 1003001, 5);
 
     n = ngx_http_wassiit_board_refusals(&board, 1002000, refusals);
     unit_is(n, 3, "three parties of late");
@@ -472,9 +520,20 @@ unit_board_evicted(void)
     unit_ok(known > 980, "of 20,000, the last thousand are known: %d",
             (int) known);
     unit_is(unit_board_last("partner-0", 1), NGX_DECLINED, "the first isn't");
+
+    unit_board_refuse("victim", 1, 5, 2000000, 1);
+
+    for (i = 0; i < 6000; i++) {
+        (void) snprintf(text, sizeof(text), "busy-%d", (int) (i % 60));
+        unit_board_refuse(text, 1, 5, 2000001 + 100 * i, 1);
+    }
+
+    unit_is(ngx_http_wassiit_board_refusals(&board, 2000000, refusals), 61,
+            "whoever is refused all the time takes no place of others");
     unit_is(ngx_http_wassiit_board_refusals(&board, 0, refusals),
             NGX_HTTP_WASSIIT_BOARD_RECENT, "a list is as long as it may be");
-    unit_ok(refusals[0].time == 1019999, "the newest first");
+    unit_ok(refusals[0].time == 2599901 && refusals[60].time == 2000000
+       && refusals[61].time == 1019999, "the newest first");
 
     ngx_http_wassiit_board_unmap(&board);
 }
@@ -559,7 +618,9 @@ unit_board_torn(void)
                             (int) refusal->generation - 1);
 
             wrong += (refusal->id_len != strlen(text)
-                      || memcmp(refusal->id, text, refusal->id_len) != 0);
+                      || memcmp(refusal->id, text, refusal->id_len) != 0
+                      || refusal->decision
+                         != 1 + (refusal->generation - 1) % 15);
             mixed += unit_board_mixed(refusal);
         }
     }
@@ -569,7 +630,7 @@ unit_board_torn(void)
         (void) waitpid(pids[i], NULL, 0);
     }
 
-    unit_is(wrong, 0, "no id of one with the number of another");
+    unit_is(wrong, 0, "no id of one with the number or decision of another");
     unit_is(mixed, 0, "nor what one is about with another's request");
 
     /* whoever comes next is known, whatever those who died have left */
@@ -617,7 +678,7 @@ unit_board_damaged(void)
         (void) unit_board_last("atlas", 1);
 
         ngx_http_wassiit_board_count(&board, 1, 200, 0, 1);
-        ngx_http_wassiit_board_asked(&board, (u_char *) "atlas", 5, BOARD_NOW);
+        unit_board_ask("atlas", BOARD_MS);
         ngx_http_wassiit_board_choose(&board, (u_char *) "atlas", 5,
                                       BOARD_NOW);
         unit_board_refuse("atlas", 1, 5, 1000000, 1);
