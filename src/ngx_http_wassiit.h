@@ -77,12 +77,13 @@ typedef enum {
 #define NGX_HTTP_WASSIIT_MEDIA_CODING        3
 
 
-/* of access.c, upstream.c, webhook.c, payload.c and body.c */
+/* of access.c, upstream.c, webhook.c, conf_answer.c, payload.c and body.c */
 
 typedef struct ngx_http_wassiit_required_s ngx_http_wassiit_required_t;
 typedef struct ngx_http_wassiit_signer_s   ngx_http_wassiit_signer_t;
 typedef struct ngx_http_wassiit_signed_s   ngx_http_wassiit_signed_t;
 typedef struct ngx_http_wassiit_webhook_s  ngx_http_wassiit_webhook_t;
+typedef struct ngx_http_wassiit_answer_s   ngx_http_wassiit_answer_t;
 typedef struct ngx_http_wassiit_hook_s     ngx_http_wassiit_hook_t;
 typedef struct ngx_http_wassiit_form_s     ngx_http_wassiit_form_t;
 typedef struct ngx_http_wassiit_audit_s    ngx_http_wassiit_audit_t;
@@ -120,6 +121,8 @@ struct ngx_http_wassiit_loc_conf_s {
     ngx_http_wassiit_signer_t     *signer;      /* NULL: nothing is signed */
     ngx_http_wassiit_webhook_t    *verify;      /* NULL: no webhooks here */
     ngx_http_wassiit_webhook_t    *sign;        /* NULL: none are sent */
+    ngx_http_wassiit_answer_t     *answer;      /* NULL: nothing of ours does;
+                                                   not inherited */
     ngx_http_wassiit_zone_t       *admin;       /* NULL: no endpoint; not
                                                    inherited */
     ngx_http_wassiit_zone_t       *status;      /* NULL: it isn't shown here;

@@ -1,14 +1,12 @@
 
 #include "ngx_http_wassiit_access.h"
-#include "ngx_http_wassiit_admin.h"
-#include "ngx_http_wassiit_status.h"
 #include "ngx_http_wassiit_conf.h"
+#include "ngx_http_wassiit_conf_answer.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_secret.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_egress.h"
-#include "ngx_http_wassiit_reply.h"
 
 
 /* a scope named in the configuration, before all are declared */
@@ -34,12 +32,6 @@ static char *ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_wassiit_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -337,6 +329,7 @@ ngx_http_wassiit_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     wlcf->problem = 0;
+     *     wlcf->answer = NULL;
      *     wlcf->admin = NULL;
      *     wlcf->status = NULL;
      *     wlcf->content = NULL;
@@ -402,7 +395,7 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_wassiit_merge_admin(cf, prev, conf) != NGX_CONF_OK) {
+    if (ngx_http_wassiit_merge_answer(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -693,156 +686,4 @@ ngx_http_wassiit_set_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_wassiit_demand(cf, cmd, wlcf);
-}
-
-
-static char *
-ngx_http_wassiit_set_problem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_wassiit_loc_conf_t *wlcf = conf;
-
-    ngx_http_core_loc_conf_t  *clcf;
-
-    if (wlcf->problem) {
-        return "is duplicate";
-    }
-
-    wlcf->problem = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_wassiit_problem_handler;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_wassiit_loc_conf_t *wlcf = conf;
-
-    ngx_str_t                     *value;
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_wassiit_main_conf_t  *wmcf;
-
-    if (ngx_http_wassiit_conf_count(cf, 1, 1, "NAME")
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (wlcf->admin) {
-        return "is duplicate";
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->exact_match || clcf->named
-#if (NGX_PCRE)
-        || clcf->regex
-#endif
-       )
-    {
-        return "needs a location that is the beginning of a path: what it "
-               "serves lies below";
-    }
-
-    value = cf->args->elts;
-    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
-
-    wlcf->admin = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
-    if (wlcf->admin == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    wlcf->admin->admin = 1;
-    clcf->handler = ngx_http_wassiit_admin_handler;
-
-#if (NGX_THREADS)
-
-    wmcf->threads = ngx_thread_pool_add(cf, NULL);
-    if (wmcf->threads == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-#endif
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_wassiit_loc_conf_t *wlcf = conf;
-
-    ngx_int_t                      top;
-    ngx_str_t                     *value;
-    ngx_uint_t                     i, form, given;
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_wassiit_main_conf_t  *wmcf;
-
-    if (wlcf->status) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
-
-    form = NGX_CONF_UNSET_UINT;
-    top = NGX_HTTP_WASSIIT_STATUS_TOP;
-    given = 0;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (form == NGX_CONF_UNSET_UINT
-            && ngx_strcmp(value[i].data, "json") == 0)
-        {
-            form = NGX_HTTP_WASSIIT_STATUS_JSON;
-            continue;
-        }
-
-        if (form == NGX_CONF_UNSET_UINT
-            && ngx_strcmp(value[i].data, "prometheus") == 0)
-        {
-            form = NGX_HTTP_WASSIIT_STATUS_PROMETHEUS;
-            continue;
-        }
-
-        if (!given && ngx_strncmp(value[i].data, "top=", 4) == 0) {
-            given = 1;
-            top = ngx_atoi(value[i].data + 4, value[i].len - 4);
-
-            if (top != NGX_ERROR && top <= NGX_HTTP_WASSIIT_STATUS_TOP_MAX) {
-                continue;
-            }
-
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid value \"%V\" in \"%V\" directive, it "
-                               "must be top=0 to top=%d", &value[i], &cmd->name,
-                               NGX_HTTP_WASSIIT_STATUS_TOP_MAX);
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in \"%V\" directive: "
-                           "after the zone it takes \"json\" or "
-                           "\"prometheus\", and \"top=N\", each once",
-                           &value[i], &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    wlcf->status = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
-    if (wlcf->status == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    wlcf->status_form = (form == NGX_CONF_UNSET_UINT)
-                        ? NGX_HTTP_WASSIIT_STATUS_JSON : form;
-    wlcf->status_top = top;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_wassiit_status_handler;
-
-    return NGX_CONF_OK;
 }

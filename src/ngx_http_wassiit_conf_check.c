@@ -1,13 +1,8 @@
 
 #include "ngx_http_wassiit_access.h"
-#include "ngx_http_wassiit_admin.h"
-#include "ngx_http_wassiit_status.h"
 #include "ngx_http_wassiit_conf_check.h"
 
 
-static char *ngx_http_wassiit_check_guard(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *conf, const char *directive,
-    ngx_http_wassiit_zone_t *zone, const char *anyone, const char *partner);
 static ngx_http_handler_pt ngx_http_wassiit_grpc_handler(ngx_conf_t *cf,
     ngx_module_t *module);
 
@@ -97,83 +92,6 @@ ngx_http_wassiit_guard(ngx_http_wassiit_loc_conf_t *block)
     for ( /* void */ ; block; block = block->parent) {
         block->guards = 1;
     }
-}
-
-
-char *
-ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->noname && clcf->handler == NULL && prev->admin) {
-        /* "if" or "limit_except" within the location */
-        conf->admin = prev->admin;
-        clcf->handler = ngx_http_wassiit_admin_handler;
-
-    } else if (clcf->noname && clcf->handler == NULL && prev->status) {
-        conf->status = prev->status;
-        conf->status_form = prev->status_form;
-        conf->status_top = prev->status_top;
-        clcf->handler = ngx_http_wassiit_status_handler;
-    }
-
-    if (conf->admin) {
-        /* the endpoint has a limit of its own, and its own answer to it */
-        clcf->client_max_body_size = 0;
-    }
-
-    if (conf->admin) {
-        return ngx_http_wassiit_check_guard(cf, conf, "admin", conf->admin,
-                                            "make keys",
-                                            "change the partners");
-    }
-
-    if (conf->status) {
-        return ngx_http_wassiit_check_guard(cf, conf, "status", conf->status,
-                                            "see who the partners are",
-                                            "see the others");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_wassiit_check_guard(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *conf, const char *directive,
-    ngx_http_wassiit_zone_t *zone, const char *anyone, const char *partner)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (conf->zone == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"wassiit_%s\" needs \"wassiit_access\" in "
-                      "location \"%V\": anyone could %s there",
-                      directive, &clcf->name, anyone);
-        return NGX_CONF_ERROR;
-    }
-
-    /* a scope that a variable names may be empty, and then asks for nothing */
-
-    if (conf->zone == zone
-        && (conf->required == NULL || conf->required->set == 0))
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"wassiit_%s %V\" is guarded by \"wassiit_access "
-                      "%V\" in location \"%V\": every partner could %s "
-                      "there; add \"wassiit_scope NAME\", or guard it by "
-                      "another zone",
-                      directive, &zone->name, &conf->zone->name, &clcf->name,
-                      partner);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -39,14 +39,6 @@ ngx_int_t ngx_http_wassiit_check_demands(ngx_conf_t *cf);
 void ngx_http_wassiit_guard(ngx_http_wassiit_loc_conf_t *block);
 
 /*
- * An endpoint must be guarded by access, and not by its own partners alone.
- * It goes on into "if" and "limit_except", which have no name.  Returns
- * NGX_CONF_OK; NGX_CONF_ERROR, which is logged.
- */
-char *ngx_http_wassiit_merge_admin(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf);
-
-/*
  * What is judged by its end can't be on its way before.  gRPC knows no
  * buffering: each of its calls may go both ways at once.  Returns NGX_CONF_OK;
  * NGX_CONF_ERROR, which is logged.

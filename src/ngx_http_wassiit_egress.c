@@ -166,9 +166,7 @@ ngx_http_wassiit_egress_init(ngx_conf_t *cf)
 
         /* of ours, none sends anything upstream */
 
-        if (location[i].clcf->handler
-            && !location[i].wlcf->problem && !location[i].wlcf->admin)
-        {
+        if (location[i].clcf->handler && location[i].wlcf->answer == NULL) {
             location[i].wlcf->content = location[i].clcf->handler;
             location[i].clcf->handler = ngx_http_wassiit_egress_handler;
         }

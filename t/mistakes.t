@@ -30,6 +30,7 @@ my $sign = '"wassiit_webhook_sign secret_file=PATH [header=NAME] | zone=NAME par
 my $signer = '"wassiit_upstream_hmac key=STRING secret_file=PATH | off"';
 my $rates = 'it must be 1 to 1000000 r/s, r/m, r/h or r/d, as in "rate=100r/m"';
 my $header = q{can't be the header of a signature: its name has letters, digits and "-", 128 at most, and is none of HTTP's own};
+my $operators = 'wassiit_access partners; wassiit_scope messages.send;';
 my $on = 'it must be "on" or "off"';
 
 my @MISTAKES = (
@@ -111,6 +112,18 @@ my @MISTAKES = (
     [ location => 'wassiit_admin partners;', '"wassiit_admin" needs "wassiit_access" in location "/x": anyone could make keys there' ],
     [ location => 'wassiit_access partners; wassiit_admin partners;', '"wassiit_admin partners" is guarded by "wassiit_access partners" in location "/x": every partner could change the partners there; add "wassiit_scope NAME", or guard it by another zone' ],
     [ server => 'wassiit_admin partners;', '"wassiit_admin" directive is not allowed here in FILE:4' ],
+
+    # what answers
+    [ location => "$operators wassiit_admin partners; wassiit_status partners;", '"wassiit_admin" and "wassiit_status" both answer in location "/x": give each a location of its own in FILE:6' ],
+    [ location => "$operators wassiit_status partners; wassiit_admin partners;", '"wassiit_status" and "wassiit_admin" both answer in location "/x": give each a location of its own in FILE:6' ],
+    [ location => "$operators wassiit_status partners; wassiit_problem;", '"wassiit_status" and "wassiit_problem" both answer in location "/x": give each a location of its own in FILE:6' ],
+    (map {
+        my $ours = $_;
+        my ($name) = /(\w+)/;
+        map { [ location => $_, qq{"$name" and another directive, such as "proxy_pass", both answer in location "/x": give each a location of its own in FILE:6} ] }
+            "$operators proxy_pass http://127.0.0.1:1; $ours", "$operators $ours proxy_pass http://127.0.0.1:1;",
+            "$operators $ours stub_status;"
+    } 'wassiit_admin partners;', 'wassiit_status partners;', 'wassiit_problem;'),
     [ location => 'wassiit_admin;', 'invalid number of arguments in "wassiit_admin" directive, it is "wassiit_admin NAME" in FILE:6' ],
 );
 
@@ -142,6 +155,22 @@ for my $row (@MISTAKES) {
 
     $expected = qr/\A\Q$expected\E\z/ if !ref $expected;
     ok($exit == 1 && @lines == 1 && $lines[0] =~ $expected, $text) or diag($said);
+}
+
+# What isn't one: a part of a location may answer otherwise than the rest.
+
+for my $text (
+    "$operators wassiit_admin partners; if (\$arg_a) { proxy_pass http://127.0.0.1:1; }",
+    "$operators wassiit_status partners; limit_except GET { proxy_pass http://127.0.0.1:1; }",
+    "$operators wassiit_status partners; limit_except GET { deny all; } if (\$arg_a) { set \$a 1; }",
+    "$operators wassiit_status partners; location /x/y { proxy_pass http://127.0.0.1:1; }",
+    "$operators proxy_pass http://127.0.0.1:1; location /x/y { wassiit_status partners; }",
+    'wassiit_problem; if ($arg_a) { proxy_pass http://127.0.0.1:1; }',
+    'wassiit_egress public; wassiit_problem; limit_except GET { deny all; }',
+)
+{
+    my ($exit, $said) = told(location => $text);
+    is($exit, 0, "$text passes") or diag($said);
 }
 
 # What is a warning, as it may be meant so.

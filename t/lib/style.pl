@@ -160,8 +160,9 @@ my $rows = <<'END';
     admin_path      change wassiit
     audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
-    conf            access admin conf_check conf_error conf_secret conf_zone egress reply status wassiit
-    conf_check      access admin status wassiit
+    conf            access conf_answer conf_check conf_error conf_secret conf_zone egress wassiit
+    conf_answer     access admin conf_error conf_zone reply status wassiit
+    conf_check      access wassiit
     conf_error      wassiit
     conf_secret     conf_error conf_zone secret upstream wassiit webhook
     conf_zone       conf_error store wassiit zone
