@@ -11,8 +11,8 @@
 static char *ngx_http_wassiit_answer(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_wassiit_loc_conf_t *wlcf, ngx_http_handler_pt handler);
 static char *ngx_http_wassiit_check_guard(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *conf, const char *directive,
-    ngx_http_wassiit_zone_t *zone, const char *anyone, const char *partner);
+    ngx_http_wassiit_loc_conf_t *conf, ngx_http_wassiit_zone_t *zone,
+    const char *anyone, const char *partner);
 
 
 /* Makes handler the location's, if nothing else answers there. */
@@ -229,7 +229,11 @@ ngx_http_wassiit_merge_answer(ngx_conf_t *cf,
         clcf->handler = prev->answer->handler;
     }
 
-    if (conf->answer && clcf->handler != conf->answer->handler) {
+    if (conf->answer == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->handler != conf->answer->handler) {
         /* a directive that stands further down */
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -245,13 +249,12 @@ ngx_http_wassiit_merge_answer(ngx_conf_t *cf,
         /* the endpoint has a limit of its own, and its own answer to it */
         clcf->client_max_body_size = 0;
 
-        return ngx_http_wassiit_check_guard(cf, conf, "admin", conf->admin,
-                                            "make keys",
+        return ngx_http_wassiit_check_guard(cf, conf, conf->admin, "make keys",
                                             "change the partners");
     }
 
     if (conf->status) {
-        return ngx_http_wassiit_check_guard(cf, conf, "status", conf->status,
+        return ngx_http_wassiit_check_guard(cf, conf, conf->status,
                                             "see who the partners are",
                                             "see the others");
     }
@@ -262,18 +265,22 @@ ngx_http_wassiit_merge_answer(ngx_conf_t *cf,
 
 static char *
 ngx_http_wassiit_check_guard(ngx_conf_t *cf,
-    ngx_http_wassiit_loc_conf_t *conf, const char *directive,
-    ngx_http_wassiit_zone_t *zone, const char *anyone, const char *partner)
+    ngx_http_wassiit_loc_conf_t *conf, ngx_http_wassiit_zone_t *zone,
+    const char *anyone, const char *partner)
 {
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_wassiit_answer_t  *answer;
 
+    answer = conf->answer;
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (conf->zone == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"wassiit_%s\" needs \"wassiit_access\" in "
-                      "location \"%V\": anyone could %s there",
-                      directive, &clcf->name, anyone);
+                      "\"%V\" needs \"wassiit_access\" in location "
+                      "\"%V\": anyone could %s there; add "
+                      "\"wassiit_access ZONE\" in %s:%ui",
+                      &answer->directive, &clcf->name, anyone,
+                      answer->conf_file, answer->conf_line);
         return NGX_CONF_ERROR;
     }
 
@@ -283,12 +290,13 @@ ngx_http_wassiit_check_guard(ngx_conf_t *cf,
         && (conf->required == NULL || conf->required->set == 0))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"wassiit_%s %V\" is guarded by \"wassiit_access "
-                      "%V\" in location \"%V\": every partner could %s "
-                      "there; add \"wassiit_scope NAME\", or guard it by "
-                      "another zone",
-                      directive, &zone->name, &conf->zone->name, &clcf->name,
-                      partner);
+                      "\"%V %V\" is guarded by \"wassiit_access %V\" in "
+                      "location \"%V\": every partner could %s there; add "
+                      "\"wassiit_scope NAME\", or guard it by another zone "
+                      "in %s:%ui",
+                      &answer->directive, &zone->name, &conf->zone->name,
+                      &clcf->name, partner, answer->conf_file,
+                      answer->conf_line);
         return NGX_CONF_ERROR;
     }
 

@@ -109,8 +109,10 @@ my @MISTAKES = (
     [ location => 'wassiit_webhook_sign zone=partner partner=a;', 'unknown wassiit_zone "partner", the nearest is "partners" in FILE:6' ],
 
     # the admin endpoint
-    [ location => 'wassiit_admin partners;', '"wassiit_admin" needs "wassiit_access" in location "/x": anyone could make keys there' ],
-    [ location => 'wassiit_access partners; wassiit_admin partners;', '"wassiit_admin partners" is guarded by "wassiit_access partners" in location "/x": every partner could change the partners there; add "wassiit_scope NAME", or guard it by another zone' ],
+    [ location => 'wassiit_admin partners;', '"wassiit_admin" needs "wassiit_access" in location "/x": anyone could make keys there; add "wassiit_access ZONE" in FILE:6' ],
+    [ location => 'wassiit_access partners; wassiit_admin partners;', '"wassiit_admin partners" is guarded by "wassiit_access partners" in location "/x": every partner could change the partners there; add "wassiit_scope NAME", or guard it by another zone in FILE:6' ],
+    [ location => 'wassiit_status partners;', '"wassiit_status" needs "wassiit_access" in location "/x": anyone could see who the partners are there; add "wassiit_access ZONE" in FILE:6' ],
+    [ location => 'wassiit_access partners; wassiit_status partners;', '"wassiit_status partners" is guarded by "wassiit_access partners" in location "/x": every partner could see the others there; add "wassiit_scope NAME", or guard it by another zone in FILE:6' ],
     [ server => 'wassiit_admin partners;', '"wassiit_admin" directive is not allowed here in FILE:4' ],
 
     # what answers
