@@ -249,6 +249,17 @@ ngx_http_wassiit_merge_answer(ngx_conf_t *cf,
         /* the endpoint has a limit of its own, and its own answer to it */
         clcf->client_max_body_size = 0;
 
+        if (conf->zone && clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"%V\" can't stand with \"satisfy any\" in location "
+                          "\"%V\": whom \"allow\" or \"auth_basic\" lets in "
+                          "could change the partners without a key; write "
+                          "\"satisfy all\" there in %s:%ui",
+                          &conf->answer->directive, &clcf->name,
+                          conf->answer->conf_file, conf->answer->conf_line);
+            return NGX_CONF_ERROR;
+        }
+
         return ngx_http_wassiit_check_guard(cf, conf, conf->admin, "make keys",
                                             "change the partners");
     }

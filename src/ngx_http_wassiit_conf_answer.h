@@ -29,9 +29,9 @@ char *ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /*
  * No other directive may answer in the location.  The admin endpoint and status
- * must be guarded by access, and not by their own partners alone; they go on
- * into "if" and "limit_except", which have no name.  Returns NGX_CONF_OK;
- * NGX_CONF_ERROR, which is logged.
+ * must be guarded by access, and not by their own partners alone; the endpoint
+ * by nothing in place of it.  They go on into "if" and "limit_except", which
+ * have no name.  Returns NGX_CONF_OK; NGX_CONF_ERROR, which is logged.
  */
 char *ngx_http_wassiit_merge_answer(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *prev, ngx_http_wassiit_loc_conf_t *conf);

@@ -115,6 +115,10 @@ my @MISTAKES = (
     [ location => 'wassiit_access partners; wassiit_status partners;', '"wassiit_status partners" is guarded by "wassiit_access partners" in location "/x": every partner could see the others there; add "wassiit_scope NAME", or guard it by another zone in FILE:6' ],
     [ server => 'wassiit_admin partners;', '"wassiit_admin" directive is not allowed here in FILE:4' ],
 
+    (map {
+        [ location => "$operators wassiit_admin partners; satisfy any; $_", '"wassiit_admin" can\'t stand with "satisfy any" in location "/x": whom "allow" or "auth_basic" lets in could change the partners without a key; write "satisfy all" there in FILE:6' ]
+    } 'allow all;', 'limit_except GET { deny all; }'),
+
     # what answers
     [ location => "$operators wassiit_admin partners; wassiit_status partners;", '"wassiit_admin" and "wassiit_status" both answer in location "/x": give each a location of its own in FILE:6' ],
     [ location => "$operators wassiit_status partners; wassiit_admin partners;", '"wassiit_status" and "wassiit_admin" both answer in location "/x": give each a location of its own in FILE:6' ],
@@ -165,6 +169,7 @@ for my $text (
     "$operators wassiit_admin partners; if (\$arg_a) { proxy_pass http://127.0.0.1:1; }",
     "$operators wassiit_status partners; limit_except GET { proxy_pass http://127.0.0.1:1; }",
     "$operators wassiit_status partners; limit_except GET { deny all; } if (\$arg_a) { set \$a 1; }",
+    "$operators satisfy any; allow all; wassiit_status partners; location /x/y { satisfy all; wassiit_admin partners; }",
     "$operators wassiit_status partners; location /x/y { proxy_pass http://127.0.0.1:1; }",
     "$operators proxy_pass http://127.0.0.1:1; location /x/y { wassiit_status partners; }",
     'wassiit_problem; if ($arg_a) { proxy_pass http://127.0.0.1:1; }',
