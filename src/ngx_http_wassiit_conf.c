@@ -81,7 +81,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_scopes"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_scopes,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -102,7 +102,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_scope"),
-      ANYWHERE|NGX_CONF_1MORE,
+      ANYWHERE|NGX_CONF_ANY,
       ngx_http_wassiit_set_scope,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -186,7 +186,7 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
       NULL },
 
     { ngx_string("wassiit_status"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -415,6 +415,12 @@ ngx_http_wassiit_set_scopes(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value;
     ngx_uint_t   i;
 
+    if (ngx_http_wassiit_conf_count(cf, 1, NGX_MAX_UINT32_VALUE, "NAME ...")
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
@@ -557,6 +563,12 @@ ngx_http_wassiit_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_wassiit_literal_t        *literal;
     ngx_http_wassiit_main_conf_t      *wmcf;
     ngx_http_compile_complex_value_t   ccv;
+
+    if (ngx_http_wassiit_conf_count(cf, 1, NGX_MAX_UINT32_VALUE, "NAME ...")
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (wlcf->required != NGX_CONF_UNSET_PTR) {
         return "is duplicate";

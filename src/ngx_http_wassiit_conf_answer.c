@@ -15,6 +15,10 @@ static char *ngx_http_wassiit_check_guard(ngx_conf_t *cf,
     const char *anyone, const char *partner);
 
 
+static const char  ngx_http_wassiit_status_syntax[] =
+    "NAME [json | prometheus] [top=N]";
+
+
 /* Makes handler the location's, if nothing else answers there. */
 
 static char *
@@ -143,6 +147,12 @@ ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                     *value;
     ngx_uint_t                     i, form, given;
     ngx_http_wassiit_main_conf_t  *wmcf;
+
+    if (ngx_http_wassiit_conf_count(cf, 1, 3, ngx_http_wassiit_status_syntax)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     rv = ngx_http_wassiit_answer(cf, cmd, wlcf,
                                  ngx_http_wassiit_status_handler);

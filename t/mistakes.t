@@ -30,6 +30,7 @@ my $sign = '"wassiit_webhook_sign secret_file=PATH [header=NAME] | zone=NAME par
 my $signer = '"wassiit_upstream_hmac key=STRING secret_file=PATH | off"';
 my $rates = 'it must be 1 to 1000000 r/s, r/m, r/h or r/d, as in "rate=100r/m"';
 my $header = q{can't be the header of a signature: its name has letters, digits and "-", 128 at most, and is none of HTTP's own};
+my $status = '"wassiit_status NAME [json | prometheus] [top=N]"';
 my $operators = 'wassiit_access partners; wassiit_scope messages.send;';
 my $on = 'it must be "on" or "off"';
 
@@ -77,6 +78,9 @@ my @MISTAKES = (
     [ http => 'wassiit_scopes files.send;', 'duplicate scope "files.send" in FILE:2' ],
     [ http => 'wassiit_scopes crm/read;', 'invalid scope "crm/read", it must be 1 to 64 of a-z A-Z 0-9 . _ : - in FILE:2' ],
 
+    [ http => 'wassiit_scopes;', 'invalid number of arguments in "wassiit_scopes" directive, it is "wassiit_scopes NAME ..." in FILE:2' ],
+    [ location => 'wassiit_access partners; wassiit_scope;', 'invalid number of arguments in "wassiit_scope" directive, it is "wassiit_scope NAME ..." in FILE:6' ],
+
     # words to choose from
     [ location => 'wassiit_access partners; wassiit_auth basic;', 'invalid value "basic", it must be "key" or "hmac" in "wassiit_auth" directive in FILE:6' ],
     [ location => 'wassiit_access partners; wassiit_auth hmac skw=5s;', 'invalid parameter "skw=5s" in "wassiit_auth" directive, the nearest is "skew=" in FILE:6' ],
@@ -118,6 +122,10 @@ my @MISTAKES = (
     (map {
         [ location => "$operators wassiit_admin partners; satisfy any; $_", '"wassiit_admin" can\'t stand with "satisfy any" in location "/x": whom "allow" or "auth_basic" lets in could change the partners without a key; write "satisfy all" there in FILE:6' ]
     } 'allow all;', 'limit_except GET { deny all; }'),
+
+    # status
+    [ location => "$operators wassiit_status;", qq{invalid number of arguments in "wassiit_status" directive, it is $status in FILE:6} ],
+    [ location => "$operators wassiit_status partners top = 5;", qq{invalid number of arguments in "wassiit_status" directive, it is $status in FILE:6} ],
 
     # what answers
     [ location => "$operators wassiit_admin partners; wassiit_status partners;", '"wassiit_admin" and "wassiit_status" both answer in location "/x": give each a location of its own in FILE:6' ],
