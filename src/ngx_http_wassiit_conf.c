@@ -289,6 +289,22 @@ ngx_http_wassiit_no_scope(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
     uint64_t    set;
     ngx_str_t   name;
 
+    if (ngx_http_wassiit_conf_is_directive(cf, &literal->name)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown scope \"%V\", which is a directive: a \";\" is "
+                      "missing before it in %s:%ui", &literal->name,
+                      literal->conf_file, literal->conf_line);
+        return;
+    }
+
+    if (ngx_strchr(literal->name.data, ',')) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown scope \"%V\", scopes are separated by blanks, "
+                      "not by commas in %s:%ui", &literal->name,
+                      literal->conf_file, literal->conf_line);
+        return;
+    }
+
     if (ngx_wassiit_scopes_nearest(&wmcf->scopes, literal->name.data,
                                    literal->name.len, &name))
     {

@@ -10,6 +10,7 @@
 
 static char *ngx_http_wassiit_answer(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_wassiit_loc_conf_t *wlcf, ngx_http_handler_pt handler);
+static ngx_uint_t ngx_http_wassiit_status_form(ngx_str_t *value);
 static char *ngx_http_wassiit_check_guard(ngx_conf_t *cf,
     ngx_http_wassiit_loc_conf_t *conf, ngx_http_wassiit_zone_t *zone,
     const char *anyone, const char *partner);
@@ -145,8 +146,14 @@ ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                          *rv;
     ngx_int_t                      top;
     ngx_str_t                     *value;
-    ngx_uint_t                     i, form, given;
+    ngx_uint_t                     i, word, form, given;
     ngx_http_wassiit_main_conf_t  *wmcf;
+
+    static const ngx_str_t  names[] = {
+        ngx_string("json"),
+        ngx_string("prometheus"),
+        ngx_string("top=")
+    };
 
     if (ngx_http_wassiit_conf_count(cf, 1, 3, ngx_http_wassiit_status_syntax)
         != NGX_CONF_OK)
@@ -169,22 +176,29 @@ ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (form == NGX_CONF_UNSET_UINT
-            && ngx_strcmp(value[i].data, "json") == 0)
-        {
-            form = NGX_HTTP_WASSIIT_STATUS_JSON;
+        word = ngx_http_wassiit_status_form(&value[i]);
+
+        if (word != NGX_CONF_UNSET_UINT) {
+
+            if (form != NGX_CONF_UNSET_UINT) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid parameter \"%V\" in \"%V\" "
+                                   "directive, it takes \"json\" or "
+                                   "\"prometheus\" once", &value[i],
+                                   &cmd->name);
+                return NGX_CONF_ERROR;
+            }
+
+            form = word;
             continue;
         }
 
-        if (form == NGX_CONF_UNSET_UINT
-            && ngx_strcmp(value[i].data, "prometheus") == 0)
-        {
-            form = NGX_HTTP_WASSIIT_STATUS_PROMETHEUS;
-            continue;
-        }
+        if (ngx_strncmp(value[i].data, "top=", 4) == 0) {
 
-        if (!given && ngx_strncmp(value[i].data, "top=", 4) == 0) {
-            given = 1;
+            if (given++) {
+                return ngx_http_wassiit_conf_twice(cf, &value[i]);
+            }
+
             top = ngx_atoi(value[i].data + 4, value[i].len - 4);
 
             if (top != NGX_ERROR && top <= NGX_HTTP_WASSIIT_STATUS_TOP_MAX) {
@@ -198,12 +212,19 @@ ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in \"%V\" directive: "
-                           "after the zone it takes \"json\" or "
-                           "\"prometheus\", and \"top=N\", each once",
-                           &value[i], &cmd->name);
-        return NGX_CONF_ERROR;
+        if (ngx_http_wassiit_status_form(&value[1]) != NGX_CONF_UNSET_UINT
+            || ngx_strncmp(value[1].data, "top=", 4) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"%V\" directive: "
+                               "the name of the zone comes first, as in "
+                               "\"%V %V %V\"", &value[i], &cmd->name,
+                               &cmd->name, &value[i], &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        return ngx_http_wassiit_conf_unknown(cf, &value[i], names, 3,
+                                             ngx_http_wassiit_status_syntax);
     }
 
     wlcf->status = ngx_http_wassiit_get_zone(cf, wmcf, &value[1]);
@@ -216,6 +237,23 @@ ngx_http_wassiit_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     wlcf->status_top = top;
 
     return NGX_CONF_OK;
+}
+
+
+/* NGX_CONF_UNSET_UINT: it is none. */
+
+static ngx_uint_t
+ngx_http_wassiit_status_form(ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "json") == 0) {
+        return NGX_HTTP_WASSIIT_STATUS_JSON;
+    }
+
+    if (ngx_strcmp(value->data, "prometheus") == 0) {
+        return NGX_HTTP_WASSIIT_STATUS_PROMETHEUS;
+    }
+
+    return NGX_CONF_UNSET_UINT;
 }
 
 

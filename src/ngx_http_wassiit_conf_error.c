@@ -87,6 +87,29 @@ ngx_http_wassiit_conf_twice(ngx_conf_t *cf, ngx_str_t *value)
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_conf_is_directive(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t      i;
+    ngx_command_t  *cmd;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        cmd = cf->cycle->modules[i]->commands;
+
+        for ( /* void */ ; cmd && cmd->name.len; cmd++) {
+            if (cmd->name.len == name->len
+                && ngx_strncmp(cmd->name.data, name->data, name->len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 const ngx_str_t *
 ngx_http_wassiit_conf_nearest(ngx_str_t *name, const ngx_str_t *names,
     ngx_uint_t n)

@@ -35,6 +35,9 @@ char *ngx_http_wassiit_conf_twice(ngx_conf_t *cf, ngx_str_t *value);
 ngx_log_t *ngx_http_wassiit_conf_log(ngx_conf_t *cf, const char *directive,
     u_char *conf_file, ngx_uint_t conf_line);
 
+/* Whether any module has a directive of this name. */
+ngx_uint_t ngx_http_wassiit_conf_is_directive(ngx_conf_t *cf, ngx_str_t *name);
+
 /*
  * Of n names the nearest to this one; NULL: none is near, which is one that a
  * change of a third of its characters makes.

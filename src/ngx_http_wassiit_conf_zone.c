@@ -264,9 +264,11 @@ ngx_http_wassiit_zone_t *
 ngx_http_wassiit_get_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
     ngx_str_t *name)
 {
+    ngx_str_t                 *args;
     ngx_uint_t                 i;
     ngx_http_wassiit_zone_t   *zone, **zones;
 
+    args = cf->args->elts;
     zones = wmcf->zones.elts;
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
@@ -285,6 +287,7 @@ ngx_http_wassiit_get_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
     }
 
     zone->name = *name;
+    zone->directive = args[0];
     zone->conf_file = cf->conf_file->file.name.data;
     zone->conf_line = cf->conf_file->line;
 
@@ -336,6 +339,25 @@ ngx_http_wassiit_no_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
     ngx_uint_t                  i, n;
     const ngx_str_t            *nearest;
     ngx_http_wassiit_zone_t   **zones;
+
+    if (ngx_strncmp(zone->name.data, "zone=", 5) == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown wassiit_zone \"%V\", write it without "
+                      "\"zone=\": \"%s\" in %s:%ui",
+                      &zone->name, zone->name.data + 5, zone->conf_file,
+                      zone->conf_line);
+        return;
+    }
+
+    if (ngx_strcmp(zone->name.data, "on") == 0
+        && ngx_strcmp(zone->directive.data, "wassiit_access") == 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown wassiit_zone \"on\": \"wassiit_access\" takes "
+                      "the name of a zone, or \"off\" in %s:%ui",
+                      zone->conf_file, zone->conf_line);
+        return;
+    }
 
     zones = wmcf->zones.elts;
 

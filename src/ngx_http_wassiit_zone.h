@@ -87,6 +87,7 @@ struct ngx_http_wassiit_zone_s {
     unsigned                      admin:1;  /* wassiit_admin may change it */
 
     /* where it was first named in the configuration */
+    ngx_str_t                     directive;
     u_char                       *conf_file;
     ngx_uint_t                    conf_line;
 };

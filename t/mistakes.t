@@ -65,6 +65,8 @@ my @MISTAKES = (
     # wassiit_access and what needs it
     [ location => 'wassiit_access partner;', 'unknown wassiit_zone "partner", the nearest is "partners" in FILE:6' ],
     [ location => 'wassiit_access api;', 'unknown wassiit_zone "api", the only one is "partners" in FILE:6' ],
+    [ location => 'wassiit_access zone=partners;', 'unknown wassiit_zone "zone=partners", write it without "zone=": "partners" in FILE:6' ],
+    [ location => 'wassiit_access on;', 'unknown wassiit_zone "on": "wassiit_access" takes the name of a zone, or "off" in FILE:6' ],
     [ location => 'wassiit_access;', 'invalid number of arguments in "wassiit_access" directive, it is "wassiit_access NAME | off" in FILE:6' ],
     [ location => 'wassiit_access partners off;', 'invalid number of arguments in "wassiit_access" directive, it is "wassiit_access NAME | off" in FILE:6' ],
     [ location => 'wassiit_access partners; wassiit_access off;', '"wassiit_access" directive is duplicate in FILE:6' ],
@@ -75,6 +77,9 @@ my @MISTAKES = (
     # scopes
     [ location => 'wassiit_access partners; wassiit_scope message.send;', 'unknown scope "message.send", the nearest is "messages.send" in FILE:6' ],
     [ location => 'wassiit_access partners; wassiit_scope zzz;', 'unknown scope "zzz", there are messages.send audio.send files.send calls.initiate conversations.read webhooks.manage; "wassiit_scopes" declares others in FILE:6' ],
+    [ location => 'wassiit_access partners; wassiit_scope messages.send,files.send;', 'unknown scope "messages.send,files.send", scopes are separated by blanks, not by commas in FILE:6' ],
+    [ location => "wassiit_access partners; wassiit_scope messages.send\nwassiit_limit off;", 'unknown scope "wassiit_limit", which is a directive: a ";" is missing before it in FILE:7' ],
+    [ location => "wassiit_access partners; wassiit_scope messages.send\nproxy_pass http://127.0.0.1:1;", 'unknown scope "proxy_pass", which is a directive: a ";" is missing before it in FILE:7' ],
     [ http => 'wassiit_scopes files.send;', 'duplicate scope "files.send" in FILE:2' ],
     [ http => 'wassiit_scopes crm/read;', 'invalid scope "crm/read", it must be 1 to 64 of a-z A-Z 0-9 . _ : - in FILE:2' ],
 
@@ -126,6 +131,15 @@ my @MISTAKES = (
     # status
     [ location => "$operators wassiit_status;", qq{invalid number of arguments in "wassiit_status" directive, it is $status in FILE:6} ],
     [ location => "$operators wassiit_status partners top = 5;", qq{invalid number of arguments in "wassiit_status" directive, it is $status in FILE:6} ],
+
+    [ location => "$operators wassiit_status partners promethues;", 'invalid parameter "promethues" in "wassiit_status" directive, the nearest is "prometheus" in FILE:6' ],
+    [ location => "$operators wassiit_status partners tops=5;", 'invalid parameter "tops=5" in "wassiit_status" directive, the nearest is "top=" in FILE:6' ],
+    [ location => "$operators wassiit_status partners xml;", qq{invalid parameter "xml" in "wassiit_status" directive, it is $status in FILE:6} ],
+    [ location => "$operators wassiit_status partners json prometheus;", 'invalid parameter "prometheus" in "wassiit_status" directive, it takes "json" or "prometheus" once in FILE:6' ],
+    [ location => "$operators wassiit_status partners top=5 top=6;", 'duplicate parameter "top=6" in "wassiit_status" directive in FILE:6' ],
+    [ location => "$operators wassiit_status top=5 partners;", 'invalid parameter "partners" in "wassiit_status" directive: the name of the zone comes first, as in "wassiit_status partners top=5" in FILE:6' ],
+    [ location => "$operators wassiit_status json partners;", 'invalid parameter "partners" in "wassiit_status" directive: the name of the zone comes first, as in "wassiit_status partners json" in FILE:6' ],
+    [ location => "$operators wassiit_status zone=partners;", 'unknown wassiit_zone "zone=partners", write it without "zone=": "partners" in FILE:6' ],
 
     # what answers
     [ location => "$operators wassiit_admin partners; wassiit_status partners;", '"wassiit_admin" and "wassiit_status" both answer in location "/x": give each a location of its own in FILE:6' ],

@@ -488,7 +488,7 @@ for (
     [ 'location /s { wassiit_access api; wassiit_status api; }',
       qr/"wassiit_status api" is guarded by "wassiit_access api" in location "\/s": every partner could see the others there; add "wassiit_scope NAME", or guard it by another zone/ ],
     [ 'location /s { wassiit_access api; wassiit_status api xml; }',
-      qr/invalid parameter "xml" in "wassiit_status" directive: after the zone it takes "json" or "prometheus", and "top=N", each once/ ],
+      qr/invalid parameter "xml" in "wassiit_status" directive, it is "wassiit_status NAME \[json \| prometheus\] \[top=N\]"/ ],
     [ 'location /s { wassiit_access api; wassiit_status api json prometheus; }',
       qr/invalid parameter "prometheus"/ ],
     [ 'location /s { wassiit_access api; wassiit_status api top=1001; }',
