@@ -336,6 +336,12 @@ ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
         return ngx_http_wassiit_fault(parse, "keys[%ui].id: missing", n);
     }
 
+    if (json_object_get(json, "key")) {
+        return ngx_http_wassiit_fault(parse, "keys[%ui].key: unknown field, "
+                                      "the file has the key's SHA-256, as "
+                                      "\"sha256\", and never the key", n);
+    }
+
     if (json_object_get(json, "sha256") == NULL) {
         return ngx_http_wassiit_fault(parse, "keys[%ui].sha256: missing", n);
     }

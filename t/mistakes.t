@@ -16,6 +16,7 @@ my %files = (
     'more.jsonl' => [],
     'bad.jsonl' => "{\"id\":\"atlas\",\"rate\":\"5r/w\"}\n",
     'comment.jsonl' => "# ours\n{\"id\":\"atlas\"}\n",
+    'key.jsonl' => qq({"id":"atlas","keys":[{"id":"k1","key":"wst_hush"}]}\n),
     'list.jsonl' => "[{\"id\":\"atlas\"}]\n",
     'our.secret' => "c2VjcmV0\n", 'text.secret' => "not base64!\n", 'empty.secret' => '',
     'hex.secret' => "$hex\n", 'lines.secret' => "one\n\ntwo\n",
@@ -60,6 +61,7 @@ my @MISTAKES = (
     [ http => 'wassiit_zone zone=a:1m file=bad.jsonl;', 'CONF/bad.jsonl:1: rate: must be a string such as "100r/m", from 1 to 1000000, r/s, r/m, r/h or r/d, "wassiit_zone" in FILE:2' ],
     [ http => 'wassiit_zone zone=a:1m file=comment.jsonl;', qr/comment\.jsonl:1: .*each line must be one object, "wassiit_zone" in FILE:2/ ],
     [ http => 'wassiit_zone zone=a:1m file=list.jsonl;', qr/list\.jsonl:1: not a JSON object.*, "wassiit_zone" in FILE:2/ ],
+    [ http => 'wassiit_zone zone=a:1m file=key.jsonl;', qq{CONF/key.jsonl:1: keys[0].key: unknown field, the file has the key's SHA-256, as "sha256", and never the key, "wassiit_zone" in FILE:2} ],
     [ server => 'wassiit_zone zone=a:1m file=more.jsonl;', '"wassiit_zone" directive is not allowed here in FILE:4' ],
 
     # wassiit_access and what needs it

@@ -157,6 +157,7 @@ subtest 'a field that is wrong' => sub {
 
 subtest 'a key that is wrong' => sub {
     my $id = qr/^keys\[0\]\.id: must be a string of 1 to 64 of a-z 0-9 /;
+    my $no_key = qr/^keys\[0\]\.key: unknown field, the file has the key's SHA-256, as "sha256", and never the key$/;
     my $digest = qr/^keys\[0\]\.sha256: must be a string of 64 hex digits$/;
     my $time = qr/must be a time such as "2026-11-01T09:00:00Z"$/;
 
@@ -202,6 +203,8 @@ subtest 'a key that is wrong' => sub {
         (map { [ key_line(expires => $_), qr/^keys\[0\]\.expires: $time/ ] }
             @times, 1793523600, undef),
         [ key_line(name => 'x'), qr/^keys\[0\]\.name: unknown field$/ ],
+        [ key_line(key => 'wst_hush'), $no_key ],
+        [ '{"id":"p","keys":[{"id":"k1","key":"wst_hush"}]}', $no_key ],
         [ key_line(expired => 'x'), qr/^keys\[0\]\.expired: unknown field$/ ],
         [ key_line(Sha256 => $A), qr/^keys\[0\]\.Sha256: unknown field$/ ])
     {
