@@ -87,6 +87,17 @@ unlike($text, qr/\Q$key\E/, 'no query');
 is_deeply([ @$line{qw(status partner key_id decision limit remaining upstream_addr upstream_status upstream_seconds)} ],
           [ 401, '', '', 'missing_key', undef, undef, '', '', '' ], 'what is not there is null, or empty');
 
+# The operators' server, in the same file; what they change is in another, too.
+
+for my $row ([ GET => '/console', 301 ], [ GET => '/admin/partners', 200 ], [ DELETE => '/admin/partners/none', 404 ]) {
+    my ($method, $uri, $status) = @$row;
+    my $got = logged("an operator's $method $uri", sub {
+        http($s->port(2), method => $method, uri => $uri, headers => [ 'X-API-Key' => $Operator ]) });
+    is_deeply([ @$got{qw(method path status)} ], [ $method, $uri, $status ], 'what it says');
+}
+is(() = slurp($s->dir . '/logs/audit.log') =~ /"operation":"partner_delete"/g, 1, 'the audit log');
+is(slurp($s->dir . '/logs/audit.log') =~ tr/\n//, 1, '... has that alone');
+
 # Paths: what came, what the log says.
 
 for my $row (
