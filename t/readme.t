@@ -383,6 +383,7 @@ for ($readme =~ /^#+ (.*)$/mg) {
     $anchor{ $anchor =~ tr/ /-/r } = 1;
 }
 is_subset([ $readme =~ /\]\(#([^)]*)\)/g ], [ keys %anchor ], 'links');
+is_deeply([ $readme =~ /^\[(.*?)\]\(#[^)]*\)(?: ·)?$/mg ], [ $readme =~ /^## (.*)$/mg ], 'the links at the top: all parts, in order');
 is_subset([ $readme =~ /`(?:\w+=\S+ )?make (\w+)/g ],
           [ text('Makefile') =~ /^([a-z]+):/mg ], 'goals of make');
 is_deeply([ grep { !-e "$top/$_" }

@@ -457,6 +457,7 @@ subtest 'wherever what is shown lies in memory' => sub {
 
 subtest 'counters go on' => sub {
     my $before = status;
+    ok(@{ $before->{active} }, 'partners have asked');
     ok($before->{generation} >= 2, 'how often it was loaded');
 
     is($server->reload, '', 'over a reload');
@@ -469,6 +470,7 @@ subtest 'counters go on' => sub {
     is($server->reload, '', 'over another size of the zone');
     is_deeply(status->{counters}, $before->{counters}, 'they are the same');
     is(status->{zone}{size}, 2097152, 'in a new zone');
+    is_deeply(status->{active}, [], '... in which each partner begins anew');
 
     my ($worker) = $server->worker_pids;
     request('atlas-key', '/', 200) for 1 .. 10;
