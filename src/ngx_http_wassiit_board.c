@@ -88,7 +88,7 @@ struct ngx_http_wassiit_board_sh_s {
 #define board_set(whose)                                                     \
     ((((whose) ^ ((whose) >> 32)) >> 1) % BOARD_SETS * BOARD_WAYS)
 
-/* What was noted at a time that hasn't come, the clock being set back, is old. */
+/* What was noted at a time to come, the clock being set back, is old. */
 #define board_age(time, now)  ((time) > (now) + BOARD_SKEW ? 0 : (time))
 
 /* Is one chosen that was until then?  Not for longer than one can be. */

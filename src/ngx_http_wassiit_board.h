@@ -232,9 +232,9 @@ extern const uint32_t
     ngx_http_wassiit_board_bounds[NGX_HTTP_WASSIIT_BOARD_BOUNDS];
 
 /*
- * Notes that the partner with this id asks at now, Unix time in ms: to be called
- * for the first request that it makes in NGX_HTTP_WASSIIT_BOARD_EPOCH seconds,
- * and for one of NGX_HTTP_WASSIIT_BOARD_SAMPLE, whosever it is.
+ * Notes that the partner with this id asks at now, Unix time in ms: to be
+ * called for the first request that it makes in NGX_HTTP_WASSIIT_BOARD_EPOCH
+ * seconds, and for one of NGX_HTTP_WASSIIT_BOARD_SAMPLE, whosever it is.
  */
 void ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
     size_t len, uint64_t now);
@@ -242,7 +242,8 @@ void ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
 /*
  * Fills ids with the partners that have asked since that time, Unix time in ms,
  * the last first: most at the most, and at most NGX_HTTP_WASSIIT_BOARD_ACTIVE.
- * Sets *truncated to 1 if there were more of them, else to 0.  Returns how many.
+ * Sets *truncated to 1 if there were more of them, else to 0.  Returns how
+ * many.
  */
 ngx_uint_t ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board,
     uint64_t since, ngx_http_wassiit_board_id_t *ids, ngx_uint_t most,

@@ -87,8 +87,8 @@ void ngx_http_wassiit_text_add(ngx_http_wassiit_text_t *text, const char *fmt,
     ...);
 
 /*
- * Is there room for so many bytes more?  A text has 64 KiB, and as much for each
- * hundred partners of top above the first.  If not, it is truncated.
+ * Is there room for so many bytes more?  A text has 64 KiB, and as much for
+ * each hundred partners of top above the first.  If not, it is truncated.
  */
 ngx_uint_t ngx_http_wassiit_status_has_room(ngx_http_wassiit_status_t *status,
     size_t bytes);
