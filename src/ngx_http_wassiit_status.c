@@ -593,7 +593,7 @@ ngx_http_wassiit_status_file(ngx_http_wassiit_zone_t *zone)
             && journal.ino == (uint64_t) fi.st_ino
             && (journal.mtime == ngx_http_wassiit_file_mtime(&fi)
                 || journal.dead))
-           ? NULL : "was changed by another program: reload";
+           ? NULL : "was changed by another program: run nginx -t, then reload";
 }
 
 

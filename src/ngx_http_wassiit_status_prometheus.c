@@ -209,7 +209,10 @@ ngx_http_wassiit_prometheus_requests(ngx_http_wassiit_status_t *status)
 }
 
 
-/* The sum goes last: what isn't in the buckets isn't counted, either. */
+/*
+ * The count is the sum of the buckets, so that no scrape contradicts itself.
+ * The seconds may lack those of a request that is just being counted.
+ */
 
 static void
 ngx_http_wassiit_prometheus_durations(ngx_http_wassiit_status_t *status)

@@ -196,7 +196,7 @@ ngx_http_wassiit_zone_former(ngx_http_wassiit_zone_t *zone,
         return NGX_DECLINED;
     }
 
-    /* as it was when it was found, whatever a writer has put in its place */
+    /* as the key has it now: what it had stays where it is while it's pinned */
 
     key = partner->key;
     place = load(&key->secrets);

@@ -434,7 +434,7 @@ subtest 'changes' => sub {
     print $fh qq({"id":"by.hand"}\n);
     close $fh;
     is_deeply(status->{zone}{file}, { ok => JSON::PP::false(),
-              error => 'was changed by another program: reload' }, 'the file is changed by hand');
+              error => 'was changed by another program: run nginx -t, then reload' }, 'the file is changed by hand');
     is(metrics->{'wassiit_zone_file_current{zone="api"}'}, 0, 'and isn\'t current');
     is($server->reload, '', 'a reload');
     ok(status->{zone}{file}{ok}, 'reads it');

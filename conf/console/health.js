@@ -15,7 +15,7 @@ const ORDER = ['bad', 'warn', 'note'];
 const FILE = {
     'is missing': 'file.missing',
     'can\'t be read': 'file.unreadable',
-    'was changed by another program: reload': 'file.changed',
+    'was changed by another program: run nginx -t, then reload': 'file.changed',
 };
 
 export function findings(status, history) {

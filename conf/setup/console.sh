@@ -33,7 +33,7 @@ packages() {
     cp "$from/package-lock.json" "$to/installed"
 }
 
-# What is in the folder changes at once, as a front door may be serving it.
+# The folder is made beside, as a front door may be serving the one in place.
 console() {
     local new=$top/build/console.new npm=$top/build/vendor/node_modules
 

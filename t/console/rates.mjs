@@ -88,7 +88,7 @@ is(found(status(10, zone({ used: 91 }))), ['warn us state.zoneFull'], 'a zone th
 is(found(status(10, zone({ used: 96 }))), ['bad us state.zoneFull'], 'a zone that is full');
 is(found(status(10, zone({ file: { ok: false, error: 'is missing' }, changes: false }))),
     ['bad us file.missing'], 'a file that is missing');
-is(found(status(10, zone({ file: { ok: false, error: 'was changed by another program: reload' } }))),
+is(found(status(10, zone({ file: { ok: false, error: 'was changed by another program: run nginx -t, then reload' } }))),
     ['warn us file.changed'], 'a file that was edited');
 is(found(status(10, zone({ file: { ok: false, error: 'burns' } }))), ['bad us file.other'],
     'whatever else it is');
