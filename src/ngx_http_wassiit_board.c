@@ -35,12 +35,21 @@
 #define BOARD_TRIES         10
 
 
+/* who asks; what each request looks at lies together */
+
 typedef struct {
-    uint64_t        whose;      /* or 0; set last */
-    uint64_t        time;       /* who asks: when, Unix time, ms; who is chosen:
-                                   until when, Unix seconds */
-    u_char          len;
-    u_char          id[NGX_HTTP_WASSIIT_ID_LEN];
+    uint64_t                        whose[BOARD_WAYS];  /* or 0; set last */
+    uint64_t                        time[BOARD_WAYS];   /* Unix time, ms */
+    ngx_http_wassiit_board_id_t     id[BOARD_WAYS];
+} __attribute__((aligned(64))) ngx_http_wassiit_board_set_t;
+
+
+/* who is chosen */
+
+typedef struct {
+    uint64_t                        whose;              /* or 0; set last */
+    uint64_t                        until;              /* Unix seconds */
+    ngx_http_wassiit_board_id_t     id;
 } ngx_http_wassiit_board_cell_t;
 
 
@@ -70,7 +79,7 @@ struct ngx_http_wassiit_board_sh_s {
     ngx_http_wassiit_board_own_t      shared;   /* of who has no place */
     ngx_http_wassiit_board_own_t      own[BOARD_PROCESSES];
 
-    ngx_http_wassiit_board_cell_t     active[BOARD_PLACES];
+    ngx_http_wassiit_board_set_t      active[BOARD_SETS];
     ngx_http_wassiit_board_cell_t     chosen[NGX_HTTP_WASSIIT_BOARD_ACTIVE];
 
     ngx_http_wassiit_board_refusal_t  refusals[BOARD_PLACES];
@@ -84,9 +93,8 @@ struct ngx_http_wassiit_board_sh_s {
 };
 
 
-/* the first place of a partner's set; the last bit of whose is always 1 */
-#define board_set(whose)                                                     \
-    ((((whose) ^ ((whose) >> 32)) >> 1) % BOARD_SETS * BOARD_WAYS)
+/* the number of a partner's set; the last bit of whose is always 1 */
+#define board_set(whose)  ((((whose) ^ ((whose) >> 32)) >> 1) % BOARD_SETS)
 
 /* What was noted at a time to come, the clock being set back, is old. */
 #define board_age(time, now)  ((time) > (now) + BOARD_SKEW ? 0 : (time))
@@ -124,11 +132,13 @@ static void ngx_http_wassiit_board_add(ngx_http_wassiit_board_t *board,
     size_t offset, uint64_t n);
 static uint64_t ngx_http_wassiit_board_whose(u_char *id, size_t len,
     uint32_t generation);
-static void ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
-    uint64_t whose, u_char *id, size_t len, uint64_t time);
-static ngx_uint_t ngx_http_wassiit_board_read(
-    ngx_http_wassiit_board_cell_t *cell, ngx_http_wassiit_board_id_t *id,
-    uint64_t *time);
+static void ngx_http_wassiit_board_write(uint64_t *whose,
+    ngx_http_wassiit_board_id_t *cell, uint64_t *when, u_char *id, size_t len,
+    uint64_t time);
+static ngx_uint_t ngx_http_wassiit_board_is(uint64_t *whose,
+    ngx_http_wassiit_board_id_t *cell, uint64_t its, u_char *id, size_t len);
+static ngx_uint_t ngx_http_wassiit_board_read(uint64_t *whose,
+    ngx_http_wassiit_board_id_t *cell, ngx_http_wassiit_board_id_t *id);
 static int ngx_libc_cdecl ngx_http_wassiit_board_by_time(const void *one,
     const void *two);
 static ngx_uint_t ngx_http_wassiit_board_first(
@@ -375,41 +385,52 @@ ngx_http_wassiit_board_whose(u_char *id, size_t len, uint32_t generation)
 }
 
 
+/* Writes over a cell, its time too. */
+
 static void
-ngx_http_wassiit_board_write(ngx_http_wassiit_board_cell_t *cell,
-    uint64_t whose, u_char *id, size_t len, uint64_t time)
+ngx_http_wassiit_board_write(uint64_t *whose,
+    ngx_http_wassiit_board_id_t *cell, uint64_t *when, u_char *id, size_t len,
+    uint64_t time)
 {
-    ngx_wassiit_store_release(&cell->whose, 0);
+    ngx_wassiit_store_release(whose, 0);
     ngx_wassiit_fence_release();
 
-    cell->time = time;
+    *when = time;
     cell->len = len;
     ngx_memcpy(cell->id, id, len);
 
-    ngx_wassiit_store_release(&cell->whose, whose);
+    ngx_wassiit_store_release(whose,
+                              ngx_http_wassiit_board_whose(id, len, 0));
 }
 
 
-/* Returns 1 and fills id and time; 0: the cell is nobody's. */
+static ngx_uint_t
+ngx_http_wassiit_board_is(uint64_t *whose, ngx_http_wassiit_board_id_t *cell,
+    uint64_t its, u_char *id, size_t len)
+{
+    return ngx_wassiit_load_acquire(whose) == its && cell->len == len
+           && ngx_memcmp(cell->id, id, len) == 0;
+}
+
+
+/* Returns 1 and fills id; 0: the cell is nobody's. */
 
 static ngx_uint_t
-ngx_http_wassiit_board_read(ngx_http_wassiit_board_cell_t *cell,
-    ngx_http_wassiit_board_id_t *id, uint64_t *time)
+ngx_http_wassiit_board_read(uint64_t *whose,
+    ngx_http_wassiit_board_id_t *cell, ngx_http_wassiit_board_id_t *id)
 {
-    uint64_t  whose;
+    uint64_t  its;
 
-    whose = ngx_wassiit_load_acquire(&cell->whose);
+    its = ngx_wassiit_load_acquire(whose);
 
-    if (whose == 0) {
+    if (its == 0) {
         return 0;
     }
-
-    *time = ngx_wassiit_load_relaxed(&cell->time);
 
     id->len = ngx_min(cell->len, NGX_HTTP_WASSIIT_ID_LEN);
     ngx_memcpy(id->id, cell->id, id->len);
 
-    return whose == ngx_http_wassiit_board_whose(id->id, id->len, 0);
+    return its == ngx_http_wassiit_board_whose(id->id, id->len, 0);
 }
 
 
@@ -439,29 +460,29 @@ void
 ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
     size_t len, uint64_t now)
 {
-    uint64_t                        whose, time, least;
-    ngx_uint_t                      i;
-    ngx_http_wassiit_board_cell_t  *set, *oldest;
+    uint64_t                       whose, time, least;
+    ngx_uint_t                     i, oldest;
+    ngx_http_wassiit_board_set_t  *set;
 
     whose = ngx_http_wassiit_board_whose(id, len, 0);
     set = &board->sh->active[board_set(whose)];
-    oldest = set;
+    oldest = 0;
     least = (uint64_t) -1;
 
     for (i = 0; i < BOARD_WAYS; i++) {
 
-        if (ngx_wassiit_load_acquire(&set[i].whose) == whose
-            && set[i].len == len && ngx_memcmp(set[i].id, id, len) == 0)
+        if (ngx_http_wassiit_board_is(&set->whose[i], &set->id[i], whose, id,
+                                      len))
         {
-            ngx_wassiit_store_release(&set[i].time, now);
+            ngx_wassiit_store_release(&set->time[i], now);
             return;
         }
 
-        time = board_age(ngx_wassiit_load_relaxed(&set[i].time), now);
+        time = board_age(ngx_wassiit_load_relaxed(&set->time[i]), now);
 
         if (time < least) {
             least = time;
-            oldest = &set[i];
+            oldest = i;
         }
     }
 
@@ -469,7 +490,8 @@ ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
         ngx_wassiit_store_release(&board->sh->dropped, least);
     }
 
-    ngx_http_wassiit_board_write(oldest, whose, id, len, now);
+    ngx_http_wassiit_board_write(&set->whose[oldest], &set->id[oldest],
+                                 &set->time[oldest], id, len, now);
 }
 
 
@@ -478,15 +500,17 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
     ngx_http_wassiit_board_id_t *ids, ngx_uint_t most, ngx_uint_t *truncated)
 {
     uint64_t                        time, dropped;
-    ngx_uint_t                      i, n, looks;
+    ngx_uint_t                      i, n, looks, place;
     ngx_http_wassiit_board_id_t    *id;
+    ngx_http_wassiit_board_set_t   *set;
     ngx_http_wassiit_board_look_t   look[BOARD_PLACES];
     ngx_http_wassiit_board_seen_t   seen;
 
     looks = 0;
 
     for (i = 0; i < BOARD_PLACES; i++) {
-        time = ngx_wassiit_load_relaxed(&board->sh->active[i].time);
+        set = &board->sh->active[i / BOARD_WAYS];
+        time = ngx_wassiit_load_relaxed(&set->time[i % BOARD_WAYS]);
 
         if (time && time >= since) {
             look[looks].time = time;
@@ -511,9 +535,11 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
         }
 
         id = &ids[n];
+        place = look[i].place % BOARD_WAYS;
+        set = &board->sh->active[look[i].place / BOARD_WAYS];
 
-        if (ngx_http_wassiit_board_read(&board->sh->active[look[i].place], id,
-                                        &time))
+        if (ngx_http_wassiit_board_read(&set->whose[place], &set->id[place],
+                                        id))
         {
             n += ngx_http_wassiit_board_first(&seen,
                           ngx_http_wassiit_board_whose(id->id, id->len, 0));
@@ -550,7 +576,7 @@ ngx_http_wassiit_board_find(ngx_http_wassiit_board_t *board, uint64_t whose,
     ngx_uint_t                         i;
     ngx_http_wassiit_board_refusal_t  *set;
 
-    set = &board->sh->refusals[board_set(whose)];
+    set = &board->sh->refusals[board_set(whose) * BOARD_WAYS];
     least = (uint64_t) -1;
     *oldest = set;
 
@@ -801,23 +827,23 @@ ngx_http_wassiit_board_choose(ngx_http_wassiit_board_t *board, u_char *id,
         n %= NGX_HTTP_WASSIIT_BOARD_ACTIVE;
         cell = &board->sh->chosen[n];
 
-        if (ngx_wassiit_load_acquire(&cell->whose) == whose
-            && cell->len == len && ngx_memcmp(cell->id, id, len) == 0)
+        if (ngx_http_wassiit_board_is(&cell->whose, &cell->id, whose, id, len))
         {
-            ngx_wassiit_store_release(&cell->time, until);
+            ngx_wassiit_store_release(&cell->until, until);
             return;
         }
 
         if (over == NGX_HTTP_WASSIIT_BOARD_ACTIVE
-            && !board_chosen(ngx_wassiit_load_relaxed(&cell->time), now))
+            && !board_chosen(ngx_wassiit_load_relaxed(&cell->until), now))
         {
             over = n;
         }
     }
 
     if (over < NGX_HTTP_WASSIIT_BOARD_ACTIVE) {
-        ngx_http_wassiit_board_write(&board->sh->chosen[over], whose, id, len,
-                                     until);
+        cell = &board->sh->chosen[over];
+        ngx_http_wassiit_board_write(&cell->whose, &cell->id, &cell->until, id,
+                                     len, until);
     }
 }
 
@@ -826,8 +852,8 @@ ngx_uint_t
 ngx_http_wassiit_board_chosen(ngx_http_wassiit_board_t *board, time_t now,
     ngx_http_wassiit_board_id_t *ids)
 {
-    uint64_t                        until;
     ngx_uint_t                      i, n;
+    ngx_http_wassiit_board_cell_t  *cell;
     ngx_http_wassiit_board_seen_t   seen;
 
     ngx_memzero(&seen, sizeof(ngx_http_wassiit_board_seen_t));
@@ -836,8 +862,10 @@ ngx_http_wassiit_board_chosen(ngx_http_wassiit_board_t *board, time_t now,
 
     for (i = 0; i < NGX_HTTP_WASSIIT_BOARD_ACTIVE; i++) {
 
-        if (ngx_http_wassiit_board_read(&board->sh->chosen[i], &ids[n], &until)
-            && board_chosen(until, now))
+        cell = &board->sh->chosen[i];
+
+        if (ngx_http_wassiit_board_read(&cell->whose, &cell->id, &ids[n])
+            && board_chosen(ngx_wassiit_load_relaxed(&cell->until), now))
         {
             n += ngx_http_wassiit_board_first(&seen,
                      ngx_http_wassiit_board_whose(ids[n].id, ids[n].len, 0));
