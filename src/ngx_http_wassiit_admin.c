@@ -12,9 +12,6 @@
 #include "ngx_http_wassiit_reply.h"
 
 
-#define ADMIN_GRACE             86400   /* seconds, if not told */
-
-
 static ngx_int_t ngx_http_wassiit_admin_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_wassiit_admin_method(ngx_http_request_t *r,
@@ -296,7 +293,6 @@ ngx_http_wassiit_admin_change(ngx_http_request_t *r)
     change = &job->change;
     change->what = ngx_http_wassiit_admin_what(r, resource);
     change->now = ngx_time();
-    change->grace = ADMIN_GRACE;
 
     change->id.len = id.len;
     change->id.data = ngx_pstrdup(job->pool, &id);

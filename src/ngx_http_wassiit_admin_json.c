@@ -1,11 +1,15 @@
 
 #include "ngx_http_wassiit_admin_json.h"
+#include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_json.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_wassiit_rules.h"
 #include "ngx_wassiit_time.h"
 
+
+/* how long former keys and secrets live on, if it isn't told */
+#define ADMIN_GRACE             "24h"
 
 /* the longest that former keys and secrets may live on, seconds */
 #define ADMIN_GRACE_MAX         (3650 * 86400)
@@ -72,10 +76,13 @@ ngx_http_wassiit_admin_json_read(ngx_http_request_t *r,
               || change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH);
 
     if (!needed && size == 0) {
-        return NGX_OK;
-    }
+        body = json_object();
 
-    if (ngx_http_wassiit_json_value(r, &body, errors) != NGX_OK) {
+        if (body == NULL) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_http_wassiit_json_value(r, &body, errors) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -94,6 +101,10 @@ ngx_http_wassiit_admin_json_read(ngx_http_request_t *r,
 
     if (rc == NGX_OK && change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE) {
         rc = ngx_http_wassiit_admin_id(change, body, pool, errors);
+    }
+
+    if (rc == NGX_OK && *errors == NULL) {
+        ngx_http_wassiit_audit_change(r, body);
     }
 
     if (rc == NGX_OK && needed) {
@@ -115,6 +126,13 @@ ngx_http_wassiit_admin_fields(ngx_http_request_t *r,
     json_t      *value;
     ngx_int_t    rc;
     const char  *field;
+
+    if (ngx_http_wassiit_admin_has_grace(change)
+        && json_object_get(body, "grace") == NULL
+        && json_object_set_new(body, "grace", json_string(ADMIN_GRACE)) != 0)
+    {
+        return NGX_ERROR;
+    }
 
     json_object_foreach(body, field, value) {
         rc = ngx_http_wassiit_admin_field(r, change, field, value, errors);

@@ -17,9 +17,9 @@
 off_t ngx_http_wassiit_admin_json_size(ngx_http_request_t *r);
 
 /*
- * Takes what the change needs from r's body, into memory of the pool's; what
- * is wrong with it is appended to *errors.  Returns NGX_OK; NGX_ERROR: memory
- * is short, or the body can't be read.
+ * Takes what the change needs from r's body, into memory of the pool's, and
+ * notes it for the log of changes; or appends to *errors what is wrong with it.
+ * Returns NGX_OK; NGX_ERROR: memory is short, or the body can't be read.
  */
 ngx_int_t ngx_http_wassiit_admin_json_read(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change, ngx_pool_t *pool, json_t **errors);

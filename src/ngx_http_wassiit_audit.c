@@ -4,11 +4,18 @@
 #include "ngx_http_wassiit_ctx.h"
 
 
+/* bytes of the text of a change, and of them those for what is omitted */
+#define AUDIT_CHANGE            2048
+#define AUDIT_OMITTED           64
+
+
 static void ngx_http_wassiit_audit_cleanup(void *data);
 static ngx_http_wassiit_audit_t *ngx_http_wassiit_audit(
     ngx_http_request_t *r);
 static void ngx_http_wassiit_audit_copy(ngx_http_request_t *r, ngx_str_t *to,
     const ngx_str_t *id);
+static void ngx_http_wassiit_audit_keep(ngx_http_request_t *r, ngx_str_t *to,
+    const u_char *data, size_t len);
 
 
 /* by ngx_http_wassiit_audit_e */
@@ -18,6 +25,19 @@ const ngx_str_t  ngx_http_wassiit_audit_results[] = {
     ngx_string("done"),
     ngx_string("refused"),
     ngx_string("failed")
+};
+
+
+/* All that a log may have: neither a key nor a secret is a value of these. */
+
+static const char  *ngx_http_wassiit_audit_fields[] = {
+    "id",
+    "name",
+    "enabled",
+    "rate",
+    "grace",
+    "scopes",
+    NULL
 };
 
 
@@ -120,19 +140,82 @@ static void
 ngx_http_wassiit_audit_copy(ngx_http_request_t *r, ngx_str_t *to,
     const ngx_str_t *id)
 {
+    if (ngx_http_wassiit_record_is_id(id->data, id->len)) {
+        ngx_http_wassiit_audit_keep(r, to, id->data, id->len);
+    }
+}
+
+
+static void
+ngx_http_wassiit_audit_keep(ngx_http_request_t *r, ngx_str_t *to,
+    const u_char *data, size_t len)
+{
     u_char  *p;
 
-    if (!ngx_http_wassiit_record_is_id(id->data, id->len)) {
+    p = ngx_pnalloc(r->pool, len);
+
+    if (p) {
+        ngx_memcpy(p, data, len);
+        to->data = p;
+        to->len = len;
+    }
+}
+
+
+void
+ngx_http_wassiit_audit_change(ngx_http_request_t *r, const json_t *body)
+{
+    size_t                     len, room;
+    u_char                    *p, *last, *from, *o;
+    u_char                     text[AUDIT_CHANGE], omitted[AUDIT_OMITTED];
+    const char               **field;
+    const json_t              *value;
+    ngx_http_wassiit_audit_t  *audit;
+
+    audit = ngx_http_wassiit_audit(r);
+
+    if (audit == NULL) {
         return;
     }
 
-    p = ngx_pnalloc(r->pool, id->len);
+    p = text;
+    last = text + AUDIT_CHANGE - AUDIT_OMITTED;
+    o = omitted;
 
-    if (p) {
-        ngx_memcpy(p, id->data, id->len);
-        to->data = p;
-        to->len = id->len;
+    for (field = ngx_http_wassiit_audit_fields; *field; field++) {
+        value = json_object_get(body, *field);
+
+        if (value == NULL) {
+            continue;
+        }
+
+        from = ngx_slprintf(p, last, "%c\"%s\":", p == text ? '{' : ',',
+                            *field);
+        room = last - from;
+
+        len = json_dumpb(value, (char *) from, room,
+                         JSON_COMPACT|JSON_ENSURE_ASCII|JSON_ENCODE_ANY);
+
+        if (len == 0 || len > room) {
+            o = ngx_sprintf(o, ",\"%s\"", *field);
+            continue;
+        }
+
+        p = from + len;
     }
+
+    if (o > omitted) {
+        p = ngx_sprintf(p, "%c\"omitted\":[%*s]", p == text ? '{' : ',',
+                        (size_t) (o - omitted) - 1, &omitted[1]);
+    }
+
+    if (p == text) {
+        return;
+    }
+
+    *p++ = '}';
+
+    ngx_http_wassiit_audit_keep(r, &audit->change, text, p - text);
 }
 
 

@@ -11,6 +11,8 @@
 
 #include "ngx_http_wassiit.h"
 
+#include <jansson.h>
+
 
 typedef enum {
     NGX_HTTP_WASSIIT_AUDIT_OPEN = 0,            /* as its status tells */
@@ -27,6 +29,7 @@ struct ngx_http_wassiit_audit_s {
     ngx_uint_t                     operation;   /* by change_e */
     ngx_str_t                      partner;     /* its id, or empty */
     ngx_str_t                      key_id;      /* of its key, or empty */
+    ngx_str_t                      change;      /* JSON, or empty */
     ngx_http_wassiit_audit_e       result;
     unsigned                       ended:1;     /* the request, if no change
                                                    is on its way */
@@ -51,6 +54,15 @@ ngx_int_t ngx_http_wassiit_audit_begin(ngx_http_request_t *r,
 void ngx_http_wassiit_audit_partner(ngx_http_request_t *r,
     const ngx_str_t *id);
 void ngx_http_wassiit_audit_key(ngx_http_request_t *r, const ngx_str_t *id);
+
+/*
+ * Notes what was asked for: the fields of the body that a log may have, as an
+ * object of JSON in ASCII, 2 KiB at most; those that find no room are named in
+ * its "omitted".  The body is an object whose fields have been checked, and
+ * stays the caller's.  Where memory is short nothing is noted.
+ */
+void ngx_http_wassiit_audit_change(ngx_http_request_t *r,
+    const json_t *body);
 
 /* Notes what came of it, if it came to be a change. */
 void ngx_http_wassiit_audit_end(ngx_http_request_t *r,

@@ -23,6 +23,7 @@ enum {
     VARIABLE_SIGNATURE,
     VARIABLE_SIGNATURE_NEXT,
     VARIABLE_OPERATION,
+    VARIABLE_CHANGE,
     VARIABLE_RESULT
 };
 
@@ -107,6 +108,10 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
 
     { ngx_string("wassiit_admin_key_id"), NULL,
       ngx_http_wassiit_variable_audit, VARIABLE_KEY_ID,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_admin_change"), NULL,
+      ngx_http_wassiit_variable_audit, VARIABLE_CHANGE,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("wassiit_admin_result"), NULL,
@@ -379,6 +384,10 @@ ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
 
     case VARIABLE_KEY_ID:
         value = ctx->audit->key_id;
+        break;
+
+    case VARIABLE_CHANGE:
+        value = ctx->audit->change;
         break;
 
     default: /* VARIABLE_RESULT */

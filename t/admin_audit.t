@@ -20,6 +20,7 @@ my $OPERATOR = make_key('an operator');
 my $READER = make_key('one who may only look');
 my $SPENT = make_key('one who is limited');
 my $FAULTS = test_dir() . '/faults';
+my @LONG = map { sprintf '%s.%02d', 's' x 50, $_ } 1 .. 40;
 my $SHIM = test_dir() . '/faults.so';
 
 system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $SHIM,
@@ -40,14 +41,15 @@ thread_pool default threads=1;
 worker_shutdown_timeout 100ms;
 error_log logs/error.log warn;
 http {
-    wassiit_scopes partners.manage;
+    wassiit_scopes partners.manage %SCOPES%;
     wassiit_zone zone=api:%SIZE% file=state/partners.jsonl;
     wassiit_zone zone=ops:1m file=operators.jsonl;
 
     log_format audit escape=json
         '{"by":"$wassiit_partner","with":"$wassiit_key_id",'
         '"operation":"$wassiit_admin_operation","partner":"$wassiit_admin_partner",'
-        '"key":"$wassiit_admin_key_id","result":"$wassiit_admin_result","status":"$status",'
+        '"key":"$wassiit_admin_key_id","change":"$wassiit_admin_change",'
+        '"result":"$wassiit_admin_result","status":"$status",'
         '"id":"$request_id"}';
     log_format all '$request';
     access_log logs/access.log all;
@@ -91,7 +93,7 @@ sub start {
 
     faults();
     return Wassiit::Server->start(
-        conf => $CONF =~ s/%SIZE%/$size/r, allow_log => qr/\[crit\] .*fsync\(\)/,
+        conf => $CONF =~ s/%SIZE%/$size/r =~ s/%SCOPES%/@LONG/r, allow_log => qr/\[crit\] .*fsync\(\)/,
         files => {
             'state/partners.jsonl' => [@partners],
             'operators.jsonl' => [
@@ -153,7 +155,8 @@ subtest 'what is done' => sub {
     my $key = $r->json->{keys}[0]{id};
     my $id = delete $line->{id};
     is_deeply($line, { by => 'ops', with => 'k1', operation => 'partner_create',
-        partner => 'atlas', key => $key, result => 'done', status => '201' }, 'a partner is made');
+        partner => 'atlas', key => $key, change => '{"id":"atlas"}', result => 'done',
+        status => '201' }, 'a partner is made');
     like($id, qr/\A[0-9a-f]{32}\z/, 'with the id of the request');
 
     for my $row ([ 'key_create', 'keys' ], [ 'key_rotate', 'keys/rotate', { grace => '0' } ]) {
@@ -175,6 +178,94 @@ subtest 'what is done' => sub {
             'POST', 'partners/atlas/webhook_secret');
     line_is($server, 'ops partner_delete atlas - done 204', 'a partner is deleted',
             'DELETE', 'partners/atlas');
+    $server->stop;
+};
+
+# What was asked for, as the log has it; then what that is, if it is read.
+
+sub change_is {
+    my ($server, $expected, $what, @request) = @_;
+    my $r = call($server, @request);
+    my ($line) = audit($server, 1);
+
+    is($line->{change}, $expected, $what) or diag($r ? $r->body : 'no answer');
+    return $expected eq '' ? undef : $JSON->decode($line->{change});
+}
+
+subtest 'what is asked for' => sub {
+    my $server = start('1m', partner('atlas', 'key of atlas'));
+    my @atlas = ('PATCH', 'partners/atlas');
+    $server->{read} = 0;
+
+    for my $row (
+        [ '{"id":"rif","name":"Rif","rate":"7r/m","scopes":["partners.manage"]}', 'a partner',
+          'POST', 'partners', { id => 'rif', name => 'Rif', rate => '7r/m',
+                                scopes => ['partners.manage'] } ],
+        [ '{"enabled":false}', 'who is switched off', @atlas, '{"enabled":false}' ],
+        [ '{"enabled":true}', 'and on', @atlas, '{"enabled":true}' ],
+        [ '{"name":null,"rate":null}', 'what is taken away', @atlas, '{"rate":null,"name":null}' ],
+        [ '{"scopes":[]}', 'no scopes', @atlas, { scopes => [] } ],
+        [ '', 'nothing', @atlas, {} ],
+        [ '{"grace":"0"}', 'at once', 'POST', 'partners/atlas/keys/rotate', { grace => '0' } ],
+        [ '{"grace":"1d 2h"}', 'as it is written', 'POST', 'partners/atlas/keys/rotate',
+          { grace => '1d 2h' } ],
+        (map { [ '{"grace":"24h"}', "$_->[0]: by default", 'POST', "partners/atlas/$_->[0]",
+                 $_->[1] ] }
+             [ 'keys/rotate' ], [ 'keys/rotate', {} ], [ 'hmac_secret' ], [ 'webhook_secret' ]),
+        [ '{"grace":"30m"}', 'of a secret', 'POST', 'partners/atlas/hmac_secret',
+          { grace => '30m' } ],
+        [ '', 'a key', 'POST', 'partners/atlas/keys' ],
+        [ '', 'a key, by a body', 'POST', 'partners/atlas/keys', {} ],
+        [ '', 'a key to revoke', 'DELETE', 'partners/atlas/keys/k1' ],
+        [ '', 'a partner to delete', 'DELETE', 'partners/rif' ],
+
+        # refused, and yet understood
+        [ '{"id":"atlas"}', 'who is there', 'POST', 'partners', { id => 'atlas' } ],
+        [ '{"enabled":false}', 'who is not', 'PATCH', 'partners/none', '{"enabled":false}' ],
+        [ '{"name":"A"}', 'by another ETag', @atlas, { name => 'A' },
+          headers => [ 'If-Match' => '"x"' ] ],
+
+        # not understood, or not read
+        [ '', 'no JSON', @atlas, '{"enabled":false' ],
+        [ '', 'no object', @atlas, '["enabled"]' ],
+        [ '', 'one field that is wrong', @atlas, '{"enabled":false,"name":1}' ],
+        [ '', 'one that is unknown', @atlas, { name => 'A', hmac_secret => 'not for a log' } ],
+        [ '', 'an id that is none', 'POST', 'partners', { id => "\"\n", name => 'A' } ],
+        [ '', 'a grace that is none', 'POST', 'partners/atlas/keys/rotate', { grace => "1\"\n" } ],
+        [ '', 'nobody', @atlas, { name => 'A' }, key => undef ],
+        [ '', 'a body that is too large', @atlas, ' ' x 70_000 ])
+    {
+        change_is($server, @$row);
+    }
+
+    # what JSON escapes, twice; what it doesn't, but a log would
+    my $name = qq{"\\\x{e9}\x{20ac}\x{1f600}/'\$name{},"x":1};
+    my $change = change_is($server,
+        '{"name":"\\"\\\\\u00E9\u20AC\uD83D\uDE00/\'$name{},\\"x\\":1"}', 'any name', @atlas,
+        { name => $name });
+    is($change->{name}, $name, 'which is read as it was');
+
+    # the longest that there is room for, and what there is none for
+    $change = change_is($server, '{"name":"' . '\u00E9' x 64 . '"}', 'a long name', @atlas,
+                        { name => "\x{e9}" x 64 });
+    is_deeply(change_is($server, '{"name":"A","enabled":false,"omitted":["scopes"]}',
+                        'too many scopes', @atlas,
+                        { name => 'A', enabled => JSON::PP::false(), scopes => \@LONG }),
+              { name => 'A', enabled => JSON::PP::false(), omitted => ['scopes'] }, 'as it says');
+    change_is($server, '{"omitted":["scopes"]}', 'those alone', @atlas, { scopes => \@LONG });
+    change_is($server, '{"omitted":["grace"]}', 'a long grace', 'POST',
+              'partners/atlas/keys/rotate', { grace => '0' x 5000 });
+    my @some = @LONG[ 0 .. 29 ];
+    $change = change_is($server, '{"scopes":["' . join('","', @some) . '"]}', 'many scopes', @atlas,
+                        { scopes => \@some });
+    for my $zeros (1960 .. 1990) {
+        my $grace = '0' x $zeros;
+        my $r = call($server, 'POST', 'partners/atlas/hmac_secret', { grace => $grace });
+        my ($line) = audit($server, 1);
+        my $fits = 1 + length('"grace":""') + $zeros <= 2048 - 64;
+        is($line->{change}, $fits ? "{\"grace\":\"$grace\"}" : '{"omitted":["grace"]}',
+           "$zeros zeros");
+    }
     $server->stop;
 };
 

@@ -577,9 +577,12 @@ $s->stop;
        . 'key_rotate hmac_secret webhook_secret key_revoke partner_delete', 'what it was');
     is($seen[6]{key_id}, 'none', 'of which key');
     like($seen[18]{key_id}, qr/\Ak[0-9a-f]{8}\z/, 'also of one that was made');
-    is(join(' ', sort keys %{ $seen[0] }), 'key_id operation operator operator_key_id partner '
-       . 'remote_addr request_id result status time', 'all that it has');
+    is(join(' ', sort keys %{ $seen[0] }), 'change key_id operation operator operator_key_id '
+       . 'partner remote_addr request_id result status time', 'all that it has');
     is($seen[0]{operator_key_id}, 'k1', 'by which key');
+    is_deeply([ map { $_->{change} } @seen[ 16 .. 23 ] ],
+              [ '{"id":"new"}', '{"name":"New"}', '', ('{"grace":"24h"}') x 3, '', '' ],
+              'what was asked for');
     is($s->access_log =~ s/"(?:GET|HEAD|PUT) .*\n//gr =~ tr/\n//, @lines,
        'the access log has them, too');
     $s->stop;

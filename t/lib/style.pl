@@ -153,7 +153,7 @@ my $rows = <<'END';
     # http: one concern a file
     access          wassiit decision headers_in log audit
     admin           admin_json admin_page admin_send decision job json reply wassiit etag admin_path audit
-    admin_json      change decision json limit rules time wassiit
+    admin_json      audit change decision json limit rules time wassiit
     admin_page      admin_json admin_send args wassiit
     admin_send      arena json reply wassiit etag
     args            admin_send wassiit
