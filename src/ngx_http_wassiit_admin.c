@@ -356,6 +356,12 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
 
     ngx_http_wassiit_admin_log(r, change);
 
+    if (change->what != NGX_HTTP_WASSIIT_CHANGE_DELETE
+        && ngx_http_wassiit_admin_etag(r, &change->info) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE
         || change->what == NGX_HTTP_WASSIIT_CHANGE_REVOKE)
     {
@@ -367,13 +373,6 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
 
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
         && ngx_http_wassiit_admin_location(r, &change->id) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if ((change->what == NGX_HTTP_WASSIIT_CHANGE_CREATE
-         || change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH)
-        && ngx_http_wassiit_admin_etag(r, &change->info) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
