@@ -370,6 +370,7 @@ ngx_http_wassiit_admin_json_made(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change)
 {
     json_t                       *json, *made;
+    int64_t                       former;
     ngx_uint_t                    i;
     ngx_http_wassiit_info_t      *info;
     ngx_http_wassiit_key_info_t  *key;
@@ -399,6 +400,7 @@ ngx_http_wassiit_admin_json_made(ngx_http_request_t *r,
 
     default:
         json = NULL;
+        former = INT64_MIN;
 
         for (i = 0; i < info->nkeys; i++) {
             key = &info->keys[i];
@@ -409,7 +411,19 @@ ngx_http_wassiit_admin_json_made(ngx_http_request_t *r,
                    == 0)
             {
                 json = ngx_http_wassiit_admin_key(key);
+
+            } else {
+                former = ngx_max(former, key->expires);
             }
+        }
+
+        if (change->what == NGX_HTTP_WASSIIT_CHANGE_ROTATE
+            && json_object_set_new(json, "former_expires",
+                                   ngx_http_wassiit_admin_until(former))
+               != 0)
+        {
+            json_decref(json);
+            json = NULL;
         }
     }
 

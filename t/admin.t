@@ -820,17 +820,20 @@ subtest 'rotation' => sub {
             hand_key('soon', 'ends soon', expires => iso($now + 600)),
             hand_key('late', 'ends late', expires => iso($now + 1e6)),
             hand_key('gone', 'it is gone', expires => iso($now - 600)) ] },
+        { id => 'brief', keys => [ hand_key('k1', 'ends anyway', expires => iso($now + 600)) ] },
+        { id => 'over', keys => [ hand_key('k1', 'has ended', expires => iso($now - 600)) ] },
         map { { id => "p$_", keys => [ hand_key('k1', "key of p$_") ] } } 1 .. 9);
     my $rotate = sub {
-        my ($id, @body) = @_;
+        my ($id, $former, @body) = @_;
         my $r = answers($server, 201, "rotation of $id", 'POST', "partners/$id/keys/rotate", @body);
-        is_deeply([ sort keys %{ $r->json } ], [qw(created expires id key last_used)],
+        is_deeply([ sort keys %{ $r->json } ], [qw(created expires former_expires id key last_used)],
                   '... tells the key, its id and times');
+        is($r->json->{former_expires}, $former && iso($former), '... and when the last former one ends');
         return shown($r->json->{key});
     };
     my $expires = sub { map { $_->{expires} // '-' } @{ state_of($server, $_[0])->{keys} } };
 
-    my $new = $rotate->('atlas');
+    my $new = $rotate->('atlas', $now + 86400);
     is_deeply([ $expires->('atlas') ], [ iso($now + 86400), iso($now + 600), iso($now + 86400),
                                          iso($now - 600), '-' ],
               'a day is left, but to what ends sooner');
@@ -844,16 +847,21 @@ subtest 'rotation' => sub {
                  [ '{"grace":"10y"}', 315360000 ])
     {
         my ($body, $grace) = @$row;
-        $rotate->('p' . ++$n, $body);
+        $rotate->('p' . ++$n, $now + $grace, $body);
         is(($expires->("p$n"))[0], iso($now + $grace), "... with '$body'");
     }
 
-    $new = $rotate->('p7', { grace => '0' });
+    $new = $rotate->('p7', undef, { grace => '0' });
     at_door($server, 'key of p7', '401 invalid_key', 'at once: the old one is refused');
     at_door($server, $new, 200, 'the new one works');
-    my $newer = $rotate->('p7', { grace => '0' });
+    my $newer = $rotate->('p7', undef, { grace => '0' });
     at_door($server, $new, '401 invalid_key', 'again: it is the old one now');
     at_door($server, $newer, 200, 'the newer works');
+
+    $rotate->('brief', $now + 600, { grace => '1h' });
+    is_deeply([ $expires->('brief') ], [ iso($now + 600), '-' ], 'all that it had ends sooner');
+    $rotate->('over', undef, { grace => '1h' });
+    is_deeply([ $expires->('over') ], [ iso($now - 600), '-' ], 'or has ended');
 
     my @before = file_lines($server);
     for my $bad (1440, '""', '"x"', '"-1"', '"11y"', '"1x"', 'null', 'true', '["24h"]',
