@@ -118,7 +118,7 @@ nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
 state = $(wildcard $(foreach name,store file compact journal path record record_id record_last etag arena,src/ngx_http_wassiit_$(name).[ch]))
 secret = src/ngx_http_wassiit_secret.c
-board = $(wildcard $(foreach name,memory board,src/ngx_http_wassiit_$(name).[ch]))
+board = $(wildcard $(foreach name,memory board board_sh board_recent,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
@@ -133,7 +133,7 @@ build/unit/etag build/unit-asan/etag: core += $(filter %.c,$(state))
 build/unit/record build/unit-asan/record: core += $(filter %.c,$(state))
 build/unit/secret build/unit-asan/secret: core += $(filter %.c,$(state)) $(secret)
 build/unit/secret build/unit-asan/secret: $(secret) $(secret:.c=.h)
-shared = $(wildcard $(foreach name,memory board room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
+shared = $(wildcard $(foreach name,memory board board_sh board_recent room plan partner mend zone%,src/ngx_http_wassiit_$(subst %,*,$(name)).[ch]))
 build/unit/store build/unit-asan/store: core += $(filter %.c,$(state))
 build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)

@@ -125,7 +125,9 @@ my $rows = <<'END';
     window          rate ring
     # state: partners, on disk and in shared memory
     arena
-    board           atomic epoch memory record
+    board           board_sh epoch memory record
+    board_recent    board_sh
+    board_sh        atomic board
     change          atomic compact edit recover zone time etag
     compact         file
     edit            change
