@@ -6,7 +6,7 @@
 #include "ngx_http_wassiit_log.h"
 
 
-/* a second, to one log */
+/* a second, to one log, of each budget */
 #define NGX_HTTP_WASSIIT_LOG_LINES  10
 
 /* more than there are */
@@ -14,6 +14,17 @@
 
 /* bytes of a sum's text: 32 of each kind, and their counts */
 #define NGX_HTTP_WASSIIT_LOG_TEXT   1600
+
+
+/*
+ * Refusals, which clients cause, leave room for what an operator must mend.
+ */
+
+enum {
+    LOG_ERRORS = 0,                             /* NGX_LOG_ERR and graver */
+    LOG_REFUSALS,                               /* all else */
+    LOG_BUDGETS
+};
 
 
 typedef struct {
@@ -30,7 +41,7 @@ struct ngx_http_wassiit_log_s {
     ngx_http_wassiit_log_t        *next;
     ngx_log_t                      log;         /* no connection's */
     time_t                         second;      /* that the rest is of */
-    ngx_uint_t                     written;     /* lines */
+    ngx_uint_t                     written[LOG_BUDGETS];    /* lines */
     ngx_uint_t                     left_out;    /* lines; log is set if any */
     ngx_uint_t                     level;       /* the gravest left out */
     ngx_uint_t                     kinds;
@@ -56,6 +67,7 @@ ngx_uint_t
 ngx_http_wassiit_log_admits(ngx_log_t *log, ngx_uint_t level,
     const ngx_str_t *kind)
 {
+    ngx_uint_t               budget;
     ngx_http_wassiit_log_t  *wlog;
 
     if (log->log_level < level) {
@@ -70,11 +82,13 @@ ngx_http_wassiit_log_admits(ngx_log_t *log, ngx_uint_t level,
     if (wlog->second != ngx_time()) {
         ngx_http_wassiit_log_sum(wlog);
         wlog->second = ngx_time();
-        wlog->written = 0;
+        ngx_memzero(wlog->written, sizeof(wlog->written));
     }
 
-    if (wlog->written < NGX_HTTP_WASSIIT_LOG_LINES) {
-        wlog->written++;
+    budget = (level <= NGX_LOG_ERR) ? LOG_ERRORS : LOG_REFUSALS;
+
+    if (wlog->written[budget] < NGX_HTTP_WASSIIT_LOG_LINES) {
+        wlog->written[budget]++;
         return 1;
     }
 

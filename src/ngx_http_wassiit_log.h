@@ -12,7 +12,8 @@
 
 /*
  * Asks before a line that a client can cause at will.  Returns 1 if it is to be
- * written: at most 10 lines a second, in this worker, to one log.  Returns 0 if
+ * written: at most 10 lines a second, in this worker, to one log, and 10 more
+ * of level NGX_LOG_ERR and graver, which refusals don't use up.  Returns 0 if
  * it is left out: it is counted under kind, which lives as long as the process,
  * and another line soon says how many there were of each kind.  Returns 0 also
  * if the log takes no line of that level; it is not counted then.

@@ -9,7 +9,8 @@ use Wassiit;
 use Test::More;
 use List::Util qw(max sum0);
 
-# A second has 10 lines at most, and a sum of those left out.
+# A second has 10 lines of refusals at most, 10 at error, and a sum of those left
+# out.
 my $lines = 10;
 my ($limited, $known) = map { make_key($_) } qw(limited known);
 
@@ -64,14 +65,14 @@ sub seen {
 }
 
 # Of a log: how often each kind stands in lines and in sums together; how many
-# lines and sums a second has at most; and sums that don't add up.
+# lines of one budget and sums a second has at most; and sums that don't add up.
 
 sub told {
     my ($text) = @_;
     my (%count, %lines, %sums, @wrong);
 
     for (split /\n/, $text) {
-        my ($second) = /^(\S+ \S+) \[/ or next;
+        my ($second, $level) = /^(\S+ \S+) \[(\w+)\]/ or next;
 
         if (/ wassiit: (\d+) lines more within a second: ([^"]+)$/) {
             my ($all, %more) = ($1, map { /^(.+) (\d+)$/ } split /, /, $2);
@@ -83,7 +84,7 @@ sub told {
                  || /(wassiit_scope) asks / || /partner "\w+" has (no hmac_secret)/)
         {
             $count{ $1 // $2 }++;
-            $lines{$second}++;
+            $lines{$second . ($level eq 'error' ? ' at error' : '')}++;
         }
     }
 
@@ -135,6 +136,31 @@ wait_for { all_told() == sum0(values %all) };
 ($count, $most) = told(seen('error.log'));
 is_deeply($count, \%all, 'a scope that nobody declared, a secret that is not there');
 cmp_ok($most, '<=', $lines, 'no second has more lines');
+
+
+# ---- refusals leave room for the operator's own errors
+
+{
+    my $before = () = seen('error.log') =~ /\[error\] .*wassiit_scope asks /g;
+
+    # a second that has no line at error yet
+    my $second = time;
+    wait_for { time > $second + 1 };
+
+    ask($client, 200);
+    ask($client, 5, headers => ['X-API-Key' => $known], uri => '/odd?scope=none.such');
+    ask($client, 200);
+
+    my $after = () = seen('error.log') =~ /\[error\] .*wassiit_scope asks /g;
+    is($after - $before, 5, 'each stands there, for all the refusals before');
+
+    $all{missing_key} += 400;
+    $all{$_} += 5 for qw(insufficient_scope wassiit_scope);
+    wait_for { all_told() == sum0(values %all) };
+    ($count, $most) = told(seen('error.log'));
+    is_deeply($count, \%all, '... and the refusals are told');
+    cmp_ok($most, '<=', $lines, 'no second has more lines of either');
+}
 
 
 # ---- a log that takes less, and one of another server
