@@ -10,8 +10,8 @@
 static ngx_int_t ngx_http_wassiit_args_set(ngx_http_request_t *r,
     const ngx_http_wassiit_arg_t *known, const char *names, void *data,
     ngx_str_t *name, ngx_str_t *value, ngx_uint_t *given);
-static void ngx_http_wassiit_args_decode(ngx_str_t *value, u_char *src,
-    u_char *end);
+static ngx_int_t ngx_http_wassiit_args_decode(ngx_pool_t *pool,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_wassiit_args_unknown(ngx_http_request_t *r,
     ngx_str_t *name, const char *names);
 
@@ -20,7 +20,7 @@ ngx_int_t
 ngx_http_wassiit_args_read(ngx_http_request_t *r,
     const ngx_http_wassiit_arg_t *known, const char *names, void *data)
 {
-    u_char      *p, *end, *last, *eq, *src;
+    u_char      *p, *end, *last, *eq;
     ngx_int_t    rc;
     ngx_str_t    name, value;
     ngx_uint_t   given[ARGS_MOST];
@@ -49,14 +49,8 @@ ngx_http_wassiit_args_read(ngx_http_request_t *r,
         name.data = p;
         name.len = eq - p;
 
-        src = (eq == end) ? end : eq + 1;
-        value.data = ngx_pnalloc(r->pool, end - src + 1);
-
-        if (value.data == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ngx_http_wassiit_args_decode(&value, src, end);
+        value.data = (eq == end) ? end : eq + 1;
+        value.len = end - value.data;
 
         rc = ngx_http_wassiit_args_set(r, known, names, data, &name, &value,
                                        given);
@@ -69,33 +63,12 @@ ngx_http_wassiit_args_read(ngx_http_request_t *r,
 }
 
 
-/* Forms and URLSearchParams write a blank as "+". */
-
-static void
-ngx_http_wassiit_args_decode(ngx_str_t *value, u_char *src, u_char *end)
-{
-    size_t   i, len;
-    u_char  *p, *dst;
-
-    len = end - src;
-    p = value->data;
-    dst = value->data;
-
-    for (i = 0; i < len; i++) {
-        p[i] = (src[i] == '+') ? ' ' : src[i];
-    }
-
-    ngx_unescape_uri(&dst, &p, len, 0);
-
-    value->len = dst - value->data;
-}
-
-
 static ngx_int_t
 ngx_http_wassiit_args_set(ngx_http_request_t *r,
     const ngx_http_wassiit_arg_t *known, const char *names, void *data,
     ngx_str_t *name, ngx_str_t *value, ngx_uint_t *given)
 {
+    ngx_int_t   rc;
     ngx_uint_t  i;
 
     for (i = 0; known[i].set; i++) {
@@ -121,6 +94,19 @@ ngx_http_wassiit_args_set(ngx_http_request_t *r,
                                               &known[i].name, known[i].most);
     }
 
+    rc = ngx_http_wassiit_args_decode(r->pool, value);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
+                                            "The argument %V has a %% without "
+                                            "two hex digits after it.",
+                                            &known[i].name);
+    }
+
     if (known[i].set(data, value) != NGX_OK) {
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_BAD_REQUEST,
                                             "The argument %V must be %s.",
@@ -128,6 +114,46 @@ ngx_http_wassiit_args_set(ngx_http_request_t *r,
     }
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * Forms and URLSearchParams write a blank as "+".  Returns NGX_DECLINED if a
+ * "%" isn't followed by two hex digits: ngx_unescape_uri() would drop it.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_args_decode(ngx_pool_t *pool, ngx_str_t *value)
+{
+    size_t   i;
+    u_char  *p, *src, *dst;
+
+    p = ngx_pnalloc(pool, value->len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < value->len; i++) {
+
+        if (value->data[i] == '%'
+            && (value->len - i < 3 || !isxdigit(value->data[i + 1])
+                || !isxdigit(value->data[i + 2])))
+        {
+            return NGX_DECLINED;
+        }
+
+        p[i] = (value->data[i] == '+') ? ' ' : value->data[i];
+    }
+
+    src = p;
+    dst = p;
+
+    ngx_unescape_uri(&dst, &src, value->len, 0);
+
+    value->data = p;
+    value->len = dst - p;
+
+    return NGX_OK;
 }
 
 

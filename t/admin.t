@@ -704,6 +704,9 @@ subtest 'pages' => sub {
                  [ 'Limit=3', 'There is no argument Limit: limit, after, q and state are.' ],
                  [ '%22=3', 'There is no argument of that name: limit, after, q and state are.' ],
                  [ 'state=on', 'The argument state must be enabled or disabled.' ],
+                 (map { [ $_, 'The argument ' . (/(\w+)=/)[0]
+                              . ' has a % without two hex digits after it.' ] }
+                      'limit=5%', 'q=a%zz', 'q=%4', 'q=%%34', 'q=%', 'after=atlas%2', 'state=enabled%' ),
                  [ 'q=', 'The argument q must be 1 to 128 bytes that an id or a name contains.' ],
                  [ 'q=' . 'a' x 129, 'The argument q must be 1 to 128 bytes that an id or a name contains.' ])
     {

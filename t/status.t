@@ -482,6 +482,20 @@ subtest 'counters go on' => sub {
     agree('at the end');
 };
 
+subtest 'a percent sign of nothing' => sub {
+    for ([ '/status?partner=atlas%', 'partner' ], [ '/status?partner=off&partner=a%2', 'partner' ],
+         [ '/metrics?top=5%', 'top' ], [ '/metrics?top=%zz', 'top' ])
+    {
+        my ($uri, $name) = @$_;
+        my $r = operator('GET', $uri);
+        is_deeply([ $r->status, $r->json->{detail} ],
+                  [ 400, qq(The argument $name has a % without two hex digits after it.) ],
+                  $uri);
+    }
+    is(operator('GET', '/status?partner=%6f%66F')->status, 400, 'decoded, it is looked at');
+    is(operator('GET', '/status?partner=%6f%66f')->status, 200, '... and is right');
+};
+
 $server->stop;
 
 for (
