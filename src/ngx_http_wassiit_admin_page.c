@@ -8,7 +8,11 @@
 #define PAGE_SIZE               100     /* partners, if not told */
 #define PAGE_SIZE_MAX           1000
 
-#define PAGE_LOOKS              20000   /* partners that one request looks at */
+/*
+ * Partners that one request looks at: at most 2 ms of a worker, as each may be
+ * in memory that no cache has.
+ */
+#define PAGE_LOOKS              4000
 
 #define PAGE_TEXT_MAX           128     /* bytes of q */
 
@@ -17,13 +21,18 @@ typedef struct {
     ngx_http_request_t             *r;
     json_t                         *partners;
     ngx_str_t                       after;
-    ngx_str_t                       text;       /* in lower case; or empty */
+    ngx_str_t                       text;       /* folded; or empty */
     ngx_uint_t                      left;       /* how many may still come */
     ngx_uint_t                      enabled;    /* these alone */
     ngx_uint_t                      disabled;   /* ... */
     size_t                          last_len;
     u_char                          last[NGX_HTTP_WASSIIT_ID_LEN];
-    u_char                          lowcase[PAGE_TEXT_MAX];
+    u_char                          first[2];   /* of text: what folds to it */
+    u_char                          folded[PAGE_TEXT_MAX];
+    u_char                          again[PAGE_TEXT_MAX];
+                                                /* where i + 1 bytes fit and the
+                                                   next doesn't: how many of
+                                                   them may still begin text */
 } ngx_http_wassiit_page_t;
 
 
@@ -34,9 +43,9 @@ static ngx_int_t ngx_http_wassiit_page_state(void *data, ngx_str_t *value);
 static ngx_int_t ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info,
     void *data);
 static ngx_uint_t ngx_http_wassiit_page_contains(
-    ngx_http_wassiit_page_t *page, u_char *text, size_t len);
-static void ngx_http_wassiit_page_lowcase(u_char *dst, const u_char *src,
-    size_t len);
+    const ngx_http_wassiit_page_t *page, const u_char *text, size_t len);
+static ngx_inline u_char ngx_http_wassiit_page_fold(const u_char *text,
+    size_t i);
 
 
 static const ngx_http_wassiit_arg_t  ngx_http_wassiit_page_known[] = {
@@ -132,14 +141,33 @@ ngx_http_wassiit_page_text(void *data, ngx_str_t *value)
 {
     ngx_http_wassiit_page_t *page = data;
 
+    size_t  i, n;
+
     if (value->len == 0 || value->len > PAGE_TEXT_MAX) {
         return NGX_DECLINED;
     }
 
-    ngx_http_wassiit_page_lowcase(page->lowcase, value->data, value->len);
+    for (i = 0; i < value->len; i++) {
+        page->folded[i] = ngx_http_wassiit_page_fold(value->data, i);
+    }
 
-    page->text.data = page->lowcase;
+    for (i = 1, n = 0; i < value->len; i++) {
+
+        while (n && page->folded[i] != page->folded[n]) {
+            n = page->again[n - 1];
+        }
+
+        n += (page->folded[i] == page->folded[n]);
+        page->again[i] = n;
+    }
+
+    page->text.data = page->folded;
     page->text.len = value->len;
+
+    /* all that is folded gets this bit, and nothing else changes */
+
+    page->first[0] = page->folded[0];
+    page->first[1] = page->folded[0] & ~0x20;
 
     return NGX_OK;
 }
@@ -201,40 +229,63 @@ ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info, void *data)
 }
 
 
+/*
+ * Knuth, Morris and Pratt's: names with much of what is looked for don't hold
+ * the worker longer than others.
+ */
+
 static ngx_uint_t
-ngx_http_wassiit_page_contains(ngx_http_wassiit_page_t *page, u_char *text,
-    size_t len)
+ngx_http_wassiit_page_contains(const ngx_http_wassiit_page_t *page,
+    const u_char *text, size_t len)
 {
-    u_char  lowcase[NGX_HTTP_WASSIIT_NAME_LEN];
+    size_t  i, n;
+    u_char  c;
 
     if (page->text.len == 0) {
         return 1;
     }
 
-    ngx_http_wassiit_page_lowcase(lowcase, text, len);
+    for (i = 0, n = 0; i < len; i++) {
 
-    return memmem(lowcase, len, page->text.data, page->text.len) != NULL;
+        if (n == 0 && text[i] != page->first[0] && text[i] != page->first[1]) {
+            continue;
+        }
+
+        c = ngx_http_wassiit_page_fold(text, i);
+
+        while (n && c != page->folded[n]) {
+            n = page->again[n - 1];
+        }
+
+        n += (c == page->folded[n]);
+
+        if (n == page->text.len) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
 /*
- * In UTF-8: the capitals of ASCII, and of Latin-1's second half (U+00C0 .. DE,
- * less the multiplication sign), as names in French have them.
+ * A byte of text in lower case.  In UTF-8: the capitals of ASCII, and of
+ * Latin-1's second half (U+00C0 .. DE, less the multiplication sign), as names
+ * in French have them.
  */
 
-static void
-ngx_http_wassiit_page_lowcase(u_char *dst, const u_char *src, size_t len)
+static ngx_inline u_char
+ngx_http_wassiit_page_fold(const u_char *text, size_t i)
 {
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-
-        dst[i] = (src[i] >= 'A' && src[i] <= 'Z') ? src[i] | 0x20 : src[i];
-
-        if (i && src[i - 1] == 0xc3 && src[i] >= 0x80 && src[i] <= 0x9e
-            && src[i] != 0x97)
-        {
-            dst[i] = src[i] | 0x20;
-        }
+    if (text[i] >= 'A' && text[i] <= 'Z') {
+        return text[i] | 0x20;
     }
+
+    if (text[i] >= 0x80 && text[i] <= 0x9e && text[i] != 0x97
+        && i && text[i - 1] == 0xc3)
+    {
+        return text[i] | 0x20;
+    }
+
+    return text[i];
 }
