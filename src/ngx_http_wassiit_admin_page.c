@@ -215,7 +215,9 @@ ngx_http_wassiit_page_visit(ngx_http_wassiit_info_t *info, void *data)
 
     /* with its keys, which tell when it asked last */
 
-    if (ngx_http_wassiit_zone_get(wlcf->admin, &id, &shown) != NGX_OK) {
+    if (ngx_http_wassiit_zone_get_untagged(wlcf->admin, &id, &shown)
+        != NGX_OK)
+    {
         /* it has gone meanwhile */
         return NGX_OK;
     }

@@ -367,6 +367,10 @@ ngx_uint_t ngx_http_wassiit_zone_disabled(ngx_http_wassiit_zone_t *zone);
 ngx_int_t ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);
 
+/* The same, but info's tag stays as it is: to make one costs an HMAC. */
+ngx_int_t ngx_http_wassiit_zone_get_untagged(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info);
+
 /* The same, without its keys, nkeys is 0, and without its secrets' times. */
 ngx_int_t ngx_http_wassiit_zone_glance(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_info_t *info);

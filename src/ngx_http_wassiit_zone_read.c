@@ -421,7 +421,17 @@ ngx_http_wassiit_zone_get(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 {
     ngx_http_wassiit_zone_pin(zone);
 
-    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info, 1);
+    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info, ZONE_ALL);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_zone_get_untagged(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, ngx_http_wassiit_info_t *info)
+{
+    ngx_http_wassiit_zone_pin(zone);
+
+    return ngx_http_wassiit_zone_read_partner(zone->sh, id, info, ZONE_KEYS);
 }
 
 
@@ -448,7 +458,7 @@ ngx_http_wassiit_zone_used_bytes(ngx_http_wassiit_zone_t *zone)
 
 ngx_int_t
 ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t keys)
+    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t parts)
 {
     uint32_t                     place;
     ngx_uint_t                   n;
@@ -464,7 +474,7 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
 
         profile = ngx_http_wassiit_zone_at(sh, place);
 
-        if (keys) {
+        if (parts & ZONE_TAG) {
             /* first: if it is of an amended profile, so is all of the rest */
             info->tag = ngx_http_wassiit_zone_read_tag(sh, profile);
         }
@@ -472,7 +482,7 @@ ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
         ngx_http_wassiit_zone_read(sh, profile, info);
         info->nkeys = 0;
 
-        if (keys) {
+        if (parts & ZONE_KEYS) {
             ngx_http_wassiit_zone_read_keys(sh, profile, info);
             ngx_http_wassiit_zone_read_secrets(sh, profile, info);
         }

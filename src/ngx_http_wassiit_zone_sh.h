@@ -408,12 +408,18 @@ ngx_http_wassiit_zone_pin(ngx_http_wassiit_zone_t *zone)
 }
 
 
+/* what is read of a partner beside the rest */
+
+#define ZONE_KEYS               0x1   /* and secrets' times */
+#define ZONE_TAG                0x2
+#define ZONE_ALL                (ZONE_KEYS | ZONE_TAG)
+
 /*
  * As ngx_http_wassiit_zone_get(), for a reader that is pinned or a writer that
- * has the mutex; with keys if that is 1.
+ * has the mutex; parts are of ZONE_KEYS and ZONE_TAG.
  */
 ngx_int_t ngx_http_wassiit_zone_read_partner(ngx_http_wassiit_zone_sh_t *sh,
-    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t keys);
+    ngx_str_t *id, ngx_http_wassiit_info_t *info, ngx_uint_t parts);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ZONE_SH_H_INCLUDED_ */

@@ -391,7 +391,8 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     }
 
     if (info && rc == NGX_OK) {
-        (void) ngx_http_wassiit_zone_read_partner(sh, &rec->id, info, 1);
+        (void) ngx_http_wassiit_zone_read_partner(sh, &rec->id, info,
+                                                  ZONE_ALL);
     }
 
     ngx_http_wassiit_mend_unlock(zone);
@@ -410,7 +411,7 @@ ngx_http_wassiit_zone_get_locked(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info, 1);
+    rc = ngx_http_wassiit_zone_read_partner(zone->sh, id, info, ZONE_ALL);
 
     ngx_http_wassiit_mend_unlock(zone);
 

@@ -72,6 +72,7 @@ static void test_find(void);
 static void unit_zone_walks(const char *after, ngx_uint_t most,
     const char *expected, ngx_uint_t more);
 static ngx_int_t unit_zone_meet(ngx_http_wassiit_info_t *info, void *data);
+static void test_untagged(void);
 static void test_counts(void);
 static void unit_zone_between(void);
 static void unit_zone_count(ngx_uint_t counter);
@@ -127,6 +128,7 @@ main(void)
     }
 
     test_find();
+    test_untagged();
     test_counts();
     test_room();
     test_promise();
@@ -565,6 +567,31 @@ unit_zone_meet(ngx_http_wassiit_info_t *info, void *data)
     (void) strncat(met, (char *) info->id, info->id_len);
 
     return NGX_OK;
+}
+
+
+/* Who reads no tag gets all the rest. */
+
+static void
+test_untagged(void)
+{
+    ngx_http_wassiit_info_t  all, info;
+
+    (void) unit_zone_new();
+
+    ngx_memzero(&all, sizeof(all));
+    ngx_memzero(&info, sizeof(info));
+
+    (void) ngx_http_wassiit_zone_get(&zone, &partners[2].rec.id, &all);
+    (void) ngx_http_wassiit_zone_get_untagged(&zone, &partners[2].rec.id,
+                                              &info);
+    ngx_http_wassiit_zone_unpin(&zone);
+
+    unit_ok(all.tag != 0 && info.tag == 0, "no tag is made for a list");
+
+    info.tag = all.tag;
+    unit_ok(info.nkeys == 1 && memcmp(&info, &all, sizeof(info)) == 0,
+            "and the rest is there");
 }
 
 
