@@ -7,6 +7,10 @@
 #include "ngx_http_wassiit_webhook.h"
 
 
+static char *ngx_http_wassiit_signer_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *key);
+static ngx_uint_t ngx_http_wassiit_is_variable(ngx_conf_t *cf,
+    ngx_str_t *name);
 static void ngx_http_wassiit_wipe_signer(void *data);
 static ngx_http_wassiit_webhook_t *ngx_http_wassiit_webhook_read(
     ngx_conf_t *cf, ngx_command_t *cmd, ngx_uint_t sign);
@@ -100,20 +104,7 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    for (i = 0; i < key.len; i++) {
-        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "the key of \"%V\" has a character that no "
-                               "header can hold", &cmd->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ngx_http_script_variables_count(&key)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the key of \"%V\" can't have variables: a \"$\" "
-                           "would be sent as it stands, write the key itself",
-                           &cmd->name);
+    if (ngx_http_wassiit_signer_key(cf, cmd, &key) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -146,6 +137,97 @@ ngx_http_wassiit_set_signer(ngx_conf_t *cf, ngx_command_t *cmd,
     wlcf->signer = signer;
 
     return NGX_CONF_OK;
+}
+
+
+/* A "$" is taken as it stands, unless the operator seems to mean a variable. */
+
+static char *
+ngx_http_wassiit_signer_key(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *key)
+{
+    size_t      i, end;
+    ngx_str_t   name;
+    ngx_uint_t  braces;
+
+    for (i = 0; i < key->len; i++) {
+        if (key->data[i] < 0x20 || key->data[i] > 0x7e) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the key of \"%V\" has a character that no "
+                               "header can hold", &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (i = 0; i < key->len; i++) {
+
+        if (key->data[i] != '$') {
+            continue;
+        }
+
+        braces = (i + 1 < key->len && key->data[i + 1] == '{');
+        end = i + 1 + braces;
+        name.data = key->data + end;
+
+        while (end < key->len
+               && (isalnum(key->data[end]) || key->data[end] == '_'))
+        {
+            end++;
+        }
+
+        name.len = key->data + end - name.data;
+
+        if (braces && (end == key->len || key->data[end] != '}')) {
+            continue;
+        }
+
+        if (ngx_http_wassiit_is_variable(cf, &name)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the key of \"%V\" can't have variables: "
+                               "\"$%V\" would be sent as it stands, write the "
+                               "key itself", &cmd->name, &name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Does nginx know the variable by now, by its name or by a prefix ("http_")? */
+
+static ngx_uint_t
+ngx_http_wassiit_is_variable(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_hash_key_t             *known;
+    ngx_http_variable_t        *prefix;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    known = cmcf->variables_keys->keys.elts;
+
+    for (i = 0; i < cmcf->variables_keys->keys.nelts; i++) {
+        if (known[i].key.len == name->len
+            && ngx_strncasecmp(known[i].key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    prefix = cmcf->prefix_variables.elts;
+
+    for (i = 0; i < cmcf->prefix_variables.nelts; i++) {
+        if (prefix[i].name.len <= name->len
+            && ngx_strncasecmp(prefix[i].name.data, name->data,
+                               prefix[i].name.len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -105,7 +105,7 @@ my @MISTAKES = (
     [ location => 'wassiit_upstream_hmac on;', qq{invalid parameter "on" in "wassiit_upstream_hmac" directive, it is $signer in FILE:6} ],
     [ location => 'wassiit_upstream_hmac key=a;', '"wassiit_upstream_hmac" must have the parameter "secret_file" in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret-file=our.secret;', 'invalid parameter "secret-file=our.secret" in "wassiit_upstream_hmac" directive, the nearest is "secret_file=" in FILE:6' ],
-    [ location => 'wassiit_upstream_hmac key=$host secret_file=our.secret;', 'the key of "wassiit_upstream_hmac" can\'t have variables: a "$" would be sent as it stands, write the key itself in FILE:6' ],
+    [ location => 'wassiit_upstream_hmac key=$host secret_file=our.secret;', 'the key of "wassiit_upstream_hmac" can\'t have variables: "$host" would be sent as it stands, write the key itself in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=none.secret;', 'open() "CONF/none.secret" failed (2: No such file or directory), "wassiit_upstream_hmac" in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=text.secret;', 'secret file "CONF/text.secret" is not one line of base64, "wassiit_upstream_hmac" in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=empty.secret;', 'secret file "CONF/empty.secret" is empty, "wassiit_upstream_hmac" in FILE:6' ],

@@ -54,6 +54,7 @@ http {
         location /shown { wassiit_access api; wassiit_hide_credentials off; proxy_pass $backend; }
         location /off { wassiit_upstream_hmac off; proxy_pass http://%%BACKEND%%; }
         location /other { wassiit_upstream_hmac secret_file=other key=another; proxy_pass http://%%BACKEND%%; }
+        location /dollars { wassiit_upstream_hmac 'key=p$s${w}r$d9$hosts$$1${host' secret_file=other; proxy_pass http://%%BACKEND%%; }
         location /kept { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://kept; }
         location /two { proxy_next_upstream error; proxy_pass http://two; }
         location /unbuffered { proxy_http_version 1.1; proxy_request_buffering off; lingering_close off; proxy_pass http://%%BACKEND%%; }
@@ -140,6 +141,7 @@ subtest 'headers' => sub {
     passes('/', expected(NOW), 'where it sent none', headers => []);
     passes('/', expected(NOW), 'among many', headers => [ map({ ("X-H$_" => $_) } 1 .. 50), @theirs ]);
     passes('/other', expected(NOW, 'another', $other), 'a secret without an end of line');
+    passes('/dollars', expected(NOW, 'p$s${w}r$d9$hosts$$1${host', $other), 'a key with what is no variable');
 
     my @mine = ('X-API-Key' => 'atlas-key');
     passes('/shown', expected(NOW), 'though credentials aren\'t hidden', headers => \@mine);
@@ -362,6 +364,10 @@ subtest 'the configuration' => sub {
                  [ 'key=a secret=good', qr/invalid parameter "secret=good"/ ],
                  [ 'key=a key=b', qr/duplicate parameter "key=b"/ ],
                  [ 'on', qr/invalid parameter "on"/ ],
+                 (map { [ "key=$_->[0] secret_file=good", qr/the key of "wassiit_upstream_hmac" can't have variables: "\$$_->[1]" would be sent as it stands/ ] }
+                  [ '$host', 'host' ], [ '$$host', 'host' ], [ 'a$b${Host}c', 'Host' ], [ '$HTTP_x', 'HTTP_x' ], [ 'x$arg_', 'arg_' ],
+                  [ '$cookie_key-1', 'cookie_key' ], [ '$upstream_http_x', 'upstream_http_x' ],
+                  [ '$wassiit_partner', 'wassiit_partner' ]),
                  [ "key=\xc3\xa9 secret_file=good", qr/character that no header can hold/ ],
                  [ 'off; wassiit_upstream_hmac off', qr/is duplicate/ ])
     {
@@ -369,6 +375,10 @@ subtest 'the configuration' => sub {
                                           files => \%files);
         ok($exit != 0 && $message =~ $row->[1], "wassiit_upstream_hmac $row->[0]") or diag($message);
     }
+
+    my (undef, $set) = nginx_test("http {\n server {\n set \$ours x;\n wassiit_upstream_hmac key=\$ours secret_file=good;\n }\n}\n",
+                                 files => \%files);
+    like($set, qr/can't have variables: "\$ours"/, 'a variable of the operator\'s own');
 
     my (undef, $message) = nginx_test(
         "http {\n server {\n wassiit_upstream_hmac key=a secret_file=good;\n }\n}\n", files => \%files);
