@@ -107,7 +107,7 @@ ok($etag, 'an ETag');
 served('/console/', 304, undef, headers => ['If-None-Match' => $etag]);
 
 served('/console/nothing.js', 404, 'application/problem+json');
-served('/console/i18n/', 403, 'application/problem+json');
+served('/console/i18n/', 404, 'application/problem+json');
 served('/console/', 405, 'application/problem+json', method => 'POST');
 
 is(http($s->port(2), uri => '/console')->header('Location'), '/console/', 'without the slash');

@@ -589,6 +589,55 @@ $s->stop;
 }
 
 
+# ---- the console: what anyone may ask for, and error.log has no line of
+
+{
+    my $dir = test_dir() . '/small-console';
+    my %file = ('index.html' => 'the page', 'pages/one.js' => 'a script');
+
+    for ($dir, "$dir/pages") { mkdir $_ or die "$_: $!"; chmod 0755, $_ }
+
+    for (sort keys %file) {
+        open my $out, '>', "$dir/$_" or die "$_: $!";
+        print {$out} $file{$_};
+        close $out;
+        chmod 0644, "$dir/$_";
+    }
+
+    my $conf = door_text('nginx.conf') =~ s/\balias console\//alias $dir\//r;
+    $s = start('console', conf => $conf =~ s/^error_log \S+\K notice/ info/mr);
+
+    for my $row ([ '/console/', 'index.html', 'text/html' ],
+                 [ '/console/index.html', 'index.html', 'text/html' ],
+                 [ '/console/pages/one.js?x=1', 'pages/one.js', 'text/javascript' ])
+    {
+        my ($uri, $name, $type) = @$row;
+        $r = http($s->port(2), uri => $uri);
+        is_deeply([ $r->status, $r->body, $r->header('Content-Type') ],
+                  [ 200, $file{$name}, $type ], "console: $uri");
+    }
+
+    my $log = $s->error_log;
+
+    for my $uri (qw(nothing.js pages pages/ pages/nothing/ nothing/ index.html/ pages//
+                    x%0a2026/11/29%2009:00:00%20[emerg]%201%231:%20forged %0a %7f pages/%0d/
+                    pages%0a/ caf%c3%a9.js %1b[2J),
+                 'a' x 300, 'a/' x 1000)
+    {
+        $r = http($s->port(2), uri => "/console/$uri");
+        is_deeply([ $r->status, $r->header('Content-Type'), eval { $r->json->{code} } ],
+                  [ 404, 'application/problem+json', 'not_found' ], 'console: ' . substr $uri, 0, 20);
+        is($r->header('X-Content-Type-Options'), 'nosniff', '... with the headers of its pages');
+    }
+    is(http($s->port(2), uri => '/console/', method => 'POST')->status, 405, 'console: POST');
+
+    is(join('', grep { !/client .* closed keepalive connection/ }
+                split /^/, substr $s->error_log, length $log),
+       '', 'console: error.log has no line of it');
+    $s->stop;
+}
+
+
 # ---- the TLS block, uncommented as it says
 
 SKIP: {
