@@ -12,7 +12,7 @@
  * Partners that one request looks at: at most 2 ms of a worker, as each may be
  * in memory that no cache has.
  */
-#define PAGE_LOOKS              4000
+#define PAGE_LOOKS              20000
 
 #define PAGE_TEXT_MAX           128     /* bytes of q */
 
