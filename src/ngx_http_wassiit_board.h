@@ -58,10 +58,10 @@
 #define NGX_HTTP_WASSIIT_BOARD_CHOSEN       3600
 
 /* seconds in which it is enough to note once that someone asks */
-#define NGX_HTTP_WASSIIT_BOARD_EPOCH        10
+#define NGX_HTTP_WASSIIT_BOARD_EPOCH        60
 
 /* of so many requests, one is noted all the same: who asks often is found so */
-#define NGX_HTTP_WASSIIT_BOARD_SAMPLE       32
+#define NGX_HTTP_WASSIIT_BOARD_SAMPLE       64
 
 /* bytes of a request's id */
 #define NGX_HTTP_WASSIIT_BOARD_INSTANCE     16
