@@ -9,8 +9,8 @@
 #define PAGE_SIZE_MAX           1000
 
 /*
- * Partners that one request looks at: at most 2 ms of a worker, as each may be
- * in memory that no cache has.
+ * Partners that one request looks at: some 3 ms of a worker, as each may be in
+ * memory that no cache has.
  */
 #define PAGE_LOOKS              20000
 
