@@ -49,7 +49,7 @@ my %rows = (
 my %content = (
     problem => 'wassiit_problem;',
     admin => "$access wassiit_scope webhooks.manage; wassiit_admin api;",
-    'admin, by anyone' => "$any $access wassiit_scope webhooks.manage; wassiit_admin api;",
+    status => "$access wassiit_scope webhooks.manage; wassiit_status api;",
 );
 
 my $variables = join ' ', map { "\$wassiit_$_" } qw(partner partner_name key_id scopes decision
