@@ -247,17 +247,6 @@ ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return NULL;
     }
 
-    p = b->last;
-
-    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
-        p = ngx_sprintf(p, "{\"success\":false,\"status\":%i,"
-                        "\"message\":\"%V\",\"data\":",
-                        status, code);
-        p = faults ? ngx_sprintf(p, "{\"errors\":%V}}", faults)
-                   : ngx_sprintf(p, "null}");
-        goto done;
-    }
-
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
     id = ngx_http_wassiit_request_id(r, wmcf->request_id);
@@ -265,12 +254,20 @@ ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return NULL;
     }
 
-    p = ngx_sprintf(p, "{\"type\":\"%s\",\"title\":\"%V\",\"status\":%i,"
-                    "\"code\":\"%V\",\"detail\":\"",
-                    refusal == NGX_HTTP_WASSIIT_RATE_LIMITED ? QUOTA_EXCEEDED
-                                                             : "about:blank",
-                    &text->title, status, code);
+    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
+        p = ngx_sprintf(b->last, "{\"success\":false,\"status\":%i,"
+                        "\"message\":\"%V\",\"data\":{",
+                        status, code);
 
+    } else {
+        p = ngx_sprintf(b->last, "{\"type\":\"%s\",\"title\":\"%V\","
+                        "\"status\":%i,\"code\":\"%V\",",
+                        refusal == NGX_HTTP_WASSIIT_RATE_LIMITED
+                        ? QUOTA_EXCEEDED : "about:blank",
+                        &text->title, status, code);
+    }
+
+    p = ngx_sprintf(p, "\"detail\":\"");
     p = detail ? ngx_cpymem(p, detail->data, detail->len)
                : ngx_http_wassiit_detail(p, r, ctx, refusal,
                                          &text->detail);
@@ -292,7 +289,9 @@ ngx_http_wassiit_reply_text(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     *p++ = '}';
 
-done:
+    if (form == NGX_HTTP_WASSIIT_ERRORS_ENVELOPE) {
+        *p++ = '}';
+    }
 
     b->last = p;
     b->last_buf = (r == r->main);

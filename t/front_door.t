@@ -90,9 +90,12 @@ sub is_envelope {
 
     is($r->status, $status, "$name: status");
     is($r->header('Content-Type'), 'application/json', "$name: type");
-    is_deeply(eval { $r->json },
-              { success => JSON::PP::false, status => $status,
-                message => $code, data => undef }, "$name: envelope");
+    my $got = eval { $r->json } // {};
+    my $data = delete $got->{data} // {};
+    is_deeply($got, { success => JSON::PP::false, status => $status, message => $code },
+              "$name: envelope");
+    isnt($data->{detail} // '', '', "$name: detail");
+    is($data->{instance}, $r->header('X-Request-ID'), "$name: instance");
 }
 
 my $s = start('main');

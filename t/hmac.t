@@ -259,8 +259,13 @@ subtest 'where it holds' => sub {
     is(ask('/left', signed('atlas'))->status, 200, 'credentials that are not hidden');
 
     my $r = ask('/envelope', signed('atlas', secret => 'x'));
-    is_deeply($r->json, { success => JSON::PP::false(), status => 401,
-                          message => 'invalid_signature', data => undef }, 'the envelope');
+    my $got = $r->json;
+    my $data = delete $got->{data};
+    is_deeply($got, { success => JSON::PP::false(), status => 401, message => 'invalid_signature' }, 'the envelope');
+    like($data->{detail}, qr/signature/, 'which says why');
+
+    $r = ask('/envelope', signed('atlas', time => NOW * 1000));
+    like($r->json->{data}{detail}, qr/\b@{[ NOW ]}\b/, 'and, to one who sends milliseconds, what time it is');
 };
 
 subtest 'a reload' => sub {

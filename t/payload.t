@@ -1002,9 +1002,13 @@ subtest 'where it holds' => sub {
 };
 
 subtest 'the envelope' => sub {
-    my $answer = sub {
-        my ($status, $code, $data) = @_;
-        return { success => JSON::PP::false(), status => $status, message => $code, data => $data };
+    my $is = sub {
+        my ($r, $status, $code, $detail, $faults, $name) = @_;
+        my $got = $r->json;
+        my $data = delete $got->{data};
+        is_deeply($got, { success => JSON::PP::false(), status => $status, message => $code }, $name);
+        like($data->{detail}, $detail, '... in words');
+        is_deeply($data->{errors}, $faults, '... with its faults');
     };
 
     for my $row (
@@ -1015,15 +1019,15 @@ subtest 'the envelope' => sub {
         my ($uri, $kind, $body, @faults) = @$row;
         my $r = http($server->port, post($uri, $TYPE{$kind}, $body));
         is($r->status . ' ' . $r->header('Content-Type'), '400 application/json', "$uri: 400");
-        is_deeply($r->json, $answer->(400, 'invalid_payload', {
-            errors => [ map { { pointer => $_->[0], detail => $_->[1] } } @faults ] }), "$uri: the faults under data");
+        $is->($r, 400, 'invalid_payload', qr/errors/,
+              [ map { { pointer => $_->[0], detail => $_->[1] } } @faults ], "$uri: the faults under data");
         ok(nothing_came(), "$uri: the backend is not asked");
     }
 
     my $r = http($server->port, post('/envelope/message', undef, '{}'));
-    is_deeply($r->json, $answer->(415, 'unsupported_media_type', undef), 'a wrong type');
+    $is->($r, 415, 'unsupported_media_type', qr{application/json}, undef, 'a wrong type');
     $r = http($server->port, post('/envelope/message', $TYPE{message}, ' ' x 65537));
-    is_deeply($r->json, $answer->(413, 'too_large', undef), 'too large');
+    $is->($r, 413, 'too_large', qr/\b65536\b/, undef, 'too large');
     passes('a good one', '/envelope/message', $TYPE{message}, $good{message});
 };
 

@@ -228,7 +228,7 @@ END
            $shown->{type} ? 'application/problem+json' : 'application/json',
            "$code: type");
 
-        for my $body ($got, $shown) {
+        for my $body (map { $_, $_->{data} // () } $got, $shown) {
             $body->{detail} =~ s/in \d+ second/in N second/ if $body->{detail};
             $body->{instance} =~ s/\A[0-9a-f]{32}\z/id/ if $body->{instance};
         }

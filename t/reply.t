@@ -176,7 +176,14 @@ sub is_error {
         $check->(ref $json->{$_} eq 'ARRAY', $_) for @{ $EXTRA{$code} // [] };
     } else {
         $check->($header->('Content-Type') eq 'application/json', 'Content-Type');
-        $check->($r->body eq qq({"success":false,"status":$status,"message":"$code","data":null}), 'body');
+        my $data = $json->{data} // {};
+        $check->($r->body =~ /^\{"success":false,"status":$status,"message":"$code","data":\{"detail":"/, 'body');
+        $check->("@{[sort keys %$json]}" eq 'data message status success', 'members');
+        $check->("@{[sort keys %$data]}" eq "@{[sort qw(detail instance), @{ $EXTRA{$code} // [] }]}", 'members of data');
+        $check->(length($data->{detail} // '') && !ref $data->{detail}, 'detail');
+        $check->(($data->{instance} // '') =~ /^[0-9a-f]{32}$/, 'instance');
+        $check->(!$r->header('X-Instance') || $data->{instance} eq $header->('X-Instance'),
+                 'instance and $request_id');
     }
 
     my $ours = exists $refusal{$code};
@@ -302,7 +309,7 @@ for my $form ('problem', 'envelope') {
     like(Compress::Zlib::memGunzip($r->body), qr/^\{.*"partner_disabled".*\}$/, "$form: gzip");
     like(http($port, uri => '/charset/')->body, qr/"missing_key".*\}$/, "$form: charset");
     is(http($port, uri => '/x', headers => ['User-Agent' => 'Mozilla/4.0 (compatible; MSIE 6.0)'])->body
-       =~ tr/{}//, 2, "$form: no padding for old browsers");
+       =~ tr/{}//, $form eq 'problem' ? 2 : 4, "$form: no padding for old browsers");
 }
 
 
