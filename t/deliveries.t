@@ -170,6 +170,11 @@ my $r = http($port, method => 'POST', uri => '/', body => 'x', headers => [ $hea
 is($r->status, 401, 'a wrong signature is not accepted there');
 is(http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => "\xc3\xa9" ])->status, 401,
    'nor one that is no hex');
+for my $length ('', "Content-Length: \r\n", "Content-Length: -1\r\n", "Content-Length: \xc3\xa9\r\n") {
+    my $client = Wassiit::Client->new($port);
+    $client->send("POST / HTTP/1.1\r\nHost: x\r\n$length\r\n");
+    is($client->response->status, 411, 'a body of no length is answered, too');
+}
 
 # and so does the sandbox's
 is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,
