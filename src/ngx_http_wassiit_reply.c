@@ -6,6 +6,7 @@
 #include "ngx_http_wassiit_reply_text.h"
 
 
+static ngx_int_t ngx_http_wassiit_answered(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_send(ngx_http_request_t *r,
     ngx_chain_t *out, ngx_uint_t form);
 static ngx_uint_t ngx_http_wassiit_replaces(ngx_http_request_t *r,
@@ -31,7 +32,6 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
     ngx_uint_t                    form;
     ngx_chain_t                  *out;
     ngx_http_wassiit_ctx_t       *ctx;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
     ngx_http_wassiit_decision_e   refusal;
 
     rc = ngx_http_discard_request_body(r);
@@ -40,7 +40,6 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
     ctx = ngx_http_wassiit_get_ctx(r);
 
     /* nginx's own codes for requests that it couldn't read, and no code */
@@ -53,26 +52,45 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
     } else if (r->err_status == 0) {
         r->err_status = (ctx && ctx->refused)
                         ? ngx_http_wassiit_status(ctx->decision)
-                        : NGX_HTTP_NOT_FOUND;
+                        : ngx_http_wassiit_answered(r);
     }
 
     refusal = NGX_HTTP_WASSIIT_UNDECIDED;
-    form = wlcf->errors;
+    form = ctx ? ctx->errors : ngx_http_wassiit_reply_form(r);
 
-    if (ctx) {
-        form = ctx->errors;
-
-        if (ctx->refused
-            && (ngx_int_t) r->err_status
-               == ngx_http_wassiit_status(ctx->decision))
-        {
-            refusal = ctx->decision;
-        }
+    if (ctx && ctx->refused
+        && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision))
+    {
+        refusal = ctx->decision;
     }
 
     out = ngx_http_wassiit_reply_text(r, ctx, refusal, form, NULL, NULL);
 
     return ngx_http_wassiit_send(r, out, form);
+}
+
+
+/*
+ * "error_page CODE = @name" leaves no code behind.  The backend's is still
+ * there, as nginx notes it; what else there was, nobody can tell.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_answered(ngx_http_request_t *r)
+{
+    ngx_uint_t                  status;
+    ngx_http_upstream_state_t  *state;
+
+    if (r->upstream_states && r->upstream_states->nelts) {
+        state = r->upstream_states->elts;
+        status = state[r->upstream_states->nelts - 1].status;
+
+        if (status >= NGX_HTTP_BAD_REQUEST && status < 600) {
+            return status;
+        }
+    }
+
+    return NGX_HTTP_NOT_FOUND;
 }
 
 

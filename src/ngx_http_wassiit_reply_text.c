@@ -507,6 +507,34 @@ ngx_http_wassiit_own_error(ngx_int_t status)
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_reply_form(ngx_http_request_t *r)
+{
+    void                        **loc_conf;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_core_srv_conf_t     *cscf;
+    ngx_http_wassiit_loc_conf_t  *wlcf, *arose;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (r->uri.len == 0 || !clcf->named) {
+        return wlcf->errors;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    clcf = ngx_http_wassiit_location(&r->uri,
+                       cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
+
+    /* a server's own has no such list */
+    loc_conf = clcf->loc_conf ? clcf->loc_conf : cscf->ctx->loc_conf;
+    arose = loc_conf[ngx_http_wassiit_module.ctx_index];
+
+    return (arose->errors == NGX_HTTP_WASSIIT_ERRORS_PROBLEM) ? wlcf->errors
+                                                              : arose->errors;
+}
+
+
 /*
  * The client_max_body_size that the request is beyond; 0: it isn't known.
  * nginx has left the location by then: for a named one it keeps the URI, by

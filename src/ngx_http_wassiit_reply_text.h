@@ -20,4 +20,13 @@ ngx_chain_t *ngx_http_wassiit_reply_text(ngx_http_request_t *r,
     ngx_uint_t form, ngx_str_t *detail, ngx_str_t *faults);
 
 
+/*
+ * The form of r's error (NGX_HTTP_WASSIIT_ERRORS_...), which no context knows:
+ * that of the location in which it arose, where error_page has led to a named
+ * one, as that keeps the URI; else, or if it is the default one, that of the
+ * location in which r is.
+ */
+ngx_uint_t ngx_http_wassiit_reply_form(ngx_http_request_t *r);
+
+
 #endif /* _NGX_HTTP_WASSIIT_REPLY_TEXT_H_INCLUDED_ */

@@ -114,7 +114,22 @@ http {
         location /503 { return 503; }
         location /502 { proxy_pass http://127.0.0.1:%%GONE%%; }
         location /504 { proxy_pass http://127.0.0.1:%%SILENT%%; proxy_read_timeout 100ms; }
-        location /enveloped/ { wassiit_errors envelope; }
+        location /enveloped/ {
+            wassiit_errors envelope;
+            location /enveloped/404 { return 404; }
+            location /enveloped/405 { if ($request_method = GET) { return 405; } }
+            location ~ /enveloped/5(0)2 { proxy_pass http://127.0.0.1:%%GONE%%; }
+            location /enveloped/led { error_page 502 = @problem; proxy_pass http://127.0.0.1:%%GONE%%; }
+            location /enveloped/not { wassiit_errors problem; return 404; }
+        }
+        location /led { error_page 502 = @problem; proxy_pass http://127.0.0.1:%%GONE%%; }
+        location /led/silent { error_page 504 = @problem; proxy_pass http://127.0.0.1:%%SILENT%%; proxy_read_timeout 100ms; }
+        location /led/here { error_page 403 = @problem; return 403; }
+    }
+    server {
+        listen %%PORT_7%%;
+        error_page 404 @problem;
+        location @problem { wassiit_problem; }
     }
 }
 END
@@ -401,6 +416,18 @@ is_error(http($server->port(6), uri => '/envelope'), 404, 'not_found', 'envelope
          "wassiit_problem: a location's own form");
 is_error(http($server->port(6), uri => '/enveloped/x'), 404, 'not_found', 'envelope',
          'wassiit_problem: the form of the location that failed');
+for my $case ([ 404, 'not_found', '404' ], [ 405, 'method_not_allowed', '405' ], [ 413, 'too_large', 'x', body => 'x' x 11 ],
+              [ 502, 'bad_gateway', '502' ], [ 502, 'bad_gateway', 'led' ])
+{
+    my ($status, $code, $uri, %more) = @$case;
+    is_error(http($server->port(6), uri => "/enveloped/$uri", %more), $status, $code, 'envelope',
+             "wassiit_problem: whatever made the $status, $uri");
+}
+is_error(http($server->port(6), uri => '/enveloped/not'), 404, 'not_found', 'problem', 'one within that has another form');
+is_error(http($server->port(6), uri => '/led'), 502, 'bad_gateway', 'problem', '"error_page 502 = @problem"');
+is_error(http($server->port(6), uri => '/led/silent'), 504, 'gateway_timeout', 'problem', '... and 504');
+is_error(http($server->port(6), uri => '/led/here'), 404, 'not_found', 'problem', '... without a backend, nobody knows');
+is_error(http($server->port(7), uri => '/x'), 404, 'not_found', 'problem', 'a server without locations');
 
 for my $case ([502, 'bad_gateway', '/gone/'], [404, 'not_found', '/static/x'],
               [405, 'method_not_allowed', '/static/on.html', body => 'x'])
