@@ -62,6 +62,9 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision))
     {
         refusal = ctx->decision;
+
+        /* nginx closes after a 400, as if it couldn't read on */
+        r->keepalive = ctx->keepalive;
     }
 
     out = ngx_http_wassiit_reply_text(r, ctx, refusal, form, NULL, NULL);

@@ -169,6 +169,11 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
       { ngx_string("Internal Server Error"),
         ngx_string("The server failed on this request.") } },
 
+    { 501, ngx_string("not_implemented"),
+      { ngx_string("Not Implemented"),
+        ngx_string("The server does not know the request's "
+                   "Transfer-Encoding; it takes chunked.") } },
+
     { 502, ngx_string("bad_gateway"),
       { ngx_string("Bad Gateway"),
         ngx_string("The service behind this server did not answer "
@@ -182,6 +187,10 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
       { ngx_string("Gateway Timeout"),
         ngx_string("The service behind this server did not answer in "
                    "time.") } },
+
+    { 505, ngx_string("http_version_not_supported"),
+      { ngx_string("HTTP Version Not Supported"),
+        ngx_string("The server does not speak this version of HTTP.") } },
 
     { 507, ngx_string("insufficient_storage"),
       { ngx_string("Insufficient Storage"),

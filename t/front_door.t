@@ -358,10 +358,39 @@ is_problem(ask('GET', "$api/messages/1", undef,
                headers => ['X-API-Key' => 'x' x 8000]),
            401, 'invalid_key', 'a key of 8000 bytes');
 
+# What nginx can't read has no path, so it has the form of most paths.
+
+for my $case ([ 400, 'bad_request', 'no host', "GET /automation/ HTTP/1.1\r\n\r\n" ],
+              [ 400, 'bad_request', 'two hosts', "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" ],
+              [ 400, 'bad_request', 'no method', "\x01 / HTTP/1.1\r\nHost: a\r\n\r\n" ],
+              [ 400, 'bad_request', 'a path that is none', "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n" ],
+              [ 400, 'bad_request', 'two lengths', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+                                                   . "Transfer-Encoding: chunked\r\n\r\n" ],
+              [ 501, 'not_implemented', 'a coding', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zip\r\n\r\n" ],
+              [ 505, 'http_version_not_supported', 'a version', "GET / HTTP/3.0\r\nHost: a\r\n\r\n" ])
+{
+    my ($status, $code, $name, $bytes) = @$case;
+    for my $port ($s->port, $s->port(2)) {
+        my $client = Wassiit::Client->new($port);
+        $client->send($bytes);
+        my $r = $client->response;
+        is($r->status . ' ' . $r->header('Content-Type'), "$status application/problem+json", "$name: status, type");
+        is(eval { $r->json->{code} }, $code, "$name: code");
+    }
+}
+
 $r = ask('GET', "$api/messages/1", 'all',
          headers => ['X-API-Key' => $key{none}]);
 is($r->status, 400, 'two keys');
 is($r->json->{code}, 'duplicate_header', 'two keys: code');
+
+{
+    my $client = Wassiit::Client->new($s->port);
+    for (1, 2) {
+        $client->send("GET $api/messages/1 HTTP/1.1\r\nHost: a\r\nX-API-Key: $key{all}\r\nX-API-Key: $key{all}\r\n\r\n");
+        is($client->response->json->{code}, 'duplicate_header', 'two keys: the connection stays open');
+    }
+}
 
 
 # ---- payloads that break the rules: refused, told why, and counted
