@@ -13,6 +13,8 @@ static ngx_uint_t ngx_http_wassiit_replaces(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_replace(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx);
+static void ngx_http_wassiit_keep(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
     ngx_uint_t form);
 static ngx_int_t ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r);
@@ -62,9 +64,6 @@ ngx_http_wassiit_problem_handler(ngx_http_request_t *r)
         && (ngx_int_t) r->err_status == ngx_http_wassiit_status(ctx->decision))
     {
         refusal = ctx->decision;
-
-        /* nginx closes after a 400, as if it couldn't read on */
-        r->keepalive = ctx->keepalive;
     }
 
     out = ngx_http_wassiit_reply_text(r, ctx, refusal, form, NULL, NULL);
@@ -203,24 +202,37 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
     if (r->err_status == NGX_HTTP_BAD_REQUEST
         || r->err_status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
     {
-        /*
-         * nginx takes these for a client that it can't follow; we could.  But
-         * what is still to come of the body has to be read before.
-         */
-
-        if (ngx_http_wassiit_has_body(r)
-            && (r->request_body == NULL
-                || r->request_body->rest != 0
-                || ctx->arriving))
-        {
-            r->lingering_close = 1;
-
-        } else if (r->http_version < NGX_HTTP_VERSION_20) {
-            r->keepalive = ctx->keepalive;
-        }
+        ngx_http_wassiit_keep(r, ctx);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * nginx takes a 400 and a 413 for a client that it can't follow; we could.  But
+ * what follows the request must not be the rest of its body: that has come, or
+ * nginx has discarded it (then content_length_n is 0, and isn't where it failed
+ * to read a chunk), or does so, and waits for its end.
+ */
+
+static void
+ngx_http_wassiit_keep(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    if (ngx_http_wassiit_has_body(r) && !r->discard_body
+        && (rb == NULL || rb->rest != 0 || ctx->arriving
+            || (!rb->last_saved && r->headers_in.content_length_n != 0)))
+    {
+        r->keepalive = 0;
+        r->lingering_close = 1;
+
+    } else if (r->http_version < NGX_HTTP_VERSION_20) {
+        r->keepalive = ctx->keepalive;
+    }
 }
 
 
