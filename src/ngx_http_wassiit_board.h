@@ -241,13 +241,14 @@ void ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
 
 /*
  * Fills ids with the partners that have asked since that time, Unix time in ms,
- * the last first: most at the most, and at most NGX_HTTP_WASSIIT_BOARD_ACTIVE.
+ * as is now, the last first: most at the most, and at most
+ * NGX_HTTP_WASSIIT_BOARD_ACTIVE.  What is later than now counts as old.
  * Sets *truncated to 1 if there were more of them, else to 0.  Returns how
  * many.
  */
 ngx_uint_t ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board,
-    uint64_t since, ngx_http_wassiit_board_id_t *ids, ngx_uint_t most,
-    ngx_uint_t *truncated);
+    uint64_t since, uint64_t now, ngx_http_wassiit_board_id_t *ids,
+    ngx_uint_t most, ngx_uint_t *truncated);
 
 /*
  * Anyone may ask without a key, and that is refused often: once a second and
@@ -273,12 +274,13 @@ ngx_int_t ngx_http_wassiit_board_last(ngx_http_wassiit_board_t *board,
     ngx_http_wassiit_refusal_t *refusal);
 
 /*
- * Fills refusals with the last ones, of each partner one, that are of this time
- * or later, Unix time in ms: at most NGX_HTTP_WASSIIT_BOARD_RECENT, the newest
- * first.  Returns how many.
+ * Fills refusals with the last ones, of each partner one, that are of the time
+ * since, or later, Unix time in ms as is now: at most
+ * NGX_HTTP_WASSIIT_BOARD_RECENT, the newest first.  What is later than now
+ * counts as old.  Returns how many.
  */
 ngx_uint_t ngx_http_wassiit_board_refusals(ngx_http_wassiit_board_t *board,
-    uint64_t since, ngx_http_wassiit_refusal_t *refusals);
+    uint64_t since, uint64_t now, ngx_http_wassiit_refusal_t *refusals);
 
 /*
  * Notes that a partner was chosen at now, Unix seconds, to be told of.  If

@@ -190,7 +190,8 @@ ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
         }
     }
 
-    if (ngx_wassiit_load_relaxed(&board->sh->dropped) < least) {
+    if (board_age(ngx_wassiit_load_relaxed(&board->sh->dropped), now) < least)
+    {
         ngx_wassiit_store_release(&board->sh->dropped, least);
     }
 
@@ -201,7 +202,8 @@ ngx_http_wassiit_board_asked(ngx_http_wassiit_board_t *board, u_char *id,
 
 ngx_uint_t
 ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
-    ngx_http_wassiit_board_id_t *ids, ngx_uint_t most, ngx_uint_t *truncated)
+    uint64_t now, ngx_http_wassiit_board_id_t *ids, ngx_uint_t most,
+    ngx_uint_t *truncated)
 {
     uint64_t                        time, dropped;
     ngx_uint_t                      i, n, looks, place;
@@ -214,7 +216,8 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
 
     for (i = 0; i < BOARD_PLACES; i++) {
         set = &board->sh->active[i / BOARD_WAYS];
-        time = ngx_wassiit_load_relaxed(&set->time[i % BOARD_WAYS]);
+        time = board_age(ngx_wassiit_load_relaxed(&set->time[i % BOARD_WAYS]),
+                         now);
 
         if (time && time >= since) {
             look[looks].time = time;
@@ -223,7 +226,7 @@ ngx_http_wassiit_board_active(ngx_http_wassiit_board_t *board, uint64_t since,
         }
     }
 
-    dropped = ngx_wassiit_load_acquire(&board->sh->dropped);
+    dropped = board_age(ngx_wassiit_load_acquire(&board->sh->dropped), now);
     *truncated = (looks > most || (dropped && dropped >= since));
 
     looks = ngx_http_wassiit_board_newest(look, looks, most);
@@ -522,7 +525,7 @@ ngx_http_wassiit_board_last(ngx_http_wassiit_board_t *board, u_char *id,
 
 ngx_uint_t
 ngx_http_wassiit_board_refusals(ngx_http_wassiit_board_t *board,
-    uint64_t since, ngx_http_wassiit_refusal_t *refusals)
+    uint64_t since, uint64_t now, ngx_http_wassiit_refusal_t *refusals)
 {
     uint64_t                            time;
     ngx_uint_t                          i, n, looks;
@@ -535,7 +538,7 @@ ngx_http_wassiit_board_refusals(ngx_http_wassiit_board_t *board,
     looks = 0;
 
     for (i = 0; i < BOARD_PLACES; i++) {
-        time = ngx_wassiit_load_relaxed(&cells[i].time);
+        time = board_age(ngx_wassiit_load_relaxed(&cells[i].time), now);
 
         if (time && time >= since) {
             look[looks].time = time;

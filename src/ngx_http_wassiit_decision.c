@@ -178,7 +178,7 @@ u_char *
 ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     u_char *p)
 {
-    ngx_str_t  *about;
+    const ngx_str_t  *about;
 
     switch (ctx->decision) {
 
@@ -186,7 +186,7 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return ngx_http_wassiit_missing_scopes(r, ctx, p);
 
     case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
-        about = &ctx->sent.twice;
+        about = ctx->webhook ? ctx->webhook : &ctx->sent.twice;
         break;
 
     case NGX_HTTP_WASSIIT_INVALID_PAYLOAD:

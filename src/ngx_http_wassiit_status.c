@@ -264,17 +264,18 @@ ngx_http_wassiit_status_gather(ngx_http_wassiit_status_t *status)
 static void
 ngx_http_wassiit_status_refusals(ngx_http_wassiit_status_t *status)
 {
-    uint64_t                     since;
+    uint64_t                     since, now;
     ngx_uint_t                   i;
     ngx_http_wassiit_shown_t    *shown;
     ngx_http_wassiit_board_t    *board;
     ngx_http_wassiit_refusal_t  *refusal;
 
     board = &status->zone->board;
-    since = (uint64_t) (ngx_time() - STATUS_RECENT) * 1000;
+    now = (uint64_t) ngx_time() * 1000;
+    since = now - STATUS_RECENT * 1000;
 
     if (status->nids == 0) {
-        status->nrefusals = ngx_http_wassiit_board_refusals(board, since,
+        status->nrefusals = ngx_http_wassiit_board_refusals(board, since, now,
                                                             status->refusals);
         return;
     }
@@ -483,7 +484,7 @@ ngx_http_wassiit_status_active(ngx_http_wassiit_status_t *status,
     ngx_http_wassiit_candidates_t *candidates,
     ngx_http_wassiit_board_id_t *ids)
 {
-    uint64_t                       rank;
+    uint64_t                       now, rank;
     ngx_uint_t                     i, n, enough;
     ngx_http_wassiit_shown_t       shown;
     ngx_http_wassiit_candidate_t  *candidate;
@@ -491,9 +492,10 @@ ngx_http_wassiit_status_active(ngx_http_wassiit_status_t *status,
     /* if so many come before these, their order doesn't matter */
     enough = (candidates->n >= status->top);
 
+    now = (uint64_t) ngx_time() * 1000;
+
     n = ngx_http_wassiit_board_active(&status->zone->board,
-                                      (uint64_t) (ngx_time() - STATUS_ACTIVE)
-                                      * 1000, ids,
+                                      now - STATUS_ACTIVE * 1000, now, ids,
                                       ngx_max(status->top, STATUS_LOOKS),
                                       &status->truncated);
 

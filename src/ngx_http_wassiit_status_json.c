@@ -163,22 +163,18 @@ ngx_http_wassiit_json_counters(ngx_http_wassiit_status_t *status)
 static void
 ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status)
 {
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   i, n, most;
     ngx_http_wassiit_text_t     *text;
     ngx_http_wassiit_shown_t     shown;
     ngx_http_wassiit_refusal_t  *refusal;
 
     text = &status->text;
+    most = status->nids ? status->nids : status->top;
     n = 0;
 
     ngx_http_wassiit_text_add(text, ",\"limited\":[");
 
-    for (i = 0; i < status->nrefusals && n < status->top; i++) {
-
-        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
-            break;
-        }
-
+    for (i = 0; i < status->nrefusals && n < most; i++) {
         refusal = &status->refusals[i];
 
         if (refusal->decision != NGX_HTTP_WASSIIT_RATE_LIMITED
@@ -186,6 +182,10 @@ ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status)
                != NGX_OK)
         {
             continue;
+        }
+
+        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
+            break;
         }
 
         ngx_http_wassiit_text_add(text, "%s{\"id\":\"%*s\"", n++ ? "," : "",
@@ -206,26 +206,26 @@ ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status)
 static void
 ngx_http_wassiit_json_refused(ngx_http_wassiit_status_t *status)
 {
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   i, n, most;
     ngx_http_wassiit_text_t     *text;
     ngx_http_wassiit_shown_t     shown;
     ngx_http_wassiit_refusal_t  *refusal;
 
     text = &status->text;
+    most = status->nids ? status->nids : status->top;
     n = 0;
 
     ngx_http_wassiit_text_add(text, ",\"refused\":[");
 
-    for (i = 0; i < status->nrefusals && n < status->top; i++) {
-
-        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
-            break;
-        }
-
+    for (i = 0; i < status->nrefusals && n < most; i++) {
         refusal = &status->refusals[i];
 
         if (refusal->decision == NGX_HTTP_WASSIIT_RATE_LIMITED) {
             continue;
+        }
+
+        if (!ngx_http_wassiit_status_has_room(status, JSON_ROW)) {
+            break;
         }
 
         if (refusal->id_len == 0) {

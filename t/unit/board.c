@@ -19,6 +19,7 @@
 #define BOARD_MANY          100     /* more processes than have a place */
 #define BOARD_NOW           1800000000
 #define BOARD_MS            ((uint64_t) BOARD_NOW * 1000)
+#define BOARD_LATER         ((uint64_t) 1 << 60)
 
 
 typedef ngx_http_wassiit_board_sums_t   sums_t;
@@ -279,7 +280,7 @@ unit_board_active(void)
 
     unit_board_make(&board);
 
-    n = ngx_http_wassiit_board_active(&board, 0, ids,
+    n = ngx_http_wassiit_board_active(&board, 0, BOARD_LATER, ids,
                                       NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                       &truncated);
     unit_ok(n == 0 && truncated == 0, "nobody has asked");
@@ -290,14 +291,14 @@ unit_board_active(void)
     unit_board_ask("b", BOARD_MS - 1);
     unit_board_ask("a", BOARD_MS);
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 10,
-                                      &truncated);
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, BOARD_LATER,
+                                      ids, 10, &truncated);
     unit_ok(n == 3 && unit_board_is(&ids[0], "a") && unit_board_is(&ids[1], "b")
             && unit_board_is(&ids[2], "first") && truncated == 0,
             "each once, the last first, of that time");
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 1,
-                                      &truncated);
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, BOARD_LATER,
+                                      ids, 1, &truncated);
     unit_ok(n == 1 && truncated == 1, "not more than asked for");
 
     for (i = 0; i < 30; i++) {
@@ -307,8 +308,8 @@ unit_board_active(void)
         }
     }
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, ids, 100,
-                                      &truncated);
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 20000, BOARD_LATER,
+                                      ids, 100, &truncated);
     unit_ok(n == 63 && truncated == 0 && unit_board_is(&ids[60], "a"),
             "whoever asks all the time takes no place of others");
 
@@ -319,7 +320,7 @@ unit_board_active(void)
         unit_board_ask(text, BOARD_MS + 400000 + i);
     }
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS, ids,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS, BOARD_LATER, ids,
                                       NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                       &truncated);
     unit_ok(n == NGX_HTTP_WASSIIT_BOARD_ACTIVE && truncated == 1
@@ -329,8 +330,8 @@ unit_board_active(void)
         unit_board_ask("late", BOARD_MS + 800000 + i);
     }
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 800000, ids,
-                                      NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 800000, BOARD_LATER,
+                                      ids, NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                       &truncated);
     unit_ok(n == 1 && truncated == 0, "later on, those are all");
 
@@ -344,13 +345,20 @@ unit_board_active(void)
         unit_board_ask(text, BOARD_MS - 3600000 + i);
     }
 
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS - 3900000,
+                                      BOARD_MS - 3590000, ids,
+                                      NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+                                      &truncated);
+    unit_ok(n == 1000 && truncated == 0,
+            "a clock is set back: they alone are told of");
+
     for (i = 0; i < 1000; i++) {
         (void) snprintf(text, sizeof(text), "back-%d", (int) i);
         unit_board_ask(text, BOARD_MS + 900000);
     }
 
-    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 900000, ids,
-                                      NGX_HTTP_WASSIIT_BOARD_ACTIVE,
+    n = ngx_http_wassiit_board_active(&board, BOARD_MS + 900000, BOARD_LATER,
+                                      ids, NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                       &truncated);
     unit_ok(n == 1000 && truncated == 0, "also when a clock is set back");
 
@@ -477,10 +485,10 @@ unit_board_refusals(void)
     unit_board_refuse("", 3, 3, 1003000, 4);
     unit_board_refuse("busy", 9, 5, 1003001, 5);
 
-    n = ngx_http_wassiit_board_refusals(&board, 1002000, refusals);
+    n = ngx_http_wassiit_board_refusals(&board, 1002000, BOARD_LATER, refusals);
     unit_is(n, 3, "three parties of late");
-    unit_is(ngx_http_wassiit_board_refusals(&board, 1002001, refusals), 2,
-            "two if not so long ago");
+    n = ngx_http_wassiit_board_refusals(&board, 1002001, BOARD_LATER, refusals);
+    unit_is(n, 2, "two if not so long ago");
     unit_ok(refusals[0].id_len == 4 && refusals[0].generation == 9
        && refusals[1].id_len == 0 && refusals[1].generation == 3,
        "the newest first");
@@ -502,7 +510,7 @@ unit_board_evicted(void)
 {
     char        text[32];
     refusal_t   refusals[NGX_HTTP_WASSIIT_BOARD_RECENT];
-    ngx_uint_t  i, known;
+    ngx_uint_t  i, n, known;
 
     unit_board_make(&board);
 
@@ -528,9 +536,9 @@ unit_board_evicted(void)
         unit_board_refuse(text, 1, 5, 2000001 + 100 * i, 1);
     }
 
-    unit_is(ngx_http_wassiit_board_refusals(&board, 2000000, refusals), 61,
-            "whoever is refused all the time takes no place of others");
-    unit_is(ngx_http_wassiit_board_refusals(&board, 0, refusals),
+    n = ngx_http_wassiit_board_refusals(&board, 2000000, BOARD_LATER, refusals);
+    unit_is(n, 61, "whoever is refused all the time takes no place of others");
+    unit_is(ngx_http_wassiit_board_refusals(&board, 0, BOARD_LATER, refusals),
             NGX_HTTP_WASSIIT_BOARD_RECENT, "a list is as long as it may be");
     unit_ok(refusals[0].time == 2599901 && refusals[60].time == 2000000
        && refusals[61].time == 1019999, "the newest first");
@@ -607,7 +615,7 @@ unit_board_torn(void)
             }
         }
 
-        n = ngx_http_wassiit_board_refusals(&board, 0, refusals);
+        n = ngx_http_wassiit_board_refusals(&board, 0, BOARD_LATER, refusals);
         seen += n;
 
         for (i = 0; i < n; i++) {
@@ -670,11 +678,12 @@ unit_board_damaged(void)
                    - sizeof(ngx_http_wassiit_memory_head_t));
 
         ngx_http_wassiit_board_sums(&board, &sums);
-        (void) ngx_http_wassiit_board_active(&board, 0, ids,
+        (void) ngx_http_wassiit_board_active(&board, 0, BOARD_LATER, ids,
                                              NGX_HTTP_WASSIIT_BOARD_ACTIVE,
                                              &truncated);
         (void) ngx_http_wassiit_board_chosen(&board, BOARD_NOW, ids);
-        (void) ngx_http_wassiit_board_refusals(&board, 0, refusals);
+        (void) ngx_http_wassiit_board_refusals(&board, 0, BOARD_LATER,
+                                               refusals);
         (void) unit_board_last("atlas", 1);
 
         ngx_http_wassiit_board_count(&board, 1, 200, 0, 1);
