@@ -40,7 +40,7 @@ static const ngx_http_wassiit_error_t *ngx_http_wassiit_own_error(
     ngx_int_t status);
 static off_t ngx_http_wassiit_largest(ngx_http_request_t *r);
 static ngx_http_core_loc_conf_t *ngx_http_wassiit_location(ngx_str_t *uri,
-    ngx_http_core_loc_conf_t *clcf);
+    ngx_http_core_loc_conf_t *clcf, ngx_uint_t *final);
 static ngx_http_core_loc_conf_t *ngx_http_wassiit_prefix(ngx_str_t *uri,
     ngx_http_location_tree_node_t *node, ngx_uint_t *exact);
 
@@ -520,6 +520,7 @@ ngx_uint_t
 ngx_http_wassiit_reply_form(ngx_http_request_t *r)
 {
     void                        **loc_conf;
+    ngx_uint_t                    final;
     ngx_http_core_loc_conf_t     *clcf;
     ngx_http_core_srv_conf_t     *cscf;
     ngx_http_wassiit_loc_conf_t  *wlcf, *arose;
@@ -532,8 +533,10 @@ ngx_http_wassiit_reply_form(ngx_http_request_t *r)
     }
 
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    final = 0;
     clcf = ngx_http_wassiit_location(&r->uri,
-                       cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
+                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
+                        &final);
 
     /* a server's own has no such list */
     loc_conf = clcf->loc_conf ? clcf->loc_conf : cscf->ctx->loc_conf;
@@ -554,6 +557,7 @@ static off_t
 ngx_http_wassiit_largest(ngx_http_request_t *r)
 {
     off_t                      size;
+    ngx_uint_t                 final;
     ngx_table_elt_t           *length;
     ngx_http_core_loc_conf_t  *clcf;
     ngx_http_core_srv_conf_t  *cscf;
@@ -569,8 +573,10 @@ ngx_http_wassiit_largest(ngx_http_request_t *r)
     }
 
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    final = 0;
     clcf = ngx_http_wassiit_location(&r->uri,
-                       cscf->ctx->loc_conf[ngx_http_core_module.ctx_index]);
+                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
+                        &final);
 
     /* content_length_n is less by what has been discarded */
 
@@ -588,27 +594,30 @@ ngx_http_wassiit_largest(ngx_http_request_t *r)
 }
 
 
-/* The location in clcf that takes this URI, or clcf itself. */
+/*
+ * The location in clcf that takes this URI, or clcf itself.  Sets *final where
+ * nothing outside is looked at any more: a name that is exactly the URI, or a
+ * regular expression, took it.
+ */
 
 static ngx_http_core_loc_conf_t *
-ngx_http_wassiit_location(ngx_str_t *uri, ngx_http_core_loc_conf_t *clcf)
+ngx_http_wassiit_location(ngx_str_t *uri, ngx_http_core_loc_conf_t *clcf,
+    ngx_uint_t *final)
 {
-    ngx_uint_t                 exact;
     ngx_http_core_loc_conf_t  *prefix, *found;
 #if (NGX_PCRE)
     ngx_http_core_loc_conf_t **regex;
 #endif
 
-    exact = 0;
-    prefix = ngx_http_wassiit_prefix(uri, clcf->static_locations, &exact);
+    prefix = ngx_http_wassiit_prefix(uri, clcf->static_locations, final);
 
-    if (exact) {
+    if (*final) {
         return prefix;
     }
 
-    found = prefix ? ngx_http_wassiit_location(uri, prefix) : clcf;
+    found = prefix ? ngx_http_wassiit_location(uri, prefix, final) : clcf;
 
-    if (prefix && (found != prefix || prefix->noregex)) {
+    if (*final || (prefix && prefix->noregex)) {
         return found;
     }
 
@@ -616,7 +625,9 @@ ngx_http_wassiit_location(ngx_str_t *uri, ngx_http_core_loc_conf_t *clcf)
 
     for (regex = clcf->regex_locations; regex && *regex; regex++) {
         if (ngx_regex_exec((*regex)->regex->regex, uri, NULL, 0) >= 0) {
-            return ngx_http_wassiit_location(uri, *regex);
+            found = ngx_http_wassiit_location(uri, *regex, final);
+            *final = 1;
+            return found;
         }
     }
 

@@ -121,7 +121,10 @@ http {
             location ~ /enveloped/5(0)2 { proxy_pass http://127.0.0.1:%%GONE%%; }
             location /enveloped/led { error_page 502 = @problem; proxy_pass http://127.0.0.1:%%GONE%%; }
             location /enveloped/not { wassiit_errors problem; return 404; }
+            location /enveloped/in/ { }
         }
+        location ^~ /first/ { wassiit_errors envelope; location /first/in/ { } }
+        location ~ \.regex$ { return 404; }
         location /led { error_page 502 = @problem; proxy_pass http://127.0.0.1:%%GONE%%; }
         location /led/silent { error_page 504 = @problem; proxy_pass http://127.0.0.1:%%SILENT%%; proxy_read_timeout 100ms; }
         location /led/here { error_page 403 = @problem; return 403; }
@@ -423,6 +426,8 @@ for my $case ([ 404, 'not_found', '404' ], [ 405, 'method_not_allowed', '405' ],
     is_error(http($server->port(6), uri => "/enveloped/$uri", %more), $status, $code, 'envelope',
              "wassiit_problem: whatever made the $status, $uri");
 }
+is_error(http($server->port(6), uri => "/$$_[0].regex"), 404, 'not_found', $$_[1], "as nginx finds a location: $$_[0]")
+    for [ 'enveloped/in/x', 'problem' ], [ 'enveloped/x', 'problem' ], [ 'x', 'problem' ], [ 'first/in/x', 'envelope' ];
 is_error(http($server->port(6), uri => '/enveloped/not'), 404, 'not_found', 'problem', 'one within that has another form');
 is_error(http($server->port(6), uri => '/led'), 502, 'bad_gateway', 'problem', '"error_page 502 = @problem"');
 is_error(http($server->port(6), uri => '/led/silent'), 504, 'gateway_timeout', 'problem', '... and 504');
