@@ -197,6 +197,11 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return p;
     }
 
+    if (about->len == 0) {
+        /* r was led on, and what it was is forgotten */
+        return p;
+    }
+
     return ngx_cpymem(p, about->data,
                       ngx_min(about->len, NGX_HTTP_WASSIIT_ABOUT_LEN));
 }

@@ -211,9 +211,9 @@ ngx_http_wassiit_replace(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
 /*
  * nginx takes a 400 and a 413 for a client that it can't follow; we could.  But
- * what follows the request must not be the rest of its body: that has come, or
- * nginx has discarded it (then content_length_n is 0, and isn't where it failed
- * to read a chunk), or does so, and waits for its end.
+ * what follows the request must not be the rest of its body: all of that has
+ * come, or nginx has discarded it (then content_length_n is 0, and isn't where
+ * nginx failed to read a chunk).
  */
 
 static void
@@ -223,7 +223,7 @@ ngx_http_wassiit_keep(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 
     rb = r->request_body;
 
-    if (ngx_http_wassiit_has_body(r) && !r->discard_body
+    if (ngx_http_wassiit_has_body(r)
         && (rb == NULL || rb->rest != 0 || ctx->arriving
             || (!rb->last_saved && r->headers_in.content_length_n != 0)))
     {
