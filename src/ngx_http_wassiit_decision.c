@@ -133,7 +133,7 @@ ngx_http_wassiit_decision_log(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx)
 {
     u_char      *end;
-    u_char       about[NGX_HTTP_WASSIIT_ABOUT_LEN];
+    u_char       about[NGX_HTTP_WASSIIT_BOARD_ABOUT];
     ngx_log_t   *log;
     ngx_uint_t   level;
 
@@ -203,7 +203,7 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     }
 
     return ngx_cpymem(p, about->data,
-                      ngx_min(about->len, NGX_HTTP_WASSIIT_ABOUT_LEN));
+                      ngx_min(about->len, NGX_HTTP_WASSIIT_BOARD_ABOUT));
 }
 
 
@@ -219,7 +219,7 @@ ngx_http_wassiit_missing_scopes(ngx_http_request_t *r,
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_wassiit_module);
 
     begin = p;
-    last = p + NGX_HTTP_WASSIIT_ABOUT_LEN;
+    last = p + NGX_HTTP_WASSIIT_BOARD_ABOUT;
     missing = ctx->asked.required & ~ctx->partner.scopes;
     name = ctx->asked.undeclared;
 

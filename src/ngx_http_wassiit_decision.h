@@ -49,11 +49,8 @@ ngx_int_t ngx_http_wassiit_refuse(ngx_http_request_t *r,
 void ngx_http_wassiit_note(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_decision_e decision);
 
-/* the most bytes of what a refusal is about */
-#define NGX_HTTP_WASSIIT_ABOUT_LEN  70
-
 /*
- * Writes to p, which takes NGX_HTTP_WASSIIT_ABOUT_LEN bytes, what the refusal
+ * Writes to p, which takes NGX_HTTP_WASSIIT_BOARD_ABOUT bytes, what the refusal
  * of r is about, in printable ASCII without quotes: the scopes that the partner
  * lacks, a space between two; the header that stands twice; the field of the
  * body that is wrong first.  What would be too long is left out, or cut.

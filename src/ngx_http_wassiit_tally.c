@@ -18,8 +18,6 @@ static ngx_uint_t ngx_http_wassiit_tally_instance(ngx_http_request_t *r,
 
 typedef char ngx_http_wassiit_tally_decisions_fit[
     NGX_HTTP_WASSIIT_DECISIONS <= NGX_HTTP_WASSIIT_BOARD_DECISIONS ? 1 : -1];
-typedef char ngx_http_wassiit_tally_about_fits[
-    NGX_HTTP_WASSIIT_ABOUT_LEN <= NGX_HTTP_WASSIIT_BOARD_ABOUT ? 1 : -1];
 
 
 ngx_int_t

@@ -103,7 +103,8 @@ subtest 'some who ask all the time' => sub {
     my $status = status;
     is(scalar(ids($status->{limited})), 60, 'all of them are limited');
     is_deeply([ ids($status->{refused}) ], ['victim'], 'who was refused before is there all the same');
-    is_deeply([ ids(status('?partner=victim')->{refused}) ], ['victim'], 'also if asked for');
+    is_deeply([ ids(status("?$_")->{refused}) ], ['victim'], "also if asked for: $_")
+        for 'partner=victim', 'top=0&partner=victim';
     is(scalar(grep { $_ eq 'quiet' } ids($status->{active})), 1, 'and who has asked before');
     ok(!$status->{truncated}, 'they are all');
 

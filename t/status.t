@@ -368,6 +368,10 @@ subtest 'webhooks' => sub {
        $_->[2], "$_->[0] $_->[1]")
         for [qw(in verified 2)], [qw(in missing_signature 1)], [qw(in invalid_signature 1)],
             [qw(out signed 1)], [qw(out no_secret 1)], [qw(out no_partner 2)];
+
+    request('atlas-key', '/hook', '400 duplicate_header', method => 'POST', body => 'event', headers => [ (@signed) x 2 ]);
+    is(operator('GET', '/admin/partners/atlas')->json->{last_refusal}{about}, 'X-WASSIIT-Signature',
+       'a signature that stands twice is named');
 };
 
 subtest 'what is asked for' => sub {
