@@ -31,7 +31,7 @@ F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build console browser run stop clean test unit suite asan fuzz \
+.PHONY: all build console docs browser run stop clean test unit suite asan fuzz \
     strength check matrix debug tags bench help deps test-deps
 
 all: build
@@ -46,10 +46,14 @@ console: ## the operators' console: build/console
 	@$(setup)/install.sh console
 	@$(setup)/console.sh run
 
+docs: ## what partners read: build/docs
+	@$(setup)/install.sh console
+	@$(setup)/docs.sh
+
 browser: test-deps
 	@$(setup)/console.sh test
 
-run: build console ## a front door with sandbox backends on 127.0.0.1:8080
+run: build console docs ## a front door with sandbox backends on 127.0.0.1:8080
 	@$(setup)/demo.sh start
 
 stop:           ## end it

@@ -82,6 +82,7 @@ make_prefix() {
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
     cp "$top"/conf/*.* "$prefix/conf/"
     ln -sfn ../console "$prefix/console"
+    ln -sfn ../docs "$prefix/docs"
 
     if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/operator" ]; then
         (

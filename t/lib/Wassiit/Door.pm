@@ -58,7 +58,7 @@ sub door_moved {
     $text =~ s/\blisten 127\.0\.0\.1:8081\b/listen %%PORT_2%%/;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
-    $text =~ s/\balias console\//'alias ' . _console($top) . '\/'/e;
+    $text =~ s/\b(alias|root) (console|docs)\b/"$1 " . _made($2)/eg;
 
     return $text;
 }
@@ -92,14 +92,14 @@ sub signature {
 
 # Workers may have no rights where the clone lies.
 
-sub _console {
-    my ($top) = @_;
-    my $copy = Wassiit::test_dir() . '/console';
+sub _made {
+    my ($name) = @_;
+    my $copy = Wassiit::test_dir() . "/$name";
 
-    if (!-d $copy && -d "$top/build/console") {
-        system('cp', '-R', "$top/build/console", $copy) == 0
+    if (!-d $copy && -d "$top/build/$name") {
+        system('cp', '-R', "$top/build/$name", $copy) == 0
             && system('chmod', '-R', 'a+rX', $copy) == 0
-            or die 'no copy of build/console';
+            or die "no copy of build/$name";
     }
 
     return $copy;
