@@ -227,8 +227,10 @@ is($r->status, 429, '200 at a time, and no more');
 is($r->json->{code}, 'too_many_requests', 'as a problem');
 is($r->header('Content-Type'), 'application/problem+json', 'of its type');
 is($r->header('RateLimit'), undef, "no word of the partner's own limit");
+is($r->header('Retry-After'), 1, 'and when to come again');
 
 is($wapcm->status . ' ' . $wapcm->json->{message}, '429 too_many_requests', "in wap.cm's form");
+is($wapcm->header('Retry-After'), 1, 'and when to come again');
 is(from('127.0.0.3', "GET $api/conversations HTTP/1.1\r\nHost: h\r\nX-API-Key: $key\r\n\r\n")->response->status, 200,
    'another address is served');
 
@@ -259,6 +261,7 @@ for (
     my $r = $client->response;
     is($r->status . ' ' . ($r->header('Content-Type') =~ /json/ ? $r->json->{$member} : $r->body),
        '429 too_many_requests', substr($line, 0, 40) . ': in its form');
+    is($r->header('Retry-After'), 1, '... and when to come again');
 }
 is(from('127.0.0.3', $get)->response->status, 401, 'which is one for each address');
 $s->stop;
