@@ -40,6 +40,10 @@ typedef struct {
 /* in the order in which they run */
 
 static const ngx_http_wassiit_phase_t  ngx_http_wassiit_phases[] = {
+    { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_wassiit_led_handler,
+      offsetof(ngx_http_wassiit_main_conf_t, leads) },
+    { NGX_HTTP_REWRITE_PHASE, ngx_http_wassiit_led_handler,
+      offsetof(ngx_http_wassiit_main_conf_t, leads) },
 
     { NGX_HTTP_ACCESS_PHASE, ngx_http_wassiit_access_handler, 0 },
 

@@ -100,10 +100,12 @@ typedef struct {
     time_t                         loaded;      /* Unix seconds */
     ngx_array_t                   *egress;      /* locations; or NULL */
 
-    /* whether any location signs requests, looks at or signs bodies */
+    /* whether any location signs requests, looks at or signs bodies, or
+       has a page of its own for 400 */
     ngx_uint_t                     signer;
     ngx_uint_t                     looks;
     ngx_uint_t                     sign;
+    ngx_uint_t                     leads;
 
 #if (NGX_THREADS)
     ngx_thread_pool_t             *threads;     /* for changes; or NULL */

@@ -21,6 +21,7 @@ typedef struct {
 
 static void ngx_http_wassiit_no_scope(ngx_conf_t *cf,
     ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_literal_t *literal);
+static ngx_uint_t ngx_http_wassiit_leads(ngx_conf_t *cf);
 static char *ngx_http_wassiit_set_scopes(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_wassiit_set_access(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -406,6 +407,7 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     wmcf->signer |= (conf->signer != NULL);
     wmcf->looks |= conf->looks;
     wmcf->sign |= (conf->sign != NULL);
+    wmcf->leads |= ngx_http_wassiit_leads(cf);
 
     if (ngx_http_wassiit_egress_merge(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -420,6 +422,35 @@ ngx_http_wassiit_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_wassiit_need_buffering(cf, conf);
+}
+
+
+/* Does error_page lead anything on as a 400?  nginx's core is merged first. */
+
+static ngx_uint_t
+ngx_http_wassiit_leads(ngx_conf_t *cf)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->error_pages == NULL) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if ((page[i].overwrite < 0 ? page[i].status : page[i].overwrite)
+            == NGX_HTTP_BAD_REQUEST)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -18,7 +18,17 @@ static void ngx_http_wassiit_keep(ngx_http_request_t *r,
 static void ngx_http_wassiit_content(ngx_http_request_t *r, ngx_buf_t *b,
     ngx_uint_t form);
 static ngx_int_t ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_wassiit_own_page(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
+static ngx_int_t ngx_http_wassiit_bad_request(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_unparsed(ngx_http_request_t *r);
+static ngx_http_wassiit_loc_conf_t *ngx_http_wassiit_problem_at(
+    ngx_http_request_t *r, ngx_http_err_page_t *page);
+static ngx_int_t ngx_http_wassiit_put(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_uint_t form, ngx_str_t *detail);
+static ngx_uint_t ngx_http_wassiit_was_led(ngx_http_request_t *r);
+static void ngx_http_wassiit_led_cleanup(void *data);
 static ngx_int_t ngx_http_wassiit_reply_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
@@ -255,7 +265,7 @@ ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r)
     no_store = (wlcf->admin || (ctx && ctx->no_store));
 
     if (ctx == NULL) {
-        rc = (r->uri.len == 0) ? ngx_http_wassiit_unparsed(r) : NGX_OK;
+        rc = r->err_status ? ngx_http_wassiit_own_page(r, NULL) : NGX_OK;
 
         if (rc == NGX_OK && no_store) {
             rc = ngx_http_wassiit_no_store(r);
@@ -264,10 +274,14 @@ ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r)
         return (rc == NGX_OK) ? ngx_http_wassiit_next_reply_header(r) : rc;
     }
 
-    if (ngx_http_wassiit_replaces(r, ctx)
-        && ngx_http_wassiit_replace(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (r->err_status) {
+        rc = ngx_http_wassiit_replaces(r, ctx)
+             ? ngx_http_wassiit_replace(r, ctx)
+             : ngx_http_wassiit_own_page(r, ctx);
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     if (ctx->headers) {
@@ -306,77 +320,251 @@ ngx_http_wassiit_reply_header_filter(ngx_http_request_t *r)
 
 
 /*
- * A request line that doesn't fit is answered before there is an URI, and
- * nginx goes to no named location without one: it makes a 500 of it.  Where
- * the 414 was meant for wassiit_problem, it is put right here.
+ * An error that nginx has just made a page of, in the form that the operator
+ * wants: a 400, which error_page can't lead to wassiit_problem without our own
+ * going there, too, and what is answered before there is an URI.
  */
 
 static ngx_int_t
-ngx_http_wassiit_unparsed(ngx_http_request_t *r)
+ngx_http_wassiit_own_page(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
 {
-    ngx_str_t                     uri;
-    ngx_uint_t                    i;
+    if (r->err_status == NGX_HTTP_BAD_REQUEST) {
+        return ngx_http_wassiit_bad_request(r, ctx);
+    }
+
+    return (r->uri.len == 0 && ctx == NULL) ? ngx_http_wassiit_unparsed(r)
+                                            : NGX_OK;
+}
+
+
+/* Where any error of this location goes to wassiit_problem, 400 is put here. */
+
+static ngx_int_t
+ngx_http_wassiit_bad_request(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_str_t                    *detail;
+    ngx_uint_t                    i, form;
     ngx_http_err_page_t          *page;
-    ngx_http_wassiit_ctx_t       *ctx;
-    ngx_http_core_loc_conf_t     *clcf, **named;
-    ngx_http_core_srv_conf_t     *cscf;
-    ngx_http_wassiit_loc_conf_t  *wlcf;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_wassiit_loc_conf_t  *to;
+#if (NGX_HTTP_SSL)
+    static ngx_str_t  tls = ngx_string("This port takes HTTPS, not HTTP.");
+#endif
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
 
-    if (r->err_status != NGX_HTTP_INTERNAL_SERVER_ERROR
-        || r->request_line.len == 0
-        || clcf->error_pages == NULL
-        || cscf->named_locations == NULL)
+    /* nginx's pages are text/html, what we answer as a handler is not */
+
+    if (clcf->error_pages == NULL
+        || r->headers_out.content_type.len != sizeof("text/html") - 1
+        || ngx_strncmp(r->headers_out.content_type.data, "text/html",
+                       sizeof("text/html") - 1) != 0
+        || ngx_http_wassiit_was_led(r))
     {
         return NGX_OK;
     }
 
     page = clcf->error_pages->elts;
-    ngx_str_set(&uri, "");
-    wlcf = NULL;
+    to = NULL;
 
-    for (i = 0; i < clcf->error_pages->nelts; i++) {
-        if (page[i].status == NGX_HTTP_REQUEST_URI_TOO_LARGE) {
-            uri = page[i].value.value;
-            break;
-        }
+    for (i = 0; i < clcf->error_pages->nelts && to == NULL; i++) {
+        to = ngx_http_wassiit_problem_at(r, &page[i]);
     }
 
-    for (named = cscf->named_locations; *named; named++) {
-
-        wlcf = (*named)->loc_conf[ngx_http_wassiit_module.ctx_index];
-
-        if (wlcf->problem && (*named)->name.len == uri.len
-            && ngx_strncmp((*named)->name.data, uri.data, uri.len) == 0)
-        {
-            break;
-        }
-    }
-
-    if (*named == NULL) {
+    if (to == NULL) {
         return NGX_OK;
     }
 
-    ctx = ngx_http_wassiit_create_ctx(r);
-    if (ctx == NULL) {
-        return NGX_ERROR;
+    form = ngx_http_wassiit_reply_form(r);
+    detail = NULL;
+
+#if (NGX_HTTP_SSL)
+    if (r->http_connection->ssl && r->connection->ssl == NULL) {
+        detail = &tls;
+    }
+#endif
+
+    return ngx_http_wassiit_put(r, ctx,
+                                form == NGX_HTTP_WASSIIT_ERRORS_PROBLEM
+                                ? to->errors : form,
+                                detail);
+}
+
+
+/*
+ * Without an URI nginx goes to no named location: it makes a 500 of the error.
+ * Where that was meant for wassiit_problem, it is put right here.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_unparsed(ngx_http_request_t *r)
+{
+    ngx_uint_t                    i, status;
+    ngx_http_err_page_t          *page;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_wassiit_loc_conf_t  *to;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->err_status != NGX_HTTP_INTERNAL_SERVER_ERROR
+        || clcf->error_pages == NULL)
+    {
+        return NGX_OK;
     }
 
-    r->err_status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
-    r->headers_out.status = r->err_status;
+    status = NGX_HTTP_BAD_REQUEST;
 
-    ctx->reply = ngx_http_wassiit_reply_text(r, ctx,
-                                                   NGX_HTTP_WASSIIT_UNDECIDED,
-                                                   wlcf->errors, NULL, NULL);
+    if (r->http_major > 1) {
+        status = NGX_HTTP_VERSION_NOT_SUPPORTED;
+
+    } else if (r->http_version < NGX_HTTP_VERSION_20
+               && r->header_in->pos == r->header_in->end)
+    {
+        /* no end of the line in all of the buffer */
+        status = NGX_HTTP_REQUEST_URI_TOO_LARGE;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+
+        if ((ngx_uint_t) page[i].status != status) {
+            continue;
+        }
+
+        to = ngx_http_wassiit_problem_at(r, &page[i]);
+
+        if (to == NULL || page[i].value.value.data[0] != '@') {
+            return NGX_OK;
+        }
+
+        r->err_status = status;
+        r->headers_out.status = status;
+
+        return ngx_http_wassiit_put(r, NULL, to->errors, NULL);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Where this error_page leads, if wassiit_problem answers there; or NULL. */
+
+static ngx_http_wassiit_loc_conf_t *
+ngx_http_wassiit_problem_at(ngx_http_request_t *r, ngx_http_err_page_t *page)
+{
+    void                        **loc_conf;
+    ngx_str_t                    *uri;
+    ngx_http_core_loc_conf_t    **named;
+    ngx_http_core_srv_conf_t     *cscf;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    uri = &page->value.value;
+    loc_conf = NULL;
+
+    if (page->value.lengths || uri->len == 0) {
+        return NULL;
+    }
+
+    if (uri->data[0] == '/') {
+        loc_conf = ngx_http_wassiit_conf_at(r, uri);
+
+    } else if (uri->data[0] == '@') {
+        cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+        for (named = cscf->named_locations; named && *named; named++) {
+            if ((*named)->name.len == uri->len
+                && ngx_strncmp((*named)->name.data, uri->data, uri->len) == 0)
+            {
+                loc_conf = (*named)->loc_conf;
+                break;
+            }
+        }
+    }
+
+    if (loc_conf == NULL) {
+        return NULL;
+    }
+
+    wlcf = loc_conf[ngx_http_wassiit_module.ctx_index];
+
+    return wlcf->problem ? wlcf : NULL;
+}
+
+
+/* Has our error follow in place of nginx's page; ctx may be NULL. */
+
+static ngx_int_t
+ngx_http_wassiit_put(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_uint_t form, ngx_str_t *detail)
+{
+    if (ctx == NULL) {
+        ctx = ngx_http_wassiit_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->reply = ngx_http_wassiit_reply_text(r, ctx, NGX_HTTP_WASSIIT_UNDECIDED,
+                                             form, detail, NULL);
     if (ctx->reply == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_wassiit_content(r, ctx->reply->buf, wlcf->errors);
+    /* where a redirect has cleared it, the filter of bodies needs it again */
+    ngx_http_set_ctx(r, ctx, ngx_http_wassiit_module);
+
+    ngx_http_wassiit_content(r, ctx->reply->buf, form);
 
     return NGX_OK;
+}
+
+
+/*
+ * A status before there is an answer: error_page has led here, and what is
+ * answered is no page of nginx's.  Nothing else of that is left.
+ */
+
+ngx_int_t
+ngx_http_wassiit_led_handler(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (r->err_status != NGX_HTTP_BAD_REQUEST || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_wassiit_led_cleanup;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_wassiit_was_led(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_wassiit_led_cleanup) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_wassiit_led_cleanup(void *data)
+{
+    /* only marks the request, see ngx_http_wassiit_was_led() */
 }
 
 

@@ -28,6 +28,9 @@ ngx_int_t ngx_http_wassiit_problem_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_wassiit_send_error(ngx_http_request_t *r, ngx_int_t status,
     ngx_str_t *detail, ngx_str_t *errors);
 
+/* Where error_page may lead a 400: marks the requests that it has led. */
+ngx_int_t ngx_http_wassiit_led_handler(ngx_http_request_t *r);
+
 /* Puts the filters that write refusals and headers in front of others. */
 void ngx_http_wassiit_reply_init(void);
 

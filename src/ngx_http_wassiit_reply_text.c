@@ -520,9 +520,7 @@ ngx_uint_t
 ngx_http_wassiit_reply_form(ngx_http_request_t *r)
 {
     void                        **loc_conf;
-    ngx_uint_t                    final;
     ngx_http_core_loc_conf_t     *clcf;
-    ngx_http_core_srv_conf_t     *cscf;
     ngx_http_wassiit_loc_conf_t  *wlcf, *arose;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -532,18 +530,29 @@ ngx_http_wassiit_reply_form(ngx_http_request_t *r)
         return wlcf->errors;
     }
 
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    final = 0;
-    clcf = ngx_http_wassiit_location(&r->uri,
-                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
-                        &final);
-
-    /* a server's own has no such list */
-    loc_conf = clcf->loc_conf ? clcf->loc_conf : cscf->ctx->loc_conf;
+    loc_conf = ngx_http_wassiit_conf_at(r, &r->uri);
     arose = loc_conf[ngx_http_wassiit_module.ctx_index];
 
     return (arose->errors == NGX_HTTP_WASSIIT_ERRORS_PROBLEM) ? wlcf->errors
                                                               : arose->errors;
+}
+
+
+void **
+ngx_http_wassiit_conf_at(ngx_http_request_t *r, ngx_str_t *uri)
+{
+    ngx_uint_t                 final;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    final = 0;
+    clcf = ngx_http_wassiit_location(uri,
+                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
+                        &final);
+
+    /* a server's own has no such list */
+    return clcf->loc_conf ? clcf->loc_conf : cscf->ctx->loc_conf;
 }
 
 
@@ -556,11 +565,10 @@ ngx_http_wassiit_reply_form(ngx_http_request_t *r)
 static off_t
 ngx_http_wassiit_largest(ngx_http_request_t *r)
 {
-    off_t                      size;
-    ngx_uint_t                 final;
-    ngx_table_elt_t           *length;
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_core_srv_conf_t  *cscf;
+    off_t                       size;
+    void                      **loc_conf;
+    ngx_table_elt_t            *length;
+    ngx_http_core_loc_conf_t   *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -572,11 +580,8 @@ ngx_http_wassiit_largest(ngx_http_request_t *r)
         return 0;
     }
 
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    final = 0;
-    clcf = ngx_http_wassiit_location(&r->uri,
-                        cscf->ctx->loc_conf[ngx_http_core_module.ctx_index],
-                        &final);
+    loc_conf = ngx_http_wassiit_conf_at(r, &r->uri);
+    clcf = loc_conf[ngx_http_core_module.ctx_index];
 
     /* content_length_n is less by what has been discarded */
 

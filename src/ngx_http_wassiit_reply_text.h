@@ -28,5 +28,11 @@ ngx_chain_t *ngx_http_wassiit_reply_text(ngx_http_request_t *r,
  */
 ngx_uint_t ngx_http_wassiit_reply_form(ngx_http_request_t *r);
 
+/*
+ * The configurations of the location that takes uri in r's server, by modules;
+ * the server's own if none does.
+ */
+void **ngx_http_wassiit_conf_at(ngx_http_request_t *r, ngx_str_t *uri);
+
 
 #endif /* _NGX_HTTP_WASSIIT_REPLY_TEXT_H_INCLUDED_ */
