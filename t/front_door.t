@@ -371,6 +371,43 @@ for my $case ([ 501, 'not_implemented', 'a coding', "POST / HTTP/1.1\r\nHost: a\
     }
 }
 
+# What is no HTTP, at either server, and a body that isn't, in the form of its
+# path; the connection ends, and the log has what was sent.
+
+my $signed = sub {
+    my $time = time;
+    return "Host: a\r\nX-API-Key: $key{all}\r\nX-API-Timestamp: $time\r\nX-API-Signature: "
+        . signature($secret{all}, $key{all}, $time) . "\r\nTransfer-Encoding: chunked\r\n"
+        . "Content-Type: application/json\r\n\r\nzz\r\n";
+};
+
+for my $case ([ 'no Host', "GET / HTTP/1.1\r\n\r\n" ],
+              [ 'a Host that is none', "GET /automation/ HTTP/1.1\r\nHost: a/b\r\n\r\n" ],
+              [ 'a bad line', "GET / HTTP/1.1\r\nHost: a\r\nX-A: \0\r\n\r\n" ],
+              [ 'a large line', "POST $api/calls HTTP/1.1\r\nHost: a\r\nX-A: " . 'x' x 9000 . "\r\n\r\n" ],
+              [ 'no request', "nonsense\r\n\r\n" ])
+{
+    my ($name, $bytes) = @$case;
+    for my $port ($s->port, $s->port(2)) {
+        my $client = Wassiit::Client->new($port);
+        $client->send($bytes);
+        my $r = $client->response;
+        is($r->status . ' ' . $r->header('Content-Type'), '400 application/problem+json', "$name: status, type");
+        is(eval { $r->json->{code} }, 'bad_request', "$name: code");
+        ok($client->is_closed, "$name: closed");
+        is($r->header('X-Request-ID'), $r->json->{instance}, "$name: its id") if $port == $s->port;
+    }
+}
+like($s->access_log, qr{"POST $api/calls" 400 \d+ partner=- }, 'a large line: the log has the method');
+
+for my $path ("$api/messages", "$api/webhooks", '/automation/', '/automation', '/automation/x') {
+    my $client = Wassiit::Client->new($s->port);
+    my $method = $path =~ m{/x\z} ? 'GET' : 'POST';
+    $client->send("$method $path HTTP/1.1\r\n" . $signed->());
+    ($path =~ /automation/ ? \&is_envelope : \&is_problem)->($client->response, 400, 'bad_request', "$path: no chunk");
+    ok($client->is_closed, "$path: closed");
+}
+
 $r = ask('GET', "$api/messages/1", 'all',
          headers => ['X-API-Key' => $key{none}]);
 is($r->status, 400, 'two keys');
