@@ -1,0 +1,188 @@
+#!/usr/bin/env perl
+# conf/sandbox.conf: what its numbers, ids and references have in store, as a
+# partner sees it through conf/nginx.conf.
+
+use strict;
+use warnings;
+
+use IO::Select;
+use JSON::PP;
+use MIME::Base64 qw(encode_base64);
+
+use lib 't/lib';
+use Wassiit;
+use Wassiit::Door;
+use Test::More;
+
+my $api = '/api/partner/v1';
+my ($key, $secret) = (make_key('a partner'), encode_base64('a secret', ''));
+my @partners = (partner('atlas', $key, rate => '1000r/s', hmac_secret => $secret));
+
+my @fates = qw(delivered read failed down slow);
+my %number = map { $fates[ $_ - 1 ] => "+21260000000$_" } 1 .. 5;
+my %recipient = map { $fates[ $_ - 1 ] => "69000000$_" } 1 .. 5;
+
+# Nobody waits 30 s here.
+
+my $conf = door_text('nginx.conf');
+is($conf =~ s/^( {8}proxy_read_timeout) 30s;/$1 1s;/mg, 2, 'front door and egress wait');
+my $s = start_door('main', conf => $conf, partners => \@partners);
+
+sub ask {
+    my ($method, $uri, %more) = @_;
+    my @signed = $uri =~ /^\/automation/
+        ? ('X-API-Timestamp' => time, 'X-API-Signature' => signature($secret, $key, time)) : ();
+    my $type = delete $more{type} // 'application/json';
+
+    return http($s->port, method => $method, uri => $uri, %more,
+                headers => [ 'X-API-Key' => $key, @signed, $more{body} ? ('Content-Type' => $type) : () ]);
+}
+
+sub form {
+    my ($to, $size, @more) = @_;
+    return (type => 'multipart/form-data; boundary=edge',
+            body => join("\r\n", '--edge', 'Content-Disposition: form-data; name="to"', @more, '', $to, '--edge',
+                         'Content-Disposition: form-data; name="file"; filename="a.mp3"', '',
+                         'x' x $size, '--edge--', ''));
+}
+
+sub code { my ($r) = @_; return $r->status . ' ' . (eval { $r->json->{code} } // 'of the backend') }
+
+my %refused = (down => '502 bad_gateway', slow => '504 gateway_timeout');
+
+
+# ---- messages: by number, and by the id that answered
+
+my %send = (
+    text => [ "$api/messages", sub { (body => encode_json({ to => $_[0], text => 'Hello' })) } ],
+    'text, by another program' =>
+        [ "$api/messages", sub { (body => qq({ "text" : "Hello",\r\n\t"to"\n:  "$_[0]" })) } ],
+    'text, the plus escaped' =>
+        [ "$api/messages", sub { (body => '{"to":"\u002b' . substr($_[0], 1) . '","text":"Hello"}') } ],
+    'text of 60 KB' => [ "$api/messages", sub { (body => encode_json({ to => $_[0], text => 'Hello', x => 'x' x 60000 })) } ],
+    'text in chunks' => [ "$api/messages", sub { (body => encode_json({ to => $_[0], text => 'x' }), chunked => 1) } ],
+    audio => [ "$api/messages/audio", sub { form($_[0], 9) } ],
+    document => [ "$api/messages/document", sub { form($_[0], 9) } ],
+    'document, a part with a type' => [ "$api/messages/document", sub { form($_[0], 9, 'Content-Type: text/plain') } ],
+    'document of 900 KB' => [ "$api/messages/document", sub { form($_[0], 900_000) } ],
+);
+
+for my $name (sort keys %send) {
+    my ($uri, $body) = @{ $send{$name} };
+    my ($type) = $name =~ /^(\w+)/;
+
+    for my $fate ($name =~ /,| of | in / ? qw(read down) : @fates) {
+        my $r = ask(POST => $uri, $body->($number{$fate}));
+
+        if (my $code = $refused{$fate}) {
+            is(code($r), $code, "$name: $fate");
+            next;
+        }
+        is($r->status, 202, "$name: $fate, accepted");
+        my $got = $r->json;
+        like($got->{id}, qr/\Amsg_${fate}_[0-9a-f]{32}\z/, "$name: $fate, the id");
+        is_deeply([ @$got{qw(type status)} ], [ $type, 'queued' ], "$name: $fate, type and status");
+
+        $got = ask(GET => "$api/messages/$got->{id}")->json;
+        is($got->{status}, $fate, "$name: $fate, its status");
+    }
+}
+
+for my $row ([ 'another number', '{"to":"+212600000006","text":"x"}' ],
+             [ 'a longer one', '{"to":"+2126000000031","text":"x"}' ],
+             [ 'a number in a text', encode_json({ to => '+212600000000', text => '"to": "+212600000003"' }) ],
+             [ 'a number elsewhere', '{"to":"+212600000000","text":"x","reply_to":"+212600000003"}' ])
+{
+    my ($name, $body) = @$row;
+    my $r = ask(POST => "$api/messages", body => $body);
+    like($r->json->{id}, qr/\Amsg_[0-9a-f]{32}\z/, "$name: an id without a fate");
+    is(ask(GET => "$api/messages/" . $r->json->{id})->json->{status}, 'delivered', "$name: delivered");
+}
+
+for my $fate (@fates) {
+    for my $id ("msg_$fate", "msg_${fate}_1") {
+        my $r = ask(GET => "$api/messages/$id");
+        $refused{$fate} ? is(code($r), $refused{$fate}, $id)
+                        : is_deeply([ $r->status, @{ $r->json }{qw(id status)} ], [ 200, $id, $fate ], $id);
+    }
+}
+is(ask(GET => "$api/messages/$_")->json->{status}, 'delivered', "$_: has no fate")
+    for qw(msg_1 msg_downs msg_readily xmsg_failed MSG_failed);
+is(ask(HEAD => "$api/messages/msg_$$_[0]")->status, $$_[1], "HEAD: $$_[0]") for [ read => 200 ], [ down => 502 ];
+
+
+# ---- calls
+
+for my $fate (@fates) {
+    my $r = ask(POST => "$api/calls", body => encode_json({ to => $number{$fate}, type => 'voice' }));
+    $refused{$fate} ? is(code($r), $refused{$fate}, "a call: $fate")
+                    : is_deeply([ $r->status, @{ $r->json }{qw(type status)} ], [ 202, 'voice', 'ringing' ], "a call: $fate");
+}
+is(ask(POST => "$api/calls", body => '{"to":"+212600000000","type":"video"}')->json->{type}, 'video', 'a video call');
+
+
+# ---- automation
+
+sub otp {
+    my ($recipient, $query) = @_;
+    return ask(POST => "/automation/" . ($query // ''), body => '{"reference":1,"country":"CM","recipient":"'
+        . $recipient . '","scheduled":"2025-09-29T12:40:14.590Z","variables":{"recipient":"690000004"}}');
+}
+
+my %code = (down => '502 bad_gateway', slow => '504 gateway_timeout');
+
+sub message { my ($r) = @_; return join ' ', @{ $r->json }{qw(status message)} }
+
+for my $fate (@fates) {
+    my $r = otp($recipient{$fate});
+
+    if ($refused{$fate}) {
+        is(message($r), $refused{$fate}, "automation: $fate");
+        is($r->json->{success}, JSON::PP::false, "automation: $fate, in its form");
+    } else {
+        my $got = $r->json;
+        is(message($r), '200 message_queued_successfully', "automation: $fate, accepted");
+        like($got->{data}{reference}, qr/\AWAP_$fate\.[0-9a-f]{32}\z/, "automation: $fate, the reference");
+        is($got->{data}{status}, 'scheduled', "automation: $fate, scheduled");
+        is(ask(GET => "/automation/$got->{data}{reference}")->json->{data}{status}, $fate,
+           "automation: $fate, its status");
+    }
+
+    $r = ask(GET => "/automation/WAP_$fate");
+    is($refused{$fate} ? message($r) : $r->json->{data}{status}, $refused{$fate} // $fate, "WAP_$fate");
+}
+is_deeply(otp('690000006')->json, $Documented, 'automation: another recipient, the documented answer');
+is(ask(GET => "/automation/$_")->json->{data}{status}, 'scheduled', "$_: has no fate")
+    for qw(WAP250929112004.X84803 WAP_downs xWAP_failed);
+
+is(otp('690000006', '?test=1')->json->{data}{cost}, 0, 'a test costs nothing');
+is(otp('690000003', "?test=$_")->json->{data}{cost}, $_ eq '1' ? 0 : 10, "?test=$_: what it costs") for 0, 1, 11;
+like(otp('690000003', '?test=1')->json->{data}{reference}, qr/\AWAP_failed\./, 'a test has its fate');
+
+# The signature comes first: who hasn't the contract's learns nothing of a fate.
+
+my $wapcm = test_dir() . '/main-wapcm.sock';
+for my $uri ('/automation/', '/automation/WAP_down') {
+    my $r = http($wapcm, method => $uri =~ /WAP/ ? 'GET' : 'POST', uri => $uri, body => '{"recipient":"690000004"}');
+    is(message($r), '401 missing_key', "$uri: without the contract's key");
+}
+
+
+$s->stop;
+
+
+# ---- as shipped, a slow one is waited for, and holds nobody up
+
+{
+    $s = start_door('shipped', partners => \@partners);
+    my @slow = map { Wassiit::Client->new($s->port) } 1 .. 8;
+    for my $client (@slow) {
+        $client->send($client->request_bytes(uri => "$api/messages/msg_slow", headers => [ 'X-API-Key' => $key ]));
+    }
+    is(ask(GET => "$api/messages/msg_$_")->status, 200, "beside slow ones, $_") for 1 .. 16;
+    is_deeply([ IO::Select->new(map { $_->{socket} } @slow)->can_read(0) ], [], 'which are still waited for');
+    $_->close for @slow;
+    $s->stop;
+}
+
+done_testing;
