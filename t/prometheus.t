@@ -268,6 +268,7 @@ $sandbox =~ s{(?=location = /api/partner/v1/messages \{)}{<<"END"}e;
 location = $api/conversations/broken { return 503 'broken'; }
     location = $api/conversations/dead { return 444; }
 END
+$sandbox =~ s/mirror \/-\/event;//g;          # what is delivered, clients count
 
 my $s = start_door('door', conf => $conf, sandbox => $sandbox, partners => \@partners, daemon => 1,
                    allow_log => qr/exited on signal 9/);

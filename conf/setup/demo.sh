@@ -4,15 +4,18 @@
 #                     there, starts nginx, prints requests to paste
 #   demo.sh stop      ends it, by its pid file
 # DEMO_PORT is the port on 127.0.0.1, 8080 if not set; the admin endpoint's is
-# DEMO_ADMIN_PORT, 8081. nginx runs within the prefix
-# and knows it as ".", so that every path in the configuration, unix sockets
-# too, is short and may be reached however deep or private the clone lies.
+# DEMO_ADMIN_PORT, 8081; events go to what listens at DEMO_HOOK_PORT, 8082.
+# nginx runs within the prefix and knows it as ".", so that every path in the
+# configuration, unix sockets too, is short and may be reached however deep or
+# private the clone lies.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 prefix=$top/build/run
 port=${DEMO_PORT:-8080}
 admin=${DEMO_ADMIN_PORT:-8081}
+hook=${DEMO_HOOK_PORT:-8082}
+while [ "$hook" = "$port" ] || [ "$hook" = "$admin" ]; do hook=$((hook + 1)); done
 
 die() {
     echo "make ${command:-run}: $*" >&2
@@ -104,7 +107,11 @@ make_prefix() {
         )
     fi
 
-    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; s/127\.0\.0\.1:8081/127.0.0.1:$admin/; s/CONTRACT_KEY/$(< "$prefix/contract")/" \
+    # "t": what has become another port is that.
+    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; t
+            s/127\.0\.0\.1:8081/127.0.0.1:$admin/; t
+            s/127\.0\.0\.1:8082/127.0.0.1:$hook/; t
+            s/CONTRACT_KEY/$(< "$prefix/contract")/" \
         "$prefix/conf/nginx.conf"
 }
 
@@ -114,6 +121,8 @@ start() {
         { read -r port; read -r admin; } < <(
             sed -n 's/.*listen 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
                 "$prefix/conf/nginx.conf")
+        hook=$(sed -n 's/.*server 127\.0\.0\.1:\([0-9]*\) max_fails=0;/\1/p' \
+            "$prefix/conf/nginx.conf")
         echo "already running from build/run, pid $pid, at 127.0.0.1:$port"
         show
         return
@@ -146,6 +155,7 @@ show() {
     hex=$(openssl base64 -d -A < "$prefix/secret" | od -A n -v -t x1 | tr -d ' \n')
     cat << END
 
+The docs are at $front/docs/, the specification at $front/openapi.yaml.
 The demo partner's key is $key (kept in build/run/key),
 its secret for wap.cm $(< "$prefix/secret") (build/run/secret).
 Try:
@@ -168,11 +178,21 @@ ts=\$(date +%s); curl -i "$front/automation/?test=1" -H "X-API-Key: $key" -H "X-
 # a message to a number that is none: 400, with what is wrong
 curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "0600000000", "text": ""}'
 
+# a number whose messages fail, and one whose backend is down: 502; more of them
+# are in the docs
+curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "+212600000003", "text": "Hello"}'
+curl -i $url/messages/msg_failed -H "X-API-Key: $key"
+curl -i -X POST $url/messages -H "X-API-Key: $key" -H "Content-Type: application/json" -d '{"to": "+212600000004", "text": "Hello"}'
+
 # a document
 curl -i $url/messages/document -H "X-API-Key: $key" -F to=+212600000000 -F "file=@$top/README.md"
 
-# a webhook to the partner, as the backend delivers it: signed on its way, and
-# verified where it arrives
+# the events of messages: signed with the secret in build/run/conf/webhook.secret
+# they go to what you start at http://127.0.0.1:$hook/hook; while nothing listens
+# there, our receiver verifies them and writes them down
+tail -n 3 "$prefix/logs/events.log"
+
+# an event as the backend pushes it
 (cd "$prefix" && curl -i --unix-socket egress.sock http://egress/sandbox/demo -H "Content-Type: application/json" -d '{"event": "message.status", "id": "msg_1", "status": "delivered"}')
 
 # no key: 401

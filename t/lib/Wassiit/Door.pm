@@ -3,7 +3,8 @@
 #
 #   my $server = start_door('main', partners => [ ... ]);
 #
-# The admin endpoint is at the server's port(2), $Operator's key opens it.
+# The admin endpoint is at the server's port(2), $Operator's key opens it. The
+# sandbox's events go to what a test listens with at its port(3).
 # Of conf => and sandbox => each stands in place of the file; files => adds
 # some. The contract with the sandbox's wap.cm is $Contract{key} and
 # $Contract{secret}, base64. signature($secret, $key, $time) is what
@@ -56,6 +57,7 @@ sub door_moved {
     $text =~ s/worker_processes auto;/worker_processes 2;/;
     $text =~ s/\blisten 127\.0\.0\.1:8080\b/listen %%PORT%%/;
     $text =~ s/\blisten 127\.0\.0\.1:8081\b/listen %%PORT_2%%/;
+    $text =~ s/\b127\.0\.0\.1:8082\b/%%PORT_3%%/g;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
     $text =~ s/\b(alias|root) (console|docs)\b/"$1 " . _made($2)/eg;
