@@ -105,6 +105,13 @@ for my $row ([ 'another number', '{"to":"+212600000006","text":"x"}' ],
     is(ask(GET => "$api/messages/" . $r->json->{id})->json->{status}, 'delivered', "$name: delivered");
 }
 
+{
+    my ($how, $type, %form) = form('+212600000000', 9);
+    $form{body} =~ s/x{9}/{"to":"$number{failed}"}/;
+    like(ask(POST => "$api/messages/document", $how => $type, %form)->json->{id}, qr/\Amsg_[0-9a-f]{32}\z/,
+         'a number in a file: an id without a fate');
+}
+
 for my $fate (@fates) {
     for my $id ("msg_$fate", "msg_${fate}_1") {
         my $r = ask(GET => "$api/messages/$id");
@@ -130,12 +137,10 @@ is(ask(POST => "$api/calls", body => '{"to":"+212600000000","type":"video"}')->j
 # ---- automation
 
 sub otp {
-    my ($recipient, $query) = @_;
-    return ask(POST => "/automation/" . ($query // ''), body => '{"reference":1,"country":"CM","recipient":"'
-        . $recipient . '","scheduled":"2025-09-29T12:40:14.590Z","variables":{"recipient":"690000004"}}');
+    my ($recipient, $query, $size) = @_;
+    return ask(POST => "/automation/" . ($query // ''), body => '{"more":"' . 'x' x ($size // 0)
+        . '","reference":1,"country":"CM","recipient":"' . $recipient . '","scheduled":"2025-09-29T12:40:14.590Z","variables":{"recipient":"690000004"}}');
 }
-
-my %code = (down => '502 bad_gateway', slow => '504 gateway_timeout');
 
 sub message { my ($r) = @_; return join ' ', @{ $r->json }{qw(status message)} }
 
@@ -157,6 +162,7 @@ for my $fate (@fates) {
     $r = ask(GET => "/automation/WAP_$fate");
     is($refused{$fate} ? message($r) : $r->json->{data}{status}, $refused{$fate} // $fate, "WAP_$fate");
 }
+is(message(otp($recipient{down}, '', 60000)), $refused{down}, 'automation of 60 KB: down');
 is_deeply(otp('690000006')->json, $Documented, 'automation: another recipient, the documented answer');
 is(ask(GET => "/automation/$_")->json->{data}{status}, 'scheduled', "$_: has no fate")
     for qw(WAP250929112004.X84803 WAP_downs xWAP_failed);
