@@ -26,6 +26,11 @@ once = $(browsed) $(watched)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser)
 
+# What runs the docs' programs.
+pasted = $(filter t/snippets.t,$(T))
+once += $(pasted)
+tools += $(if $(pasted),docs)
+
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 F ?= $(fuzzers)
 FUZZ_TIME ?= 60

@@ -116,10 +116,12 @@ function literal(value, syntax, indent = "", column = indent.length) {
         return before + literal(entry, syntax, within,
                                 within.length + before.length);
     });
-    const line = open + entries(indent).join(", ") + close;
+    const line = list || Object.keys(value).length > 0
+        ? open + entries(indent).join(", ") + close
+        : syntax.empty ?? open + close;
 
     if (!line.includes("\n") && column + line.length <= width) {
-        return syntax.spaced && !list && line.length > 2
+        return syntax.spaced && line.startsWith("{") && line.length > 2
             ? `{ ${line.slice(1, -1)} }`
             : line;
     }
@@ -139,6 +141,7 @@ const syntaxes = {
         object: ["[", "]"],
         string: (text) => `'${text.replace(/[\\']/g, "\\$&")}'`,
         key: (key) => `'${key.replace(/[\\']/g, "\\$&")}' => `,
+        empty: "new stdClass()",
         trailing: true,
     },
     python: {
@@ -159,6 +162,7 @@ const syntaxes = {
 };
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const word = (text) => /^[\w:/.%-]+$/.test(text) ? text : quoted(text);
 
 // ---- the four languages
 
@@ -167,7 +171,7 @@ const writers = { curl, php, python, node };
 function curl({ method, url, signed, json, form }) {
     const implied = json === undefined && !form ? "GET" : "POST";
     const words = method === implied ? "" : `-X ${method} `;
-    const parts = [`curl -i ${words}${url}`];
+    const parts = [`curl -i ${words}${word(url)}`];
 
     parts.push(signed ? '-H "X-API-Key: $key"'
                       : `-H "X-API-Key: ${placeholders.key}"`);
