@@ -22,9 +22,11 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed bad_request http2 http3 body
 # What is the same on any nginx: these run once, and by tools of their own.
 watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t,$(T))
-once = $(browsed) $(watched)
+described = $(filter t/openapi.t,$(T))
+once = $(browsed) $(watched) $(described)
 many = $(filter-out $(once),$(T))
-tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser)
+tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
+    $(if $(described),described)
 
 # What runs the docs' programs.
 pasted = $(filter t/snippets.t,$(T))
@@ -36,7 +38,7 @@ F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build console docs browser run stop clean test unit suite asan fuzz \
+.PHONY: all build console docs browser described run stop clean test unit suite asan fuzz \
     strength check matrix debug tags bench help deps test-deps
 
 all: build
@@ -53,10 +55,13 @@ console: ## the operators' console: build/console
 
 docs: ## what partners read: build/docs
 	@$(setup)/install.sh console
-	@$(setup)/docs.sh
+	@$(setup)/docs.sh run
 
 browser: test-deps
 	@$(setup)/console.sh test
+
+described: test-deps docs
+	@$(setup)/docs.sh test
 
 run: build console docs ## a front door with sandbox backends on 127.0.0.1:8080
 	@$(setup)/demo.sh start
