@@ -34,7 +34,7 @@ sub node {
     is($?, 0, "$script comes to its end");
 }
 
-node($_) for qw(lint.mjs);
+node($_) for qw(lint.mjs agree.mjs);
 
 
 # ---- front doors: as an operator finds it, and in all sorts of trouble
@@ -95,7 +95,7 @@ my $given = $json->encode({
     sockets => [ map { "$folder/silent-$_.sock" } qw(messaging wapcm) ],
 });
 
-node($_, $given) for qw(contract.mjs bodies.mjs served.mjs);
+node($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs);
 
 $_->stop for values %door;
 
