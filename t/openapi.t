@@ -68,6 +68,7 @@ $sandbox =~ s/listen unix:wapcm\.sock;\K/
     if (\$request_method = POST) { return 404 '{"success":false,"status":404,"message":"not_found","data":null}'; }/
     or die;
 
+my %prism = map { $_ => free_port() } qw(mock proxy);
 my %door = (
     main => door('main'),
 
@@ -82,6 +83,10 @@ my %door = (
     crowded => door('crowded', edit => sub { s/zone=rate:10m rate=\K500r\/s/1r\/m/ or die;
                                              s/zone=rate \Kburst=500 nodelay// or die }),
 
+    # Prism in place of the messaging backend.
+    prism => door('prism', edit => sub {
+        s/server unix:messaging\.sock;/server 127.0.0.1:$prism{mock};/ or die }),
+
     # What an operator may write to shut a path; and wap.cm knows no automation.
     broken => door('broken', sandbox => door_moved($sandbox, 'broken'), edit => sub {
         s/if \(\$wrong_method\) \{ return 405; \}\K/
@@ -92,10 +97,12 @@ my %door = (
 my $given = $json->encode({
     ports => { map { $_ => $door{$_}->port } keys %door },
     partners => \%partners,
+    prism => \%prism,
     sockets => [ map { "$folder/silent-$_.sock" } qw(messaging wapcm) ],
 });
 
-node($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs);
+node($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs
+                           workflows.mjs prism.mjs);
 
 $_->stop for values %door;
 

@@ -24,7 +24,8 @@ const commands = {
 };
 
 export function command(tool, args) {
-    return [process.execPath, [`${packages}node_modules/${commands[tool]}`, ...args], { env }];
+    return [process.execPath, ['--require', `${top}t/openapi/node18.cjs`,
+        `${packages}node_modules/${commands[tool]}`, ...args], { env }];
 }
 
 // What a tool says, and how it ends.
