@@ -102,7 +102,7 @@ my $given = $json->encode({
 });
 
 node($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs
-                           workflows.mjs prism.mjs);
+                           workflows.mjs prism.mjs typed.mjs);
 
 $_->stop for values %door;
 
