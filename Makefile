@@ -22,7 +22,7 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed bad_request http2 http3 body
 # What is the same on any nginx: these run once, and by tools of their own.
 watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t,$(T))
-described = $(filter t/openapi.t,$(T))
+described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 once = $(browsed) $(watched) $(described)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
@@ -53,7 +53,7 @@ console: ## the operators' console: build/console
 	@$(setup)/install.sh console
 	@$(setup)/console.sh run
 
-docs: ## what partners read: build/docs
+docs: ## what partners and operators' programs read: build/docs
 	@$(setup)/install.sh console
 	@$(setup)/docs.sh run
 

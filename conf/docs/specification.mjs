@@ -11,7 +11,8 @@ export const vendor = createRequire(new URL("build/vendor/", top));
 const { applyOverlay } = await import(pathToFileURL(
     vendor.resolve("openapi-overlays-js/src/overlay.js")));
 
-const read = (name) =>
+// A file of conf/openapi.
+export const read = (name) =>
     vendor("yaml").parse(readFileSync(new URL(`conf/openapi/${name}`, top),
                                       "utf8"));
 

@@ -86,6 +86,7 @@ make_prefix() {
     cp "$top"/conf/*.* "$prefix/conf/"
     ln -sfn ../console "$prefix/console"
     ln -sfn ../docs "$prefix/docs"
+    ln -sfn ../docs-admin "$prefix/docs-admin"
 
     if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/operator" ]; then
         (
@@ -212,6 +213,9 @@ curl -i http://127.0.0.1:$admin/admin/partners/demo -H "X-API-Key: $operator"
 # what becomes of requests; for Prometheus from this machine, without a key
 curl -i http://127.0.0.1:$admin/status -H "X-API-Key: $operator"
 curl -i http://127.0.0.1:$admin/metrics
+
+# what the admin endpoint and status take and answer, as OpenAPI
+curl -i http://127.0.0.1:$admin/openapi.yaml
 
 # a partner more: its key is shown this once
 curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator" -H "Content-Type: application/json" -d '{"id": "clinique-demo", "scopes": ["messages.send"], "rate": "100r/m"}'

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# Makes what partners read, from the specification in conf/openapi:
-#   docs.sh run       build/docs, with what is in conf/docs
-#   docs.sh test      and build/openapi: what t/openapi.t holds the
-#                     specification against the front door with
+# Makes what is read, from the specifications in conf/openapi:
+#   docs.sh run       build/docs, for partners, with what is in conf/docs; and
+#                     build/docs-admin, for operators' programs
+#   docs.sh test      and build/openapi: what t/openapi.t and t/admin_openapi.t
+#                     hold the specifications against the front door with
 set -euo pipefail
 . "$(dirname "$0")/npm.sh"
 
-# The folder is made beside, as a front door may be serving the one in place.
+# Has $1 of conf/docs make the folder $2: beside, as a front door may be serving
+# the one in place.
 docs() {
-    rm -rf "$top/build/docs.new"
-    mkdir -p "$top/build/docs.new"
-    node "$top/conf/docs/build.mjs" "$top/build/docs.new" ||
-        die 'the docs can not be made'
-    rm -rf "$top/build/docs"
-    mv "$top/build/docs.new" "$top/build/docs"
+    local to=$top/build/$2
+
+    rm -rf "$to.new"
+    mkdir -p "$to.new"
+    node "$top/conf/docs/$1" "$to.new" || die "build/$2 can not be made"
+    rm -rf "$to"
+    mv "$to.new" "$to"
 }
 
 case ${1:-run} in
@@ -22,5 +25,6 @@ case ${1:-run} in
 esac
 
 packages conf/setup/vendor vendor
-docs
+docs build.mjs docs
+docs admin.mjs docs-admin
 [ "${1:-run}" = run ] || packages t/openapi openapi

@@ -33,8 +33,9 @@ async function spectral(file) {
         `${code} ${path.join(' ')}: ${message}`) : [log];
 }
 
-const [workflows, ...found] = await Promise.all([
-    redocly(`${top}t/openapi/workflows.arazzo.yaml`),
+const admin = `${top}conf/openapi/admin.yaml`;
+const [workflows, adminByRedocly, adminBySpectral, ...found] = await Promise.all([
+    redocly(`${top}t/openapi/workflows.arazzo.yaml`), redocly(admin), spectral(admin),
     ...files.flatMap((file) => [redocly(file), spectral(file)])]);
 
 files.forEach((file, i) => {
@@ -47,4 +48,6 @@ files.forEach((file, i) => {
         + 'Path must not end with slash.'], `${name}: spectral`);
 });
 
+is(adminByRedocly, [], 'conf/openapi/admin.yaml: redocly');
+is(adminBySpectral, [], 'conf/openapi/admin.yaml: spectral');
 is(workflows, [], 't/openapi/workflows.arazzo.yaml: redocly');

@@ -60,7 +60,7 @@ sub door_moved {
     $text =~ s/\b127\.0\.0\.1:8082\b/%%PORT_3%%/g;
     $text =~ s/unix:(?=\w+\.sock)/unix:$dir\/$name-/g;
     $text =~ s/CONTRACT_KEY/$Contract{key}/;
-    $text =~ s/\b(alias|root) (console|docs)\b/"$1 " . _made($2)/eg;
+    $text =~ s/\b(alias|root) (console|docs-admin|docs)\b/"$1 " . _made($2)/eg;
 
     return $text;
 }
