@@ -94,10 +94,15 @@ for (const [language, code] of Object.entries(JSON.parse(programs))) {
        (await outcome(language, code)).trim(), "200 200 it is");
     is(`${language}: by the third try`, seen.length, 3);
 
-    answers = [[504, {}], [200, {}]];
-    is(`${language}: repeats nothing that may have been done`,
-       [(await outcome(language, code)).trim(), seen.length],
-       ["504 504 it is", 1]);
+    const post = code.replace(/headers=\{/, 'method="POST", $&')
+        .replace(/headers: \{/, 'method: "POST", $&');
+
+    for (const status of [502, 504]) {
+        answers = [[status, {}], [200, {}]];
+        is(`${language}: ${status}, repeats nothing that may have been done`,
+           [(await outcome(language, post)).trim(), seen.length],
+           [`${status} ${status} it is`, 1]);
+    }
 }
 
 server.close();
