@@ -70,10 +70,18 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
         return NGX_ERROR;
     }
 
-    /* others find it by the word, wherever that stands first or last */
+    /*
+     * Others find it by the word, wherever that stands first or last, and the
+     * "=" that follows. Browsers have the word in the value, too, where none
+     * follows.
+     */
 
     name.data = p;
     name.len = last - p;
+
+    while (name.len && name.data[name.len - 1] != '=') {
+        name.len--;
+    }
 
     if (ngx_wassiit_header_count(&name, "boundary") > 1) {
         return NGX_ERROR;

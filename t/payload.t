@@ -556,6 +556,12 @@ subtest 'Content-Type' => sub {
     passes("/audio, $_", '/audio', $_, $good{audio})
         for "MULTIPART/FORM-DATA; BOUNDARY=$B", "multipart/form-data;boundary=\"$B\"",
             "multipart/form-data; charset=utf-8; boundary=$B", "multipart/form-data; \tboundary=$B;x=y";
+
+    # as Chromium and Safari write it
+    my $of_browsers = '----WebKitFormBoundarygJhFXbtZRBS1nhHI';
+    passes('/audio, a boundary of browsers', '/audio', "multipart/form-data; boundary=$of_browsers",
+           $good{audio} =~ s/\Q$B\E/$of_browsers/gr);
+
     refused("/document, $_", 400, [ [ '#', 'the Content-Type has no valid boundary' ] ], '/document', $_, $good{document})
         for 'multipart/form-data', 'multipart/form-data; boundary=', 'multipart/form-data; boundary=""',
             'multipart/form-data; boundary=' . 'b' x 71, "multipart/form-data; boundary=\"$B",
@@ -566,6 +572,7 @@ subtest 'Content-Type' => sub {
         for "boundary=$B; boundary=$B", "boundary=$B; boundary=other", "boundary=other; BOUNDARY=\"$B\"",
             "boundary=; boundary=$B", "boundary=$B; boundary=",
             "xboundary=other; boundary=$B", "boundary=$B; xboundary=$B", "boundary=$B; x-BOUNDARY=other", "xboundary=$B",
+            "boundary=$B-boundary; x=y", "boundary=$B-boundary=other", "x=boundary; boundary=$B",
             "boundary=\"b0\\undary\"", "boundary=b0\\undary", "x=\"\\\"\"; boundary=$B", "boundary=$B; x=\\",
             "boundary=$B,", "boundary=$B,other", "boundary=$B, boundary=other", "x=y,z; boundary=$B", "boundary=$B; x=,",
             "boundary=\"$B\"x", "boundary=\"$B\" x", "boundary=\"$B\"\"x\"", "x=\"y\"z; boundary=$B", "boundary=$B x",

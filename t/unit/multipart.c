@@ -974,6 +974,13 @@ unit_multipart_types(void)
         { "multipart/form-data; boundary=B", BEFORE },
         { "multipart/form-data; boundary=bb", BEFORE },
         { "multipart/form-data; boundary=\"b b\"", BEFORE },
+        { "multipart/form-data; boundary=----WebKitFormBoundary0", BEFORE },
+        { "multipart/form-data; boundary=boundary", BEFORE },
+        { "multipart/form-data; boundary=\"a boundary\"", BEFORE },
+        { "multipart/form-data; x=y; boundary=aBoundary", BEFORE },
+        { "multipart/form-data; boundary=aBoundary; x=y", BAD_TYPE },
+        { "multipart/form-data; boundary=aBoundary=b", BAD_TYPE },
+        { "multipart/form-data; x=aBoundary; boundary=b", BAD_TYPE },
 
         { "", NOT_MULTIPART },
         { "; boundary=b", NOT_MULTIPART },
