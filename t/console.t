@@ -12,6 +12,7 @@ use JSON::PP ();
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Browser;
 use Wassiit::Door;
 use Test::More;
 
@@ -24,23 +25,7 @@ my @Languages = qw(fr en);
 
 # ---- words and rates, without a browser
 
-sub report {
-    my ($line) = @_;
-
-    return ok($1 eq '', $2) if $line =~ /^(|not )ok - (.*)/;
-    return diag($line =~ s/^# //r);
-}
-
-sub node {
-    my ($script, @more) = @_;
-    open my $out, '-|', 'node', "t/console/$script", $console, @more
-        or die "node: $!";
-    while (my $line = <$out>) { chomp $line; report($line) }
-    close $out;
-    is($?, 0, "$script comes to its end");
-}
-
-node($_) for qw(words.mjs rates.mjs);
+node("t/console/$_", $console) for qw(words.mjs rates.mjs);
 
 
 # ---- the front door
@@ -73,42 +58,20 @@ my $s = start_door('console', conf => $conf, partners => $partners, files => {
 
 # ---- what nginx serves
 
-my %Headers = (
-    'Content-Security-Policy' => "default-src 'none'; script-src 'self'; "
-        . "style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        . "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        . "frame-ancestors 'none'",
-    'X-Content-Type-Options' => 'nosniff',
-    'Referrer-Policy' => 'no-referrer',
-    'Cache-Control' => 'no-cache',
-);
-
-sub served {
-    my ($uri, $status, $type, %request) = @_;
-    my $r = http($s->port(2), uri => $uri, %request);
-    my $name = join ' ', $request{method} // 'GET', $uri;
-
-    is($r->status, $status, $name);
-    is($r->header('Content-Type'), $type, "$name: type") if defined $type;
-    is_deeply([ map { $r->headers($_) } sort keys %Headers ],
-              [ map { $Headers{$_} } sort keys %Headers ], "$name: each header once");
-    return $r;
-}
-
-my $r = served('/console/', 200, 'text/html');
+my $r = served($s->port(2), '/console/', 200, 'text/html');
 unlike($r->body, qr/<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/i, 'nothing inline');
-served('/console/app.js', 200, 'text/javascript');
-served('/console/vendor/preact.js', 200, 'text/javascript');
-served('/console/console.css', 200, 'text/css');
-served('/console/icon.svg', 200, 'image/svg+xml');
+served($s->port(2), '/console/app.js', 200, 'text/javascript');
+served($s->port(2), '/console/vendor/preact.js', 200, 'text/javascript');
+served($s->port(2), '/console/console.css', 200, 'text/css');
+served($s->port(2), '/console/icon.svg', 200, 'image/svg+xml');
 
 my $etag = $r->header('ETag');
 ok($etag, 'an ETag');
-served('/console/', 304, undef, headers => ['If-None-Match' => $etag]);
+served($s->port(2), '/console/', 304, undef, headers => ['If-None-Match' => $etag]);
 
-served('/console/nothing.js', 404, 'application/problem+json');
-served('/console/i18n/', 404, 'application/problem+json');
-served('/console/', 405, 'application/problem+json', method => 'POST');
+served($s->port(2), '/console/nothing.js', 404, 'application/problem+json');
+served($s->port(2), '/console/i18n/', 404, 'application/problem+json');
+served($s->port(2), '/console/', 405, 'application/problem+json', method => 'POST');
 
 is(http($s->port(2), uri => '/console')->header('Location'), '/console/', 'without the slash');
 is(http($s->port, uri => '/console/')->status, 404, 'not where partners come');

@@ -2,7 +2,7 @@
 # Puts the operators' console together, below build/:
 #   console.sh run      build/console: conf/console and the two libraries that
 #                       it stands on, from npm
-#   console.sh test     and build/browser: what t/console.t drives a browser with
+#   console.sh test     and build/browser: what tests drive a browser with
 set -euo pipefail
 . "$(dirname "$0")/npm.sh"
 
@@ -34,4 +34,4 @@ esac
 
 packages conf/setup/vendor vendor
 console
-[ "${1:-run}" = run ] || packages t/console browser
+[ "${1:-run}" = run ] || packages t/browser browser

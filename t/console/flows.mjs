@@ -2,7 +2,7 @@
 //   node flows.mjs CONSOLE '{"admin":"http://…", …}'
 
 import { createInterface } from 'node:readline';
-import { is, note, ok } from './tap.mjs';
+import { is, note, ok } from '../browser/tap.mjs';
 import { start } from './visitor.mjs';
 
 const given = { console: process.argv[2], ...JSON.parse(process.argv[3]) };

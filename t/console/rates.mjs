@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { is } from './tap.mjs';
+import { is } from '../browser/tap.mjs';
 
 const top = process.argv[2];
 const load = (file) => import(pathToFileURL(join(top, file)));

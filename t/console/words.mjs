@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { is, ok } from './tap.mjs';
+import { is, ok } from '../browser/tap.mjs';
 
 const top = process.argv[2];
 const load = async (file) => (await import(pathToFileURL(join(top, file)))).default;

@@ -3,7 +3,7 @@
 // documented are faults, too.
 //   node admin.mjs FOLDER '{"ports":{…},"keys":{…},"fresh":[…],"full":[…]}'
 
-import { is, note, ok } from '../console/tap.mjs';
+import { is, note, ok } from '../browser/tap.mjs';
 import { read } from '../../conf/docs/specification.mjs';
 import { AdminRequests } from './admin_requests.mjs';
 import { bodyOf } from './answer.mjs';

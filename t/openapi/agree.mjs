@@ -1,6 +1,6 @@
 // Do the specification, conf/nginx.conf and the README say the same?
 
-import { is } from '../console/tap.mjs';
+import { is } from '../browser/tap.mjs';
 import { specification as document, vendor } from '../../conf/docs/specification.mjs';
 import { Specification } from './specification.mjs';
 import { checks, editions } from './structure.mjs';

@@ -2,7 +2,7 @@
 // it refuses as the schema does.
 //   node bodies.mjs FOLDER '{"ports":{…},"partners":{…}}'
 
-import { is, ok } from '../console/tap.mjs';
+import { is, ok } from '../browser/tap.mjs';
 import { specification as document } from '../../conf/docs/specification.mjs';
 import { send } from './client.mjs';
 import { isFate, Specification } from './specification.mjs';

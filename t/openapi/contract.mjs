@@ -2,7 +2,7 @@
 // against the specification.
 //   node contract.mjs FOLDER '{"ports":{…},"partners":{…},"sockets":[…]}'
 
-import { is } from '../console/tap.mjs';
+import { is } from '../browser/tap.mjs';
 import { specification as document } from '../../conf/docs/specification.mjs';
 import { silent } from './backends.mjs';
 import { send } from './client.mjs';

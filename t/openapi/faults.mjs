@@ -2,7 +2,7 @@
 // specification, and each has to be told in so many words.
 //   node faults.mjs FOLDER '{"ports":{…},"partners":{…}}'
 
-import { ok } from '../console/tap.mjs';
+import { ok } from '../browser/tap.mjs';
 import { specification as document } from '../../conf/docs/specification.mjs';
 import { drive, plan } from './driver.mjs';
 import { Requests } from './requests.mjs';

@@ -3,7 +3,7 @@
 //   node lint.mjs FOLDER
 
 import { writeFileSync } from 'node:fs';
-import { is } from '../console/tap.mjs';
+import { is } from '../browser/tap.mjs';
 import { run, top } from './tools.mjs';
 
 const folder = process.argv[2];

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { is } from '../console/tap.mjs';
+import { is } from '../browser/tap.mjs';
 import { specification as document } from '../../conf/docs/specification.mjs';
 import { bodyOf, faults } from './answer.mjs';
 import { send } from './client.mjs';

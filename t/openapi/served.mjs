@@ -1,7 +1,7 @@
 // What is served as the specification is what is written.
 //   node served.mjs FOLDER '{"ports":{…}}'
 
-import { is } from '../console/tap.mjs';
+import { is } from '../browser/tap.mjs';
 import { specification, vendor } from '../../conf/docs/specification.mjs';
 
 const { ports } = JSON.parse(process.argv[3]);

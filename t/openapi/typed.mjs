@@ -3,7 +3,7 @@
 
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { is, note } from '../console/tap.mjs';
+import { is, note } from '../browser/tap.mjs';
 import { packages, run, top } from './tools.mjs';
 
 const folder = `${process.argv[2]}/client`;
@@ -12,7 +12,7 @@ const { ports, partners } = JSON.parse(process.argv[3]);
 mkdirSync(folder);
 symlinkSync(`${packages}node_modules`, `${folder}/node_modules`);
 copyFileSync(`${top}t/openapi/client.ts`, `${folder}/client.ts`);
-copyFileSync(`${top}t/console/tap.mjs`, `${folder}/tap.mjs`);
+copyFileSync(`${top}t/browser/tap.mjs`, `${folder}/tap.mjs`);
 writeFileSync(`${folder}/package.json`, '{"type": "module"}');
 writeFileSync(`${folder}/tap.d.mts`,
     'export function is(got: unknown, expected: unknown, name: string): boolean;\n'

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { is, ok } from '../console/tap.mjs';
+import { is, ok } from '../browser/tap.mjs';
 import { vendor } from '../../conf/docs/specification.mjs';
 import { signature } from './requests.mjs';
 import { run, text, top } from './tools.mjs';

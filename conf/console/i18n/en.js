@@ -147,8 +147,8 @@ export default {
     'partner.hasNot': 'not set',
     'partner.formerUntil': 'The former one works until',
     'partner.newSecret': 'New secret',
-    'partner.newHmac': 'New hmac_secret',
-    'partner.newWebhook': 'New webhook_secret',
+    'partner.newHmac': 'New secret: hmac_secret',
+    'partner.newWebhook': 'New secret: webhook_secret',
 
     'span.1': 'a second',
     'span.60': 'a minute',

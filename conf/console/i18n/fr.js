@@ -147,8 +147,8 @@ export default {
     'partner.hasNot': 'non défini',
     'partner.formerUntil': 'L’ancien fonctionne jusqu’au',
     'partner.newSecret': 'Nouveau secret',
-    'partner.newHmac': 'Nouveau hmac_secret',
-    'partner.newWebhook': 'Nouveau webhook_secret',
+    'partner.newHmac': 'Nouveau secret : hmac_secret',
+    'partner.newWebhook': 'Nouveau secret : webhook_secret',
 
     'span.1': 'seconde',
     'span.60': 'minute',

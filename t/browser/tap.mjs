@@ -1,4 +1,4 @@
-// What the tests of the console say to t/console.t: a line a test.
+// What tests in a browser say to their suite: a line a test.
 
 export function ok(condition, name, more = '') {
     console.log(`${condition ? 'ok' : 'not ok'} - ${name}`);
