@@ -21,11 +21,11 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed bad_request http2 http3 body
 
 # What is the same on any nginx: these run once, and by tools of their own.
 watched = $(filter t/monitoring.t t/prometheus.t,$(T))
-browsed = $(filter t/console.t,$(T))
+browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 once = $(browsed) $(watched) $(described)
 many = $(filter-out $(once),$(T))
-tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
+tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser docs) \
     $(if $(described),described)
 
 # What runs the docs' programs.
