@@ -23,23 +23,20 @@ newest = $(filter $(T),$(patsubst %,t/%.t,malformed bad_request http2 http3 body
 watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
-once = $(browsed) $(watched) $(described)
-many = $(filter-out $(once),$(T))
-tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser docs) \
-    $(if $(described),described)
-
-# What runs the docs' programs.
 pasted = $(filter t/snippets.t,$(T))
-once += $(pasted)
-tools += $(if $(pasted),docs)
+started = $(filter t/demo.t,$(T))
+once = $(browsed) $(watched) $(described) $(pasted) $(started)
+many = $(filter-out $(once),$(T))
+tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
+    $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
 
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build console docs browser described run stop clean test unit suite asan fuzz \
-    strength check matrix debug tags bench help deps test-deps
+.PHONY: all build console docs browser described run stop clean test unit \
+    suite asan fuzz strength check matrix debug tags bench help deps test-deps
 
 all: build
 

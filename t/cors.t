@@ -24,7 +24,7 @@ my @partners = (
 
 my $shipped = door_text('nginx.conf');
 my $conf = $shipped;
-is($conf =~ s/^( *)# (include cors\.conf;)$/$1$2/mg, 1, 'one line to uncomment');
+is($conf =~ s/^( *)# (include cors(?:_headers)?\.conf;)$/$1$2/mg, 3, 'three lines to uncomment');
 
 # A backend with an opinion of its own: it isn't asked.
 my $sandbox = door_text('sandbox.conf');
@@ -38,7 +38,7 @@ my $s;
 sub start {
     my ($name, $conf, %with) = @_;
     return start_door($name, conf => $conf, partners => \@partners,
-                      files => { 'cors.conf' => door_text('cors.conf') }, %with);
+                      files => { map { $_ => door_text($_) } qw(cors.conf cors_headers.conf) }, %with);
 }
 
 sub ask {

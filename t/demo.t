@@ -9,16 +9,14 @@ use lib 't/lib';
 use Wassiit;
 use Test::More;
 
-# It takes Debian's nginx, and the module that was built for it.
-plan skip_all => 'as it is for Debian\'s nginx' if ($ENV{TEST_VARIANT} // 'deb') !~ /\A(?:deb|user)\z/;
-
 my $clone = test_dir() . '/a clone';
 my $module = 'build/ngx_http_wassiit_module.so';
 my ($port, $admin, $hook) = map { free_port() } 1 .. 3;
 @ENV{qw(DEMO_PORT DEMO_ADMIN_PORT DEMO_HOOK_PORT)} = ($port, $admin, $hook);
 
 for ($clone, "$clone/build") { mkdir $_ or die "$_: $!"; chmod 0755, $_ }
-system('cp', '-R', 'conf', 'README.md', $clone) == 0 && system('cp', '-L', $module, "$clone/build") == 0
+system('cp', '-R', 'conf', 'README.md', $clone) == 0
+    && system('cp', '-RL', $module, 'build/docs', 'build/docs-admin', "$clone/build") == 0
     or die 'no copy';
 
 my $main = $$;
@@ -75,6 +73,7 @@ my @expected = (
     [ qr/^curl .*\/admin\/partners\/demo / => qr/^HTTP\/1\.1 200 .*"id":"demo"/s ],
     [ qr/^curl .*\/status / => qr/^HTTP\/1\.1 200 .*"version"/s ],
     [ qr/^curl .*\/metrics$/ => qr/^HTTP\/1\.1 200 .*^wassiit_/sm ],
+    [ qr/^curl .*\/openapi\.yaml$/ => qr/^HTTP\/1\.1 200 .*^openapi: /sm ],
     [ qr/^curl .*\/admin\/partners -H .*clinique-demo/ => qr/^HTTP\/1\.1 201 .*"key":"wst_/s ],
 );
 my @commands = grep { /^(?:curl|ts=|tail|\(cd|for) / || /^ts=/ } split /\n/, $printed;
@@ -92,6 +91,11 @@ for my $command (@commands) {
     like(run('timeout', 60, 'bash', '-c', $command =~ s/\bcurl -i/curl -sS -i/gr), $answer,
          $command =~ s/\A.*?(http\S+).*\z/$1/sr);
 }
+
+
+# what partners read
+like(run('curl', '-sS', '-i', "http://127.0.0.1:$port$_->[0]"), $_->[1], "it serves $_->[0]")
+    for [ '/docs/' => qr/^HTTP\/1\.1 200 .*<html/s ], [ '/openapi.yaml' => qr/^HTTP\/1\.1 200 .*^openapi: /sm ];
 
 
 # ---- it is kept
