@@ -19,7 +19,7 @@ export function address(path, parameters) {
     const named = parameters.filter((p) => p.in === 'path')
         .reduce((all, p) => all.replace(`{${p.name}}`, encodeURIComponent(p.value)), path);
 
-    return query.size > 0 ? `${named}?${query}` : named;
+    return String(query) ? `${named}?${query}` : named;
 }
 
 // A tenth of a second of silence, or a line of text.
