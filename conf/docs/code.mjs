@@ -5,7 +5,7 @@ import { html } from "./html.mjs";
 
 const NAMES = {
     sh: "Shell", curl: "curl", php: "PHP", python: "Python", node: "Node.js",
-    js: "Node.js", json: "JSON", http: "HTTP",
+    js: "Node.js", ts: "TypeScript", json: "JSON", http: "HTTP",
 };
 
 // Whoever chooses one of these chooses the other.

@@ -4,7 +4,7 @@ import { html } from "./html.mjs";
 import { inline } from "./markdown.mjs";
 
 const list = (values, kind) => values.map((value, i) =>
-    html`${i > 0 && ", "}<code${kind && html` class="${kind}"`}>${value}</code>`);
+    html`${i > 0 && ", "}<code${kind && html` class="${kind}"`}>${String(value)}</code>`);
 
 // schemas(specification, words) is how the parts below look in a language.
 export function schemas(specification, words) {
@@ -26,7 +26,7 @@ export function schemas(specification, words) {
         const types = [schema.type].flat();
 
         return types.map((t) => t === "array" && schema.items
-            ? words.arrayOf(type(resolve(schema.items))) : t).join(words.or);
+            ? `${type(resolve(schema.items))}[]` : t).join(words.or);
     }
 
     // What it has to keep to beyond its type, a rule each.
@@ -34,8 +34,9 @@ export function schemas(specification, words) {
         const { minLength: least, maxLength: most, minimum, maximum } = schema;
 
         return [
-            schema.enum && html`${words.oneOf} ${list(schema.enum, "choice")}`,
-            schema.const !== undefined && html`${words.always} ${list([schema.const])}`,
+            schema.enum && html`${schema.enum.length > 1 ? words.oneOf : words.only} ${
+                list(schema.enum, "choice")}`,
+            schema.const !== undefined && html`${words.only} ${list([schema.const])}`,
             most && words.characters(least ?? 0, most),
             schema.minItems && words.items(schema.minItems),
             minimum !== undefined && maximum !== undefined && `${minimum}–${maximum}`,

@@ -12,6 +12,9 @@ function parameter(item) {
     const control = values.length > 0
         ? make('select', {}, new Option(words.none, ''), ...values.map((v) => new Option(v, v)))
         : make('input', { type: 'text', ...plain });
+
+    // whoever tries sends no message by mistake: with ?test=1 nothing is sent
+    if (values.length > 0) control.value = values[0];
     const choice = examples(item, (value) => { control.value = value; });
 
     return { name, in: place, control, lines: [...choice, labelled(name, control)] };
@@ -24,14 +27,19 @@ function examples(within, choose) {
     const chosen = () => choose(all[select.selectedIndex].textContent.trim());
 
     for (const code of all) {
-        const { textContent } = code.closest('li').querySelector('summary, span:not(.badge)') ?? code;
-
-        select.append(new Option(textContent));
+        select.append(new Option(titleOf(code)));
     }
 
     if (all.length > 0) chosen();
     select.addEventListener('change', chosen);
     return all.length > 1 ? [labelled(words.example, select)] : [];
+}
+
+function titleOf(code) {
+    const title = code.closest('li').querySelector('summary, span:not(.badge)') ?? code;
+
+    return [...title.childNodes].map((node) =>
+        node.textContent + (node.className === 'badge' ? words.colon : '')).join('');
 }
 
 function bodyOf({ body: type, file }) {
@@ -65,6 +73,8 @@ function bodyOf({ body: type, file }) {
 
 function build(article) {
     const { method, path, signed } = article.dataset;
+    const operation = article.querySelector('h4');
+    const name = `${words.title}${words.colon} ${operation.textContent}`;
     const parameters = [...article.querySelectorAll('[data-parameter]')].map(parameter);
     const body = bodyOf(article.dataset);
     const choice = examples(article.querySelector('.bodies'), body.fill);
@@ -73,9 +83,16 @@ function build(article) {
     const form = make('form', {}, ...parameters.flatMap((p) => p.lines), ...choice, ...body.lines,
         make('p', { class: 'buttons' }, make('button', { type: 'submit' }, words.send), cancel),
         status, answer);
-    const details = make('details', { class: 'try' }, make('summary', {}, words.title), form);
+    const details = make('details', { class: 'try', id: `try-${operation.id}` },
+        make('summary', { 'aria-label': name }, words.title), form);
+    const link = make('a', { href: `#${details.id}`, 'aria-label': name }, words.title);
     let under = null;
 
+    article.querySelector('.call').after(make('p', { class: 'to-try' }, link));
+    link.addEventListener('click', (event) => {
+        event.preventDefault();
+        reach(details);
+    });
     cancel.addEventListener('click', () => under?.abort());
     details.addEventListener('toggle', () => details.open && opened(details, signed !== undefined));
     form.addEventListener('submit', async (event) => {
@@ -126,6 +143,16 @@ function opened(details, signed) {
     details.querySelector('form').prepend(credentials);
 }
 
+function reach(details) {
+    details.open = true;
+    details.querySelector('summary').focus();
+}
+
 for (const article of document.querySelectorAll('article[data-method]')) {
     article.querySelector('.paste').append(build(article));
 }
+
+// A link from elsewhere leads to what wasn't there yet.
+const named = document.getElementById(location.hash.slice(1));
+
+if (named?.matches('details.try')) reach(named);

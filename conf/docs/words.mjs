@@ -23,9 +23,8 @@ const en = {
     required: "required",
     optional: "optional",
     or: " or ",
-    arrayOf: (type) => `array of ${type}`,
     oneOf: "One of",
-    always: "Always",
+    only: "Only value:",
     characters: (least, most) => `${least} to ${most} characters`,
     items: (least) => `At least ${least}`,
     format: "Format:",
@@ -52,7 +51,7 @@ const en = {
         waiting: "Waiting for an answer. It may take 30 seconds.",
         cancelled: "Cancelled. The request may have been carried out.",
         broken: "No answer: the connection failed.",
-        badHeader: "Key or secret have a character that no header may have.",
+        badHeader: "The key or the secret contains a character that is not allowed in a header.",
         badSecret: "The secret isn't base64.",
         noCrypto: "This browser signs only at https:// or localhost.",
         took: "{status} {text}, after {time} ms",
@@ -64,6 +63,9 @@ const en = {
         copied: "Copied",
     },
 };
+
+// Thousands apart, by a narrow blank that never ends a line.
+const grouped = (number) => String(number).replace(/\B(?=(?:\d{3})+$)/g, "\u202f");
 
 const fr = {
     skip: "Aller au contenu",
@@ -87,14 +89,13 @@ const fr = {
     required: "obligatoire",
     optional: "facultatif",
     or: " ou ",
-    arrayOf: (type) => `tableau de ${type}`,
     oneOf: "L’une des valeurs",
-    always: "Toujours",
-    characters: (least, most) => `de ${least} à ${most} caractères`,
+    only: "Seule valeur :",
+    characters: (least, most) => `De ${grouped(least)} à ${grouped(most)} caractères`,
     items: (least) => `Au moins ${least}`,
     format: "Format :",
     pattern: "Motif :",
-    standard: "En cas d’absence :",
+    standard: "Par défaut :",
     eg: "Par exemple",
 
     try: {
@@ -104,7 +105,7 @@ const fr = {
         show: "Afficher",
         colon: " :",
         kept: "Ce que vous saisissez reste dans la mémoire de cette page et disparaît quand vous la quittez.",
-        real: "Les requêtes partent vers {origin} et sont comptées. En production, les messages sont réellement envoyés.",
+        real: "Les requêtes partent vers {origin} et sont comptées dans votre limite. En production, les messages sont réellement envoyés.",
         example: "Exemple",
         body: "Corps (JSON)",
         to: "Numéro (to)",
@@ -119,7 +120,7 @@ const fr = {
         badHeader: "La clé ou le secret contient un caractère interdit dans un en-tête.",
         badSecret: "Le secret n’est pas en base64.",
         noCrypto: "Ce navigateur ne signe que sur https:// ou localhost.",
-        took: "{status} {text}, après {time} ms",
+        took: "{status} {text}, en {time} ms",
         remedy: "Que faire :",
         headers: "En-têtes",
         answer: "Corps de la réponse",

@@ -83,7 +83,7 @@ async function signs(v, l) {
     await field.fill('no base64!');
     is((await v.send(form)).status, v.words.badSecret, `${l}: with one that is none`);
     await field.fill(secret);
-    await v.field(form, 'test').selectOption('1');
+    is(await v.field(form, 'test').inputValue(), '1', `${l}: whoever tries sends nothing by mistake`);
     const answer = await v.send(form);
     ok(answer.status.startsWith('200'), `${l}: signed as it has to be`, answer.status);
     ok(answer.body.includes('message_queued_successfully'), `${l}: … it is queued`);
@@ -129,6 +129,8 @@ async function follows(v, l) {
 
     await v.field(form, v.words.key).fill(keys.all);
     await v.field(form, v.words.example).selectOption({ index: 1 });
+    const chosen = await v.field(form, v.words.example).locator('option:checked').textContent();
+    ok(chosen.includes(`${v.words.colon} `), `${l}: what is the sandbox's is told from the rest`, chosen);
     is(await v.field(form, 'messageId').inputValue(), 'msg_delivered', `${l}: the sandbox's ids are there to choose`);
     is(JSON.parse((await v.send(form)).body).id, 'msg_delivered', `${l}: … and are asked for`);
     await v.field(form, 'messageId').fill('a/b?c');
@@ -184,15 +186,19 @@ async function keyboard(v, l) {
     await v.until(() => at('main'), 'which skips the contents');
 
     let steps = 0;
-    while (!await at('[aria-labelledby=sendMessage] .try > summary') && steps < 300) {
+    while (!await at('[aria-labelledby=sendMessage] .to-try a') && steps < 300) {
         await page.keyboard.press('Tab');
         steps++;
     }
-    ok(steps < 300, `${l}: Tab leads to a try-it`);
+    ok(steps < 300, `${l}: Tab leads to an operation's link to its try-it`);
     note(`${l}: in ${steps} steps`);
+    const name = `${v.words.title}${v.words.colon} ${await page.locator('#sendMessage').textContent()}`;
+    is(await v.operation('sendMessage').getByLabel(name, { exact: true }).count(), 2,
+        `${l}: both have the operation in their names`);
+    await page.keyboard.press('Enter');
+    ok(await at('[aria-labelledby=sendMessage] .try[open] > summary'), `${l}: … which opens it`);
     ok(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== 'none'),
         `${l}: the focus is seen`);
-    await page.keyboard.press('Enter');
     const form = v.operation('sendMessage').locator('details.try');
     await v.field(form, v.words.key).waitFor();
     await page.keyboard.press('Tab');
@@ -295,6 +301,9 @@ async function pictures(browser, l) {
         await v.open();
         if (width !== 800) await v.accessible(`${width} pixels`);
         await v.narrow(`${width} pixels`);
+        is(await v.page.locator('td code').evaluateAll((all) => all
+            .filter((e) => e.offsetHeight > 1.9 * parseFloat(getComputedStyle(e).fontSize))
+            .map((e) => e.textContent)), [], `${l}: ${width} pixels: no identifier of a table is broken`);
 
         for (v.scheme of ['light', 'dark']) {
             await v.page.emulateMedia({ colorScheme: v.scheme, reducedMotion: 'reduce' });

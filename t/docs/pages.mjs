@@ -31,6 +31,9 @@ export async function complete(v, l, specification, scopes) {
             `${l}: ${o.operationId}: with the placeholders`);
     }
 
+    is(await page.locator('code').evaluateAll((all) => all.filter((e) => !e.textContent.trim()).length), 0,
+        `${l}: no code is left empty`);
+
     const codes = Object.keys(specification['x-errors']);
     const rows = await page.locator('tr[id^=error-]').evaluateAll((all) => all.map((e) => e.id));
     is(rows, codes.map((code) => `error-${code}`), `${l}: each code has its row`);
