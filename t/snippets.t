@@ -82,7 +82,10 @@ is_deeply([ sort keys %$operations ], [ sort keys %documented ], 'each has its s
 is_deeply([ sort keys %{ $operations->{$_} } ], [qw(curl node php python)], "$_: in four languages")
     for sort keys %$operations;
 
-# A program of the two pages is run once if it is the same.
+# A program of the two pages is run once, as it is the same but for what it says.
+for my $codes (map { values %$_ } map { values %$_ } $pages->{fr}) {
+    s/Bonjour de WASSIIT !/Hello from WASSIIT!/ for values %$codes;
+}
 is_deeply($pages->{fr}, $pages->{en}, 'French pages have the same programs');
 
 
@@ -187,7 +190,7 @@ for (['first-message', 'first-answer'], ['first-delivery', 'first-status'],
     my $got = pasted('sh', $code);
     my $is = is_as($got, substr($line, 0, 3), $json->decode($body), $name);
 
-    unlike($code, qr/\n./, '... is one line');
+    unlike($code, qr/^.{100}/m, '... is read without scrolling');
     like($got->{head}, qr{\AHTTP/1\.1 \Q$line\E\r\n}, '... as the line says');
     for my $header (split /\n/, $head) {
         # numbers and ids are other ones

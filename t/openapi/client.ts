@@ -3,7 +3,7 @@
 
 import { createHmac } from 'node:crypto';
 import createClient from 'openapi-fetch';
-import type { components, paths } from './api.js';
+import type { components, paths } from './wassiit.js';
 import { is, ok } from './tap.mjs';
 
 type Problem = components['schemas']['Problem'];
@@ -57,6 +57,16 @@ if (isProblem(refused.error)) {
 
     is([refused.error.code, fields], ['invalid_payload', ['#/to']], 'whose errors name the field');
 }
+
+is(refused.error?.code, 'invalid_payload', 'which has its code without that look, too');
+
+// ---- a webhook, without what has a default
+
+const hook = await client.POST('/api/partner/v1/webhooks', {
+    body: { url: 'https://partner.example/hook', events: ['message.status'] },
+});
+
+is(hook.data?.active, true, 'a webhook is active if nothing else is said');
 
 // ---- a file
 

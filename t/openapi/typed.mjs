@@ -1,9 +1,9 @@
 // A client made by openapi-typescript: generated, checked, compiled, run.
 //   node typed.mjs FOLDER '{"ports":{…},"partners":{…}}'
 
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { is, note } from '../browser/tap.mjs';
+import { is, note, ok } from '../browser/tap.mjs';
 import { packages, run, top } from './tools.mjs';
 
 const folder = `${process.argv[2]}/client`;
@@ -18,21 +18,34 @@ writeFileSync(`${folder}/tap.d.mts`,
     'export function is(got: unknown, expected: unknown, name: string): boolean;\n'
     + 'export function ok(condition: boolean, name: string): boolean;\n');
 
-const made = await run('openapi-typescript',
-    [`${top}build/docs/openapi.json`, '-o', 'api.d.ts'], folder);
+// The command of the docs, and the program.
+const guide = readFileSync(`${top}conf/docs/guide.en.md`, 'utf8');
+const [, options] = guide.match(/^npx openapi-typescript https:\S+ ([^`]*?)\n```/m);
+const [, program] = guide.match(/^```ts client\n(.*?)^```/ms);
+const { key, secret } = partners.all;
+const url = `http://127.0.0.1:${ports.main}`;
+
+writeFileSync(`${folder}/send.ts`, program.replace('https://api.wassiit.ma', url)
+    .replace('wst_your_api_key_here', key));
+
+const made = await run('openapi-typescript', [`${top}build/docs/openapi.json`,
+    ...options.replace(/\\\n/, '').split(/\s+/)], folder);
 
 is(made.status, 0, 'openapi-typescript makes types');
 
 const { out, status } = await run('tsc', ['--strict', '--noUncheckedIndexedAccess',
     '--target', 'es2022', '--module', 'nodenext', '--types', 'node',
-    'client.ts'], folder);
+    'client.ts', 'send.ts'], folder);
 
-is([status, out], [0, ''], 'the client passes the type check');
+is([status, out], [0, ''], "the client, and the docs', pass the type check");
 
-const { key, secret } = partners.all;
-const client = spawnSync(process.execPath,
-    ['client.js', `http://127.0.0.1:${ports.main}`, key, secret],
-    { cwd: folder, encoding: 'utf8' });
+const ran = (...command) =>
+    spawnSync(process.execPath, command, { cwd: folder, encoding: 'utf8' });
+const sent = ran('send.js');
+
+ok(/^msg_\w+\n$/.test(sent.stdout), "the docs' sends a message", sent.stdout + sent.stderr);
+
+const client = ran('client.js', url, key, secret);
 
 process.stdout.write(client.stdout);
 
