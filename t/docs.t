@@ -61,7 +61,7 @@ my $gzipped = http($port, uri => '/docs/en/', headers => ['Accept-Encoding' => '
 is($gzipped->header('Content-Encoding'), 'gzip', 'in less bytes');
 
 for (['fr', 'fr'], ['fr-CM,fr;q=0.9,en;q=0.8', 'fr'], ['en-GB,en;q=0.9,fr;q=0.8', 'en'],
-     ['de', 'en'], [undef, 'en']) {
+     ['de-FR', 'en'], ['ar, fr;q=0.5', 'fr'], ['de', 'en'], [undef, 'en']) {
     my ($accepted, $language) = @$_;
     my $r = served($port, '/docs/', 200, 'text/html; charset=utf-8',
                    defined $accepted ? (headers => ['Accept-Language' => $accepted]) : ());

@@ -296,7 +296,7 @@ is_envelope(ask('POST', '/automation/', 'once'), 429, 'rate_limited',
 for my $path ('/', '/index.html', '/api/partner/v1', "$api/", "$api/message",
               "$api/messagesx", "$api/conversationsx", "$api/webhooksx",
               "$api/calls/1", '/api/partner/v2/messages', '/automations',
-              '/problem', '/@problem')
+              '/problem', '/@problem', '/docs%0a', '/docs/en%0a')
 {
     is_problem(ask('GET', $path, 'all'), 404, 'not_found', $path);
 }
