@@ -112,6 +112,14 @@ for my $row ([ 'another number', '{"to":"+212600000006","text":"x"}' ],
          'a number in a file: an id without a fate');
 }
 
+# A body that has what looks like a number's part again and again is read once,
+# and not from each of these: that took longer than the front door waits.
+{
+    my ($how, $type, %form) = form('+212600000000', 900_000);
+    $form{body} =~ s/(x{8})/;name=to/g;
+    is(ask(POST => "$api/messages/document", $how => $type, %form)->status, 202, 'many parts of parts: accepted');
+}
+
 for my $fate (@fates) {
     for my $id ("msg_$fate", "msg_${fate}_1") {
         my $r = ask(GET => "$api/messages/$id");
@@ -132,6 +140,36 @@ for my $fate (@fates) {
                     : is_deeply([ $r->status, @{ $r->json }{qw(type status)} ], [ 202, 'voice', 'ringing' ], "a call: $fate");
 }
 is(ask(POST => "$api/calls", body => '{"to":"+212600000000","type":"video"}')->json->{type}, 'video', 'a video call');
+
+
+# ---- webhooks repeat what they were said to be, and aren't kept
+
+{
+    my $hook = { url => 'https://atlas.example/hook?a=1', events => [ 'message.received', 'message.status' ],
+                 active => JSON::PP::false };
+    my $r = ask(POST => "$api/webhooks", body => JSON::PP->new->pretty->encode($hook));
+    like($r->json->{id}, qr/\Ahook_[0-9a-f]{32}\z/, 'a webhook: an id');
+    for my $row ([ POST => '', 201 ], [ PUT => '/hook_7', 200 ], [ PATCH => '/hook_7', 200 ]) {
+        my ($method, $at, $status) = @$row;
+        my $r = ask($method => "$api/webhooks$at", body => encode_json($hook));
+        my %got = %{ $r->json };
+        delete $got{id};
+        is_deeply([ $r->status, \%got ], [ $status, $hook ], "$method: what was sent");
+    }
+    is(ask(PATCH => "$api/webhooks/hook_7", body => '{"active":false}')->json->{active}, JSON::PP::false,
+       'PATCH: what is not sent stays');
+    is(ask(POST => "$api/webhooks", body => '{"url":"https://x/\\"","events":["a\\"b"]}')->json->{url},
+       'https://partner.example/hook', 'what has quotes is not repeated');
+}
+
+
+# ---- what isn't there
+
+is(ask($$_[0] => "$api/$$_[1]", $$_[2] ? (body => $$_[2]) : ())->status, 404, "$$_[0] $$_[1]")
+    for [ GET => 'messages/msg_unknown' ], [ GET => 'conversations/conv_unknown' ], [ GET => 'webhooks/hook_unknown' ],
+        [ PATCH => 'webhooks/hook_unknown', '{"active":false}' ], [ DELETE => 'webhooks/hook_unknown' ];
+is_deeply(ask(GET => '/automation/WAP_unknown')->json,
+          { success => JSON::PP::false, status => 404, message => 'not_found', data => undef }, 'WAP_unknown');
 
 
 # ---- automation
