@@ -49,6 +49,12 @@ static ngx_http_core_loc_conf_t *ngx_http_wassiit_prefix(ngx_str_t *uri,
     "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
+/* whatever a backend has done before it broke off */
+
+#define MAYBE_DONE                                                           \
+    "The request may have been carried out: look before you send it again."
+
+
 /* of each refusal; a detail of "" is made for each request */
 
 static const ngx_http_wassiit_text_t
@@ -105,11 +111,11 @@ static const ngx_http_wassiit_text_t
 
     [NGX_HTTP_WASSIIT_TOO_LARGE] = {
       ngx_string("Content Too Large"),
-      ngx_string("A JSON body of this path may have 65536 bytes.") },
+      ngx_string("A JSON body of this path may have at most 65536 bytes.") },
 
     [NGX_HTTP_WASSIIT_INVALID_PAYLOAD] = {
       ngx_string("Bad Request"),
-      ngx_string("The body breaks the rules that stand under errors.") }
+      ngx_string("The body breaks the rules listed in errors.") }
 };
 
 
@@ -119,7 +125,7 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
 
     { 400, ngx_string("bad_request"),
       { ngx_string("Bad Request"),
-        ngx_string("The request is not valid HTTP.") } },
+        ngx_string("The request is not valid, or its header is too large.") } },
 
     { 401, ngx_string("unauthorized"),
       { ngx_string("Unauthorized"),
@@ -176,8 +182,8 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
 
     { 502, ngx_string("bad_gateway"),
       { ngx_string("Bad Gateway"),
-        ngx_string("The service behind this server did not answer "
-                   "properly.") } },
+        ngx_string("The service behind this server did not answer properly. "
+                   MAYBE_DONE) } },
 
     { 503, ngx_string("unavailable"),
       { ngx_string("Service Unavailable"),
@@ -185,8 +191,8 @@ static const ngx_http_wassiit_error_t  ngx_http_wassiit_errors[] = {
 
     { 504, ngx_string("gateway_timeout"),
       { ngx_string("Gateway Timeout"),
-        ngx_string("The service behind this server did not answer in "
-                   "time.") } },
+        ngx_string("The service behind this server did not answer in time. "
+                   MAYBE_DONE) } },
 
     { 505, ngx_string("http_version_not_supported"),
       { ngx_string("HTTP Version Not Supported"),
@@ -378,8 +384,8 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         largest = ngx_http_wassiit_largest(r);
 
         if (largest) {
-            return ngx_sprintf(p, "A body of this path may have %O bytes.",
-                               largest);
+            return ngx_sprintf(p, "A body of this path may have at most %O "
+                               "bytes.", largest);
         }
     }
 

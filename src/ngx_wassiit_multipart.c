@@ -43,6 +43,7 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
     size_t      i;
     u_char     *p, *last;
     ngx_str_t   name, value, boundary;
+    ngx_uint_t  words;
 
     ngx_memzero(mp, offsetof(ngx_wassiit_multipart_t, part.header));
 
@@ -73,11 +74,12 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
     /*
      * Others find it by the word, wherever that stands first or last, and the
      * "=" that follows. Browsers have the word in the value, too, where none
-     * follows.
+     * follows. PHP looks for it in small letters first.
      */
 
     name.data = p;
     name.len = last - p;
+    words = ngx_wassiit_header_count(&name, "boundary");
 
     while (name.len && name.data[name.len - 1] != '=') {
         name.len--;
@@ -101,6 +103,13 @@ ngx_wassiit_multipart_init(ngx_wassiit_multipart_t *mp, const u_char *type,
         }
 
         if (ngx_wassiit_header_is(&name, "boundary")) {
+
+            if (words > 1
+                && ngx_memcmp(name.data, "boundary", name.len) != 0)
+            {
+                return NGX_ERROR;
+            }
+
             boundary = value;
 
         } else if (ngx_wassiit_header_count(&name, "charset")

@@ -9,6 +9,7 @@ static ngx_int_t ngx_wassiit_part_fold(ngx_wassiit_part_t *part);
 static ngx_int_t ngx_wassiit_part_line(ngx_wassiit_part_t *part);
 static ngx_int_t ngx_wassiit_part_disposition(ngx_wassiit_part_t *part,
     u_char *p, u_char *last);
+static ngx_uint_t ngx_wassiit_part_is_list(ngx_str_t *name);
 static ngx_int_t ngx_wassiit_part_field(ngx_wassiit_part_t *part,
     ngx_str_t *field);
 static ngx_int_t ngx_wassiit_part_file(ngx_wassiit_part_t *part,
@@ -170,7 +171,11 @@ ngx_wassiit_part_line(ngx_wassiit_part_t *part)
     name.data = p;
     name.len = colon - p;
 
-    if (!ngx_wassiit_header_is_token(&name)) {
+    /* some take a line that begins with the boundary for one, "--bX:" too */
+
+    if (!ngx_wassiit_header_is_token(&name)
+        || (name.len >= 2 && ngx_memcmp(name.data, "--", 2) == 0))
+    {
         return ngx_wassiit_part_fail(part, "the header of a part has a "
                                      "malformed name");
     }
@@ -328,6 +333,37 @@ ngx_wassiit_part_disposition(ngx_wassiit_part_t *part, u_char *p,
 }
 
 
+/*
+ * Are the brackets of a name, if it has any, those of "a[b][]"?  PHP takes no
+ * file behind one whose aren't.
+ */
+
+static ngx_uint_t
+ngx_wassiit_part_is_list(ngx_str_t *name)
+{
+    size_t      i;
+    ngx_uint_t  open;
+
+    open = 0;
+
+    for (i = 0; i < name->len; i++) {
+
+        if (name->data[i] == '[') {
+            open++;
+
+        } else if (name->data[i] == ']') {
+
+            if (open-- == 0 || (i + 1 < name->len && name->data[i + 1] != '['))
+            {
+                return 0;
+            }
+        }
+    }
+
+    return open == 0;
+}
+
+
 static ngx_int_t
 ngx_wassiit_part_field(ngx_wassiit_part_t *part, ngx_str_t *field)
 {
@@ -338,7 +374,8 @@ ngx_wassiit_part_field(ngx_wassiit_part_t *part, ngx_str_t *field)
     if (field->data[0] == '\'' || memchr(field->data, '\\', field->len)
         || (field->len >= 2 && ngx_memcmp(field->data, "=?", 2) == 0)
         || (field->len >= 3 && ngx_memcmp(field->data, "to[", 3) == 0)
-        || (field->len >= 5 && ngx_memcmp(field->data, "file[", 5) == 0))
+        || (field->len >= 5 && ngx_memcmp(field->data, "file[", 5) == 0)
+        || (part->filed && !ngx_wassiit_part_is_list(field)))
     {
         return ngx_wassiit_part_fail(part, "a part has a name that some "
                                      "take for another");

@@ -38,8 +38,8 @@ static json_t *ngx_wassiit_rules_quote(const char *detail,
 
 
 const char  ngx_wassiit_e164_rule[] =
-    "must be a phone number of E.164: \"+\" and 7 to 15 digits, the first "
-    "not 0";
+    "must be a phone number such as \"+212600000000\" (E.164: \"+\" and 7 to "
+    "15 digits, the first not 0)";
 
 
 /* the second letters of the codes, by the first */

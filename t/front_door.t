@@ -331,12 +331,12 @@ for ([ 'messages', 65536 ], [ 'messages/audio', 16 * 2**20 ],
     my ($path, $size) = @$_;
     $r = sized("$api/$path", $size + 1, 'all');
     is_problem($r, 413, 'too_large', "$path, $size + 1");
-    is($r->json->{detail}, "A body of this path may have $size bytes.",
+    is($r->json->{detail}, "A body of this path may have at most $size bytes.",
        "$path: the most that it takes");
 }
 for my $size (65537, 70000, 100_000) {
     is(sized("$api/messages", $size, 'all', 'x' x $size)->json->{detail},
-       'A body of this path may have 65536 bytes.',
+       'A body of this path may have at most 65536 bytes.',
        "messages, $size that came with the header: the most that it takes");
 }
 is_envelope(sized($_, 65537, 'all'), 413, 'too_large', $_)
@@ -347,7 +347,7 @@ is(ask('POST', "$api/messages/$_", 'all', size => 2**20)->status, 202,
 for my $path ('messages', 'webhooks') {
     $r = ask('POST', "$api/$path", 'all', body => 'x' x 70000, chunked => 1);
     is_problem($r, 413, 'too_large', "$path: more than 64k in chunks");
-    is($r->json->{detail}, 'A body of this path may have 65536 bytes.',
+    is($r->json->{detail}, 'A body of this path may have at most 65536 bytes.',
        "$path: more than 64k in chunks: the most that it takes");
 }
 is_problem(ask('GET', "$api/messages/" . 'x' x 9000, 'all'), 414,

@@ -88,7 +88,7 @@ my $B = 'b0undary';
 my %TYPE = (map({ ($_ => 'application/json') } qw(message call automation)),
             map({ ($_ => "multipart/form-data; boundary=$B") } qw(audio document)));
 my $TO = '+237670000000';
-my $E164 = 'must be a phone number of E.164: "+" and 7 to 15 digits, the first not 0';
+my $E164 = 'must be a phone number such as "+212600000000" (E.164: "+" and 7 to 15 digits, the first not 0)';
 my $SOUND = 'must be a sound file: of a type audio/*, or with a name that ends as one\'s';
 
 sub object { return $JSON->encode({ @_ }) }
@@ -572,7 +572,7 @@ subtest 'Content-Type' => sub {
         for "boundary=$B; boundary=$B", "boundary=$B; boundary=other", "boundary=other; BOUNDARY=\"$B\"",
             "boundary=; boundary=$B", "boundary=$B; boundary=",
             "xboundary=other; boundary=$B", "boundary=$B; xboundary=$B", "boundary=$B; x-BOUNDARY=other", "xboundary=$B",
-            "boundary=$B-boundary; x=y", "boundary=$B-boundary=other", "x=boundary; boundary=$B",
+            "boundary=$B-boundary; x=y", "Boundary=$B-boundary", "boundary=$B-boundary=other", "x=boundary; boundary=$B",
             "boundary=\"b0\\undary\"", "boundary=b0\\undary", "x=\"\\\"\"; boundary=$B", "boundary=$B; x=\\",
             "boundary=$B,", "boundary=$B,other", "boundary=$B, boundary=other", "x=y,z; boundary=$B", "boundary=$B; x=,",
             "boundary=\"$B\"x", "boundary=\"$B\" x", "boundary=\"$B\"\"x\"", "x=\"y\"z; boundary=$B", "boundary=$B x",
@@ -601,7 +601,7 @@ subtest 'Content-Type' => sub {
 
 subtest 'JSON has 65536 bytes at most' => sub {
     my $of = sub { substr($good{call}, 0, -1) . ' ' x ($_[0] - length $good{call}) . '}' };
-    my $detail = 'A JSON body of this path may have 65536 bytes.';
+    my $detail = 'A JSON body of this path may have at most 65536 bytes.';
 
     for my $way ('', 'small') {
         for my $chunked (0, 1) {

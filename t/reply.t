@@ -411,7 +411,7 @@ for my $case (
         unless $request{body};
 }
 
-is(http($server->port(6), uri => $$_[0], body => $$_[1])->json->{detail} =~ /\bmay have 10 bytes\b/ ? 1 : 0, $$_[2],
+is(http($server->port(6), uri => $$_[0], body => $$_[1])->json->{detail} =~ /\bmay have at most 10 bytes\b/ ? 1 : 0, $$_[2],
    "$$_[0]: the largest body is told of " . ($$_[2] ? 'to who sent more' : 'to nobody else'))
     for [ '/x', 'x' x 11, 1 ], [ '/413', 'x' x 10, 0 ];
 

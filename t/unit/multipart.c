@@ -30,8 +30,8 @@
 #define TYPED(lines)                                                          \
     "--b\r\n" DISPOSITION "name=file; filename=x\r\n" lines "\r\n\r\ndata\r\n"
 
-#define E164 "#/to: must be a phone number of E.164: \"+\" and 7 to 15 "      \
-             "digits, the first not 0"
+#define E164 "#/to: must be a phone number such as \"+212600000000\" (E.164: "\
+             "\"+\" and 7 to 15 digits, the first not 0)"
 #define NO_TO       "#/to: is missing\n"
 #define TWO_TOS     "#/to: must stand once\n"
 #define NO_FILE     "#/file: is missing\n"
@@ -516,6 +516,19 @@ unit_multipart_bodies(void)
         { "a name that ends with a blank", PART("name=\"to \"") LAST, ALIKE,
           NULL },
         { "a name of a blank", PART("name=\" \"") LAST, ALIKE, NULL },
+        { "a bracket that nothing closes", PART("name=\"[x\"; filename=a")
+          LAST, ALIKE, NULL },
+        { "one that nothing opens", PART("name=\"x]\"; filename=a") LAST,
+          ALIKE, NULL },
+        { "text behind brackets", PART("name=\"x[y]z\"; filename=a") LAST,
+          ALIKE, NULL },
+        { "brackets of a list", TO SONG PART("name=\"x[y][]\"; filename=a")
+          "data\r\n" LAST, "", NULL },
+        { "half a bracket, of no file", TO SONG PART("name=\"[x\"") "data\r\n"
+          LAST, "", NULL },
+        { "a header line that begins with the boundary",
+          TO_TYPED("--bontent-Type: text/plain") SONG LAST, BAD_NAME,
+          NULL },
         { "a name in single quotes", PART("name='to'") LAST, MALFORMED,
           NULL },
         { "a quoted name in single quotes", PART("name=\"'to'\"") LAST, ALIKE,
@@ -981,6 +994,9 @@ unit_multipart_types(void)
         { "multipart/form-data; boundary=aBoundary; x=y", BAD_TYPE },
         { "multipart/form-data; boundary=aBoundary=b", BAD_TYPE },
         { "multipart/form-data; x=aBoundary; boundary=b", BAD_TYPE },
+        { "multipart/form-data; Boundary=aboundary", BAD_TYPE },
+        { "multipart/form-data; BOUNDARY=aBOUNDARY", BAD_TYPE },
+        { "multipart/form-data; Boundary=b", "" },
 
         { "", NOT_MULTIPART },
         { "; boundary=b", NOT_MULTIPART },
@@ -2336,7 +2352,7 @@ unit_multipart_line(unit_reference_t *ref, const u_char *p, size_t len)
         }
     }
 
-    if (i == 0) {
+    if (i == 0 || (p[0] == '-' && p[1] == '-')) {
         ref->error = BAD_NAME;
         return 1;
     }

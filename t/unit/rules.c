@@ -18,8 +18,8 @@
 
 #define COUNTRY "must be an assigned ISO 3166-1 alpha-2 code in capitals, "   \
                 "such as \"CM\""
-#define E164 "must be a phone number of E.164: \"+\" and 7 to 15 digits, "    \
-             "the first not 0"
+#define E164 "must be a phone number such as \"+212600000000\" (E.164: \"+\" "\
+             "and 7 to 15 digits, the first not 0)"
 #define MISSING "is missing; it "
 #define NO_STRING   "must be a string; it "
 #define OBJECT "must be a JSON object"
