@@ -3,10 +3,6 @@
 import { bodyOf, codeOf, documented, faults } from './answer.mjs';
 import { send } from './client.mjs';
 
-// What no request of a client's gets. nginx has this status for connections that
-// it closes without a word.
-export const UNSEEN = ['request_timeout'];
-
 const AT_A_TIME = 20;
 
 // Each documented answer of an operation with the requests that get it.
@@ -18,7 +14,7 @@ export function plan(specification, operation, requests) {
             return [{ key, status: Number(key), request: requests.good(operation) }];
         }
 
-        return (response['x-codes'] ?? []).filter((code) => !UNSEEN.includes(code))
+        return (response['x-codes'] ?? [])
             .flatMap((code) => (requests.refused(code, operation, response) ?? [undefined])
                 .map(({ theirs, ...request } = {}) => ({ key, code: theirs ? undefined : code,
                     status: errors[code]?.status, request: request.uri && request })));

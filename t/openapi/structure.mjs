@@ -111,11 +111,12 @@ export function sizes(specification) {
 
 // ---- codes, scopes and headers, beside the README
 
-// Rows of "| a | `b` | …", without what partners never see.
+// Rows of "| a | `b` | …", without what partners never see: of 408 nginx itself
+// makes no answer, it closes the connection.
 function readmeCodes() {
     return [...text('README.md').matchAll(/^\| (\d{3}) \| `(\w+)` \| (.*)$/mg)]
         .filter(([, , code, more]) => !/^only at the admin endpoint/.test(more)
-            && !['unauthorized', 'forbidden'].includes(code))
+            && !['unauthorized', 'forbidden', 'request_timeout'].includes(code))
         .map(([, status, code]) => `${status} ${code}`);
 }
 
