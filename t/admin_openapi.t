@@ -13,6 +13,7 @@ use JSON::PP ();
 use lib 't/lib';
 use Wassiit;
 use Wassiit::Door;
+use Wassiit::Node;
 use Test::More;
 
 my $json = JSON::PP->new->canonical->ascii;
@@ -27,19 +28,9 @@ sub text {
 
 # ---- what the programs in t/openapi tell, a line a test
 
-sub report {
-    my ($line) = @_;
-
-    return ok($1 eq '', $2) if $line =~ /^(|not )ok - (.*)/;
-    return diag($line =~ s/^# //r);
-}
-
-sub node {
+sub told {
     my ($script, @more) = @_;
-    open my $out, '-|', 'node', "t/openapi/$script", test_dir(), @more or die "node: $!";
-    while (my $line = <$out>) { chomp $line; report($line) }
-    close $out;
-    is($?, 0, "$script comes to its end");
+    node("t/openapi/$script", test_dir(), @more);
 }
 
 
@@ -299,7 +290,7 @@ my $n = 0;
 ok(wait_for { admin($door{small}, POST => '/admin/partners', body => $json->encode({
     id => 'n' . ++$n, rate => '100r/m' }))->status == 507 }, 'a zone is full');
 
-node('admin.mjs', $json->encode({
+told('admin.mjs', $json->encode({
     ports => { map { $_ => $door{$_}->port(2) } keys %door },
     keys => \%keys, fresh => \@fresh, full => \@full,
 }));

@@ -14,6 +14,7 @@ use lib 't/lib';
 use Wassiit;
 use Wassiit::Browser;
 use Wassiit::Door;
+use Wassiit::Node;
 use Test::More;
 
 my $console = abs_path('build/console');

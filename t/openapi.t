@@ -11,6 +11,7 @@ use MIME::Base64 qw(encode_base64);
 use lib 't/lib';
 use Wassiit;
 use Wassiit::Door;
+use Wassiit::Node;
 use Test::More;
 
 my $folder = test_dir();
@@ -19,22 +20,12 @@ my $json = JSON::PP->new->canonical->ascii;
 
 # ---- what the programs in t/openapi tell, a line a test
 
-sub report {
-    my ($line) = @_;
-
-    return ok($1 eq '', $2) if $line =~ /^(|not )ok - (.*)/;
-    return diag($line =~ s/^# //r);
-}
-
-sub node {
+sub told {
     my ($script, @more) = @_;
-    open my $out, '-|', 'node', "t/openapi/$script", $folder, @more or die "node: $!";
-    while (my $line = <$out>) { chomp $line; report($line) }
-    close $out;
-    is($?, 0, "$script comes to its end");
+    node("t/openapi/$script", $folder, @more);
 }
 
-node($_) for qw(lint.mjs agree.mjs);
+told($_) for qw(lint.mjs agree.mjs);
 
 
 # ---- front doors: as an operator finds it, and in all sorts of trouble
@@ -101,7 +92,7 @@ my $given = $json->encode({
     sockets => [ map { "$folder/silent-$_.sock" } qw(messaging wapcm) ],
 });
 
-node($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs
+told($_, $given) for qw(contract.mjs bodies.mjs served.mjs faults.mjs
                            workflows.mjs prism.mjs typed.mjs);
 
 $_->stop for values %door;

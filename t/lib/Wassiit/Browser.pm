@@ -1,8 +1,6 @@
-# Pages for a browser: what nginx serves of them, and tests that node runs, each
-# of which prints a line as t/browser/tap.mjs does.
+# Pages for a browser: what nginx serves of them.
 #
 #   served($port, '/docs/nothing', 404, 'application/problem+json');
-#   node('t/docs/flows.mjs', $argument);
 
 package Wassiit::Browser;
 
@@ -13,7 +11,7 @@ use Exporter qw(import);
 use Test::More;
 use Wassiit;
 
-our @EXPORT = qw(served report node);
+our @EXPORT = qw(served);
 
 my %Headers = (
     'Content-Security-Policy' => "default-src 'none'; script-src 'self'; "
@@ -35,21 +33,6 @@ sub served {
     is_deeply([ map { $r->headers($_) } sort keys %Headers ],
               [ map { $Headers{$_} } sort keys %Headers ], "$name: each header once");
     return $r;
-}
-
-sub report {
-    my ($line) = @_;
-
-    return ok($1 eq '', $2) if $line =~ /^(|not )ok - (.*)/;
-    return diag($line =~ s/^# //r);
-}
-
-sub node {
-    my ($script, @arguments) = @_;
-    open my $out, '-|', 'node', $script, @arguments or die "node: $!";
-    while (my $line = <$out>) { chomp $line; report($line) }
-    close $out;
-    is($?, 0, "$script comes to its end");
 }
 
 
