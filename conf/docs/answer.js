@@ -12,8 +12,8 @@ export function show(to, request, got, text) {
     to.replaceChildren(make('p', { class: 'call' }, make('code', {}, request)),
         ...remedy ? [make('p', { class: 'remedy' }, make('a', { href: `#error-${code}` }, code),
             ` — ${words.remedy} ${remedy.querySelector('.remedy').textContent}`)] : [],
-        ...block(words.headers, [...got.headers].map(([n, v]) => `${n}: ${v}`).join('\n')),
-        ...block(words.answer, json === null ? text || words.empty : JSON.stringify(json, null, 2)));
+        ...block(words.answer, json === null ? text || words.empty : JSON.stringify(json, null, 2)),
+        ...block(words.headers, [...got.headers].map(([n, v]) => `${n}: ${v}`).join('\n')));
 }
 
 function parsed(text) {

@@ -47,7 +47,7 @@ export class Reader extends Visitor {
 
         await this.until(async () => ![this.words.waiting, ''].includes(await status.textContent()),
             'an answer comes');
-        const [headers, body] = await form.locator('.answer pre').allTextContents();
+        const [body, headers] = await form.locator('.answer pre').allTextContents();
         const remedy = form.locator('.answer .remedy');
 
         return {
