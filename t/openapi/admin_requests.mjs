@@ -1,6 +1,7 @@
 // For each operation of the admin endpoint and status, and each answer that it
 // documents, the requests that get it, made from the operation's own examples.
 
+import { Asked } from './asked.mjs';
 import { example } from './specification.mjs';
 
 const JSON_TYPE = 'application/json';
@@ -17,10 +18,11 @@ const door = ({ security }) => (security.some((one) => !one.ApiKey) ? 'outside' 
 const argument = (name, value) => [value].flat()
     .map((one) => `${name}=${encodeURIComponent(one)}`).join('&');
 
-export class AdminRequests {
+export class AdminRequests extends Asked {
     // keys of operators by name; fresh, full: ids of partners to be used up,
     // those of full have eight keys.
     constructor({ keys, fresh, full }) {
+        super();
         Object.assign(this, { keys, fresh: [...fresh], full: [...full], made: 0 });
     }
 
@@ -62,10 +64,6 @@ export class AdminRequests {
             ? [this.good(operation, { who: 'reader' })] : [],
         ...operation.parameters.some(({ name }) => name === 'If-Match')
             ? [this.good(operation, { headers: [['If-Match', '*']] })] : []];
-    }
-
-    refused(code, operation) {
-        return this[code]?.(operation);
     }
 
     // ---- malformed
@@ -110,29 +108,9 @@ export class AdminRequests {
 
     // ---- who asks
 
-    missing_key(operation) {
-        return [this.good(operation, { who: null })];
-    }
-
-    invalid_key(operation) {
-        return [this.good(operation, { who: 'nobody' })];
-    }
-
-    expired_key(operation) {
-        return [this.good(operation, { who: 'expired' })];
-    }
-
-    partner_disabled(operation) {
-        return [this.good(operation, { who: 'disabled' })];
-    }
-
     insufficient_scope(operation) {
         return ['scopeless', ...isChange(operation) ? ['reader'] : []]
             .map((who) => this.good(operation, { who }));
-    }
-
-    rate_limited(operation) {
-        return [this.good(operation, { who: 'few' })];
     }
 
     // ---- what doesn't fit what is there
@@ -170,20 +148,6 @@ export class AdminRequests {
 
         return [this.good(operation, { withheld: most + 1 }), ...operation.method === 'POST'
             ? [this.good(operation, { text: `{"x":"${'x'.repeat(65536)}"}` })] : []];
-    }
-
-    uri_too_long(operation) {
-        return [this.good(operation, { query: `?q=${'q'.repeat(9000)}` })];
-    }
-
-    not_implemented(operation) {
-        const { body: no, ...request } = this.good(operation);
-
-        return [{ ...request, headers: [...request.headers, ['Transfer-Encoding', 'gzip']] }];
-    }
-
-    http_version_not_supported(operation) {
-        return [this.good(operation, { version: '3.0' })];
     }
 
     // ---- what doesn't work

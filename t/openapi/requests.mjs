@@ -2,6 +2,7 @@
 // made from the operation's own examples.
 
 import { createHmac } from 'node:crypto';
+import { Asked } from './asked.mjs';
 import { example } from './specification.mjs';
 
 const BOUNDARY = 'the-edge-of-a-part';
@@ -48,8 +49,9 @@ function credentials(operation, { key, secret }, { skew = 0, without = [], wrong
     return [['X-API-Key', key], ...signed].filter(([name]) => !without.includes(name));
 }
 
-export class Requests {
+export class Requests extends Asked {
     constructor(partners) {
+        super();
         this.partners = partners;
     }
 
@@ -67,11 +69,6 @@ export class Requests {
                 ...name ? [['Content-Type', otherType ?? type]] : []],
             ...name ? { body: text ?? body } : {},
         };
-    }
-
-    // The requests that get an error, by its code.
-    refused(code, operation, response) {
-        return this[code]?.(operation, response);
     }
 
     // ---- malformed
@@ -103,33 +100,7 @@ export class Requests {
         ];
     }
 
-    uri_too_long(operation) {
-        return [this.good(operation, { query: `?q=${'q'.repeat(9000)}` })];
-    }
-
-    not_implemented(operation) {
-        const { body, ...request } = this.good(operation);
-
-        return [{ ...request, headers: [...request.headers, ['Transfer-Encoding', 'gzip']] }];
-    }
-
-    http_version_not_supported(operation) {
-        return [this.good(operation, { version: '3.0' })];
-    }
-
     // ---- credentials
-
-    missing_key(operation) {
-        return [this.good(operation, { who: null })];
-    }
-
-    invalid_key(operation) {
-        return [this.good(operation, { who: 'nobody' })];
-    }
-
-    expired_key(operation) {
-        return [this.good(operation, { who: 'expired' })];
-    }
 
     missing_signature(operation) {
         return ['X-API-Timestamp', 'X-API-Signature'].map((name) =>
@@ -142,10 +113,6 @@ export class Requests {
 
     invalid_signature(operation) {
         return [this.good(operation, { sign: { wrong: true } })];
-    }
-
-    partner_disabled(operation) {
-        return [this.good(operation, { who: 'disabled' })];
     }
 
     insufficient_scope(operation) {
@@ -183,10 +150,6 @@ export class Requests {
     }
 
     // ---- too often
-
-    rate_limited(operation) {
-        return [this.good(operation, { who: 'few' })];
-    }
 
     // What is let through takes the place of the next.
     too_many_requests(operation) {
