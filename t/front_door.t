@@ -386,7 +386,12 @@ for my $case ([ 'no Host', "GET / HTTP/1.1\r\n\r\n" ],
               [ 'a Host that is none', "GET /automation/ HTTP/1.1\r\nHost: a/b\r\n\r\n" ],
               [ 'a bad line', "GET / HTTP/1.1\r\nHost: a\r\nX-A: \0\r\n\r\n" ],
               [ 'a large line', "POST $api/calls HTTP/1.1\r\nHost: a\r\nX-A: " . 'x' x 9000 . "\r\n\r\n" ],
-              [ 'no request', "nonsense\r\n\r\n" ])
+              [ 'no request', "nonsense\r\n\r\n" ],
+              [ 'no method', "\x01 / HTTP/1.1\r\nHost: a\r\n\r\n" ],
+              [ 'two Hosts', "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" ],
+              [ 'a path that is none', "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n" ],
+              [ 'two lengths', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+                               . "Transfer-Encoding: chunked\r\n\r\n" ])
 {
     my ($name, $bytes) = @$case;
     for my $port ($s->port, $s->port(2)) {
