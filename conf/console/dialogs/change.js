@@ -12,6 +12,11 @@ import { html, useState } from '../vendor/preact.js';
 
 export const close = () => change({ dialog: null });
 
+// Settles when the page shows what the last change has made: a dialog that opens
+// before that would send the ETag of what was there before.
+
+export let shown = Promise.resolve();
+
 // A dialog with one change. "make" makes it and returns the answer, "done" gets
 // that; "ready" is false as long as something has to be filled in.
 
@@ -31,7 +36,7 @@ export function ChangeDialog({ title, button, dangerous, ready = true, make, don
 
         try {
             const answer = await make();
-            poll();
+            shown = poll();
             done(answer.data);
         } catch (failure) {
             setBusy(false);

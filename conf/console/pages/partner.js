@@ -1,6 +1,7 @@
 // One partner: why it is refused, what it has used, its keys; and all that can be
 // changed of it.
 
+import { shown } from '../dialogs/change.js';
 import { has, limit, moment, number, t } from '../i18n.js';
 import { change, state } from '../state.js';
 import { Ago, Bar, codeText, Moment, serverTime, Sign } from '../ui.js';
@@ -15,8 +16,12 @@ export function Partner({ id }) {
                 : !state.lost && html`<p>${t('word.loading')}</p>`}`;
     }
 
-    const { data, etag } = partner;
-    const open = (name, more) => change({ notice: null, dialog: { name, id, etag, ...more } });
+    const { data } = partner;
+
+    const open = async (name, more) => {
+        await shown;
+        change({ notice: null, dialog: { name, id, etag: state.partner?.etag, ...more } });
+    };
 
     return html`<${Head} data=${data} open=${open} />
         <div class="columns">
