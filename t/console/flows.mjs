@@ -170,16 +170,25 @@ async function fields(v, l) {
     const { page } = v;
     const id = `last-${l}`, key = keys[id];
 
+    const slowly = async (route) => {
+        if (route.request().method() === 'GET') await new Promise((go) => setTimeout(go, 500));
+        await route.continue();
+    };
+
     await v.open(`#/partners/${id}`);
     await v.press('partner.limit');
     await page.getByLabel(v.t('limit.number'), { exact: true }).fill('7');
+    await page.route(`**/admin/partners/${id}`, slowly);
     await v.choose('limit.unit', 'h');
     await v.confirm('limit.save');
     await v.until(async () => (await partner(id)).rate === '7r/h', 'the limit is changed');
+
+    // at once, while the partner is still being read anew
     await v.press('partner.limit');
     await page.getByText(v.t('limit.zone')).click();
     await v.confirm('limit.save');
     await v.until(async () => (await partner(id)).rate === '100r/m', 'its own limit is taken away');
+    await page.unroute(`**/admin/partners/${id}`, slowly);
 
     await v.press('partner.scopes');
     await page.getByLabel('files.send').check();
