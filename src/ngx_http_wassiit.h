@@ -99,6 +99,7 @@ typedef struct {
     ngx_int_t                      request_id;  /* index of the variable */
     time_t                         loaded;      /* Unix seconds */
     ngx_array_t                   *egress;      /* locations; or NULL */
+    ngx_array_t                   *redis;       /* their confs; or NULL */
 
     /* whether any location signs requests, looks at or signs bodies, or
        has a page of its own for 400 */

@@ -117,6 +117,7 @@ my $rows = <<'END';
     order           atomic
     part            header hmac rules
     rate
+    resp
     robust
     rules           time
     scope
@@ -166,6 +167,7 @@ my $rows = <<'END';
     conf_answer     access admin conf_error conf_zone reply status wassiit
     conf_check      access wassiit
     conf_error      wassiit
+    conf_redis      conf_error conf_zone redis secret wassiit
     conf_secret     conf_error conf_zone secret upstream wassiit webhook
     conf_zone       conf_error store wassiit zone
     ctx             wassiit
@@ -180,6 +182,7 @@ my $rows = <<'END';
     module          access admin arena body conf conf_check conf_zone egress job limit log payload reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
+    redis           resp
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
     status          admin_send args decision wassiit
