@@ -61,8 +61,8 @@ typedef struct {
 /*
  * Takes the next bytes, any number.  *used tells how many of them belong to
  * the reply.  Returns NGX_OK: it is complete, parser->len bytes long, and the
- * parser is to be zeroed for the next one; NGX_AGAIN: all were used, more are to come;
- * NGX_ERROR: this isn't RESP2, or is deeper or longer than allowed.
+ * parser is to be zeroed for the next one; NGX_AGAIN: all were used, more are
+ * to come; NGX_ERROR: this isn't RESP2, or is deeper or longer than allowed.
  */
 ngx_int_t ngx_wassiit_resp_parse(ngx_wassiit_resp_parser_t *parser,
     const u_char *p, size_t len, size_t *used);
@@ -88,7 +88,7 @@ ngx_uint_t ngx_wassiit_resp_is(ngx_wassiit_resp_t *resp, const char *text);
  */
 ngx_int_t ngx_wassiit_resp_number(ngx_wassiit_resp_t *resp, int64_t *number);
 
-/* The bytes of a command of n arguments, its name the first. */
+/* At most so many bytes has a command of n arguments, its name the first. */
 size_t ngx_wassiit_resp_size(const ngx_str_t *args, ngx_uint_t n);
 
 /* Writes it.  Returns where it ends. */
