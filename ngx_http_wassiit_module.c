@@ -14,6 +14,7 @@
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_log.h"
 #include "ngx_http_wassiit_payload.h"
+#include "ngx_http_wassiit_redis.h"
 #include "ngx_http_wassiit_reply.h"
 #include "ngx_http_wassiit_tally.h"
 #include "ngx_http_wassiit_turn.h"
@@ -202,5 +203,6 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_wassiit_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_wassiit_redis_end();
     ngx_http_wassiit_log_end();
 }

@@ -4,6 +4,7 @@
 #include "ngx_http_wassiit_conf_answer.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_error.h"
+#include "ngx_http_wassiit_conf_redis.h"
 #include "ngx_http_wassiit_conf_secret.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_egress.h"
@@ -77,6 +78,13 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
     { ngx_string("wassiit_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
+      ngx_http_wassiit_set_redis,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },

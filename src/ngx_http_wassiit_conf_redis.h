@@ -18,12 +18,5 @@ char *ngx_http_wassiit_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_http_wassiit_redis_conf_t *ngx_http_wassiit_get_redis(
     ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *zone);
 
-/*
- * Looks whether each one's zone is declared.  Returns NGX_OK, or NGX_ERROR,
- * which is then logged.
- */
-ngx_int_t ngx_http_wassiit_check_redis(ngx_conf_t *cf,
-    ngx_http_wassiit_main_conf_t *wmcf);
-
 
 #endif /* _NGX_HTTP_WASSIIT_CONF_REDIS_H_INCLUDED_ */

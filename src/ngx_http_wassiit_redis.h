@@ -24,15 +24,20 @@
 /* a call that would make more bytes wait for the socket is declined */
 #define NGX_HTTP_WASSIIT_REDIS_OUT    1048576
 
+/* arguments of the script, keys among them */
+#define NGX_HTTP_WASSIIT_REDIS_ARGS   1024
+
 /* calls under way, of one connection */
 #define NGX_HTTP_WASSIIT_REDIS_CALLS  1024
 
-#define NGX_HTTP_WASSIIT_REDIS_RUN_ID  64     /* bytes at the most; it is 40 */
+#define NGX_HTTP_WASSIIT_REDIS_RUN_ID  64      /* bytes at most; 40 */
 
 
 typedef struct {
     ngx_str_t                       text;       /* as it is configured */
     ngx_str_t                       host;       /* a name; else empty */
+    ngx_str_t                       ssl_name;   /* of its certificate: a name
+                                                   or an address; ends in 0 */
     in_port_t                       port;       /* of the name */
     ngx_addr_t                     *addrs;      /* as of the start */
     ngx_uint_t                      naddrs;
@@ -45,9 +50,9 @@ typedef struct {
     ngx_str_t                       zone;
     ngx_array_t                     servers;    /* of the above */
     ngx_str_t                       user;       /* empty: none is sent */
-    ngx_str_t                       password;   /* empty: no AUTH; ends in 0 */
+    ngx_str_t                       password;   /* empty: no AUTH */
     ngx_str_t                       ssl_name;   /* ends in 0; empty: the
-                                                   server's host */
+                                                   servers' own */
     ngx_ssl_t                      *ssl;        /* NULL: in clear */
     u_char                         *conf_file;
     ngx_uint_t                      conf_line;
@@ -66,9 +71,10 @@ typedef struct {
     unsigned                        valkey:1;
     unsigned                        waitaof:1;  /* the server knows WAITAOF */
 
-    unsigned                        linger:1;   /* the caller's: calls under
-                                                   way hold up the end of a
-                                                   worker that quits */
+    /* the caller's: calls under way hold up the end of a worker that
+       quits; another connection says when this server comes and goes */
+    unsigned                        linger:1;
+    unsigned                        quiet:1;
 } ngx_http_wassiit_redis_t;
 
 

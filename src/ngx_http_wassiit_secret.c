@@ -4,6 +4,7 @@
 
 
 static void ngx_http_wassiit_secrets_wipe(void *data);
+static void ngx_http_wassiit_secret_wipe(void *data);
 static void ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data,
     size_t len, ngx_log_t *log);
 static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user,
@@ -84,6 +85,77 @@ ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data, size_t len,
                       "base64; if it is hex, make it base64: \"xxd -r -p | "
                       "base64 -w 0\"", file);
     }
+}
+
+
+ngx_int_t
+ngx_http_wassiit_secret_line(ngx_str_t *file, uid_t user, ngx_str_t *text,
+    ngx_pool_t *pool, ngx_log_t *log)
+{
+    u_char              *data, *p;
+    size_t               size;
+    ngx_str_t           *line;
+    ngx_int_t            rc;
+    ngx_pool_cleanup_t  *cln;
+
+    data = ngx_http_wassiit_secret_read(file, user, &size, log);
+    if (data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_ERROR;
+    p = data + size;
+
+    if (p > data && p[-1] == LF) {
+        p--;
+    }
+
+    if (p > data && p[-1] == CR) {
+        p--;
+    }
+
+    if (p == data) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "secret file \"%V\" is empty",
+                      file);
+        goto done;
+    }
+
+    if (memchr(data, LF, p - data)) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "secret file \"%V\" has more than one line", file);
+        goto done;
+    }
+
+    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_str_t) + (p - data));
+    if (cln == NULL) {
+        goto done;
+    }
+
+    line = cln->data;
+    line->len = p - data;
+    line->data = (u_char *) (line + 1);
+
+    cln->handler = ngx_http_wassiit_secret_wipe;
+    ngx_memcpy(line->data, data, line->len);
+
+    *text = *line;
+    rc = NGX_OK;
+
+done:
+
+    ngx_explicit_memzero(data, size);
+    ngx_free(data);
+
+    return rc;
+}
+
+
+static void
+ngx_http_wassiit_secret_wipe(void *data)
+{
+    ngx_str_t *line = data;
+
+    ngx_explicit_memzero(line->data, line->len);
 }
 
 

@@ -23,6 +23,16 @@ ngx_int_t ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
     ngx_wassiit_hmac_key_t *key, ngx_log_t *log);
 
 /*
+ * Reads a secret that is sent as it is: the file's one line, up to its LF or
+ * CRLF.  *text is in the pool, whose end wipes it.  Returns NGX_OK or
+ * NGX_ERROR, which is then logged at "emerg" with the file's name: it is empty,
+ * or has more than a line.  The file is opened, and its mark passed over, as by
+ * ngx_http_wassiit_secret().
+ */
+ngx_int_t ngx_http_wassiit_secret_line(ngx_str_t *file, uid_t user,
+    ngx_str_t *text, ngx_pool_t *pool, ngx_log_t *log);
+
+/*
  * Reads a secret a line: the bytes of each, as they are, up to its LF or CRLF.
  * Returns an array of ngx_wassiit_hmac_key_t from the pool, at least one, which
  * the pool's end wipes; or NULL, which is then logged at "emerg" with the

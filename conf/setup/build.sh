@@ -64,7 +64,8 @@ fi
 command=(./configure --builddir="$out" --with-cc=$cc "${NGX_CONF_FLAGS[@]}"
     --with-cc-opt="$(echo $cflags) -fPIC" --with-ld-opt="$ldflags -fPIC" "$add")
 
-# Configure again when the command, the list of files or nginx has changed.
+# Configure again when the command, the list of files, the script that is in the
+# module, or nginx has changed.
 # (All headers lie in one place, so that make needs no more than their names.)
 mkdir -p "$out" 2> /dev/null && [ -w "$out" ] ||
     die "may not write to $out: run as the user that it belongs to"
@@ -72,7 +73,7 @@ exec 9> "$out/lock"
 flock 9
 {
     printf '%s\n' "$source" "${command[@]}"
-    cat "$top/config" "$source/src/core/nginx.h"
+    cat "$top/config" "$top/conf/cluster/ledger.lua" "$source/src/core/nginx.h"
     dpkg-query -W -f '${Version}\n' nginx 2> /dev/null || true
 } > "$out/wanted"
 

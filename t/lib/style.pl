@@ -163,7 +163,7 @@ my $rows = <<'END';
     admin_path      change wassiit
     audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
-    conf            access conf_answer conf_check conf_error conf_secret conf_zone egress wassiit
+    conf            access conf_answer conf_check conf_error conf_redis conf_secret conf_zone egress wassiit
     conf_answer     access admin conf_error conf_zone reply status wassiit
     conf_check      access wassiit
     conf_error      wassiit
@@ -179,10 +179,13 @@ my $rows = <<'END';
     json            pieces rules
     limit           wassiit decision
     log
-    module          access admin arena body conf conf_check conf_zone egress job limit log payload reply tally turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone egress job limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     pieces
-    redis           resp
+    redis           ledger redis_link resp
+    redis_link      redis
+    redis_connect   redis_link
+    redis_greet     redis_link
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
     status          admin_send args decision wassiit

@@ -61,6 +61,7 @@ static void unit_secret_large(void);
 static void unit_secrets_accepts(void);
 static void unit_secrets_refuses(void);
 static void unit_secrets_many(void);
+static void unit_secret_line(void);
 static void unit_secret_files(void);
 static void unit_secret_file_is_refused(const char *name, const char *why);
 static void unit_secret_loose(void);
@@ -128,6 +129,7 @@ main(void)
     unit_secrets_accepts();
     unit_secrets_refuses();
     unit_secrets_many();
+    unit_secret_line();
     unit_secret_files();
     unit_secret_loose();
     unit_secret_unreadable();
@@ -667,6 +669,71 @@ unit_secrets_many(void)
     unit_ok(unit_secrets_end(), "all are wiped");
 
     free(text);
+}
+
+/* ---- one line, as it is */
+
+static void
+unit_secret_line(void)
+{
+    size_t       i;
+    u_char      *kept;
+    ngx_int_t    rc;
+    ngx_str_t    line;
+    ngx_uint_t   failed, wiped;
+
+    static const struct {
+        unit_secret_text_t   text;
+        unit_secret_text_t   line;
+        const char          *why;
+    } files[] = {
+        { TEXT("pass word:1!"), TEXT("pass word:1!"), NULL },
+        { TEXT("pass-word-2\n"), TEXT("pass-word-2"), NULL },
+        { TEXT("pass-word-3\r\n"), TEXT("pass-word-3"), NULL },
+        { TEXT(SECRET_BOM "pass-word-4\n"), TEXT("pass-word-4"), NULL },
+        { TEXT(" \0 \r"), TEXT(" \0 "), NULL },
+        { TEXT(""), TEXT(""), "is empty" },
+        { TEXT("\n"), TEXT(""), "is empty" },
+        { TEXT("\r\n"), TEXT(""), "is empty" },
+        { TEXT(SECRET_BOM "\n"), TEXT(""), "is empty" },
+        { TEXT("pass-word-5\nmore-of-it"), TEXT(""), "more than one line" },
+        { TEXT("pass-word-6\n\n"), TEXT(""), "more than one line" }
+    };
+
+    failed = 0;
+    wiped = 1;
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        unit_secret_put(files[i].text.data, files[i].text.len);
+        unit_log_forget();
+
+        rc = ngx_http_wassiit_secret_line(&unit_secret_file, SECRET_USER,
+                                          &line, &unit_secret_pool, &unit_log);
+
+        if (files[i].why) {
+            failed += (rc != NGX_ERROR
+                       || !unit_secret_logged("emerg: ", files[i].why,
+                                              &files[i].text));
+            continue;
+        }
+
+        if (rc != NGX_OK || line.len != files[i].line.len
+            || memcmp(line.data, files[i].line.data, line.len) != 0)
+        {
+            unit_note("line %u", (unsigned) i);
+            failed++;
+            continue;
+        }
+
+        kept = unit_secret_pool.cleanup->data;
+        unit_secret_pool.cleanup->handler(kept);
+        wiped &= (line.data[0] == 0 && line.data[line.len - 1] == 0);
+        unit_pool_cleanup(&unit_secret_pool);
+    }
+
+    unit_is(failed, 0, "files of one line, and others");
+    unit_is(wiped, 1, "the pool's end wipes it");
+    unit_pool_free(&unit_secret_pool);
 }
 
 
