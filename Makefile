@@ -127,7 +127,7 @@ build/monitoring/ready: $(setup)/monitoring.sh $(wildcard t/lib/dashboard/*.json
 
 nginx = /usr/share/nginx/src/src
 core = $(wildcard src/ngx_wassiit_*.c)
-state = $(wildcard $(foreach name,store file compact journal path record record_id record_last etag arena,src/ngx_http_wassiit_$(name).[ch]))
+state = $(wildcard $(foreach name,store file compact journal path record record_id record_last record_write etag arena,src/ngx_http_wassiit_$(name).[ch]))
 secret = src/ngx_http_wassiit_secret.c
 board = $(wildcard $(foreach name,memory board board_sh board_recent,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile

@@ -2,6 +2,8 @@
 #include "ngx_http_wassiit_edit.h"
 
 
+static json_t *ngx_http_wassiit_edit_delete(
+    ngx_http_wassiit_change_t *change, u_char *line, size_t former);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_served(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_changed_e not);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_edit_object(
@@ -38,7 +40,7 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
         json = ngx_http_wassiit_record_create(&change->id, change->fields);
 
     } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE) {
-        json = ngx_http_wassiit_record_delete(&change->id);
+        json = ngx_http_wassiit_edit_delete(change, line, former);
 
     } else if (former == 0) {
         return NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER;
@@ -64,6 +66,39 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
     json_decref(json);
 
     return changed;
+}
+
+
+/* What says so keeps the rev of the former line. */
+
+static json_t *
+ngx_http_wassiit_edit_delete(ngx_http_wassiit_change_t *change, u_char *line,
+    size_t former)
+{
+    json_t    *json, *was;
+    uint64_t   rev;
+
+    rev = 0;
+
+    if (former) {
+        was = ngx_http_wassiit_record_load(line, former);
+
+        if (was == NULL) {
+            return NULL;
+        }
+
+        rev = ngx_http_wassiit_record_get_rev(was);
+        json_decref(was);
+    }
+
+    json = ngx_http_wassiit_record_delete(&change->id);
+
+    if (json && ngx_http_wassiit_record_set_rev(json, rev) != NGX_OK) {
+        json_decref(json);
+        return NULL;
+    }
+
+    return json;
 }
 
 

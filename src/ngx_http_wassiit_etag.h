@@ -21,8 +21,9 @@
 
 /*
  * Returns the tag of what a line of the file says of its partner, secrets and
- * keys included: the same for lines that say the same.  It is a part of an HMAC
- * by a key that nobody knows, so it tells nothing of a secret.
+ * keys included: the same for lines that say the same, whichever change has
+ * made them, see rev.  It is a part of an HMAC by a key that nobody knows, so
+ * it tells nothing of a secret.
  */
 uint64_t ngx_http_wassiit_etag(const ngx_wassiit_hmac_key_t *key,
     const ngx_http_wassiit_record_t *rec);

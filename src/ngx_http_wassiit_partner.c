@@ -698,6 +698,7 @@ ngx_http_wassiit_partner_set_span(ngx_http_wassiit_zone_t *zone,
     p = ngx_http_wassiit_zone_at(zone->sh, profile);
 
     store(&p->span, ngx_http_wassiit_partner_span(rec->offset, rec->len));
+    store(&p->rev, rec->rev);
 }
 
 

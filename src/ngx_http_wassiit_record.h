@@ -1,7 +1,7 @@
 
 /*
- * A line of the partners' file: one partner as JSON, read and written.  This is
- * the one source that spells a line's fields.
+ * A line of the partners' file: one partner as JSON, read and written.  These
+ * sources alone spell a line's fields.
  */
 
 
@@ -27,6 +27,9 @@
 
 /* what jansson makes of a line, a strange one excepted */
 #define NGX_HTTP_WASSIIT_LINE_ARENA 65536
+
+/* the highest rev: any program can read and write numbers up to this one */
+#define NGX_HTTP_WASSIIT_REV_MAX    (((uint64_t) 1 << 53) - 1)
 
 
 typedef struct {
@@ -70,6 +73,7 @@ struct ngx_http_wassiit_record_s {
     ngx_str_t                         id;
     ngx_str_t                         name;
     uint64_t                          scopes;
+    uint64_t                          rev;      /* 0: it has none */
     ngx_wassiit_rate_t                rate;     /* limit 0: the zone's */
     ngx_http_wassiit_key_t           *keys;
     ngx_http_wassiit_secrets_t       *secrets;  /* NULL: it has none */
@@ -173,6 +177,12 @@ json_t *ngx_http_wassiit_record_delete(const ngx_str_t *id);
 
 /* The line of a partner, len bytes without its LF, that was parsed before. */
 json_t *ngx_http_wassiit_record_load(const u_char *line, size_t len);
+
+/* The rev of a line: which change of its partner it is of; 0: it has none. */
+uint64_t ngx_http_wassiit_record_get_rev(json_t *json);
+
+/* Sets it, if it isn't 0.  Returns NGX_OK, or NGX_ERROR: memory is short. */
+ngx_int_t ngx_http_wassiit_record_set_rev(json_t *json, uint64_t rev);
 
 /*
  * Sets fields, checked, of name, scopes, rate and enabled, or takes them away:

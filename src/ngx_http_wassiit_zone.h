@@ -147,6 +147,7 @@ typedef struct {
 
 typedef struct {
     uint64_t                      tag;      /* of what the file says of it */
+    uint64_t                      rev;      /* of its line; 0: it has none */
     uint64_t                      scopes;
     ngx_wassiit_rate_t            rate;
     ngx_wassiit_usage_t           usage;    /* of its window, now */

@@ -600,6 +600,7 @@ ngx_http_wassiit_zone_read(ngx_http_wassiit_zone_sh_t *sh,
 {
     u_char  *id;
 
+    info->rev = load(&profile->rev);
     info->scopes = profile->scopes;
     info->enabled = ((profile->flags & ZONE_ENABLED) != 0);
     info->hmac = ((profile->flags & ZONE_HMAC) != 0);

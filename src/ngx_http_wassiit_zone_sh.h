@@ -100,7 +100,8 @@ typedef struct {
 
 
 typedef struct {
-    uint64_t                      span;     /* its line in the file */
+    uint64_t                      span;     /* its line in the file, */
+    uint64_t                      rev;      /* and that one's, or 0 */
     uint64_t                      scopes;
     uint32_t                      counts[ZONE_RARE];
     uint32_t                      partner;  /* place of its line */
@@ -170,7 +171,7 @@ typedef char ngx_http_wassiit_zone_line_is_one[
     sizeof(ngx_http_wassiit_zone_line_t) == NGX_WASSIIT_LINE ? 1 : -1];
 typedef char ngx_http_wassiit_profile_is_packed[
     offsetof(ngx_http_wassiit_profile_t, words)
-    == 32 + ZONE_RARE * sizeof(uint32_t)
+    == 40 + ZONE_RARE * sizeof(uint32_t)
     && NGX_WASSIIT_ORDER_LEVELS < 16 && NGX_HTTP_WASSIIT_KEYS < 16
     && NGX_HTTP_WASSIIT_ID_LEN < 256 && NGX_HTTP_WASSIIT_NAME_LEN < 256
     ? 1 : -1];

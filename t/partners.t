@@ -77,7 +77,8 @@ subtest 'a field that is wrong' => sub {
     my $name = qr/^name: must be/;
     my $rate = qr/^rate: must be .*"100r\/m"/;
     my $hmac = qr/^hmac_secret: must be a string of base64$/;
-    my $deleted = qr/^deleted: must be true, beside an id alone$/;
+    my $deleted = qr/^deleted: must be true, beside an id and its rev alone$/;
+    my $rev = qr{^rev: must be an integer from 1 to 2\^53 - 1$};
     my $ends = '"expires":"2036-11-01T09:00:00Z"';
 
     for my $row (
@@ -143,7 +144,11 @@ subtest 'a field that is wrong' => sub {
         [ '{"id":"p","deleted":1}', $deleted ],
         [ '{"id":"p","deleted":"true"}', $deleted ],
         [ '{"id":"p","deleted":true,"name":"x"}', $deleted ],
+        [ '{"id":"p","deleted":true,"rev":7,"name":"x"}', $deleted ],
+        [ '{"id":"p","deleted":true,"rev":0}', $rev ],
         [ '{"deleted":true}', qr/^id: missing$/ ],
+        (map { [ qq({"id":"p","rev":$_}), $rev ] } '0', '-1', '1.0', '"1"',
+            'null', 'true', '[1]', '1e3', '9007199254740992'),
         [ '{"id":"p","Name":"x"}', qr/^Name: unknown field$/ ],
         [ '{"id":"p","key":"hush"}', qr/^key: unknown field$/ ],
         [ '{"id":"p","":1}', qr/^: unknown field$/ ],
@@ -350,6 +355,12 @@ subtest 'lines' => sub {
         { %both, 'key of atlas' => '401 invalid_key', 'new atlas' => 200 });
     serves('one that is deleted', join("\n", @lines,
         '{"id":"atlas","deleted":true}'),
+        { %both, 'key of atlas' => '401 invalid_key' });
+    serves('each with its rev', join("\n",
+        line('atlas', rev => 9007199254740991), line('rif', rev => 1)), \%both);
+    serves('the later line counts, whatever its rev', join("\n",
+        line('atlas', rev => 2), @lines,
+        '{"id":"atlas","deleted":true,"rev":1}'),
         { %both, 'key of atlas' => '401 invalid_key' });
     serves('one that is deleted before it comes', join("\n",
         '{"deleted":true,"id":"atlas"}', @lines), \%both);

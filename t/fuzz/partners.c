@@ -260,6 +260,10 @@ fuzz_partners_json(ngx_http_wassiit_record_t *rec)
     json = json_object();
     json_object_set_new(json, "id", fuzz_partners_string(&rec->id));
 
+    if (rec->rev) {
+        json_object_set_new(json, "rev", json_integer(rec->rev));
+    }
+
     if (rec->deleted) {
         json_object_set_new(json, "deleted", json_true());
         return json;
@@ -359,6 +363,7 @@ fuzz_partners_same(ngx_http_wassiit_record_t *a, ngx_http_wassiit_record_t *b,
         || !fuzz_partners_same_string(&a->name, &b->name)
         || a->scopes != b->scopes || a->nkeys != b->nkeys
         || a->enabled != b->enabled || a->deleted != b->deleted
+        || a->rev != b->rev
         || a->rate.limit != b->rate.limit
         || (a->rate.limit && a->rate.seconds != b->rate.seconds))
     {

@@ -140,6 +140,7 @@ my $rows = <<'END';
     record          arena hmac key rate record_id scope time
     record_id
     record_last     record
+    record_write    record time
     recover         compact record_last zone
     secret          file hmac
     store           compact file record_last

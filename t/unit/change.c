@@ -23,6 +23,7 @@ static void unit_change_made(const unit_change_kind_t *kind);
 static void unit_change_kept(void);
 static void *unit_change_thread(void *what);
 static void unit_change_stack(void);
+static void unit_change_revs(void);
 static void unit_change_nothing(void);
 static void unit_change_same(const char *name);
 static void unit_change_is(ngx_http_wassiit_changed_e changed,
@@ -78,6 +79,7 @@ main(void)
 
     unit_change_kept();
     unit_change_stack();
+    unit_change_revs();
     unit_change_nothing();
     unit_change_compact();
     unit_change_mark();
@@ -377,6 +379,43 @@ unit_change_stack(void)
                 && !memmem(stack, STACK, random + sizeof(random) - 8, 8),
                 "nothing secret is left on the stack");
     }
+}
+
+
+/* Without a cluster a partner's rev stays what it is. */
+
+static void
+unit_change_revs(void)
+{
+    ngx_str_t                id;
+    ngx_http_wassiit_info_t  info;
+
+    ngx_str_set(&id, "new");
+
+    unit_change_setup("{\"id\":\"new\",\"rev\":9007199254740991}\n" BASE);
+    unit_ok(unit_change_patch("new", "{\"name\":\"New\"}")
+            == NGX_HTTP_WASSIIT_CHANGED
+            && change.info.rev == NGX_HTTP_WASSIIT_REV_MAX
+            && unit_change_agrees(), "a change leaves a partner's rev");
+
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_ADD_KEY, "zed", NULL, 0)
+            == NGX_HTTP_WASSIIT_CHANGED && change.info.rev == 0
+            && unit_change_agrees(), "and gives none to one without");
+
+    /* by hand, and nothing else of it */
+
+    unit_change_adds("{\"id\":\"new\",\"rev\":7,\"name\":\"New\"}\n");
+    unit_ok(unit_change_patch("new", "{}") == NGX_HTTP_WASSIIT_CHANGED
+            && change.info.rev == 7, "another rev alone is seen");
+    unit_ok(ngx_http_wassiit_zone_get_locked(&zone, &id, &info) == NGX_OK
+            && info.rev == 7, "and kept");
+
+    unit_change_setup("{\"id\":\"new\",\"rev\":7}\n" BASE);
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_DELETE, "new", NULL, 0)
+            == NGX_HTTP_WASSIIT_CHANGED && unit_change_agrees()
+            && unit_disk_get(path, data, TEXT) > 0
+            && strstr(data, "{\"id\":\"new\",\"deleted\":true,\"rev\":7}\n"),
+            "a partner is deleted with its rev");
 }
 
 

@@ -662,9 +662,11 @@ unit_change_text_info(ngx_http_wassiit_info_t *info, char *to)
     char        *p;
     ngx_uint_t   i;
 
-    p = to + sprintf(to, "%.*s '%.*s' %d %llx %d/%d %d%d %016llx %lld %lld",
+    p = to + sprintf(to, "%.*s '%.*s' %lld %d %llx %d/%d %d%d %016llx %lld "
+                     "%lld",
                      (int) info->id_len, info->id, (int) info->name_len,
-                     info->name, info->enabled, (long long) info->scopes,
+                     info->name, (long long) info->rev, info->enabled,
+                     (long long) info->scopes,
                      (int) info->rate.limit, (int) info->rate.seconds,
                      info->hmac, info->webhook, (long long) info->tag,
                      (long long) info->former_expires,

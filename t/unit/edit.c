@@ -84,6 +84,16 @@ static const unit_edit_case_t  unit_edits[] = {
       "{\"id\":\"atlas\",\"name\":\"A\"}",
       "{\"id\":\"atlas\",\"deleted\":true}", NGX_HTTP_WASSIIT_CHANGED },
 
+    { "one whose line has a rev", NGX_HTTP_WASSIIT_CHANGE_DELETE, NULL, 0,
+      "{\"id\":\"atlas\",\"rev\":7,\"name\":\"A\"}",
+      "{\"id\":\"atlas\",\"deleted\":true,\"rev\":7}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
+    { "a line keeps its rev", NGX_HTTP_WASSIIT_CHANGE_PATCH,
+      "{\"name\":\"B\"}", 0, "{\"id\":\"atlas\",\"rev\":7,\"name\":\"A\"}",
+      "{\"id\":\"atlas\",\"rev\":7,\"name\":\"B\"}",
+      NGX_HTTP_WASSIIT_CHANGED },
+
     { "one that isn't there", NGX_HTTP_WASSIIT_CHANGE_DELETE, NULL, 0, NULL,
       NULL, NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER },
 

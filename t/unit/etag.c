@@ -123,6 +123,10 @@ unit_etag_same(void)
     unit_ok(unit_etag_of("{\"id\":\"a\"}")
             == unit_etag_of("{\"id\":\"a\",\"scopes\":[],\"keys\":[]}"),
             "what is missing is as what is empty");
+
+    unit_ok(unit_etag_of("{\"id\":\"a\"}")
+            == unit_etag_of("{\"id\":\"a\",\"rev\":7}"),
+            "which change a line is of says nothing of its partner");
 }
 
 

@@ -13,6 +13,7 @@
 
 static void unit_record_creates(void);
 static void unit_record_deletes(void);
+static void unit_record_revs(void);
 static void unit_record_keys(void);
 static void unit_record_secrets(void);
 static void unit_record_overlaps(void);
@@ -53,6 +54,7 @@ main(void)
 
     unit_record_creates();
     unit_record_deletes();
+    unit_record_revs();
     unit_record_keys();
     unit_record_secrets();
     unit_record_overlaps();
@@ -116,6 +118,60 @@ unit_record_deletes(void)
     rc = unit_record_read(json, &rec);
     unit_ok(rc == NGX_OK && rec->deleted && rec->id.len == 5,
             "one that is deleted is read");
+
+    unit_is(ngx_http_wassiit_record_set_rev(json, NGX_HTTP_WASSIIT_REV_MAX),
+            NGX_OK, "it gets a rev");
+    unit_record_is(json, "{\"id\":\"atlas\",\"deleted\":true,"
+                         "\"rev\":9007199254740991}");
+
+    rc = unit_record_read(json, &rec);
+    unit_ok(rc == NGX_OK && rec->deleted
+            && rec->rev == NGX_HTTP_WASSIIT_REV_MAX, "and is read");
+
+    json_decref(json);
+}
+
+
+/* Which change of its partner a line is of. */
+
+static void
+unit_record_revs(void)
+{
+    json_t                     *json;
+    ngx_uint_t                  i;
+    ngx_http_wassiit_record_t  *rec;
+
+    static const char  line[] = "{\"rev\":41,\"id\":\"atlas\"}";
+
+    static const char *const  bad[] = {
+        "0", "-7", "7.0", "\"7\"", "null", "9007199254740992"
+    };
+
+    json = ngx_http_wassiit_record_load((u_char *) line, strlen(line));
+    unit_is(ngx_http_wassiit_record_get_rev(json), 41, "a line has its rev");
+    unit_ok(unit_record_read(json, &rec) == NGX_OK && rec->rev == 41,
+            "which is read");
+
+    unit_ok(ngx_http_wassiit_record_set_rev(json, 0) == NGX_OK
+            && ngx_http_wassiit_record_get_rev(json) == 41,
+            "it stays if there is no other");
+    unit_is(ngx_http_wassiit_record_set_rev(json, 42), NGX_OK,
+            "another takes its place");
+    unit_record_is(json, "{\"rev\":42,\"id\":\"atlas\"}");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void) json_object_set_new(json, "rev",
+                                   json_loads(bad[i], JSON_DECODE_ANY, NULL));
+        unit_ok(ngx_http_wassiit_record_get_rev(json) == 0
+                && unit_record_read(json, &rec) == NGX_ERROR
+                && memcmp(unit_record_parse.fault, "rev: ", 5) == 0,
+                "%s is no rev", bad[i]);
+    }
+
+    (void) json_object_del(json, "rev");
+    unit_ok(ngx_http_wassiit_record_get_rev(json) == 0
+            && unit_record_read(json, &rec) == NGX_OK && rec->rev == 0,
+            "a line may have none");
 
     json_decref(json);
 }
