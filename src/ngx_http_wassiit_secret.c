@@ -3,6 +3,8 @@
 #include "ngx_http_wassiit_secret.h"
 
 
+static u_char *ngx_http_wassiit_secret_base64(ngx_str_t *file, uid_t user,
+    size_t *len, ngx_log_t *log);
 static void ngx_http_wassiit_secrets_wipe(void *data);
 static void ngx_http_wassiit_secret_wipe(void *data);
 static void ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data,
@@ -15,13 +17,72 @@ ngx_int_t
 ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
     ngx_wassiit_hmac_key_t *key, ngx_log_t *log)
 {
+    size_t   len;
+    u_char  *secret;
+
+    secret = ngx_http_wassiit_secret_base64(file, user, &len, log);
+    if (secret == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_wassiit_hmac_key(key, secret, len);
+
+    ngx_explicit_memzero(secret, len);
+    ngx_free(secret);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_secret_seal(ngx_str_t *file, uid_t user,
+    u_char key[NGX_WASSIIT_SEAL_KEY_LEN], ngx_log_t *log)
+{
+    size_t      len;
+    u_char     *secret;
+    ngx_int_t   rc;
+
+    secret = ngx_http_wassiit_secret_base64(file, user, &len, log);
+    if (secret == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (len == NGX_WASSIIT_SEAL_KEY_LEN) {
+        ngx_memcpy(key, secret, NGX_WASSIIT_SEAL_KEY_LEN);
+        rc = NGX_OK;
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "secret file \"%V\" has %uz bytes in base64, a key to "
+                      "seal by has %d: make one with \"openssl rand -base64 "
+                      "%d\"", file, len, NGX_WASSIIT_SEAL_KEY_LEN,
+                      NGX_WASSIIT_SEAL_KEY_LEN);
+        rc = NGX_ERROR;
+    }
+
+    ngx_explicit_memzero(secret, len);
+    ngx_free(secret);
+
+    return rc;
+}
+
+
+/*
+ * The secret in the file's one line: *len bytes, which the caller wipes and
+ * frees, or NULL, which is logged.
+ */
+
+static u_char *
+ngx_http_wassiit_secret_base64(ngx_str_t *file, uid_t user, size_t *len,
+    ngx_log_t *log)
+{
     u_char   *data, *p, *secret;
     size_t    size;
     ssize_t   n;
 
     data = ngx_http_wassiit_secret_read(file, user, &size, log);
     if (data == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     p = data + size;
@@ -33,8 +94,6 @@ ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
     if (p > data && p[-1] == CR) {
         p--;
     }
-
-    n = NGX_ERROR;
 
     secret = ngx_alloc(NGX_WASSIIT_HMAC_DECODED(size), log);
     if (secret == NULL) {
@@ -49,20 +108,21 @@ ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
                                   : "secret file \"%V\" is not one line of "
                                     "base64", file);
 
+        ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(size));
+        ngx_free(secret);
+        secret = NULL;
+
     } else {
         ngx_http_wassiit_secret_doubt(file, data, p - data, log);
-        ngx_wassiit_hmac_key(key, secret, n);
+        *len = n;
     }
-
-    ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(size));
-    ngx_free(secret);
 
 done:
 
     ngx_explicit_memzero(data, size);
     ngx_free(data);
 
-    return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+    return secret;
 }
 
 

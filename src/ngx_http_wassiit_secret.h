@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 
 #include "ngx_wassiit_hmac.h"
+#include "ngx_wassiit_seal.h"
 
 
 /*
@@ -31,6 +32,13 @@ ngx_int_t ngx_http_wassiit_secret(ngx_str_t *file, uid_t user,
  */
 ngx_int_t ngx_http_wassiit_secret_line(ngx_str_t *file, uid_t user,
     ngx_str_t *text, ngx_pool_t *pool, ngx_log_t *log);
+
+/*
+ * The same as ngx_http_wassiit_secret() for a key to seal by: base64 of NGX_WASSIIT_SEAL_KEY_LEN bytes,
+ * which the caller wipes.
+ */
+ngx_int_t ngx_http_wassiit_secret_seal(ngx_str_t *file, uid_t user,
+    u_char key[NGX_WASSIIT_SEAL_KEY_LEN], ngx_log_t *log);
 
 /*
  * Reads a secret a line: the bytes of each, as they are, up to its LF or CRLF.

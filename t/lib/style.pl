@@ -121,6 +121,7 @@ my $rows = <<'END';
     robust
     rules           time
     scope
+    seal            hmac
     time
     ring            lines
     window          rate ring
@@ -142,7 +143,7 @@ my $rows = <<'END';
     record_last     record
     record_write    record time
     recover         compact record_last zone
-    secret          file hmac
+    secret          file hmac seal
     store           compact file record_last
     zone            board epoch memory store window
     zone_sh         zone index order etag

@@ -57,6 +57,7 @@ typedef struct {
 static void unit_secret_accepts(void);
 static void unit_secret_refuses(void);
 static void unit_secret_vectors(void);
+static void unit_secret_seals(void);
 static void unit_secret_large(void);
 static void unit_secrets_accepts(void);
 static void unit_secrets_refuses(void);
@@ -125,6 +126,7 @@ main(void)
     unit_secret_accepts();
     unit_secret_refuses();
     unit_secret_vectors();
+    unit_secret_seals();
     unit_secret_large();
     unit_secrets_accepts();
     unit_secrets_refuses();
@@ -466,6 +468,53 @@ unit_secret_vectors(void)
         unit_ok(memcmp(hex, cases[i].mac, NGX_WASSIIT_HMAC_HEX) == 0,
                 "signs as there");
     }
+}
+
+
+/* A key to seal by has its bytes, and no other number of them. */
+
+static void
+unit_secret_seals(void)
+{
+    int         n;
+    size_t      len;
+    u_char      bytes[40], key[NGX_WASSIIT_SEAL_KEY_LEN];
+    ngx_int_t   rc;
+    ngx_uint_t  right;
+    char        text[64];
+
+    right = 0;
+
+    for (len = 0; len < sizeof(bytes); len++) {
+        bytes[len] = (u_char) unit_random(256);
+    }
+
+    for (len = 1; len < sizeof(bytes); len++) {
+        n = EVP_EncodeBlock((u_char *) text, bytes, len);
+        text[n++] = LF;
+        unit_secret_put(text, n);
+        unit_log_forget();
+
+        rc = ngx_http_wassiit_secret_seal(&unit_secret_file, SECRET_USER, key,
+                                          &unit_log);
+
+        right += (len == sizeof(key))
+                 ? (rc == NGX_OK && memcmp(key, bytes, len) == 0
+                    && unit_logged[0] == '\0')
+                 : (rc == NGX_ERROR
+                    && strstr(unit_logged, "a key to seal by has 32: make one "
+                                           "with \"openssl rand -base64 32\"")
+                    && strstr(unit_logged, unit_secret_path));
+    }
+
+    unit_is(right, sizeof(bytes) - 1, "a key to seal by has 32 bytes");
+
+    unit_secret_put("a key!\n", 7);
+    unit_log_forget();
+    unit_ok(ngx_http_wassiit_secret_seal(&unit_secret_file, SECRET_USER, key,
+                                         &unit_log)
+            == NGX_ERROR && strstr(unit_logged, "is not one line of base64"),
+            "in base64");
 }
 
 
