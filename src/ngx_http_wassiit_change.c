@@ -10,6 +10,9 @@
 /* lines of a file that has so many for each partner are worth compacting */
 #define CHANGE_LINES        4
 
+/* how far the clocks of nodes may be apart: seconds */
+#define CHANGE_SKEW         300
+
 
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_no_file(
     ngx_http_wassiit_file_t *file);
@@ -18,6 +21,13 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_locked(
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_partner(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
     ngx_int_t known);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_follow(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
+    ngx_int_t known);
+static ngx_int_t ngx_http_wassiit_change_check(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
+static ngx_http_wassiit_changed_e ngx_http_wassiit_change_draft(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_uint_t ngx_http_wassiit_change_matches(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static ngx_int_t ngx_http_wassiit_change_find(
@@ -33,6 +43,8 @@ static ngx_http_wassiit_changed_e ngx_http_wassiit_change_write(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work);
 static void ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_record_t *rec);
+static ngx_uint_t ngx_http_wassiit_change_is_new(
+    ngx_http_wassiit_change_t *change, ngx_http_wassiit_key_t *key);
 static void ngx_http_wassiit_change_place(ngx_http_wassiit_work_t *work);
 static ngx_http_wassiit_changed_e ngx_http_wassiit_change_room(
     ngx_http_wassiit_change_t *change, ngx_http_wassiit_work_t *work,
@@ -100,6 +112,7 @@ ngx_http_wassiit_change(ngx_http_wassiit_change_t *change, ngx_log_t *log)
     work->arena.start = work->values;
     work->arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
     work->former = 0;
+    work->rev = 0;
     work->len = 0;
     work->wipe = 0;
 
@@ -184,6 +197,10 @@ ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     } else if (change->what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
         changed = ngx_http_wassiit_change_compact(change, work);
 
+    } else if (change->draft && change->draft->ordered) {
+        changed = ngx_http_wassiit_change_follow(change, work, known);
+        change->compact = ngx_http_wassiit_change_due(change, work);
+
     } else {
         changed = ngx_http_wassiit_change_partner(change, work, known);
         change->compact = ngx_http_wassiit_change_due(change, work);
@@ -238,13 +255,22 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
 
     case NGX_HTTP_WASSIIT_CHANGED:
 
-        if ((work->len == work->former
+        /* another node may have changed what this one takes for the same */
+
+        if ((change->draft == NULL && work->len == work->former
              && ngx_memcmp(work->text, work->line, work->len) == 0)
             || (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH
                 && json_object_size(change->fields) == 0))
         {
             /* as it should be, but perhaps neither on the disk nor known */
             changed = ngx_http_wassiit_change_agree(change, work, changed);
+
+            if (change->draft) {
+                change->draft->rev = 0;
+            }
+
+        } else if (change->draft) {
+            changed = ngx_http_wassiit_change_draft(change, work);
 
         } else {
             changed = ngx_http_wassiit_change_write(change, work);
@@ -270,6 +296,161 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
     }
 
     return changed;
+}
+
+
+/*
+ * Makes the draft's line the partner's, if it is the newer one.  A bad line by
+ * hand has no rev, and goes.
+ */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_follow(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work, ngx_int_t known)
+{
+    ngx_int_t                  rc;
+    ngx_http_wassiit_draft_t  *draft;
+
+    draft = change->draft;
+
+    if (ngx_http_wassiit_change_check(change, work) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, work->file.log, 0,
+                      "a line of partner \"%V\" that another node has made "
+                      "can't be taken into \"%V\": %*s", &change->id,
+                      &work->file.name, work->parse.fault_len,
+                      work->parse.fault);
+
+        return NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+    }
+
+    rc = ngx_http_wassiit_change_find(change, work, known);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_WASSIIT_CHANGE_NO_DISK;
+    }
+
+    if (rc == NGX_AGAIN) {
+        return NGX_HTTP_WASSIIT_CHANGE_LEFT;
+    }
+
+    if (rc == NGX_DECLINED && work->rev == 0) {
+        work->rev = ngx_http_wassiit_zone_gone(change->zone, &change->id);
+    }
+
+    if (work->rev < draft->rev) {
+        ngx_memcpy(work->text, draft->text, draft->len);
+        work->len = draft->len;
+
+        return ngx_http_wassiit_change_write(change, work);
+    }
+
+    if (work->journal->foreign && work->span.len) {
+        return ngx_http_wassiit_change_agree(change, work,
+                                             NGX_HTTP_WASSIIT_CHANGED);
+    }
+
+    /* who has ordered the change tells what came of it */
+
+    return (ngx_http_wassiit_zone_get_locked(change->zone, &change->id,
+                                             &change->info)
+            == NGX_ERROR)
+           ? NGX_HTTP_WASSIIT_CHANGE_BUSY : NGX_HTTP_WASSIIT_CHANGED;
+}
+
+
+/* Is the draft a line of its partner, with its rev? */
+
+static ngx_int_t
+ngx_http_wassiit_change_check(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    u_char                     *pos;
+    ngx_int_t                   rc;
+    ngx_http_wassiit_draft_t   *draft;
+    ngx_http_wassiit_record_t  *rec;
+
+    draft = change->draft;
+    pos = work->parse.pos;
+
+    rc = ngx_http_wassiit_record_parse(&work->parse, &work->arena, draft->text,
+                                       draft->len, &rec);
+
+    if (rc == NGX_DONE
+        || (rc == NGX_OK
+            && (rec->rev == 0 || rec->rev != draft->rev
+                || rec->id.len != change->id.len
+                || ngx_memcmp(rec->id.data, change->id.data, rec->id.len)
+                   != 0)))
+    {
+        work->parse.fault_len = ngx_sprintf(work->parse.fault,
+                                            "it is of another partner, or has "
+                                            "another rev")
+                                - work->parse.fault;
+        rc = NGX_ERROR;
+    }
+
+    ngx_explicit_memzero(pos, work->parse.pos - pos);
+    work->parse.pos = pos;
+
+    return rc;
+}
+
+
+/* Leaves the line that was made, with the next rev, to who has it ordered. */
+
+static ngx_http_wassiit_changed_e
+ngx_http_wassiit_change_draft(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_work_t *work)
+{
+    json_t                      *json;
+    ngx_http_wassiit_draft_t    *draft;
+    ngx_http_wassiit_record_t   *rec;
+
+    draft = change->draft;
+    draft->len = 0;
+
+    if (work->rev == 0 && work->former == 0) {
+        work->rev = ngx_http_wassiit_zone_gone(change->zone, &change->id);
+    }
+
+    draft->rev = work->rev + 1;
+
+    ngx_http_wassiit_arena_enter(&work->arena);
+
+    json = ngx_http_wassiit_record_load(work->text, work->len);
+
+    if (json && draft->rev <= NGX_HTTP_WASSIIT_REV_MAX
+        && ngx_http_wassiit_record_set_rev(json, draft->rev) == NGX_OK)
+    {
+        draft->len = ngx_http_wassiit_record_write(json, draft->text,
+                                                   NGX_HTTP_WASSIIT_LINE);
+    }
+
+    json_decref(json);
+
+    ngx_http_wassiit_arena_leave();
+    ngx_http_wassiit_arena_wipe(&work->arena);
+
+    if (draft->len == 0) {
+        return NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
+    if (draft->len >= NGX_HTTP_WASSIIT_LINE) {
+        /* as edit() says it of a line without a rev */
+        draft->len = NGX_HTTP_WASSIIT_LINE;
+        return NGX_HTTP_WASSIIT_CHANGE_BAD_LINE;
+    }
+
+    if (ngx_http_wassiit_record_parse(&work->parse, &work->arena, draft->text,
+                                      draft->len, &rec)
+        != NGX_OK)
+    {
+        return ngx_http_wassiit_change_bad_line(change, work);
+    }
+
+    /* what others have taken, this node must not be the one to lack */
+
+    return ngx_http_wassiit_change_room(change, work, rec);
 }
 
 
@@ -376,9 +557,11 @@ ngx_http_wassiit_change_line(ngx_http_wassiit_change_t *change,
         rc = NGX_DECLINED;
 
     } else if (rec->deleted) {
+        work->rev = rec->rev;
         rc = NGX_DECLINED;
 
     } else {
+        work->rev = rec->rev;
         work->tag = ngx_http_wassiit_zone_tag(work->zone, rec);
     }
 
@@ -507,7 +690,10 @@ ngx_http_wassiit_change_write(ngx_http_wassiit_change_t *change,
 }
 
 
-/* A key that is made now works at once, whatever the wall clock does next. */
+/*
+ * A key that is made now works at once, whatever the wall clock does next; also
+ * where another node has made it.
+ */
 
 static void
 ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
@@ -522,8 +708,31 @@ ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
         key->made = (change->made.len == NGX_WASSIIT_KEY_LEN
                      && key->id.len == NGX_HTTP_WASSIIT_MADE_ID
                      && ngx_memcmp(key->id.data, change->made_id, key->id.len)
-                        == 0);
+                        == 0)
+                    || (change->what == NGX_HTTP_WASSIIT_CHANGE_FOLLOW
+                        && ngx_http_wassiit_change_is_new(change, key));
     }
+}
+
+
+/*
+ * Has an endpoint just made this key, by whatever clock?  It has the id that it
+ * is given by one then.
+ */
+
+static ngx_uint_t
+ngx_http_wassiit_change_is_new(ngx_http_wassiit_change_t *change,
+    ngx_http_wassiit_key_t *key)
+{
+    u_char  id[NGX_HTTP_WASSIIT_MADE_ID];
+
+    id[0] = 'k';
+    ngx_hex_dump(&id[1], key->digest, (NGX_HTTP_WASSIIT_MADE_ID - 1) / 2);
+
+    return key->id.len == NGX_HTTP_WASSIIT_MADE_ID
+           && ngx_memcmp(key->id.data, id, key->id.len) == 0
+           && key->created > change->now - CHANGE_SKEW
+           && key->created < change->now + CHANGE_SKEW;
 }
 
 

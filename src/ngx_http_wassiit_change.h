@@ -26,9 +26,9 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_HMAC_SECRET,
     NGX_HTTP_WASSIIT_CHANGE_WEBHOOK_SECRET,
     NGX_HTTP_WASSIIT_CHANGE_COMPACT,        /* of no partner: the file */
-    NGX_HTTP_WASSIIT_CHANGE_NONE            /* a request that makes none */
+    NGX_HTTP_WASSIIT_CHANGE_NONE,           /* a request that makes none */
+    NGX_HTTP_WASSIIT_CHANGE_FOLLOW          /* another node's, see a draft */
 } ngx_http_wassiit_change_e;
-
 
 
 #define NGX_HTTP_WASSIIT_CHANGES    (NGX_HTTP_WASSIIT_CHANGE_COMPACT + 1)
@@ -79,6 +79,21 @@ ngx_http_wassiit_change_refused(ngx_http_wassiit_changed_e changed)
 #define NGX_HTTP_WASSIIT_MADE_ID    9
 
 
+/*
+ * A partner's line with its rev.  In a cluster a change is made in two steps:
+ * the line is drafted; then, when all nodes take it as the next of its partner,
+ * it is put into the file and in force on each of them.
+ */
+
+typedef struct {
+    ngx_uint_t                    ordered;  /* by now: it is to be applied */
+    uint64_t                      rev;      /* 0: nothing was to be changed */
+    size_t                        len;      /* of text, which has no LF; the
+                                               caller wipes it */
+    u_char                        text[NGX_HTTP_WASSIIT_LINE];
+} ngx_http_wassiit_draft_t;
+
+
 typedef struct {
     ngx_http_wassiit_change_e     what;
     ngx_http_wassiit_zone_t      *zone;
@@ -90,6 +105,7 @@ typedef struct {
     time_t                        grace;    /* of ROTATE and the secrets,
                                                seconds; 0: at once */
     ngx_str_t                     match;    /* of If-Match; len 0: none */
+    ngx_http_wassiit_draft_t     *draft;    /* NULL: it is made at once */
 
     ngx_http_wassiit_info_t       info;     /* the partner, unless deleted */
     ngx_str_t                     made;     /* a key or a secret, to wipe */
@@ -104,6 +120,12 @@ typedef struct {
  * disk and in force in all processes that share the zone.  It writes to disk
  * and waits for it, so it may run in a thread, one of a process at a time.
  * What fails is logged; nothing secret is.
+ *
+ * With a draft that isn't ordered, nothing is made, but the draft: a line that
+ * there is room for, whose rev is one above the partner's; or its rev is set to
+ * 0, if the partner is as it should be.  With one that is ordered, its line is
+ * made the partner's, whatever else is asked for, unless the partner's rev is
+ * that of the draft or above, and then all is left as it is.
  */
 ngx_http_wassiit_changed_e ngx_http_wassiit_change(
     ngx_http_wassiit_change_t *change, ngx_log_t *log);

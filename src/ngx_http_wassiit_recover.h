@@ -35,6 +35,7 @@ typedef struct {
     ngx_http_wassiit_span_t       span;     /* of the line, if len is set */
     size_t                        former;   /* bytes of it, if it counts, */
     uint64_t                      tag;      /* and the tag of what it says */
+    uint64_t                      rev;      /* of the line, if it is known */
     size_t                        len;      /* of text */
     size_t                        wipe;     /* the most that was in line */
     u_char                        line[NGX_HTTP_WASSIIT_LINE + 1];

@@ -310,6 +310,17 @@ ngx_int_t ngx_http_wassiit_zone_known(ngx_http_wassiit_zone_t *zone,
 ngx_int_t ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, ngx_http_wassiit_span_t *span);
 
+/*
+ * The rev by which the partner, which the zone hasn't, was deleted.  Returns 0
+ * if that isn't known (any more): of some partners that were deleted last it
+ * is.
+ */
+uint64_t ngx_http_wassiit_zone_gone(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id);
+
+/* Forgets these, as their revs may come again for something else. */
+void ngx_http_wassiit_zone_forget_gone(ngx_http_wassiit_zone_t *zone);
+
 /* The tag of what the record says, as ngx_http_wassiit_info_t has it. */
 uint64_t ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);

@@ -55,6 +55,9 @@
 #define ZONE_RETIRED            256
 #define ZONE_SECRET             ((uint32_t) 1 << 31)
 
+/* partners that were deleted last, of which the rev is still known */
+#define ZONE_GONE               64
+
 /* of a key and of a profile */
 #define ZONE_ENABLED            0x01
 #define ZONE_HMAC               0x02
@@ -127,6 +130,14 @@ typedef struct {
 } ngx_http_wassiit_retired_t;
 
 
+/* a partner that was deleted, by the SHA-256 of its id */
+
+typedef struct {
+    u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
+    uint64_t                      rev;      /* 0: none */
+} ngx_http_wassiit_gone_t;
+
+
 struct ngx_http_wassiit_zone_sh_s {
     ngx_http_wassiit_memory_head_t  head;
 
@@ -160,6 +171,8 @@ struct ngx_http_wassiit_zone_sh_s {
     ngx_http_wassiit_journals_t   journals;
     uint32_t                      oldest;   /* of retired[], modulo its size */
     uint32_t                      newest;   /* behind the last one */
+    uint32_t                      deletions;  /* modulo its size: the next */
+    ngx_http_wassiit_gone_t       gone[ZONE_GONE];
     ngx_http_wassiit_retired_t    retired[ZONE_RETIRED];
 };
 

@@ -30,6 +30,8 @@ static ngx_int_t ngx_http_wassiit_zone_wants(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_plan_t *plan);
 static void ngx_http_wassiit_zone_discard(ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_zone_current(ngx_http_wassiit_zone_t *zone);
+static void ngx_http_wassiit_zone_note_gone(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_record_t *rec);
 
 
 static ngx_inline void
@@ -364,6 +366,10 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     }
 
     if (rec->deleted) {
+        if (rec->rev) {
+            ngx_http_wassiit_zone_note_gone(sh, rec);
+        }
+
         if (former) {
             ngx_http_wassiit_partner_withdraw(zone, former);
         }
@@ -398,6 +404,70 @@ ngx_http_wassiit_zone_apply(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_mend_unlock(zone);
 
     return rc;
+}
+
+
+/* Under the mutex.  A writer that dies in this leaves none. */
+
+static void
+ngx_http_wassiit_zone_note_gone(ngx_http_wassiit_zone_sh_t *sh,
+    ngx_http_wassiit_record_t *rec)
+{
+    ngx_http_wassiit_gone_t  *gone;
+
+    gone = &sh->gone[sh->deletions++ % ZONE_GONE];
+
+    store(&gone->rev, 0);
+    ngx_wassiit_key_digest(rec->id.data, rec->id.len, gone->digest);
+    store(&gone->rev, rec->rev);
+}
+
+
+uint64_t
+ngx_http_wassiit_zone_gone(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
+{
+    u_char                    digest[NGX_WASSIIT_DIGEST_LEN];
+    uint64_t                  rev;
+    ngx_uint_t                i;
+    ngx_http_wassiit_gone_t  *gone;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return 0;
+    }
+
+    ngx_wassiit_key_digest(id->data, id->len, digest);
+    rev = 0;
+
+    for (i = 0; i < ZONE_GONE; i++) {
+        gone = &zone->sh->gone[i];
+
+        if (gone->rev > rev
+            && ngx_memcmp(gone->digest, digest, NGX_WASSIIT_DIGEST_LEN) == 0)
+        {
+            rev = gone->rev;
+        }
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return rev;
+}
+
+
+void
+ngx_http_wassiit_zone_forget_gone(ngx_http_wassiit_zone_t *zone)
+{
+    ngx_uint_t  i;
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK) {
+        return;
+    }
+
+    for (i = 0; i < ZONE_GONE; i++) {
+        store(&zone->sh->gone[i].rev, 0);
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
 }
 
 

@@ -24,6 +24,8 @@ static void unit_change_kept(void);
 static void *unit_change_thread(void *what);
 static void unit_change_stack(void);
 static void unit_change_revs(void);
+static void unit_change_follow(void);
+static void unit_change_draft(void);
 static void unit_change_nothing(void);
 static void unit_change_same(const char *name);
 static void unit_change_is(ngx_http_wassiit_changed_e changed,
@@ -80,6 +82,8 @@ main(void)
     unit_change_kept();
     unit_change_stack();
     unit_change_revs();
+    unit_change_follow();
+    unit_change_draft();
     unit_change_nothing();
     unit_change_compact();
     unit_change_mark();
@@ -416,6 +420,203 @@ unit_change_revs(void)
             && unit_disk_get(path, data, TEXT) > 0
             && strstr(data, "{\"id\":\"new\",\"deleted\":true,\"rev\":7}\n"),
             "a partner is deleted with its rev");
+}
+
+
+/* A change that another node has made, and what is older than the partner. */
+
+static void
+unit_change_follow(void)
+{
+    char                         line[512];
+    ngx_uint_t                   i;
+    ngx_http_wassiit_partner_t   found;
+    ngx_http_wassiit_changed_e   changed;
+
+    static u_char  names[NGX_HTTP_WASSIIT_NAMES_LEN];
+
+    static const int64_t  apart[] = { 298, -300, 299, -301 };
+
+    static const char  gone[] = "{\"id\":\"atlas\",\"deleted\":true,\"rev\":9}";
+    static const char  made[] = "{\"id\":\"zed\",\"rev\":1,\"keys\":[@K]}";
+
+    static const char *const  revs[] = { FOLLOWS("7"), FOLLOWS("6") };
+
+    static const char *const  bad[] = {
+        "{\"id\":\"atlas\"}", "{\"id\":\"zed\",\"rev\":8}",
+        "{\"id\":\"atlas\",\"rev\":8,\"scopes\":[\"unknown\"]}",
+        "{\"id\":\"atlas\",\"rev\":8", "{\"id\":\"atlas\",\"rev\":0}", " "
+    };
+
+    unit_change_setup(BASE);
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", FOLLOWS("7"),
+                       0);
+
+    for (i = 0; i < 2; i++) {
+        unit_change_begin();
+        changed = unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", revs[i],
+                              0);
+        unit_ok(changed == NGX_HTTP_WASSIIT_CHANGED
+                && unit_change_untouched() && change.info.rev == 7,
+                "what isn't newer changes nothing, and the partner is told");
+    }
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        unit_change_setup(BASE);
+        unit_change_begin();
+        changed = unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", bad[i],
+                              0);
+        unit_change_is(changed, NGX_HTTP_WASSIIT_CHANGE_BAD_LINE,
+                       "a line of partner \"atlas\" that another node has made "
+                       "can't be taken into \"", "a bad line isn't taken");
+    }
+
+    /* what is in the file by hand counts as what it says */
+
+    unit_change_adds(FOLLOWS("8") "\n");
+    changed = unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas",
+                          FOLLOWS("8"), 0);
+    unit_ok(changed == NGX_HTTP_WASSIIT_CHANGED && change.info.rev == 8,
+            "a line that came by hand is put in force");
+    unit_change_adds("{\"id\":\"atlas\",\"scopes\":[\"none\"]}\n");
+    changed = unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas",
+                          FOLLOWS("8"), 0);
+    unit_ok(changed == NGX_HTTP_WASSIIT_CHANGED && change.info.rev == 8,
+            "one that is bad holds nothing up");
+
+    /* a deleted partner doesn't come back by what is older */
+
+    unit_change_setup(BASE);
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", gone, 0)
+            == NGX_HTTP_WASSIIT_CHANGED && !unit_change_has(1)
+            && unit_change_agrees(), "a partner is deleted");
+    unit_change_begin();
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", FOLLOWS("8"),
+                        0)
+            == NGX_HTTP_WASSIIT_CHANGED && unit_change_untouched()
+            && !unit_change_has(1), "and stays so");
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas",
+                        FOLLOWS("10"), 0)
+            == NGX_HTTP_WASSIIT_CHANGED && unit_change_has(1)
+            && unit_change_agrees(), "until it is created again");
+
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas",
+                       "{\"id\":\"atlas\",\"deleted\":true,\"rev\":11}", 0);
+    ngx_http_wassiit_zone_forget_gone(&zone);
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", FOLLOWS("1"),
+                        0)
+            == NGX_HTTP_WASSIIT_CHANGED && unit_change_has(1),
+            "or all begins anew");
+
+    /* a key that was just made there works here, whatever the clocks say */
+
+    found.names = names;
+    (void) unit_change_fill(line, made);
+
+    for (i = 0; i < 4; i++) {
+        unit_change_setup(BASE);
+        now += apart[i];
+        (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "zed", line, 0);
+        now -= apart[i];
+
+        unit_ok(ngx_http_wassiit_zone_find(&zone, digests[MADE], &found, NULL)
+                == NGX_OK
+                && (found.created == INT64_MIN) == (i < 2),
+                "a key made %d seconds ago works %s", (int) apart[i] + 1,
+                i < 2 ? "at once" : "by the clock");
+        ngx_http_wassiit_zone_unpin(&zone);
+    }
+
+    unit_change_setup(BASE);
+    (void) unit_change(NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "zed", "{\"id\":\"zed\","
+                       "\"rev\":1,\"keys\":[{\"id\":\"k12345678\",\"sha256\":"
+                       "\"@5\",\"created\":\"2026-11-15T11:59:59Z\"}]}", 0);
+    unit_ok(ngx_http_wassiit_zone_find(&zone, digests[5], &found, NULL)
+            == NGX_OK && found.created != INT64_MIN,
+            "so does one that someone else has made");
+    ngx_http_wassiit_zone_unpin(&zone);
+}
+
+
+/* A change that is to be ordered first is only drafted. */
+
+static void
+unit_change_draft(void)
+{
+    char                         line[NGX_HTTP_WASSIIT_LINE];
+    ngx_uint_t                   i;
+    ngx_http_wassiit_changed_e   changed;
+
+    static const struct {
+        ngx_http_wassiit_change_e   what;
+        const char                 *id;
+        const char                 *with;
+        const char                 *line;
+    } drafts[] = {
+        { NGX_HTTP_WASSIIT_CHANGE_PATCH, "zed", "{\"rate\":\"6r/s\"}",
+          "{\"id\":\"zed\",\"rate\":\"6r/s\",\"keys\":[],\"rev\":1}" },
+        { NGX_HTTP_WASSIIT_CHANGE_PATCH, "zed", "{\"rate\":\"5r/s\"}",
+          "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[],\"rev\":1}" },
+        { NGX_HTTP_WASSIIT_CHANGE_PATCH, "old", "{\"name\":\"Old\"}",
+          "{\"id\":\"old\",\"rev\":8,\"name\":\"Old\"}" },
+        { NGX_HTTP_WASSIIT_CHANGE_CREATE, "new", "{\"name\":\"New\"}",
+          "{\"id\":\"new\",\"name\":\"New\",\"keys\":[@K],\"rev\":1}" },
+        { NGX_HTTP_WASSIIT_CHANGE_DELETE, "old", NULL,
+          "{\"id\":\"old\",\"deleted\":true,\"rev\":8}" },
+    };
+
+    drafting = 1;
+
+    for (i = 0; i < sizeof(drafts) / sizeof(drafts[0]); i++) {
+        unit_change_setup("{\"id\":\"old\",\"rev\":7}\n" BASE);
+        unit_change_begin();
+
+        changed = unit_change(drafts[i].what, drafts[i].id, drafts[i].with, 0);
+        (void) unit_change_fill(line, drafts[i].line);
+
+        if (!unit_ok(changed == NGX_HTTP_WASSIIT_CHANGED
+                     && draft.len == strlen(line)
+                     && memcmp(draft.text, line, draft.len) == 0
+                     && unit_change_untouched(),
+                     "a change is drafted, and nothing made"))
+        {
+            unit_note("answer %d: %.*s", changed, (int) draft.len, draft.text);
+        }
+
+        /* as it was ordered */
+
+        draft.ordered = 1;
+        changed = ngx_http_wassiit_change(&change, &unit_log);
+        unit_ok(changed == NGX_HTTP_WASSIIT_CHANGED && unit_change_agrees()
+                && (drafts[i].what == NGX_HTTP_WASSIIT_CHANGE_DELETE
+                    || change.info.rev == draft.rev),
+                "then it is made");
+    }
+
+    /* the partner that is gone had a rev */
+
+    unit_ok(unit_change(NGX_HTTP_WASSIIT_CHANGE_CREATE, "old", "{}", 0)
+            == NGX_HTTP_WASSIIT_CHANGED && draft.rev == 9,
+            "one that comes back goes on by the rev that it had");
+
+    unit_change_setup("{\"id\":\"old\",\"rev\":9007199254740991}\n" BASE);
+    unit_change_begin();
+    unit_ok(unit_change_patch("zed", "{}") == NGX_HTTP_WASSIIT_CHANGED
+            && draft.rev == 0 && unit_change_untouched(),
+            "a change of nothing has no draft");
+
+    changed = unit_change_patch("old", "{\"name\":\"Old\"}");
+    drafting = 0;
+    unit_change_is(changed, NGX_HTTP_WASSIIT_CHANGE_FAILED, "",
+                   "there is no rev above the highest");
+
+    unit_change_setup(BASE);
+    unit_change_begin();
+    drafting = 1;
+    changed = unit_change_patch("none", "{}");
+    drafting = 0;
+    unit_change_is(changed, NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER, "",
+                   "what is refused isn't drafted");
 }
 
 
@@ -1402,7 +1603,9 @@ unit_change_match(void)
     for (i = 0; i < KINDS; i++) {
         kind = &unit_change_kinds[i];
 
-        if (kind->line == NULL) {
+        if (kind->line == NULL
+            || kind->what == NGX_HTTP_WASSIIT_CHANGE_FOLLOW)
+        {
             continue;
         }
 

@@ -61,6 +61,8 @@
                         "\"webhook_secret\":\"rif\",\"next_webhook_secret\":"\
                         "{\"value\":\"" NEXT "\"" UNTIL("12:40:00")
 #define ZED             "{\"id\":\"zed\",\"rate\":\"5r/s\",\"keys\":[]}\n"
+#define FOLLOWS(rev)    "{\"id\":\"atlas\",\"name\":\"Followed\",\"rev\":"     \
+                        rev ",\"keys\":[" KEY(1) "}]," SECRETS "}"
 #define BASE            ATLAS KEY(1) "}," KEY(2) UNTIL("12:30:00") "],"        \
                         SECRETS "}\n" RIF ZED
 
@@ -156,6 +158,13 @@ static const unit_change_kind_t  unit_change_kinds[] = {
       "\"former_hmac_secret\":{\"value\":\"" FORMER "\"" UNTIL("12:30:00")
       ",\"webhook_secret\":\"@M\"}" },
 
+    { "another node's", NGX_HTTP_WASSIIT_CHANGE_FOLLOW, "atlas", FOLLOWS("7"),
+      0, FOLLOWS("7") },
+
+    { "another node's, of a new partner", NGX_HTTP_WASSIIT_CHANGE_FOLLOW,
+      "new", "{\"rev\":1,\"id\":\"new\",\"keys\":[" KEY(4) "}]}", 0,
+      "{\"rev\":1,\"id\":\"new\",\"keys\":[" KEY(4) "}]}" },
+
     { "compact", NGX_HTTP_WASSIIT_CHANGE_COMPACT, "", NULL, 0, NULL }
 };
 
@@ -163,6 +172,7 @@ static const unit_change_kind_t  unit_change_kinds[] = {
 
 
 static void unit_change_step(void);
+static void unit_change_order(const char *line);
 
 void *__real_free(void *p);
 void __wrap_free(void *p);
@@ -184,6 +194,10 @@ static ngx_uint_t                  changing, leaks;
 
 /* the If-Match header of changes, or NULL */
 static const char                 *match;
+
+/* the draft of changes, and whether they have one */
+static ngx_http_wassiit_draft_t    draft;
+static ngx_uint_t                  drafting;
 
 /* of the secrets of atlas: what is kept of them in memory */
 static ngx_wassiit_hmac_key_t      secret_keys[SECRET_KEYS];
@@ -602,7 +616,16 @@ unit_change(ngx_http_wassiit_change_e what, const char *id, const char *with,
         change.match.len = strlen(match);
     }
 
-    if (with && *with == '{') {
+    if (drafting) {
+        change.draft = &draft;
+        draft.ordered = 0;
+    }
+
+    if (what == NGX_HTTP_WASSIIT_CHANGE_FOLLOW) {
+        change.draft = &draft;
+        unit_change_order(with);
+
+    } else if (with && *with == '{') {
         change.fields = json_loads(with, 0, NULL);
 
     } else if (with) {
@@ -837,6 +860,24 @@ unit_change_agrees(void)
     }
 
     return 1;
+}
+
+
+/* The line of a draft that is ordered. */
+
+static ngx_inline void
+unit_change_order(const char *line)
+{
+    char  *rev;
+
+    static char  filled[NGX_HTTP_WASSIIT_LINE];
+
+    draft.ordered = 1;
+    draft.len = unit_change_fill(filled, line);
+    ngx_memcpy(draft.text, filled, draft.len);
+
+    rev = strstr(filled, "\"rev\":");
+    draft.rev = rev ? strtoull(rev + 6, NULL, 10) : 0;
 }
 
 
