@@ -182,8 +182,10 @@ C<error_log>, C<access_log> (texts), C<wait_log(qr/.../)>, C<stop>.
 
 After C<start(daemon =E<gt> 1)>, C<upgrade> is a binary upgrade: a new program
 beside this one, which it returns when both serve; it dies with the log if that
-failed. C<wait_end> waits until a master that was told to has ended. C<stop>
-ends all that were started by it, too.
+failed. C<wait_end> waits until a master that was told to has ended. C<crash>
+is C<kill -9> of master and workers at once; C<restart> starts a server that
+has ended once more, from the same prefix. C<stop> ends all that were started
+by it, too.
 
 =cut
 
@@ -921,12 +923,20 @@ sub start {
     $self->{dir} = Wassiit::_prefix('', $with{files});
     $self->conf($with{conf});
     push @Servers, $self;
+    $self->{daemon} = $with{daemon};
+    return $self->_launch;
+}
 
+
+sub _launch {
+    my ($self) = @_;
+
+    @{$self}{qw(ended orphan stopped)} = ();
     open my $log, '>', "$self->{dir}/logs/stderr" or die "stderr: $!";
     $self->{pid} = Wassiit::_spawn($log, $log, qw(setpriv --pdeathsig TERM),
-        Wassiit::_command($self->{dir}), '-g', 'daemon ' . ($with{daemon} ? 'on;' : 'off;'));
+        Wassiit::_command($self->{dir}), '-g', 'daemon ' . ($self->{daemon} ? 'on;' : 'off;'));
 
-    if ($with{daemon}) {
+    if ($self->{daemon}) {
         waitpid $self->{pid}, 0;
         ($self->{ended}, $self->{status}) = ($? != 0, $?);
         $self->{orphan} = 1;
@@ -1057,6 +1067,22 @@ sub wait_end {
     my ($self) = @_;
     return Wassiit::wait_for { $self->_has_ended };
 }
+
+
+# Master and workers end at once and say nothing, as with the machine's power.
+
+sub crash {
+    my ($self) = @_;
+
+    kill 'KILL', -$self->{pid};
+    $self->wait_end;
+    unlink "$self->{dir}/logs/nginx.pid";
+}
+
+
+# One that has ended, from the same prefix.
+
+sub restart { $_[0]->_launch }
 
 
 # nginx signals the old workers after the new ones were started.
