@@ -5,12 +5,10 @@
 #   demo.sh stop      ends it, by its pid file
 # DEMO_PORT is the port on 127.0.0.1, 8080 if not set; the admin endpoint's is
 # DEMO_ADMIN_PORT, 8081; events go to what listens at DEMO_HOOK_PORT, 8082.
-# nginx runs within the prefix and knows it as ".", so that every path in the
-# configuration, unix sockets too, is short and may be reached however deep or
-# private the clone lies.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$top/conf/setup/door.sh"
 prefix=$top/build/run
 port=${DEMO_PORT:-8080}
 admin=${DEMO_ADMIN_PORT:-8081}
@@ -22,103 +20,11 @@ die() {
     exit 1
 }
 
-# The pid of the nginx that runs from our prefix, or nothing.
-running() {
-    local pid
-    pid=$(cat "$prefix/logs/nginx.pid" 2> /dev/null) && [ -n "$pid" ] || return
-    [ "$(readlink "/proc/$pid/cwd")" = "$prefix" ] || return
-    grep -qa '^nginx: master' "/proc/$pid/cmdline" 2> /dev/null || return
-    echo "$pid"
-}
-
-# Waits until a command succeeds, for 10 seconds.
-wait_for() {
-    local i
-    for i in {1..200}; do
-        ! "$@" || return 0
-        sleep 0.05
-    done
-    return 1
-}
-
-taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 answers() { taken "$port"; }
 
-# A number in base 62, six digits.
-base62() {
-    local digits=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
-    local n=$1 out=
-    while [ ${#out} -lt 6 ]; do
-        out=${digits:n % 62:1}$out
-        n=$((n / 62))
-    done
-    echo "$out"
-}
-
-# wst_, 32 random characters, 6 of the CRC-32 of what precedes; the CRC-32 is
-# among the last eight bytes of what gzip makes.
-make_key() {
-    local text=
-    while [ ${#text} -lt 32 ]; do
-        text=$text$(openssl rand -base64 48 | tr -dc 0-9A-Za-z)
-    done
-    text=wst_${text:0:32}
-    echo "$text$(base62 "$(printf %s "$text" | gzip -c | tail -c 8 | head -c 4 |
-        od -A n -t u4 --endian=little)")"
-}
-
-# Of printable bytes, so that a shell can hand on what it has decoded.
-make_secret() { openssl rand -hex 16 | tr -d '\n' | openssl base64; }
-
-# A line of a partners' file: id, key, and the other fields.
-partner() {
-    local hash
-    hash=$(printf %s "$2" | openssl dgst -sha256 -r)
-    echo "{\"id\":\"$1\",\"keys\":[{\"id\":\"k1\",\"sha256\":\"${hash%% *}\"}]$3}"
-}
-
-# The demo partner, and the contract between the front door and the sandbox's
-# wap.cm: a key and a secret each, made once.
-make_prefix() {
-    local scopes='"messages.send","audio.send","files.send","calls.initiate","conversations.read","webhooks.manage"'
-    mkdir -p "$prefix"/{conf/state,logs,modules,temp}
-    ln -sf "$top/build/ngx_http_wassiit_module.so" "$prefix/modules/"
-    cp "$top"/conf/*.* "$prefix/conf/"
-    ln -sfn ../console "$prefix/console"
-    ln -sfn ../docs "$prefix/docs"
-    ln -sfn ../docs-admin "$prefix/docs-admin"
-
-    if [ ! -s "$prefix/key" ] || [ ! -s "$prefix/operator" ]; then
-        (
-            umask 077
-            make_key > "$prefix/key"
-            make_secret > "$prefix/secret"
-            make_key > "$prefix/contract"
-            make_secret > "$prefix/conf/wapcm.secret"
-            make_secret > "$prefix/conf/webhook.secret"
-            partner demo "$(< "$prefix/key")" \
-                ",\"hmac_secret\":\"$(< "$prefix/secret")\",\"name\":\"Demo\",\"scopes\":[$scopes],\"webhook_secret\":\"$(< "$prefix/conf/webhook.secret")\"" \
-                > "$prefix/conf/state/partners.jsonl"
-            partner front-door "$(< "$prefix/contract")" \
-                ",\"hmac_secret\":\"$(< "$prefix/conf/wapcm.secret")\"" \
-                > "$prefix/conf/wapcm.jsonl"
-            make_key > "$prefix/operator"
-            partner operator "$(< "$prefix/operator")" \
-                ',"scopes":["partners.manage"]' > "$prefix/conf/operators.jsonl"
-        )
-    fi
-
-    # "t": what has become another port is that.
-    sed -i "s/127\.0\.0\.1:8080/127.0.0.1:$port/; t
-            s/127\.0\.0\.1:8081/127.0.0.1:$admin/; t
-            s/127\.0\.0\.1:8082/127.0.0.1:$hook/; t
-            s/CONTRACT_KEY/$(< "$prefix/contract")/" \
-        "$prefix/conf/nginx.conf"
-}
-
 start() {
-    local pid error
-    if pid=$(running); then
+    local pid
+    if pid=$(running "$prefix"); then
         { read -r port; read -r admin; } < <(
             sed -n 's/.*listen 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
                 "$prefix/conf/nginx.conf")
@@ -131,22 +37,16 @@ start() {
 
     ! taken "$port" || die "port $port is taken: end what listens there, or set DEMO_PORT"
     ! taken "$admin" || die "port $admin is taken: end what listens there, or set DEMO_ADMIN_PORT"
-    make_prefix
+    make_door "$prefix" ..
+    make_partners "$prefix"
+    set_door "$prefix" "$port" "$admin" "$hook" "$(< "$prefix/contract")"
     rm -f "$prefix"/*.sock
-    cd "$prefix"
-    error=$(nginx_here 2>&1) ||
-        die "$(grep -m 1 -F '[emerg]' <<< "$error" || echo "$error")"
+    nginx_in "$prefix"
     wait_for answers || die "nginx does not answer, see build/run/logs/error.log"
     # the file is the workers' now; they make it anew beside itself
-    chown --reference=conf/state/partners.jsonl conf/state
-    echo "running from build/run, pid $(cat logs/nginx.pid), at 127.0.0.1:$port"
+    chown --reference="$prefix/conf/state/partners.jsonl" "$prefix/conf/state"
+    echo "running from build/run, pid $(cat "$prefix/logs/nginx.pid"), at 127.0.0.1:$port"
     show
-}
-
-nginx_here() {
-    local program
-    program=$(PATH=$PATH:/usr/sbin command -v nginx) || die 'nginx is missing'
-    "$program" -p . -c conf/nginx.conf -e logs/error.log "$@"
 }
 
 show() {
@@ -224,20 +124,9 @@ curl -i -X POST http://127.0.0.1:$admin/admin/partners -H "X-API-Key: $operator"
 END
 }
 
-stop() {
-    local pid
-    pid=$(running) || return 0
-    kill -QUIT "$pid" || die "pid $pid belongs to another user"
-    if ! wait_for test ! -e "/proc/$pid"; then
-        kill -TERM "$pid"
-        wait_for test ! -e "/proc/$pid" || die "pid $pid does not end"
-    fi
-    echo "stopped, pid $pid"
-}
-
 command=${1:-start}
 case $command in
     start) command=run; start ;;
-    stop) stop ;;
+    stop) end "$prefix" ;;
     *) die "no such command: $command (start, stop)" ;;
 esac
