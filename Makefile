@@ -24,7 +24,7 @@ watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
-started = $(filter t/demo.t,$(T))
+started = $(filter t/demo.t t/cluster_demo.t,$(T))
 once = $(browsed) $(watched) $(described) $(pasted) $(started)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
@@ -35,8 +35,8 @@ F ?= $(fuzzers)
 FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
-.PHONY: all build console docs browser described run stop clean test unit \
-    suite asan fuzz strength check matrix debug tags bench help deps test-deps
+.PHONY: all build console docs browser described run cluster stop clean test \
+    unit suite asan fuzz strength check matrix debug tags bench help deps test-deps
 
 all: build
 
@@ -63,8 +63,13 @@ described: test-deps docs
 run: build console docs ## a front door with sandbox backends on 127.0.0.1:8080
 	@$(setup)/demo.sh start
 
+cluster: build console docs ## three front doors that share limits by Redis, on 127.0.0.1:8181 to 8183
+	@$(setup)/install.sh cluster
+	@$(setup)/cluster.sh start
+
 stop:           ## end it
 	@$(setup)/demo.sh stop
+	@$(setup)/cluster.sh stop
 
 clean: stop     ## remove all that was made
 	@rm -rf build tags

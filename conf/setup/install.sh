@@ -2,6 +2,7 @@
 # Installs what is missing, by Debian's package names:
 #   install.sh run      what building and running the module takes
 #   install.sh console  and what putting the console together takes
+#   install.sh cluster  and what "make cluster" takes besides that
 #   install.sh test     and what "make test" takes besides
 # Nothing is started: an nginx that the packages bring stays down, one that
 # runs already stays up. Needs root or sudo only if something is missing.
@@ -10,6 +11,7 @@ set -euo pipefail
 
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
 console='npm'
+cluster=redis-server
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
@@ -18,8 +20,9 @@ test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
 case ${1:-run} in
     run) wanted=$run ;;
     console) wanted="$run $console" ;;
+    cluster) wanted="$run $console $cluster" ;;
     test) wanted="$run $console $test" ;;
-    *) die "no such set: $1 (run, console, test)" ;;
+    *) die "no such set: $1 (run, console, cluster, test)" ;;
 esac
 
 # Names of the packages among $wanted that are not installed, nor provided by one
