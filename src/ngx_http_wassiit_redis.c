@@ -622,6 +622,12 @@ ngx_http_wassiit_redis_quit(ngx_http_wassiit_redis_link_t *link,
 
     c->close = 0;
     link->handlers->quit(&link->redis, link->data);
+
+    /* no event is being dealt with, after which what is posted would run */
+
+    if (link->peer.connection) {
+        ngx_http_wassiit_redis_write(c->write);
+    }
 }
 
 

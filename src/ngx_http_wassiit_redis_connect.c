@@ -141,6 +141,18 @@ ngx_http_wassiit_redis_timer(ngx_event_t *ev)
         break;
 
     case NGX_HTTP_WASSIIT_REDIS_CONNECTING:
+
+        if (link->peer.connection->ssl) {
+            ngx_http_wassiit_redis_fail(link,
+                                        NGX_HTTP_WASSIIT_REDIS_UNTRUSTED,
+                                        "doesn't begin TLS within %d ms: is "
+                                        "this its port for TLS?",
+                                        NGX_HTTP_WASSIIT_REDIS_CONNECT);
+            break;
+        }
+
+        /* fall through */
+
     case NGX_HTTP_WASSIIT_REDIS_GREETING:
         ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_AWAY,
                                     "doesn't answer within %d ms",
