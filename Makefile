@@ -136,6 +136,7 @@ state = $(wildcard $(foreach name,store file compact journal path record record_
 secret = src/ngx_http_wassiit_secret.c
 board = $(wildcard $(foreach name,memory board board_sh board_recent,src/ngx_http_wassiit_$(name).[ch]))
 needs = $(core) $(state) $(wildcard src/ngx_wassiit_*.h t/unit/*.h) Makefile
+build/unit/window_caps build/unit-asan/window_caps: core := $(filter-out src/ngx_wassiit_window.c,$(core))
 build/unit/rate build/unit-asan/rate: core = src/ngx_wassiit_rate.c
 build/unit/header build/unit-asan/header: core = src/ngx_wassiit_header.c
 build/unit/arena build/unit-asan/arena: core = src/ngx_http_wassiit_arena.c

@@ -22,7 +22,7 @@
  * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
-#define NGX_HTTP_WASSIIT_LAYOUT 4
+#define NGX_HTTP_WASSIIT_LAYOUT 5
 #endif
 
 

@@ -22,6 +22,10 @@
 #define ngx_wassiit_load_acquire(p)                                          \
     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 
+/* The same, not before an ngx_wassiit_swap_ordered() that precedes. */
+#define ngx_wassiit_load_ordered(p)                                          \
+    __atomic_load_n(p, __ATOMIC_SEQ_CST)
+
 /* Returns the word, at any time before or after the accesses around it. */
 #define ngx_wassiit_load_relaxed(p)                                          \
     __atomic_load_n(p, __ATOMIC_RELAXED)
@@ -60,6 +64,20 @@ static ngx_inline ngx_uint_t
 ngx_wassiit_swap(uint64_t *p, uint64_t old, uint64_t value)
 {
     return __atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+
+/*
+ * The same.  Of one process that swaps here and then reads another word by
+ * ngx_wassiit_load_ordered(), and one that sets that word, then comes to an
+ * ngx_wassiit_fence() and reads this one, at least one finds the other's value.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_wassiit_swap_ordered(uint64_t *p, uint64_t old, uint64_t value)
+{
+    return __atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_SEQ_CST,
                                        __ATOMIC_ACQUIRE);
 }
 

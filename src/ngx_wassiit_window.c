@@ -1,42 +1,6 @@
 
-#include "ngx_wassiit_window.h"
+#include "ngx_wassiit_window_sh.h"
 
-
-/*
- * The head: time, the lowest 42 bits; number of admissions in the newest batch,
- * 7 bits, or HEAD_NONE: nothing was ever admitted; closed, 1 bit; index of its
- * cell, 14 bits.
- */
-#define HEAD(time, count, index)                                             \
-    ((uint64_t) (time) << 22 | (uint64_t) (count) << 15 | (index))
-#define HEAD_TIME(head)         ((head) >> 22)
-#define HEAD_COUNT(head)        ((uint32_t) ((head) >> 15) & 0x7f)
-#define HEAD_INDEX(head)        ((uint32_t) (head) & 0x3fff)
-#define HEAD_CLOSED             0x4000
-#define HEAD_NONE               0x7f
-
-/*
- * The tail: time, 48 bits; set, 1 bit; closed, 1 bit; index, 14 bits.  That of
- * a window that was moved has the number of the batches that are known instead.
- */
-#define TAIL(time, index)       ((uint64_t) (time) << 16 | TAIL_SET | (index))
-#define TAIL_TIME(tail)         ((tail) >> 16)
-#define TAIL_INDEX(tail)        ((uint32_t) (tail) & 0x3fff)
-#define TAIL_SET                0x8000
-#define TAIL_CLOSED             0x4000
-
-/*
- * A cell of a wide ring: time, 48 bits; 1.  One of another: time, the lowest 31
- * bits; 1, or 0 if somebody who would have made the next batch came CELL_PAUSE
- * later or more.  A 0 ends what is known of the past, as does a cell that was
- * never filled.
- */
-#define CELL_PAUSE              ((uint64_t) 1 << 30)
-
-/* times are in microseconds */
-#define TIME_MASK               (((uint64_t) 1 << 48) - 1)
-#define HEAD_TIME_MASK          (((uint64_t) 1 << 42) - 1)
-#define CELL_TIME_MASK          (((uint64_t) 1 << 31) - 1)
 
 /* how far a process may lag behind with its reading of the clock */
 #define TIME_LAG                ((uint64_t) 1 << 46)
@@ -91,80 +55,6 @@ static void ngx_wassiit_window_move(u_char *base, ngx_wassiit_window_t *w,
 #define store(p, v)         ngx_wassiit_store_release(p, v)
 
 
-/* W by a window's period, in seconds */
-
-static const uint32_t  ngx_wassiit_window_seconds[] = { 1, 60, 3600, 86400 };
-
-
-static ngx_inline ngx_wassiit_window_t *
-ngx_wassiit_window_at(u_char *base, uint32_t place)
-{
-    return ngx_wassiit_line(base, place);
-}
-
-
-/* W in microseconds */
-
-static ngx_inline uint64_t
-ngx_wassiit_window_span(const ngx_wassiit_window_t *w)
-{
-    return (uint64_t) ngx_wassiit_window_seconds[w->period] * 1000000;
-}
-
-
-/* microseconds from then to now, now being the later */
-
-static ngx_inline uint64_t
-ngx_wassiit_window_age(uint64_t now, uint64_t then)
-{
-    return (now - then) & TIME_MASK;
-}
-
-
-/* A time after now counts as one that hasn't left. */
-
-static ngx_inline ngx_uint_t
-ngx_wassiit_window_left(uint64_t time, uint64_t span, uint64_t now)
-{
-    uint64_t  age;
-
-    age = ngx_wassiit_window_age(now, time);
-
-    return age >= span && age <= TIME_MASK / 2;
-}
-
-
-/* microseconds from now on until a time leaves the span */
-
-static ngx_inline uint64_t
-ngx_wassiit_window_reset(uint64_t time, uint64_t span, uint64_t now)
-{
-    uint64_t  age;
-
-    age = ngx_wassiit_window_age(now, time);
-
-    return (age > TIME_MASK / 2) ? span : span - ngx_min(span, age);
-}
-
-
-/* The time that has the lowest bits of "bits", and is latest or before it. */
-
-static ngx_inline uint64_t
-ngx_wassiit_window_until(uint64_t latest, uint64_t bits, uint64_t mask)
-{
-    return (latest - ((latest - bits) & mask)) & TIME_MASK;
-}
-
-
-/* The index of the cell n before the one at i, n being less than all. */
-
-static ngx_inline uint32_t
-ngx_wassiit_window_back(const ngx_wassiit_window_t *w, uint32_t i, uint32_t n)
-{
-    return (i >= n) ? i - n : i + w->ring.cells - n;
-}
-
-
 static ngx_inline uint64_t
 ngx_wassiit_window_cell(ngx_wassiit_window_view_t *v, uint32_t age)
 {
@@ -176,21 +66,6 @@ ngx_wassiit_window_cell(ngx_wassiit_window_view_t *v, uint32_t age)
 
     return ngx_wassiit_ring_cell(ring, i,
                              load(ngx_wassiit_ring_word(v->base, ring, i)));
-}
-
-
-/* what the cell of a batch holds if the next one has come at that time */
-
-static ngx_inline uint64_t
-ngx_wassiit_window_value(const ngx_wassiit_window_t *w, uint64_t time,
-    uint64_t next)
-{
-    if (w->ring.wide) {
-        return time << 16 | 1;
-    }
-
-    return (time & CELL_TIME_MASK) << 1
-           | (ngx_wassiit_window_age(next, time) < CELL_PAUSE);
 }
 
 
@@ -224,7 +99,8 @@ ngx_wassiit_window_shape(ngx_wassiit_window_t *w,
     w->limit = rate->limit;
     w->batch = (rate->limit + NGX_WASSIIT_WINDOW_CELLS - 1)
                / NGX_WASSIIT_WINDOW_CELLS;
-    w->depth = rate->limit / w->batch;
+    w->cap = ngx_wassiit_window_batches(w, rate->limit);
+    w->held = w->cap;
 
     while (ngx_wassiit_window_seconds[w->period] != rate->seconds) {
         w->period++;
@@ -244,7 +120,7 @@ ngx_wassiit_window_cells(const ngx_wassiit_rate_t *rate, ngx_uint_t *wide)
 
     *wide = shape.ring.wide;
 
-    return shape.depth + 1;
+    return ngx_wassiit_window_depth(&shape) + 1;
 }
 
 
@@ -280,7 +156,8 @@ ngx_wassiit_window_cells_from(u_char *base, const ngx_wassiit_rate_t *rate,
      */
 
     after = (shape.period > old->period)
-            ? old->ring.cells : ngx_max(used, old->depth);
+            ? old->ring.cells
+            : ngx_max(used, ngx_wassiit_window_depth(old));
 
     *most = ngx_wassiit_window_room(old, &shape, after + 1);
 
@@ -295,7 +172,7 @@ ngx_wassiit_window_room(ngx_wassiit_window_t *old, ngx_wassiit_window_t *w,
     uint64_t batches)
 {
     batches = (batches * old->batch + w->batch - 1) / w->batch;
-    batches = ngx_max(w->depth, batches + 1);
+    batches = ngx_max(ngx_wassiit_window_depth(w), batches + 1);
 
     return ngx_min(batches + 1, NGX_WASSIIT_RING_CELLS);
 }
@@ -511,7 +388,7 @@ ngx_int_t
 ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint32_t                    n, most, used, open;
+    uint32_t                    n, most, used, open, cap, all;
     uint64_t                    time;
     ngx_uint_t                  i;
     ngx_wassiit_window_t       *w;
@@ -531,9 +408,13 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
             return NGX_AGAIN;
         }
 
+        cap = load(&w->cap);
+        all = ngx_wassiit_window_admissions(w, cap);
+        cap = CAP_BATCHES(cap);
+
         /* of a limit that was lowered, more may be in use than make it up */
 
-        most = w->depth + (v.open != 0);
+        most = cap + (v.open != 0);
 
         n = (ngx_wassiit_window_age(now, v.since) <= TIME_MASK / 2)
             ? ngx_wassiit_window_count(&v, v.recent, now)
@@ -543,14 +424,14 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
         open = n ? v.open : 0;
         used = (n - (open != 0)) * w->batch + open;
 
-        if (used >= (uint32_t) w->depth * w->batch) {
-            used = w->limit;
+        if (used >= cap * w->batch) {
+            used = all;
         }
 
-        usage->remaining = w->limit - used;
+        usage->remaining = all - used;
         usage->reset = 0;
 
-        if (n) {
+        if (n && cap) {
             time = ngx_wassiit_window_time(&v, n - 1);
             usage->reset = ngx_wassiit_window_reset(time, v.span, now);
         }
@@ -568,7 +449,7 @@ ngx_int_t
 ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage)
 {
-    uint32_t                    n, i;
+    uint32_t                    n, i, cap;
     uint64_t                    time, seen, oldest, head, tail;
     ngx_int_t                   rc;
     ngx_wassiit_window_t       *w;
@@ -644,14 +525,22 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             }
         }
 
-        if (n + (v.open == 0) > w->depth) {
-            oldest = ngx_wassiit_window_time(&v, w->depth - (v.open == 0));
+        cap = CAP_BATCHES(load(&w->cap));
+
+        if (n + (v.open == 0) > cap) {
+            usage->remaining = 0;
+            usage->reset = 0;
+
+            if (cap == 0) {
+                return NGX_DECLINED;
+            }
+
+            oldest = ngx_wassiit_window_time(&v, cap - (v.open == 0));
 
             if (load(&w->head) != v.head) {
                 continue;
             }
 
-            usage->remaining = 0;
             usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
             return NGX_DECLINED;
         }
@@ -671,12 +560,25 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             i = (i + 1 == w->ring.cells) ? 0 : i + 1;
         }
 
-        if (ngx_wassiit_swap(&w->head, v.head, HEAD(time, v.open + 1, i))) {
+        if (!ngx_wassiit_swap_ordered(&w->head, v.head,
+                                      HEAD(time, v.open + 1, i)))
+        {
+            continue;
+        }
+
+        /*
+         * A cap that was lowered by one who hasn't counted this admission is
+         * found here.  If it is too many then, it stays, but isn't admitted.
+         */
+
+        cap = CAP_BATCHES(ngx_wassiit_load_ordered(&w->cap));
+
+        if (n < cap) {
             break;
         }
     }
 
-    usage->remaining = (w->depth - n) * w->batch - (v.open + 1);
+    usage->remaining = (cap - n) * w->batch - (v.open + 1);
     usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
 
     return NGX_OK;
@@ -726,6 +628,82 @@ ngx_wassiit_window_fill(ngx_wassiit_window_view_t *v, uint64_t time)
             return NGX_OK;
         }
     }
+}
+
+
+uint32_t
+ngx_wassiit_window_cap(u_char *base, uint32_t window)
+{
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+
+    return ngx_wassiit_window_admissions(w, load(&w->held));
+}
+
+
+void
+ngx_wassiit_window_raise(u_char *base, uint32_t window, uint32_t cap)
+{
+    uint16_t               high;
+    ngx_wassiit_window_t  *w;
+
+    w = ngx_wassiit_window_at(base, window);
+    high = ngx_wassiit_window_batches(w, cap);
+
+    /* in this order: what is admitted is in force */
+
+    store(&w->held, high);
+    store(&w->cap, high);
+}
+
+
+/*
+ * An admission that is stored before the fence is counted.  One that is stored
+ * later finds the cap, and isn't made if it is too many.  It is counted by the
+ * next who lowers, though, so that more may be counted than was ever in force.
+ */
+
+uint32_t
+ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now)
+{
+    uint32_t                    used;
+    uint16_t                    held, low;
+    ngx_wassiit_window_t       *w;
+    ngx_wassiit_window_view_t   v;
+
+    (void) ngx_wassiit_window_settle(base, window);
+
+    w = ngx_wassiit_window_at(base, window);
+    held = load(&w->held);
+
+    if (ngx_wassiit_window_look(base, w, &v) != NGX_OK) {
+        return ngx_wassiit_window_admissions(w, held);
+    }
+
+    low = ngx_wassiit_window_batches(w, cap);
+
+    store(&w->cap, low);
+    ngx_wassiit_fence();
+
+    do {
+        if (ngx_wassiit_window_look(base, w, &v) != NGX_OK) {
+            return ngx_wassiit_window_admissions(w, held);
+        }
+
+        used = ngx_wassiit_window_count(&v, v.recent, now & TIME_MASK);
+
+    } while (load(&w->head) != v.head);
+
+    if (used > CAP_BATCHES(low)) {
+        low = (used < CAP_BATCHES(held)) ? used : held;
+        store(&w->cap, low);
+    }
+
+    store(&w->held, low);
+
+    return ngx_wassiit_window_admissions(w, low);
 }
 
 

@@ -23,6 +23,10 @@
  * less than W older than the head, so that a cell needs no more bits than tell
  * times within W apart.  There is no lock, and a process may die between any
  * two instructions.
+ *
+ * Of N, a window may be held to less: its cap.  Requests are then refused as if
+ * N were that.  Admissions are checked against the cap once more after 1, and
+ * whoever lowers it counts them after that, so one of them sees the other.
  */
 
 
@@ -48,11 +52,12 @@
 typedef struct {
     uint64_t            head;       /* of the newest batch; 0: unsettled */
     uint64_t            tail;       /* of the newest that has left; 0: none */
-    ngx_wassiit_ring_t  ring;       /* more cells than depth */
-    uint32_t            limit;      /* N */
-    uint16_t            depth;      /* batches that make up N */
-    u_char              batch;      /* admissions a cell */
-    u_char              period;     /* W: 0 .. 3 for s, m, h, d */
+    ngx_wassiit_ring_t  ring;       /* more cells than make up N */
+    unsigned            limit:20;   /* N */
+    unsigned            period:4;   /* W: 0 .. 3 for s, m, h, d */
+    unsigned            batch:8;    /* admissions a cell */
+    uint16_t            cap;        /* what is admitted in W */
+    uint16_t            held;       /* the same, until a lower one is certain */
     uint32_t            from;       /* the window to take over from */
     uint32_t            owner;      /* the caller's */
 } ngx_wassiit_window_t;
@@ -61,7 +66,7 @@ typedef struct {
 typedef struct {
     uint32_t            limit;      /* N at the time of the attempt */
     uint32_t            seconds;    /* W at the time of the attempt */
-    uint32_t            remaining;  /* what is left after the attempt */
+    uint32_t            remaining;  /* of the cap, after the attempt */
     uint64_t            reset;      /* microseconds until one more is free */
 } ngx_wassiit_usage_t;
 
@@ -116,13 +121,40 @@ void ngx_wassiit_window_release(u_char *base, uint32_t window);
 void ngx_wassiit_window_rate(u_char *base, uint32_t window,
     ngx_wassiit_rate_t *rate);
 
+/*
+ * The cap in force: so many are admitted in any W at most.  It is the limit of
+ * a window that is new, whatever that of the older one is.  Caps are in whole
+ * batches, smaller ones being meant if they aren't, and the limit at most.
+ *
+ * Only one process at a time may come to the two functions below for a window,
+ * by a lock of the caller's, and not for one that was freed.  It may die there:
+ * less may then be admitted than is in force, until one of them is called.
+ */
+uint32_t ngx_wassiit_window_cap(u_char *base, uint32_t window);
+
+/*
+ * Lowers the cap, to what is used at now if that is more.  Returns the cap in
+ * force from now on, of what was admitted before, too.  A window that was
+ * closed meanwhile keeps its own.  Requests may be refused that the new cap
+ * has room for.  now as for ngx_wassiit_window_take().
+ */
+uint32_t ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now);
+
+/*
+ * Sets the cap to no less than the one in force, or to any in a window that
+ * nobody knows of yet; what that takes over should not be more.
+ */
+void ngx_wassiit_window_raise(u_char *base, uint32_t window, uint32_t cap);
+
 /* Asks for the memory that the next ngx_wassiit_window_take() reads. */
 void ngx_wassiit_window_prefetch(u_char *base, uint32_t window);
 
 /*
  * Fills usage with what is left at now, without an attempt; reset then tells
- * when one more than that is free, 0 if all is.  Returns NGX_OK, or NGX_AGAIN:
- * the window was closed, another one has taken over.  now as below.
+ * when one more than that is free, 0 if all is, or the cap is 0.  Returns
+ * NGX_OK, or NGX_AGAIN: the window was closed, another one has taken over.
+ * now as below.
  */
 ngx_int_t ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage);
@@ -131,8 +163,8 @@ ngx_int_t ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
  * Tries to admit one request at now: microseconds of a monotonic clock,
  * modulo 2^48, the same clock for all processes.  Fills usage and returns
  * NGX_OK if admitted, NGX_DECLINED if not; usage->reset then tells when a
- * try will succeed.  NGX_AGAIN: the window was closed, another one has
- * taken over; nothing of usage counts.
+ * try will succeed, 0: the cap is 0, so nobody knows.  NGX_AGAIN: the window
+ * was closed, another one has taken over; nothing of usage counts.
  */
 ngx_int_t ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
     ngx_wassiit_usage_t *usage);

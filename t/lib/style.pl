@@ -124,7 +124,8 @@ my $rows = <<'END';
     seal            hmac
     time
     ring            lines
-    window          rate ring
+    window          rate ring window_sh
+    window_sh       window
     # state: partners, on disk and in shared memory
     arena
     board           board_sh epoch memory record
