@@ -6,6 +6,7 @@
 #include "ngx_http_wassiit_admin.h"
 #include "ngx_http_wassiit_arena.h"
 #include "ngx_http_wassiit_body.h"
+#include "ngx_http_wassiit_cluster.h"
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_zone.h"
@@ -193,7 +194,11 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
     /* a process without workers changes partners between its own reads */
 
     if (wmcf && ngx_process == NGX_PROCESS_WORKER) {
-        return ngx_http_wassiit_join_zones(cycle, wmcf);
+        if (ngx_http_wassiit_join_zones(cycle, wmcf) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_wassiit_cluster_init(cycle, wmcf);
     }
 
     return NGX_OK;
@@ -203,6 +208,7 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_wassiit_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_wassiit_cluster_end();
     ngx_http_wassiit_redis_end();
     ngx_http_wassiit_log_end();
 }

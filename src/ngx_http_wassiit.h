@@ -100,6 +100,7 @@ typedef struct {
     time_t                         loaded;      /* Unix seconds */
     ngx_array_t                   *egress;      /* locations; or NULL */
     ngx_array_t                   *redis;       /* their confs; or NULL */
+    ngx_array_t                   *clusters;    /* wassiit_cluster; or NULL */
 
     /* whether any location signs requests, looks at or signs bodies, or
        has a page of its own for 400 */

@@ -3,6 +3,7 @@
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_answer.h"
 #include "ngx_http_wassiit_conf_check.h"
+#include "ngx_http_wassiit_conf_cluster.h"
 #include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_redis.h"
 #include "ngx_http_wassiit_conf_secret.h"
@@ -85,6 +86,13 @@ ngx_command_t  ngx_http_wassiit_commands[] = {
     { ngx_string("wassiit_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
       ngx_http_wassiit_set_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("wassiit_cluster"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
+      ngx_http_wassiit_set_cluster,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -277,7 +285,9 @@ ngx_http_wassiit_init_main_conf(ngx_conf_t *cf, void *conf)
         literal[i].required->set |= scope;
     }
 
-    if (ngx_http_wassiit_read_zones(cf, wmcf) != NGX_OK) {
+    if (ngx_http_wassiit_check_clusters(cf, wmcf) != NGX_OK
+        || ngx_http_wassiit_read_zones(cf, wmcf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

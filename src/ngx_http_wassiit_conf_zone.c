@@ -469,6 +469,15 @@ ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
         return NGX_ERROR;
     }
 
+    if (zone->claims.nodes
+        && ngx_http_wassiit_claims_map(&zone->claims, &zone->name, zone->size,
+                                       former ? &former->claims : NULL,
+                                       inherited, cf->log)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_wassiit_zone_map(zone, former, inherited, cf->log);
 }
 
@@ -589,6 +598,7 @@ ngx_http_wassiit_drop_zone(void *data)
 
     if (ngx_process != NGX_PROCESS_WORKER) {
         ngx_http_wassiit_board_unmap(&zone->board);
+        ngx_http_wassiit_claims_unmap(&zone->claims);
         ngx_http_wassiit_zone_unmap(zone);
     }
 }
@@ -626,6 +636,7 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
 
         ngx_http_wassiit_zone_log_map(zones[i], cycle->log);
         ngx_http_wassiit_zone_load(zones[i], cycle->log);
+        ngx_http_wassiit_zone_divide(zones[i]);
     }
 
     if (wmcf->zones.nelts) {
@@ -653,6 +664,10 @@ ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_memory_seclude(zones[i]->memory);
         ngx_http_wassiit_memory_seclude(zones[i]->board.memory);
+
+        if (zones[i]->claims.memory) {
+            ngx_http_wassiit_memory_seclude(zones[i]->claims.memory);
+        }
     }
 
     ngx_http_wassiit_zone_seclude_scopes();

@@ -1,6 +1,13 @@
 
+#include "ngx_http_wassiit_adjust.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_limit.h"
+#include "ngx_http_wassiit_park.h"
+
+
+static ngx_int_t ngx_http_wassiit_share(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf,
+    ngx_int_t rc);
 
 
 ngx_int_t
@@ -54,6 +61,12 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
         ctx->taken = 1;
         ctx->limit_headers = wlcf->limit_headers;
 
+        if (ctx->zone->claims.sh
+            && ngx_http_wassiit_share(r, ctx, wlcf, rc) == NGX_AGAIN)
+        {
+            return NGX_AGAIN;
+        }
+
         if (rc == NGX_DECLINED) {
 
             if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON) {
@@ -72,4 +85,63 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * What a cluster makes of it: more is claimed where little is left, or nothing.
+ * Returns NGX_AGAIN: the request waits for that.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_share(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_loc_conf_t *wlcf, ngx_int_t rc)
+{
+    ngx_str_t                          id;
+    ngx_uint_t                         low;
+    ngx_http_wassiit_cluster_t        *cluster;
+    ngx_http_wassiit_claims_counts_t  *counts;
+
+    id.data = ctx->partner.names;
+    id.len = ctx->partner.id_len;
+
+    low = (ctx->usage.remaining <= ctx->usage.cap / 4);
+
+    if (rc == NGX_OK) {
+        /* what is shown is what the nodes have together, as far as is known */
+        ctx->usage.remaining += ngx_http_wassiit_claims_pool(
+                                     &ctx->zone->claims, &id, ctx->usage.limit,
+                                     ctx->usage.cap);
+        ctx->usage.remaining = ngx_min(ctx->usage.remaining,
+                                       ctx->usage.limit - 1);
+    }
+
+    if (rc == NGX_OK && !low) {
+        return NGX_OK;
+    }
+
+    cluster = ngx_http_wassiit_cluster_of(ctx->zone);
+
+    if (cluster == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_wassiit_adjust_note(cluster, &id,
+                                 rc == NGX_OK
+                                 ? NGX_HTTP_WASSIIT_CAPS_LOW
+                                 : NGX_HTTP_WASSIIT_CAPS_SHORT);
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON
+        && ngx_http_wassiit_park(r, ctx, cluster) == NGX_AGAIN)
+    {
+        return NGX_AGAIN;
+    }
+
+    counts = ngx_http_wassiit_claims_counts(&ctx->zone->claims);
+    (void) ngx_wassiit_add(&counts->early, 1);
+
+    return NGX_OK;
 }

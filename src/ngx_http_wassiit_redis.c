@@ -131,6 +131,19 @@ ngx_http_wassiit_redis_eval(ngx_http_wassiit_redis_t *redis, ngx_str_t *args,
 }
 
 
+void
+ngx_http_wassiit_redis_flush(ngx_http_wassiit_redis_t *redis)
+{
+    ngx_http_wassiit_redis_link_t *link;
+
+    link = (ngx_http_wassiit_redis_link_t *) redis;
+
+    if (link->peer.connection) {
+        ngx_http_wassiit_redis_write(link->peer.connection->write);
+    }
+}
+
+
 ngx_int_t
 ngx_http_wassiit_redis_push(ngx_http_wassiit_redis_link_t *link,
     const ngx_str_t *args, ngx_uint_t nargs, ngx_uint_t script,

@@ -140,6 +140,10 @@ ngx_int_t ngx_http_wassiit_redis_eval(ngx_http_wassiit_redis_t *redis,
     ngx_str_t *args, ngx_uint_t nkeys, ngx_uint_t nargs, ngx_msec_t timeout,
     ngx_http_wassiit_redis_pt handler, void *data);
 
+/* Sends at once what was called, as far as the socket takes it: the last words
+   of a process that exits, which gets no answers. */
+void ngx_http_wassiit_redis_flush(ngx_http_wassiit_redis_t *redis);
+
 /*
  * Subscribes to n more channels, now or as soon as there is a connection, and
  * again after each new one.  From then on it takes no calls.  Their names are

@@ -34,8 +34,8 @@ ngx_int_t ngx_http_wassiit_secret_line(ngx_str_t *file, uid_t user,
     ngx_str_t *text, ngx_pool_t *pool, ngx_log_t *log);
 
 /*
- * The same as ngx_http_wassiit_secret() for a key to seal by: base64 of NGX_WASSIIT_SEAL_KEY_LEN bytes,
- * which the caller wipes.
+ * As ngx_http_wassiit_secret(), for a key to seal by: base64 of
+ * NGX_WASSIIT_SEAL_KEY_LEN bytes, which the caller wipes.
  */
 ngx_int_t ngx_http_wassiit_secret_seal(ngx_str_t *file, uid_t user,
     u_char key[NGX_WASSIIT_SEAL_KEY_LEN], ngx_log_t *log);

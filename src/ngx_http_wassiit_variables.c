@@ -1,6 +1,7 @@
 
 #include "ngx_http_wassiit_audit.h"
 #include "ngx_http_wassiit_change.h"
+#include "ngx_http_wassiit_cluster.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_upstream.h"
@@ -42,6 +43,8 @@ static ngx_int_t ngx_http_wassiit_variable_webhook(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_wassiit_variable_audit(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_wassiit_variable_cluster(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 
 static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
@@ -76,6 +79,10 @@ static ngx_http_variable_t  ngx_http_wassiit_variables[] = {
 
     { ngx_string("wassiit_reset"), NULL,
       ngx_http_wassiit_variable_usage, VARIABLE_RESET,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("wassiit_cluster"), NULL,
+      ngx_http_wassiit_variable_cluster, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("wassiit_hmac_key"), NULL,
@@ -419,6 +426,34 @@ ngx_http_wassiit_add_variables(ngx_conf_t *cf)
         var->get_handler = v->get_handler;
         var->data = v->data;
     }
+
+    return NGX_OK;
+}
+
+
+/* As it is now: a node's state, which no request has for itself. */
+
+static ngx_int_t
+ngx_http_wassiit_variable_cluster(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                    *state;
+    ngx_http_wassiit_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_wassiit_module);
+
+    if (wlcf->zone == NULL || wlcf->zone->claims.sh == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    state = ngx_http_wassiit_cluster_state(wlcf->zone);
+
+    v->data = state->data;
+    v->len = state->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
 
     return NGX_OK;
 }

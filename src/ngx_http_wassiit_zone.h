@@ -19,6 +19,7 @@
 
 #include "ngx_wassiit_epoch.h"
 #include "ngx_http_wassiit_board.h"
+#include "ngx_http_wassiit_claims.h"
 #include "ngx_http_wassiit_memory.h"
 #include "ngx_http_wassiit_store.h"
 #include "ngx_wassiit_window.h"
@@ -59,6 +60,7 @@ struct ngx_http_wassiit_zone_s {
     ngx_http_wassiit_zone_sh_t   *sh;
     ngx_http_wassiit_memory_t    *memory;   /* that sh is in */
     ngx_http_wassiit_board_t      board;    /* what is shown of it */
+    ngx_http_wassiit_claims_t     claims;   /* what a cluster shares of it */
     ngx_http_wassiit_memory_t    *supersedes;  /* of the program before: NULL */
     ngx_uint_t                    source;   /* where memory comes from */
     uint32_t                      former_layout;  /* of memory that isn't */
@@ -242,6 +244,12 @@ ngx_int_t ngx_http_wassiit_zone_check_load(ngx_http_wassiit_zone_t *zone,
  */
 void ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone,
     ngx_log_t *log);
+
+/*
+ * Sets the caps of all partners as the zone's cluster has them, or as there is
+ * none, unless they are so already.  To be called after a load.
+ */
+void ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone);
 
 /*
  * Has a zone, which may be changed, take the place of a former one whose memory

@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_caps.h"
 #include "ngx_http_wassiit_zone_load.h"
 
 
@@ -534,6 +535,63 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
         ngx_http_wassiit_memory_free(zone->supersedes);
         zone->supersedes = NULL;
     }
+}
+
+
+void
+ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone)
+{
+    u_char                        *base;
+    uint32_t                       at, place, cap, nodes, share;
+    uint64_t                       now;
+    ngx_str_t                      id;
+    ngx_wassiit_rate_t             rate;
+    ngx_http_wassiit_profile_t    *profile;
+    ngx_http_wassiit_zone_sh_t    *sh;
+
+    sh = zone->sh;
+    nodes = zone->claims.sh ? zone->claims.nodes : 0;
+    share = zone->claims.sh ? zone->claims.share : 0;
+
+    if (sh->nodes == nodes && sh->share == share && !zone->claims.made) {
+        return;
+    }
+
+    if (ngx_http_wassiit_mend_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        return;
+    }
+
+    base = (u_char *) sh;
+    now = ngx_http_wassiit_zone_clock();
+    at = 0;
+
+    while ((place = ngx_http_wassiit_zone_each_profile(sh, &at)) != 0) {
+        profile = ngx_http_wassiit_zone_at(sh, place);
+        ngx_wassiit_window_rate(base, profile->partner, &rate);
+
+        if (nodes == 0) {
+            ngx_wassiit_window_raise(base, profile->partner, rate.limit);
+            continue;
+        }
+
+        cap = ngx_http_wassiit_claims_standing(&zone->claims, rate.limit);
+
+        if (ngx_wassiit_window_lower(base, profile->partner, cap, now) > cap) {
+            /* more is in use: the ledger is told */
+            id.data = ngx_http_wassiit_zone_id(profile);
+            id.len = profile->id_len;
+            ngx_http_wassiit_caps_note(zone, &id);
+
+        } else {
+            ngx_wassiit_window_raise(base, profile->partner, cap);
+        }
+    }
+
+    sh->nodes = nodes;
+    sh->share = share;
+    zone->claims.made = 0;
+
+    ngx_http_wassiit_mend_unlock(zone);
 }
 
 

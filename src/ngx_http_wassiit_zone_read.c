@@ -16,6 +16,8 @@
 #define ZONE_TRIES              100
 
 
+static uint32_t ngx_http_wassiit_zone_bound(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, uint64_t now);
 static ngx_http_wassiit_zone_line_t *ngx_http_wassiit_zone_follow(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_partner_t *partner);
 static uint64_t ngx_http_wassiit_zone_read_tag(ngx_http_wassiit_zone_sh_t *sh,
@@ -273,6 +275,8 @@ ngx_int_t
 ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
 {
+    uint32_t    most;
+    uint64_t    now;
     ngx_int_t   rc;
     ngx_uint_t  n;
 
@@ -282,8 +286,17 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
             return NGX_ERROR;
         }
 
-        rc = ngx_wassiit_window_take((u_char *) zone->sh, partner->line,
-                                     ngx_http_wassiit_zone_clock(), usage);
+        now = ngx_http_wassiit_zone_clock();
+        most = NGX_HTTP_WASSIIT_CLAIMS_ALL;
+
+        if (zone->claims.sh
+            && now >= ngx_http_wassiit_claims_calm(&zone->claims))
+        {
+            most = ngx_http_wassiit_zone_bound(zone, partner, now);
+        }
+
+        rc = ngx_wassiit_window_take_within((u_char *) zone->sh,
+                                            partner->line, now, most, usage);
 
         if (rc != NGX_AGAIN) {
             return rc;
@@ -294,6 +307,25 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     }
 
     return NGX_ERROR;
+}
+
+
+/* What bounds a window besides its cap, while the node's state does. */
+
+static uint32_t
+ngx_http_wassiit_zone_bound(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, uint64_t now)
+{
+    ngx_str_t           id;
+    ngx_wassiit_rate_t  rate;
+
+    id.data = partner->names;
+    id.len = partner->id_len;
+
+    ngx_wassiit_window_rate((u_char *) zone->sh, partner->line, &rate);
+
+    return ngx_http_wassiit_claims_most(&zone->claims, &id, rate.limit,
+                                        rate.seconds, now);
 }
 
 

@@ -149,7 +149,9 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      id_words;
     uint32_t                      epoch;
     uint32_t                      lines;
-    uint32_t                      unused[3];
+    uint32_t                      nodes;    /* that caps are for; or 0 */
+    uint32_t                      share;    /* ... in 1/1000 */
+    uint32_t                      unused;
     uint32_t                      disabled; /* partners that are found */
 
     /* writers only */
@@ -376,14 +378,17 @@ void ngx_http_wassiit_zone_list(ngx_http_wassiit_zone_sh_t *sh,
     ngx_wassiit_order_list_t *list);
 
 
-/* microseconds; doesn't follow the wall clock */
+/*
+ * Microseconds; doesn't follow the wall clock, and goes on while the machine is
+ * suspended, as the ledger's clock does.
+ */
 
 static ngx_inline uint64_t
 ngx_http_wassiit_zone_clock(void)
 {
     struct timespec  ts;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    (void) clock_gettime(CLOCK_BOOTTIME, &ts);
 
     return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }

@@ -446,8 +446,8 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
 
 
 ngx_int_t
-ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
-    ngx_wassiit_usage_t *usage)
+ngx_wassiit_window_take_within(u_char *base, uint32_t window, uint64_t now,
+    uint32_t most, ngx_wassiit_usage_t *usage)
 {
     uint32_t                    n, i, cap;
     uint64_t                    time, seen, oldest, head, tail;
@@ -525,9 +525,10 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
             }
         }
 
-        cap = CAP_BATCHES(load(&w->cap));
+        cap = ngx_min(CAP_BATCHES(load(&w->cap)), most / w->batch);
 
         if (n + (v.open == 0) > cap) {
+            usage->cap = cap * w->batch;
             usage->remaining = 0;
             usage->reset = 0;
 
@@ -571,13 +572,15 @@ ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
          * found here.  If it is too many then, it stays, but isn't admitted.
          */
 
-        cap = CAP_BATCHES(ngx_wassiit_load_ordered(&w->cap));
+        cap = ngx_min(CAP_BATCHES(ngx_wassiit_load_ordered(&w->cap)),
+                      most / w->batch);
 
         if (n < cap) {
             break;
         }
     }
 
+    usage->cap = cap * w->batch;
     usage->remaining = (cap - n) * w->batch - (v.open + 1);
     usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
 

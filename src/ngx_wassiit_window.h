@@ -68,6 +68,8 @@ typedef struct {
     uint32_t            seconds;    /* W at the time of the attempt */
     uint32_t            remaining;  /* of the cap, after the attempt */
     uint64_t            reset;      /* microseconds until one more is free */
+    uint32_t            cap;        /* that held for the attempt; not of a mere
+                                       look */
 } ngx_wassiit_usage_t;
 
 
@@ -166,8 +168,21 @@ ngx_int_t ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
  * try will succeed, 0: the cap is 0, so nobody knows.  NGX_AGAIN: the window
  * was closed, another one has taken over; nothing of usage counts.
  */
-ngx_int_t ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
-    ngx_wassiit_usage_t *usage);
+static ngx_inline ngx_int_t ngx_wassiit_window_take(u_char *base,
+    uint32_t window, uint64_t now, ngx_wassiit_usage_t *usage);
+
+/* The same, with a cap of most admissions at the most, if it is less. */
+ngx_int_t ngx_wassiit_window_take_within(u_char *base, uint32_t window,
+    uint64_t now, uint32_t most, ngx_wassiit_usage_t *usage);
+
+
+static ngx_inline ngx_int_t
+ngx_wassiit_window_take(u_char *base, uint32_t window, uint64_t now,
+    ngx_wassiit_usage_t *usage)
+{
+    return ngx_wassiit_window_take_within(base, window, now, (uint32_t) -1,
+                                          usage);
+}
 
 
 #endif /* _NGX_WASSIIT_WINDOW_H_INCLUDED_ */

@@ -131,6 +131,9 @@ my $rows = <<'END';
     board           board_sh epoch memory record
     board_recent    board_sh
     board_sh        atomic board
+    caps            claims_sh zone_sh
+    claims          claims_sh memory robust
+    claims_sh       atomic claims record_id
     change          atomic compact edit recover zone time etag
     compact         file
     edit            change
@@ -146,17 +149,18 @@ my $rows = <<'END';
     recover         compact record_last zone
     secret          file hmac seal
     store           compact file record_last
-    zone            board epoch memory store window
+    zone            board claims epoch memory store window
     zone_sh         zone index order etag
     room            zone_sh
     plan            room
     partner         plan
     mend            partner
-    zone_load       mend
+    zone_load       caps mend
     zone_map        zone_load
     zone_read       zone_sh
     zone_write      zone_load
     # http: one concern a file
+    adjust          cluster park
     access          wassiit decision headers_in log audit
     admin           admin_json admin_page admin_send decision job json reply wassiit etag admin_path audit
     admin_json      audit change decision json limit rules time wassiit
@@ -166,9 +170,11 @@ my $rows = <<'END';
     admin_path      change wassiit
     audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
-    conf            access conf_answer conf_check conf_error conf_redis conf_secret conf_zone egress wassiit
+    cluster         adjust caps log park redis wassiit zone_sh
+    conf            access conf_answer conf_check conf_cluster conf_error conf_redis conf_secret conf_zone egress wassiit
     conf_answer     access admin conf_error conf_zone reply status wassiit
     conf_check      access wassiit
+    conf_cluster    cluster conf_error conf_redis conf_zone wassiit
     conf_error      wassiit
     conf_redis      conf_error conf_zone redis secret wassiit
     conf_secret     conf_error conf_zone secret upstream wassiit webhook
@@ -180,10 +186,11 @@ my $rows = <<'END';
     headers_out     ctx limit
     job             change wassiit
     json            pieces rules
-    limit           wassiit decision
+    limit           adjust wassiit decision park
     log
-    module          access admin arena body conf conf_check conf_zone egress job limit log payload redis reply tally turn upstream variables webhook
+    module          access admin arena body cluster conf conf_check conf_zone egress job limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
+    park            adjust cluster zone_sh
     pieces
     redis           ledger redis_link resp
     redis_link      redis
@@ -197,7 +204,7 @@ my $rows = <<'END';
     tally           audit decision wassiit
     turn
     upstream        wassiit headers_in
-    variables       audit change decision limit upstream webhook
+    variables       audit change cluster decision limit upstream webhook
     wassiit         hmac scope zone
     webhook         body ctx decision headers_in log
 END

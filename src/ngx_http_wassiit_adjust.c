@@ -1,0 +1,339 @@
+
+#include "ngx_http_wassiit_adjust.h"
+#include "ngx_http_wassiit_park.h"
+
+
+/* calls under way, of one worker for one zone */
+#define ADJUST_CALLS            16
+
+/* partners to be looked at in this turn */
+#define ADJUST_NOTES            256
+
+/* an answer that isn't there by then won't come: ms */
+#define ADJUST_TIMEOUT          2000
+
+
+typedef struct {
+    ngx_str_t                       id;
+    ngx_http_wassiit_claim_t        claim;
+    u_char                          text[NGX_HTTP_WASSIIT_ID_LEN];
+} ngx_http_wassiit_adjust_part_t;
+
+
+typedef struct {
+    ngx_http_wassiit_cluster_t     *cluster;    /* NULL: it is free */
+    ngx_uint_t                      n;
+    ngx_http_wassiit_adjust_part_t  parts[NGX_HTTP_WASSIIT_BATCH];
+} ngx_http_wassiit_adjust_call_t;
+
+
+typedef struct {
+    ngx_http_wassiit_caps_why_e   why;
+    u_char                          len;
+    u_char                          id[NGX_HTTP_WASSIIT_ID_LEN];
+} ngx_http_wassiit_adjust_note_t;
+
+
+struct ngx_http_wassiit_adjust_s {
+    ngx_event_t                     event;
+    ngx_uint_t                      n;
+    ngx_http_wassiit_adjust_note_t  notes[ADJUST_NOTES];
+    ngx_http_wassiit_adjust_call_t  calls[ADJUST_CALLS];
+};
+
+
+static void ngx_http_wassiit_adjust_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_wassiit_adjust_begin(
+    ngx_http_wassiit_cluster_t *cluster, ngx_http_wassiit_adjust_call_t *call,
+    ngx_uint_t from);
+static void ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_adjust_call_t *call);
+static void ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply,
+    void *data);
+static void ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
+    ngx_wassiit_resp_t *resp);
+static void ngx_http_wassiit_adjust_drop(
+    ngx_http_wassiit_adjust_call_t *call);
+
+
+ngx_int_t
+ngx_http_wassiit_adjust_init(ngx_http_wassiit_cluster_t *cluster,
+    ngx_cycle_t *cycle)
+{
+    ngx_http_wassiit_adjust_t  *adjust;
+
+    adjust = ngx_pcalloc(cycle->pool, sizeof(ngx_http_wassiit_adjust_t));
+    if (adjust == NULL) {
+        return NGX_ERROR;
+    }
+
+    adjust->event.handler = ngx_http_wassiit_adjust_handler;
+    adjust->event.data = cluster;
+    adjust->event.log = cycle->log;
+
+    cluster->adjust = adjust;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_adjust_note(ngx_http_wassiit_cluster_t *cluster,
+    ngx_str_t *id, ngx_http_wassiit_caps_why_e why)
+{
+    ngx_uint_t                       i;
+    ngx_http_wassiit_adjust_t       *adjust;
+    ngx_http_wassiit_adjust_note_t  *note;
+
+    adjust = cluster->adjust;
+
+    if (!cluster->redis->up) {
+        return;
+    }
+
+    for (i = 0; i < adjust->n; i++) {
+        note = &adjust->notes[i];
+
+        if (note->why == why && note->len == id->len
+            && ngx_memcmp(note->id, id->data, id->len) == 0)
+        {
+            return;
+        }
+    }
+
+    if (adjust->n == ADJUST_NOTES) {
+        /* the next request that is short says so again */
+        return;
+    }
+
+    note = &adjust->notes[adjust->n++];
+    note->why = why;
+    note->len = id->len;
+    ngx_memcpy(note->id, id->data, id->len);
+
+    ngx_post_event(&adjust->event, &ngx_posted_events);
+}
+
+
+/* The end of a turn, or of a call. */
+
+static void
+ngx_http_wassiit_adjust_handler(ngx_event_t *ev)
+{
+    ngx_http_wassiit_cluster_t *cluster = ev->data;
+
+    ngx_uint_t                       i, done;
+    ngx_http_wassiit_adjust_t       *adjust;
+    ngx_http_wassiit_adjust_call_t  *call;
+
+    adjust = cluster->adjust;
+
+    for (i = 0, done = 0; i < ADJUST_CALLS && done < adjust->n; i++) {
+        call = &adjust->calls[i];
+
+        if (call->cluster) {
+            continue;
+        }
+
+        done = ngx_http_wassiit_adjust_begin(cluster, call, done);
+
+        if (call->n) {
+            ngx_http_wassiit_adjust_send(cluster, call);
+        }
+    }
+
+    /* what has no room in a call is forgotten: it will be noted again */
+    adjust->n = 0;
+}
+
+
+/* Returns the number of notes that are done. */
+
+static ngx_uint_t
+ngx_http_wassiit_adjust_begin(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_adjust_call_t *call, ngx_uint_t from)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_wassiit_adjust_t       *adjust;
+    ngx_http_wassiit_adjust_note_t  *note;
+    ngx_http_wassiit_adjust_part_t  *part;
+
+    adjust = cluster->adjust;
+    call->n = 0;
+
+    for (i = from; i < adjust->n && call->n < NGX_HTTP_WASSIIT_BATCH; i++) {
+        note = &adjust->notes[i];
+        part = &call->parts[call->n];
+
+        part->id.len = note->len;
+        part->id.data = part->text;
+        ngx_memcpy(part->text, note->id, note->len);
+
+        rc = ngx_http_wassiit_caps_begin(cluster->zone, &part->id, note->why,
+                                           &part->claim);
+
+        if (rc == NGX_OK) {
+            call->n++;
+
+        } else if (rc == NGX_ABORT) {
+            ngx_http_wassiit_park_answered(cluster, &part->id, 1);
+        }
+    }
+
+    return i;
+}
+
+
+static void
+ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_adjust_call_t *call)
+{
+    u_char                          *p;
+    ngx_str_t                       *keys, *args;
+    ngx_uint_t                       i;
+    ngx_http_wassiit_adjust_part_t  *part;
+
+    static u_char     buf[NGX_HTTP_WASSIIT_BATCH
+                          * NGX_HTTP_WASSIIT_ADJUST_LEN];
+    static u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    static ngx_str_t  all[2 + NGX_HTTP_WASSIIT_COMMON
+                          + NGX_HTTP_WASSIIT_BATCH
+                            * (1 + NGX_HTTP_WASSIIT_ADJUST_ARGS)];
+
+    call->cluster = cluster;
+
+    keys = all + 2;
+    args = keys + call->n + NGX_HTTP_WASSIIT_COMMON;
+    p = buf;
+
+    ngx_http_wassiit_cluster_keys(cluster, all);
+    ngx_http_wassiit_cluster_common(cluster, "adjust", keys + call->n, common);
+
+    for (i = 0; i < call->n; i++) {
+        part = &call->parts[i];
+
+        p = ngx_http_wassiit_adjust_write(p, cluster, &part->id, &part->claim,
+                                          &keys[i], args);
+        args += NGX_HTTP_WASSIIT_ADJUST_ARGS;
+    }
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, all, 2 + call->n,
+                                    args - all, ADJUST_TIMEOUT,
+                                    ngx_http_wassiit_adjust_answer, call)
+        != NGX_OK)
+    {
+        ngx_http_wassiit_adjust_drop(call);
+    }
+}
+
+
+u_char *
+ngx_http_wassiit_adjust_write(u_char *p, ngx_http_wassiit_cluster_t *cluster,
+    ngx_str_t *id, ngx_http_wassiit_claim_t *claim, ngx_str_t *key,
+    ngx_str_t *args)
+{
+    ngx_uint_t  i;
+    uint64_t    numbers[NGX_HTTP_WASSIIT_ADJUST_ARGS];
+
+    key->data = p;
+    p = ngx_sprintf(p, "wassiit:{%V}:w:%V", &cluster->zone->name, id);
+    key->len = p - key->data;
+
+    numbers[0] = claim->limit;
+    numbers[1] = (uint64_t) claim->seconds * 1000;
+    numbers[2] = claim->rev;
+    numbers[3] = claim->cap;
+    numbers[4] = claim->want;
+    numbers[5] = claim->seq;
+    numbers[6] = claim->busy;
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_ADJUST_ARGS; i++) {
+        args[i].data = p;
+        p = ngx_sprintf(p, "%uL", numbers[i]);
+        args[i].len = p - args[i].data;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_adjust_call_t *call = data;
+
+    ngx_http_wassiit_cluster_t      *cluster;
+    ngx_http_wassiit_answer_head_t   head;
+
+    cluster = call->cluster;
+
+    if (reply && ngx_http_wassiit_cluster_read(cluster, reply, &head) == NGX_OK
+        && head.word.len == 2 && ngx_strncmp(head.word.data, "OK", 2) == 0
+        && head.n == call->n * 3)
+    {
+        ngx_http_wassiit_adjust_apply(call, &head.resp);
+        return;
+    }
+
+    /* that the session is over, or the server another, the leader finds out */
+
+    ngx_http_wassiit_adjust_drop(call);
+}
+
+
+static void
+ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
+    ngx_wassiit_resp_t *resp)
+{
+    int64_t                          numbers[3];
+    ngx_uint_t                       i, n;
+    ngx_http_wassiit_cluster_t      *cluster;
+    ngx_http_wassiit_adjust_part_t  *part;
+
+    cluster = call->cluster;
+
+    for (i = 0; i < call->n; i++) {
+        part = &call->parts[i];
+        ngx_memzero(numbers, sizeof(numbers));
+
+        for (n = 0; n < 3; n++) {
+            if (ngx_wassiit_resp_next(resp) != NGX_OK
+                || ngx_wassiit_resp_number(resp, &numbers[n]) != NGX_OK)
+            {
+                numbers[0] = -1;
+                break;
+            }
+        }
+
+        (void) ngx_http_wassiit_caps_end(cluster->zone, &part->id,
+                                           &part->claim, numbers[0],
+                                           ngx_max(numbers[1], 0),
+                                           ngx_max(numbers[2], 0));
+
+        ngx_http_wassiit_park_answered(cluster, &part->id,
+                                       numbers[0] <= (int64_t) part->claim.cap
+                                       && numbers[2] > 0);
+    }
+
+    call->cluster = NULL;
+}
+
+
+static void
+ngx_http_wassiit_adjust_drop(ngx_http_wassiit_adjust_call_t *call)
+{
+    ngx_uint_t                       i;
+    ngx_http_wassiit_cluster_t      *cluster;
+    ngx_http_wassiit_adjust_part_t  *part;
+
+    cluster = call->cluster;
+    call->cluster = NULL;
+
+    for (i = 0; i < call->n; i++) {
+        part = &call->parts[i];
+
+        ngx_http_wassiit_caps_drop(cluster->zone, &part->id, &part->claim);
+        ngx_http_wassiit_park_answered(cluster, &part->id, 1);
+    }
+}

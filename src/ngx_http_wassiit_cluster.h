@@ -1,0 +1,134 @@
+
+/*
+ * A node of a cluster: of all workers one, the leader, keeps its session in the
+ * ledger, and each asks the ledger for what its requests are short of.
+ */
+
+
+#ifndef _NGX_HTTP_WASSIIT_CLUSTER_H_INCLUDED_
+#define _NGX_HTTP_WASSIIT_CLUSTER_H_INCLUDED_
+
+
+#include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_caps.h"
+#include "ngx_http_wassiit_redis.h"
+
+
+#define NGX_HTTP_WASSIIT_NODE_LEN       64
+
+/* partners in one call */
+#define NGX_HTTP_WASSIIT_BATCH          64
+
+/* an argument that is a number, or a few that are short */
+#define NGX_HTTP_WASSIIT_COMMON_LEN     512
+
+
+/* what wassiit_cluster says */
+
+typedef struct {
+    ngx_http_wassiit_zone_t        *zone;
+    ngx_http_wassiit_redis_conf_t  *redis;
+    ngx_str_t                       node;
+    ngx_uint_t                      nodes;
+    ngx_uint_t                      share;      /* in 1/1000 */
+    ngx_msec_t                      lease;
+    ngx_uint_t                      wait;
+    ngx_msec_t                      timeout;
+    ngx_uint_t                      cold;       /* share before Redis is met */
+    u_char                         *conf_file;
+    ngx_uint_t                      conf_line;
+} ngx_http_wassiit_cluster_conf_t;
+
+
+typedef struct ngx_http_wassiit_adjust_s  ngx_http_wassiit_adjust_t;
+typedef struct ngx_http_wassiit_park_s    ngx_http_wassiit_park_t;
+
+
+/* of a zone, in one worker */
+
+typedef struct {
+    ngx_http_wassiit_cluster_conf_t  *conf;
+    ngx_http_wassiit_zone_t        *zone;
+    ngx_log_t                      *log;
+    ngx_http_wassiit_redis_t       *redis;      /* for calls */
+    ngx_http_wassiit_redis_t       *ears;       /* for messages; NULL */
+    ngx_str_t                       keys[2];
+    ngx_event_t                     tick;
+    ngx_connection_t                dummy;      /* the tick's, for its log */
+    uint64_t                        began;      /* all times: zone_clock() */
+
+    /* the leader's */
+    uint64_t                        asked;      /* a call under way; or 0 */
+    uint64_t                        renewed;    /* when it was made last */
+    uint64_t                        swept;
+    uint32_t                        at;         /* entries swept, restated */
+    uint32_t                        heard;      /* the place that ears are of */
+    ngx_uint_t                      has;        /* what is told of it */
+    ngx_uint_t                      shown;      /* the state logged last */
+    u_char                          scan[24];   /* position in Redis */
+    u_char                          sid[NGX_HTTP_WASSIIT_CLAIMS_NAME];
+                                                /* of a session to be begun */
+    unsigned                        leads:1;
+    unsigned                        lost:1;     /* what was above the share
+                                                   is to be lowered */
+    unsigned                        done:1;     /* all are told, with this */
+    unsigned                        strange:1;  /* others share otherwise */
+    unsigned                        quits:1;
+    unsigned                        soon:1;     /* the next tick is */
+
+    ngx_http_wassiit_adjust_t      *adjust;     /* adjust.c's */
+    ngx_http_wassiit_park_t        *park;       /* park.c's */
+} ngx_http_wassiit_cluster_t;
+
+
+/* the beginning of all answers */
+
+typedef struct {
+    ngx_wassiit_resp_t              resp;       /* on the last of these */
+    ngx_str_t                       word;
+    uint64_t                        now;        /* ms of the ledger's clock */
+    uint64_t                        epoch;
+    ngx_uint_t                      n;          /* elements after them */
+} ngx_http_wassiit_answer_head_t;
+
+
+/*
+ * Begins in a worker, for all zones of the configuration that have a cluster.
+ * Returns NGX_OK, or NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_wassiit_cluster_init(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf);
+
+/* The worker exits. */
+void ngx_http_wassiit_cluster_end(void);
+
+/* That of the zone in this worker; NULL: it has none. */
+ngx_http_wassiit_cluster_t *ngx_http_wassiit_cluster_of(
+    ngx_http_wassiit_zone_t *zone);
+
+/* A node's state, as $wassiit_cluster says it. */
+ngx_str_t *ngx_http_wassiit_cluster_state(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * The arguments that most calls have in common, and the keys before them: sets
+ * NGX_HTTP_WASSIIT_COMMON args, whose texts lie in buf of
+ * NGX_HTTP_WASSIIT_COMMON_LEN bytes; those of keys, the first
+ * two, are separate, as others may follow.
+ */
+#define NGX_HTTP_WASSIIT_COMMON         8
+
+void ngx_http_wassiit_cluster_keys(ngx_http_wassiit_cluster_t *cluster,
+    ngx_str_t keys[2]);
+void ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
+    const char *verb, ngx_str_t args[NGX_HTTP_WASSIIT_COMMON],
+    u_char buf[NGX_HTTP_WASSIIT_COMMON_LEN]);
+
+/*
+ * Reads what all answers begin with.  Returns NGX_OK; NGX_ERROR: it is none,
+ * which is logged.
+ */
+ngx_int_t ngx_http_wassiit_cluster_read(ngx_http_wassiit_cluster_t *cluster,
+    ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head);
+
+
+#endif /* _NGX_HTTP_WASSIIT_CLUSTER_H_INCLUDED_ */
