@@ -172,7 +172,7 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     }
 
     if (rc == NGX_OK) {
-        (void) ngx_wassiit_add(&sh->counts.claims, 1);
+        (void) ngx_wassiit_add(&zone->claims.counts->claims, 1);
 
         claim->want = want;
         claim->busy = busy;
@@ -361,7 +361,7 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         cap = ngx_min(cap, (int64_t) part.limit);
 
         ngx_wassiit_window_raise((u_char *) zone->sh, part.line, cap);
-        (void) ngx_wassiit_add(&sh->counts.granted, cap - part.cap);
+        (void) ngx_wassiit_add(&zone->claims.counts->granted, cap - part.cap);
     }
 
     if (cap == (int64_t) part.standing && cap >= (int64_t) part.cap) {
@@ -391,6 +391,39 @@ done:
     ngx_wassiit_robust_unlock(lock);
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, uint32_t limit)
+{
+    uint64_t                        now, whose;
+    ngx_str_t                       id;
+    ngx_http_wassiit_entry_t       *entry;
+    ngx_http_wassiit_claims_sh_t   *sh;
+    ngx_http_wassiit_claims_set_t  *set;
+
+    sh = zone->claims.sh;
+    now = ngx_http_wassiit_zone_clock();
+
+    if (now >= load(&sh->lead.until)) {
+        /* it isn't the cap that bounds the window */
+        return 1;
+    }
+
+    if (ngx_wassiit_window_cap((u_char *) zone->sh, partner->line) >= limit) {
+        return 0;
+    }
+
+    id.data = partner->names;
+    id.len = partner->id_len;
+
+    set = ngx_http_wassiit_claims_set(sh, &id, &whose);
+    entry = ngx_http_wassiit_claims_find(set, &id, whose);
+
+    return entry == NULL || !(load(&entry->flags) & CLAIMS_FULL)
+           || now >= load(&entry->pause);
 }
 
 
@@ -553,21 +586,19 @@ static ngx_int_t
 ngx_http_wassiit_caps_lower(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     uint32_t cap, uint64_t now, ngx_http_wassiit_part_t *part)
 {
-    uint32_t                       was, coming, place;
-    ngx_wassiit_probe_t            probe;
-    ngx_http_wassiit_profile_t    *profile;
-    ngx_http_wassiit_zone_sh_t    *sh;
-    ngx_http_wassiit_claims_sh_t  *claims;
+    uint32_t                     was, coming, place;
+    ngx_wassiit_probe_t          probe;
+    ngx_http_wassiit_profile_t  *profile;
+    ngx_http_wassiit_zone_sh_t  *sh;
 
     sh = zone->sh;
-    claims = zone->claims.sh;
     was = part->cap;
 
     part->cap = ngx_wassiit_window_lower((u_char *) sh, part->line, cap, now);
     part->used = ngx_min(part->used, part->cap);
     part->free = part->cap - part->used;
 
-    (void) ngx_wassiit_add(&claims->counts.lent, was - part->cap);
+    (void) ngx_wassiit_add(&zone->claims.counts->lent, was - part->cap);
 
     /* what is stored is seen by a writer that isn't seen here */
     ngx_wassiit_fence();
@@ -631,7 +662,7 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
     }
 
     if (entry == NULL) {
-        (void) ngx_wassiit_add(&zone->claims.sh->counts.crowded, 1);
+        (void) ngx_wassiit_add(&zone->claims.counts->crowded, 1);
         return NULL;
     }
 

@@ -64,6 +64,15 @@ ngx_int_t ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone,
     uint32_t pool, uint32_t full);
 
 /*
+ * A request of the partner, which has this limit, found nothing free: may
+ * other nodes have had some?  Returns 0: all of it is here, or the ledger says
+ * that nobody has any; else 1.  The partner is as ngx_http_wassiit_zone_take()
+ * has left it.
+ */
+ngx_uint_t ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, uint32_t limit);
+
+/*
  * The ledger has an entry of the partner from a former life of this node: what
  * it counts for this one is claimed in the partner's turn.
  */

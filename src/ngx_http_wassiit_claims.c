@@ -7,6 +7,9 @@
 #define NGX_HTTP_WASSIIT_CLAIMS_LAYOUT  1
 #endif
 
+/* ... and that of the counts */
+#define CLAIMS_COUNTS_LAYOUT    1
+
 /* bytes of a zone for each byte of entries */
 #define CLAIMS_BYTES            4
 
@@ -16,6 +19,15 @@
 #define CLAIMS_SMALL            10
 
 
+typedef struct {
+    ngx_http_wassiit_memory_head_t    head;
+    ngx_http_wassiit_claims_counts_t  counts;
+} ngx_http_wassiit_claims_counted_t;
+
+
+static ngx_int_t ngx_http_wassiit_claims_count(
+    ngx_http_wassiit_claims_t *claims, ngx_str_t *name,
+    ngx_http_wassiit_claims_t *former, ngx_uint_t inherited, ngx_log_t *log);
 static ngx_int_t ngx_http_wassiit_claims_layout(
     ngx_http_wassiit_claims_t *claims, ngx_str_t *name, size_t size,
     uint32_t sets, ngx_log_t *log);
@@ -38,6 +50,12 @@ ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     u_char                         text[NGX_HTTP_WASSIIT_MEMORY_NAME];
 
     claims->made = 0;
+
+    if (ngx_http_wassiit_claims_count(claims, name, former, inherited, log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     sets = size / CLAIMS_BYTES / sizeof(ngx_http_wassiit_claims_set_t) + 1;
     bytes = sizeof(ngx_http_wassiit_claims_sh_t)
@@ -78,6 +96,55 @@ ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     claims->made = 1;
 
     return ngx_http_wassiit_claims_layout(claims, &full, bytes, sets, log);
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_claims_count(ngx_http_wassiit_claims_t *claims,
+    ngx_str_t *name, ngx_http_wassiit_claims_t *former, ngx_uint_t inherited,
+    ngx_log_t *log)
+{
+    size_t                              size;
+    ngx_str_t                           full;
+    ngx_http_wassiit_memory_t          *memory;
+    ngx_http_wassiit_claims_counted_t  *counted;
+    u_char                              text[NGX_HTTP_WASSIIT_MEMORY_NAME];
+
+    if (former && former->counted) {
+        claims->counted = former->counted;
+        claims->counts = former->counts;
+        claims->counted->users++;
+        return NGX_OK;
+    }
+
+    size = sizeof(ngx_http_wassiit_claims_counted_t);
+
+    full.data = text;
+    full.len = ngx_snprintf(text, sizeof(text), " counts %V", name) - text;
+
+    memory = inherited ? ngx_http_wassiit_memory_inherit(&full, log) : NULL;
+
+    if (memory && (memory->damaged || memory->head->size != size
+                   || memory->head->layout != CLAIMS_COUNTS_LAYOUT))
+    {
+        ngx_http_wassiit_memory_free(memory);
+        memory = NULL;
+    }
+
+    if (memory == NULL) {
+        memory = ngx_http_wassiit_memory_create(&full, size,
+                                                CLAIMS_COUNTS_LAYOUT, log);
+        if (memory == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    counted = (ngx_http_wassiit_claims_counted_t *) memory->head;
+
+    claims->counted = memory;
+    claims->counts = &counted->counts;
+
+    return NGX_OK;
 }
 
 
@@ -132,6 +199,12 @@ ngx_http_wassiit_claims_unmap(ngx_http_wassiit_claims_t *claims)
         ngx_http_wassiit_memory_free(claims->memory);
         claims->memory = NULL;
         claims->sh = NULL;
+    }
+
+    if (claims->counted) {
+        ngx_http_wassiit_memory_free(claims->counted);
+        claims->counted = NULL;
+        claims->counts = NULL;
     }
 }
 
@@ -251,10 +324,25 @@ ngx_http_wassiit_claims_knows(ngx_http_wassiit_claims_t *claims,
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
+    ngx_str_t *id)
+{
+    uint64_t                        whose;
+    ngx_http_wassiit_entry_t       *entry;
+    ngx_http_wassiit_claims_set_t  *set;
+
+    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
+    entry = ngx_http_wassiit_claims_find(set, id, whose);
+
+    return entry && !(load(&entry->flags) & CLAIMS_STANDING);
+}
+
+
 ngx_http_wassiit_claims_counts_t *
 ngx_http_wassiit_claims_counts(ngx_http_wassiit_claims_t *claims)
 {
-    return &claims->sh->counts;
+    return claims->counts;
 }
 
 

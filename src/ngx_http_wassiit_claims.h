@@ -63,14 +63,18 @@ enum {
 };
 
 
-/* what the status shows; each counts up from the start of the memory */
+/*
+ * What the status shows.  It lies in memory of its own, as counters go on where
+ * the claims' own is made anew for other nodes, another share or SIZE.
+ */
 
 typedef struct {
     uint64_t                        claims;     /* calls for a partner */
     uint64_t                        granted;    /* admissions raised */
     uint64_t                        lent;       /* admissions lowered */
     uint64_t                        early;      /* refused while others may
-                                                   have had some free */
+                                                   have had some free; see
+                                                   caps_is_early() */
     uint64_t                        parked;     /* that waited */
     uint64_t                        admitted;   /* of these */
     uint64_t                        crowded;    /* found no entry */
@@ -99,6 +103,12 @@ typedef struct {
     uint64_t                        met;        /* last answer, of any kind */
     uint64_t                        behind;     /* entries of the log that
                                                    aren't applied yet */
+    uint32_t                        up;         /* the leader has a
+                                                   connection */
+    uint32_t                        strange;    /* others share otherwise */
+    uint32_t                        caps;       /* that the ledger counts as
+                                                   another than the standing
+                                                   share: as of a sweep */
     u_char                          sid[NGX_HTTP_WASSIIT_CLAIMS_NAME];
     u_char                          life[NGX_HTTP_WASSIIT_CLAIMS_NAME];
                                                 /* the first session */
@@ -115,6 +125,8 @@ typedef struct ngx_http_wassiit_claims_sh_s  ngx_http_wassiit_claims_sh_t;
 typedef struct {
     ngx_http_wassiit_memory_t      *memory;
     ngx_http_wassiit_claims_sh_t   *sh;         /* NULL: there is no cluster */
+    ngx_http_wassiit_memory_t      *counted;    /* that counts are in */
+    ngx_http_wassiit_claims_counts_t  *counts;
     uint32_t                        nodes;
     uint32_t                        share;      /* in 1/1000 */
     uint32_t                        wait;
@@ -132,8 +144,8 @@ typedef struct {
 /*
  * Gives claims the memory of a zone of so many bytes: that of former, or what
  * an earlier program has left if inherited is 1, where it is of the same nodes
- * and share; else new memory, and claims->made is 1.  Returns NGX_OK, or
- * NGX_ERROR, which is logged.
+ * and share; else new memory, and claims->made is 1.  What was counted stays.
+ * Returns NGX_OK, or NGX_ERROR, which is logged.
  */
 ngx_int_t ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *name, size_t size, ngx_http_wassiit_claims_t *former,
@@ -185,6 +197,13 @@ uint32_t ngx_http_wassiit_claims_pool(ngx_http_wassiit_claims_t *claims,
 
 /* Has the partner an entry?  Returns 1 or 0. */
 ngx_uint_t ngx_http_wassiit_claims_knows(ngx_http_wassiit_claims_t *claims,
+    ngx_str_t *id);
+
+/*
+ * Has it one, and the ledger counts another cap for it than the standing share?
+ * Returns 1 or 0.
+ */
+ngx_uint_t ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *id);
 
 /* What is counted; any process may add to it. */

@@ -68,8 +68,6 @@ struct ngx_http_wassiit_claims_sh_s {
     ngx_http_wassiit_claims_lock_t  leads;
     ngx_http_wassiit_claims_lock_t  locks[NGX_HTTP_WASSIIT_CLAIMS_LOCKS];
 
-    ngx_http_wassiit_claims_counts_t  counts __attribute__((aligned(64)));
-
     ngx_http_wassiit_claims_set_t   set[]  __attribute__((aligned(64)));
 };
 

@@ -352,6 +352,14 @@ ngx_http_wassiit_cluster_state(ngx_http_wassiit_zone_t *zone)
 }
 
 
+ngx_str_t *
+ngx_http_wassiit_cluster_state_name(ngx_uint_t n)
+{
+    return (n <= NGX_HTTP_WASSIIT_LEAVING)
+           ? &ngx_http_wassiit_cluster_states[n] : NULL;
+}
+
+
 static void
 ngx_http_wassiit_cluster_up(ngx_http_wassiit_redis_t *redis, void *data)
 {
@@ -454,6 +462,8 @@ ngx_http_wassiit_cluster_tick(ngx_event_t *ev)
             ngx_http_wassiit_claims_enter(&cluster->zone->claims,
                                           NGX_HTTP_WASSIIT_ALONE);
         }
+
+        store(&lead->up, cluster->redis->up);
 
         if (cluster->redis->up) {
             ngx_http_wassiit_cluster_speak(cluster, now);
@@ -747,6 +757,7 @@ ngx_http_wassiit_cluster_joined(ngx_wassiit_resp_t *reply, void *data)
     cluster->sid[0] = '\0';
     cluster->strange = 0;
 
+    store(&lead->strange, 0);
     store(&lead->place, place);
     store(&lead->scanned, !none);
     store(&lead->former,
@@ -776,12 +787,22 @@ static void
 ngx_http_wassiit_cluster_refused(ngx_http_wassiit_cluster_t *cluster,
     ngx_http_wassiit_answer_head_t *head)
 {
-    int64_t  nodes, share;
+    int64_t                          nodes, share;
+    ngx_http_wassiit_claims_lead_t  *lead;
 
     nodes = 0;
     share = 0;
 
-    if (!is(&head->word, "CONFIG") || cluster->strange) {
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+    store(&lead->met, ngx_http_wassiit_zone_clock());
+
+    if (!is(&head->word, "CONFIG")) {
+        return;
+    }
+
+    store(&lead->strange, 1);
+
+    if (cluster->strange) {
         return;
     }
 
@@ -1199,6 +1220,7 @@ ngx_http_wassiit_cluster_sweep(ngx_http_wassiit_cluster_t *cluster,
 
     if (cluster->at == 0) {
         cluster->swept = now;
+        cluster->caps = 0;
     }
 
     id.data = text;
@@ -1210,12 +1232,16 @@ ngx_http_wassiit_cluster_sweep(ngx_http_wassiit_cluster_t *cluster,
                                           CLUSTER_ENTRIES, &id);
         if (rc == NGX_DONE) {
             cluster->at = 0;
+            store(&lead->caps, cluster->caps);
             return;
         }
 
         if (rc == NGX_AGAIN) {
             return;
         }
+
+        cluster->caps += ngx_http_wassiit_claims_differs(
+                                                &cluster->zone->claims, &id);
 
         ngx_http_wassiit_adjust_note(cluster, &id,
                                      NGX_HTTP_WASSIIT_CAPS_SWEEP);

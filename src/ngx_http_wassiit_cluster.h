@@ -62,6 +62,7 @@ typedef struct {
     uint64_t                        renewed;    /* when it was made last */
     uint64_t                        swept;
     uint32_t                        at;         /* entries swept, restated */
+    uint32_t                        caps;       /* found in this sweep */
     uint32_t                        heard;      /* the place that ears are of */
     ngx_uint_t                      has;        /* what is told of it */
     ngx_uint_t                      shown;      /* the state logged last */
@@ -106,8 +107,9 @@ void ngx_http_wassiit_cluster_end(void);
 ngx_http_wassiit_cluster_t *ngx_http_wassiit_cluster_of(
     ngx_http_wassiit_zone_t *zone);
 
-/* A node's state, as $wassiit_cluster says it. */
+/* A node's state, as $wassiit_cluster says it; all of them, the last NULL. */
 ngx_str_t *ngx_http_wassiit_cluster_state(ngx_http_wassiit_zone_t *zone);
+ngx_str_t *ngx_http_wassiit_cluster_state_name(ngx_uint_t n);
 
 /*
  * The arguments that most calls have in common, and the keys before them: sets

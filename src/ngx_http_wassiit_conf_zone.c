@@ -667,6 +667,7 @@ ngx_http_wassiit_seclude_zones(ngx_http_wassiit_main_conf_t *wmcf)
 
         if (zones[i]->claims.memory) {
             ngx_http_wassiit_memory_seclude(zones[i]->claims.memory);
+            ngx_http_wassiit_memory_seclude(zones[i]->claims.counted);
         }
     }
 

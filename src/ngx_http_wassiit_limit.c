@@ -97,10 +97,9 @@ static ngx_int_t
 ngx_http_wassiit_share(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_loc_conf_t *wlcf, ngx_int_t rc)
 {
-    ngx_str_t                          id;
-    ngx_uint_t                         low;
-    ngx_http_wassiit_cluster_t        *cluster;
-    ngx_http_wassiit_claims_counts_t  *counts;
+    ngx_str_t                    id;
+    ngx_uint_t                   low;
+    ngx_http_wassiit_cluster_t  *cluster;
 
     id.data = ctx->partner.names;
     id.len = ctx->partner.id_len;
@@ -134,14 +133,20 @@ ngx_http_wassiit_share(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON
-        && ngx_http_wassiit_park(r, ctx, cluster) == NGX_AGAIN)
-    {
+    if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_ON) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_wassiit_park(r, ctx, cluster) == NGX_AGAIN) {
         return NGX_AGAIN;
     }
 
-    counts = ngx_http_wassiit_claims_counts(&ctx->zone->claims);
-    (void) ngx_wassiit_add(&counts->early, 1);
+    if (ngx_http_wassiit_caps_is_early(ctx->zone, &ctx->partner,
+                                       ctx->usage.limit))
+    {
+        (void) ngx_wassiit_add(
+            &ngx_http_wassiit_claims_counts(&ctx->zone->claims)->early, 1);
+    }
 
     return NGX_OK;
 }

@@ -186,7 +186,7 @@ my $rows = <<'END';
     headers_out     ctx limit
     job             change wassiit
     json            pieces rules
-    limit           adjust wassiit decision park
+    limit           adjust caps wassiit decision park
     log
     module          access admin arena body cluster conf conf_check conf_zone egress job limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
