@@ -72,6 +72,34 @@ typedef struct {
 } ngx_http_wassiit_status_t;
 
 
+/* a node of a cluster, as it is now */
+
+typedef struct {
+    ngx_str_t                     *state;
+    ngx_str_t                      node;
+    ngx_uint_t                     nodes;
+    ngx_uint_t                     place;      /* 0: it has none yet */
+    uint64_t                       rest;       /* ms that the session lasts */
+    uint64_t                       answered;   /* Unix time, ms, of the
+                                                  ledger's last answer; 0 */
+    ngx_uint_t                     up;         /* Redis is connected */
+    ngx_uint_t                     agrees;     /* with the other nodes */
+    ngx_uint_t                     caps;       /* not the standing share */
+    uint64_t                       behind;     /* entries of the log */
+} ngx_http_wassiit_status_cluster_t;
+
+
+/* what it counts: as JSON and Prometheus name it; the last name is NULL */
+
+typedef struct {
+    const char                    *name;
+    const char                    *metric;
+    size_t                         offset;
+    const char                    *help;
+} ngx_http_wassiit_status_count_t;
+
+extern const ngx_http_wassiit_status_count_t  ngx_http_wassiit_status_counts[];
+
 /* what each of NGX_HTTP_WASSIIT_BOARD_LOCKED and so on is called */
 extern const char  *const
     ngx_http_wassiit_status_faults[NGX_HTTP_WASSIIT_BOARD_FAULTS];
@@ -109,6 +137,14 @@ ngx_int_t ngx_http_wassiit_status_look(ngx_http_wassiit_status_t *status,
  * A text that stays.
  */
 const char *ngx_http_wassiit_status_file(ngx_http_wassiit_zone_t *zone);
+
+/* Returns NGX_OK and fills cluster; NGX_DECLINED: the zone has none. */
+ngx_int_t ngx_http_wassiit_status_cluster(ngx_http_wassiit_status_t *status,
+    ngx_http_wassiit_status_cluster_t *cluster);
+
+/* One of those above, of a zone that has a cluster. */
+uint64_t ngx_http_wassiit_status_count(ngx_http_wassiit_status_t *status,
+    const ngx_http_wassiit_status_count_t *count);
 
 /* Write what status has to its text. */
 void ngx_http_wassiit_status_json(ngx_http_wassiit_status_t *status);

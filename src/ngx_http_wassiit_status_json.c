@@ -10,6 +10,7 @@
 
 
 static void ngx_http_wassiit_json_zone(ngx_http_wassiit_status_t *status);
+static void ngx_http_wassiit_json_cluster(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_counters(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_limited(ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_json_refused(ngx_http_wassiit_status_t *status);
@@ -51,6 +52,7 @@ ngx_http_wassiit_status_json(ngx_http_wassiit_status_t *status)
                               ngx_http_wassiit_zone_loads(status->zone));
 
     ngx_http_wassiit_json_zone(status);
+    ngx_http_wassiit_json_cluster(status);
     ngx_http_wassiit_json_counters(status);
     ngx_http_wassiit_json_limited(status);
     ngx_http_wassiit_json_refused(status);
@@ -85,6 +87,50 @@ ngx_http_wassiit_json_zone(ngx_http_wassiit_status_t *status)
                               ? "true" : "false",
                               error ? "false" : "true",
                               quote, error ? error : "null", quote);
+}
+
+
+static void
+ngx_http_wassiit_json_cluster(ngx_http_wassiit_status_t *status)
+{
+    ngx_uint_t                          i;
+    ngx_http_wassiit_text_t            *text;
+    ngx_http_wassiit_status_cluster_t   cluster;
+
+    if (ngx_http_wassiit_status_cluster(status, &cluster) != NGX_OK) {
+        return;
+    }
+
+    text = &status->text;
+
+    ngx_http_wassiit_text_add(text, ",\"cluster\":{\"node\":\"%V\","
+                              "\"place\":%ui,\"nodes\":%ui,\"state\":\"%V\","
+                              "\"session\":%uL.%03uL,\"agrees\":%s,"
+                              "\"redis\":{\"connected\":%s",
+                              &cluster.node, cluster.place, cluster.nodes,
+                              cluster.state, cluster.rest / 1000,
+                              cluster.rest % 1000,
+                              cluster.agrees ? "true" : "false",
+                              cluster.up ? "true" : "false");
+
+    if (cluster.answered) {
+        ngx_http_wassiit_json_time(text, ",\"answered\":", cluster.answered);
+
+    } else {
+        ngx_http_wassiit_text_add(text, ",\"answered\":null");
+    }
+
+    ngx_http_wassiit_text_add(text, "},\"caps\":%ui,\"behind\":%uL,"
+                              "\"counters\":{", cluster.caps, cluster.behind);
+
+    for (i = 0; ngx_http_wassiit_status_counts[i].name; i++) {
+        ngx_http_wassiit_text_add(text, "%s\"%s\":%uL", i ? "," : "",
+                                  ngx_http_wassiit_status_counts[i].name,
+                                  ngx_http_wassiit_status_count(status,
+                                         &ngx_http_wassiit_status_counts[i]));
+    }
+
+    ngx_http_wassiit_text_add(text, "}}");
 }
 
 

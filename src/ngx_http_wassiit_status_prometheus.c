@@ -8,6 +8,7 @@
  */
 
 
+#include "ngx_http_wassiit_cluster.h"
 #include "ngx_http_wassiit_decision.h"
 #include "ngx_http_wassiit_change.h"
 #include "ngx_http_wassiit_status.h"
@@ -25,6 +26,14 @@ static void ngx_http_wassiit_prometheus_durations(
     ngx_http_wassiit_status_t *status);
 static void ngx_http_wassiit_prometheus_changes(
     ngx_http_wassiit_status_t *status);
+static void ngx_http_wassiit_prometheus_cluster(
+    ngx_http_wassiit_status_t *status);
+static void ngx_http_wassiit_prometheus_node(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, ngx_http_wassiit_status_cluster_t *cluster);
+static void ngx_http_wassiit_prometheus_gauge(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, const char *metric, uint64_t value, const char *help);
+static void ngx_http_wassiit_prometheus_seconds(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, const char *metric, uint64_t ms, const char *help);
 static void ngx_http_wassiit_prometheus_partners(
     ngx_http_wassiit_status_t *status);
 
@@ -81,6 +90,7 @@ ngx_http_wassiit_status_prometheus(ngx_http_wassiit_status_t *status)
         ngx_http_wassiit_prometheus_requests(status);
         ngx_http_wassiit_prometheus_durations(status);
         ngx_http_wassiit_prometheus_changes(status);
+        ngx_http_wassiit_prometheus_cluster(status);
     }
 
     ngx_http_wassiit_prometheus_partners(status);
@@ -299,6 +309,114 @@ ngx_http_wassiit_prometheus_changes(ngx_http_wassiit_status_t *status)
                                   ngx_http_wassiit_prometheus_webhooks[i][1],
                                   sums->own.webhooks[i]);
     }
+}
+
+
+/* Where the zone has none, there is nothing of it. */
+
+static void
+ngx_http_wassiit_prometheus_cluster(ngx_http_wassiit_status_t *status)
+{
+    ngx_str_t                              *name;
+    ngx_http_wassiit_text_t                *text;
+    ngx_http_wassiit_status_cluster_t       cluster;
+    const ngx_http_wassiit_status_count_t  *count;
+
+    if (ngx_http_wassiit_status_cluster(status, &cluster) != NGX_OK) {
+        return;
+    }
+
+    text = &status->text;
+    name = &status->zone->name;
+
+    ngx_http_wassiit_prometheus_node(text, name, &cluster);
+
+    ngx_http_wassiit_prometheus_seconds(text, name, "session_seconds",
+                                        cluster.rest,
+                                        "How long the node's session lasts if "
+                                        "Redis doesn't answer any more.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "redis_connected",
+                                      cluster.up,
+                                      "1: there is a connection to Redis.");
+    ngx_http_wassiit_prometheus_seconds(text, name,
+                                        "redis_answer_time_seconds",
+                                        cluster.answered,
+                                        "Unix time at which the ledger in "
+                                        "Redis answered last; 0: never.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "config_agrees",
+                                      cluster.agrees,
+                                      "0: other nodes have other values of "
+                                      "nodes or share, so this one can't "
+                                      "join.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "caps", cluster.caps,
+                                      "Partners whose cap on this node isn't "
+                                      "the standing share.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "log_behind",
+                                      cluster.behind,
+                                      "Changes of partners by other nodes "
+                                      "that aren't in force here yet.");
+
+    for (count = ngx_http_wassiit_status_counts; count->name; count++) {
+        ngx_http_wassiit_text_add(text, "# HELP wassiit_cluster_%s_total %s\n"
+                                  "# TYPE wassiit_cluster_%s_total counter\n"
+                                  "wassiit_cluster_%s_total{zone=\"%V\"} "
+                                  "%uL\n", count->metric, count->help,
+                                  count->metric, count->metric, name,
+                                  ngx_http_wassiit_status_count(status,
+                                                                count));
+    }
+}
+
+
+static void
+ngx_http_wassiit_prometheus_node(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, ngx_http_wassiit_status_cluster_t *cluster)
+{
+    ngx_str_t   *state;
+    ngx_uint_t   i;
+
+    ngx_http_wassiit_prometheus_head(text, "cluster_node_info", "gauge",
+                                     "The node's name.");
+    ngx_http_wassiit_text_add(text, "wassiit_cluster_node_info{zone=\"%V\","
+                              "node=\"%V\"} 1\n", name, &cluster->node);
+
+    ngx_http_wassiit_prometheus_gauge(text, name, "place", cluster->place,
+                                      "The node's place among them; 0: it has "
+                                      "not joined yet.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "nodes", cluster->nodes,
+                                      "Nodes that share the limits.");
+
+    ngx_http_wassiit_prometheus_head(text, "cluster_state", "gauge",
+                                     "1: the node is in this state.");
+
+    for (i = 0; (state = ngx_http_wassiit_cluster_state_name(i)); i++) {
+        ngx_http_wassiit_text_add(text, "wassiit_cluster_state{zone=\"%V\","
+                                  "state=\"%V\"} %d\n", name, state,
+                                  state == cluster->state);
+    }
+}
+
+
+static void
+ngx_http_wassiit_prometheus_gauge(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, const char *metric, uint64_t value, const char *help)
+{
+    ngx_http_wassiit_text_add(text, "# HELP wassiit_cluster_%s %s\n"
+                              "# TYPE wassiit_cluster_%s gauge\n"
+                              "wassiit_cluster_%s{zone=\"%V\"} %uL\n",
+                              metric, help, metric, metric, name, value);
+}
+
+
+static void
+ngx_http_wassiit_prometheus_seconds(ngx_http_wassiit_text_t *text,
+    ngx_str_t *name, const char *metric, uint64_t ms, const char *help)
+{
+    ngx_http_wassiit_text_add(text, "# HELP wassiit_cluster_%s %s\n"
+                              "# TYPE wassiit_cluster_%s gauge\n"
+                              "wassiit_cluster_%s{zone=\"%V\"} "
+                              "%uL.%03uL\n", metric, help, metric, metric,
+                              name, ms / 1000, ms % 1000);
 }
 
 

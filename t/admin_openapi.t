@@ -14,6 +14,7 @@ use lib 't/lib';
 use Wassiit;
 use Wassiit::Door;
 use Wassiit::Node;
+use Wassiit::Redis;
 use Test::More;
 
 my $json = JSON::PP->new->canonical->ascii;
@@ -80,6 +81,7 @@ sub door {
 
 sub file { $_[0]->dir . '/conf/state/partners.jsonl' }
 
+my $redis = Wassiit::Redis->start;
 my $reason = qr/partners\.jsonl|can't be changed|given up|no room/;
 my %door = (
     main => door('main'),
@@ -88,6 +90,11 @@ my %door = (
     readonly => door('readonly', allow_log => $reason),
     locked => door('locked', allow_log => $reason),
     small => door('small', partners => [], edit => sub { s/zone=partners:\K10m/64k/ or die }),
+    shared => door('shared', edit => sub {
+        my $cluster = 'nodes=2 node=edge-1';
+        s/wassiit_zone zone=partners:[^;]*;\K/
+          wassiit_redis zone=partners server=127.0.0.1:${\ $redis->port};
+          wassiit_cluster zone=partners $cluster;/ or die }),
     broken => door('broken', edit => sub {
         s/location (?:= )?\/(?:admin\/|status|metrics) \{\K/ return 500;/g == 3 or die }),
 );

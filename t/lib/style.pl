@@ -199,8 +199,9 @@ my $rows = <<'END';
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
     status          admin_send args decision wassiit
+    status_cluster  cluster status zone_sh
     status_json     decision limit status time
-    status_prometheus change decision status
+    status_prometheus change cluster decision status
     tally           audit decision wassiit
     turn
     upstream        wassiit headers_in

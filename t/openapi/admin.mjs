@@ -119,6 +119,9 @@ for (const list of ['limited', 'refused', 'active']) {
     ok(statuses.some((status) => status[list].length > 0), `status: someone is ${list}`);
 }
 
+ok(statuses.some(({ cluster }) => cluster) && statuses.some(({ cluster }) => !cluster),
+    'status: of a node of a cluster, and of a front door by itself');
+
 ok(statuses.some(({ refused }) => refused.some(({ id }) => id === null)),
     'status: somebody whom nobody knows is refused');
 

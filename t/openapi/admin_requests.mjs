@@ -58,7 +58,9 @@ export class AdminRequests extends Asked {
                 ...[schema.minimum, schema.maximum].filter((value) => value !== undefined)]
                 .map((value) => this.good(operation, { query: `?${argument(name, value)}` })));
 
-        return [...bodies, ...queries, ...operation.requestBody?.required ? []
+        return [...bodies, ...queries, ...operation.tags.includes('Status')
+            ? [this.good(operation, { door: 'shared' })] : [],
+        ...operation.requestBody?.required ? []
             : [this.good(operation, { value: null })],
         ...operation['x-required-scopes'][0] === 'partners.read'
             ? [this.good(operation, { who: 'reader' })] : [],
