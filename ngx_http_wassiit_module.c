@@ -6,12 +6,12 @@
 #include "ngx_http_wassiit_admin.h"
 #include "ngx_http_wassiit_arena.h"
 #include "ngx_http_wassiit_body.h"
-#include "ngx_http_wassiit_cluster.h"
 #include "ngx_http_wassiit_conf.h"
 #include "ngx_http_wassiit_conf_check.h"
 #include "ngx_http_wassiit_conf_zone.h"
 #include "ngx_http_wassiit_egress.h"
 #include "ngx_http_wassiit_job.h"
+#include "ngx_http_wassiit_leader.h"
 #include "ngx_http_wassiit_limit.h"
 #include "ngx_http_wassiit_log.h"
 #include "ngx_http_wassiit_payload.h"
@@ -198,7 +198,7 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
-        return ngx_http_wassiit_cluster_init(cycle, wmcf);
+        return ngx_http_wassiit_leader_init(cycle, wmcf);
     }
 
     return NGX_OK;
@@ -208,7 +208,7 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_wassiit_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_wassiit_cluster_end();
+    ngx_http_wassiit_leader_end();
     ngx_http_wassiit_redis_end();
     ngx_http_wassiit_log_end();
 }

@@ -1,6 +1,5 @@
 
 #include "ngx_http_wassiit_adjust.h"
-#include "ngx_http_wassiit_park.h"
 
 
 /* calls under way, of one worker for one zone */
@@ -177,7 +176,7 @@ ngx_http_wassiit_adjust_begin(ngx_http_wassiit_cluster_t *cluster,
             call->n++;
 
         } else if (rc == NGX_ABORT) {
-            ngx_http_wassiit_park_answered(cluster, &part->id, 1);
+            cluster->answered(cluster, &part->id, 1);
         }
     }
 
@@ -311,9 +310,9 @@ ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
                                            ngx_max(numbers[1], 0),
                                            ngx_max(numbers[2], 0));
 
-        ngx_http_wassiit_park_answered(cluster, &part->id,
-                                       numbers[0] <= (int64_t) part->claim.cap
-                                       && numbers[2] > 0);
+        cluster->answered(cluster, &part->id,
+                          numbers[0] <= (int64_t) part->claim.cap
+                          && numbers[2] > 0);
     }
 
     call->cluster = NULL;
@@ -334,6 +333,6 @@ ngx_http_wassiit_adjust_drop(ngx_http_wassiit_adjust_call_t *call)
         part = &call->parts[i];
 
         ngx_http_wassiit_caps_drop(cluster->zone, &part->id, &part->claim);
-        ngx_http_wassiit_park_answered(cluster, &part->id, 1);
+        cluster->answered(cluster, &part->id, 1);
     }
 }

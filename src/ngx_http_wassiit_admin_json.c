@@ -501,7 +501,7 @@ ngx_http_wassiit_admin_json_partner(ngx_http_request_t *r,
     window = json_pack("{s:I,s:I,s:I,s:I,s:I}",
                        "limit", (json_int_t) usage->limit,
                        "seconds", (json_int_t) usage->seconds,
-                       "used", (json_int_t) usage->limit - usage->remaining,
+                       "used", (json_int_t) usage->used,
                        "remaining", (json_int_t) usage->remaining,
                        "reset", (json_int_t) ngx_http_wassiit_reset(usage));
 

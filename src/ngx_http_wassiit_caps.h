@@ -1,8 +1,8 @@
 
 /*
  * How a node's caps rise and fall: what it asks the ledger for, what it lends,
- * and what it makes of answers.  All of it is in a worker's own time, never in a
- * request's way.
+ * and what it makes of answers.  All of it is in a worker's own time, never in
+ * a request's way.
  */
 
 

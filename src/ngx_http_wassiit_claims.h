@@ -165,8 +165,9 @@ ngx_http_wassiit_claims_standing(ngx_http_wassiit_claims_t *claims,
 
 
 /*
- * A worker begins, or ends, to use them.  quit returns 1 if it was the last one,
- * also of another program that shares the memory; never, once one was killed.
+ * A worker begins, or ends, to use them.  quit returns 1 if it was the last
+ * one, also of another program that shares the memory; never, once one was
+ * killed.
  */
 void ngx_http_wassiit_claims_join(ngx_http_wassiit_claims_t *claims);
 ngx_uint_t ngx_http_wassiit_claims_quit(ngx_http_wassiit_claims_t *claims);

@@ -1,8 +1,5 @@
 
-/*
- * A node of a cluster: of all workers one, the leader, keeps its session in the
- * ledger, and each asks the ledger for what its requests are short of.
- */
+/* What a cluster's files share: a node in one worker, calls and answers. */
 
 
 #ifndef _NGX_HTTP_WASSIIT_CLUSTER_H_INCLUDED_
@@ -46,7 +43,10 @@ typedef struct ngx_http_wassiit_park_s    ngx_http_wassiit_park_t;
 
 /* of a zone, in one worker */
 
-typedef struct {
+typedef struct ngx_http_wassiit_cluster_s  ngx_http_wassiit_cluster_t;
+
+struct ngx_http_wassiit_cluster_s {
+    ngx_http_wassiit_cluster_t     *next;
     ngx_http_wassiit_cluster_conf_t  *conf;
     ngx_http_wassiit_zone_t        *zone;
     ngx_log_t                      *log;
@@ -79,7 +79,13 @@ typedef struct {
 
     ngx_http_wassiit_adjust_t      *adjust;     /* adjust.c's */
     ngx_http_wassiit_park_t        *park;       /* park.c's */
-} ngx_http_wassiit_cluster_t;
+
+    /* park.c's: the ledger has answered for the partner; hopeless: nobody has
+       anything */
+    void                          (*answered)(
+                                       ngx_http_wassiit_cluster_t *cluster,
+                                       ngx_str_t *id, ngx_uint_t hopeless);
+};
 
 
 /* the beginning of all answers */
@@ -93,15 +99,9 @@ typedef struct {
 } ngx_http_wassiit_answer_head_t;
 
 
-/*
- * Begins in a worker, for all zones of the configuration that have a cluster.
- * Returns NGX_OK, or NGX_ERROR: memory is short.
- */
-ngx_int_t ngx_http_wassiit_cluster_init(ngx_cycle_t *cycle,
-    ngx_http_wassiit_main_conf_t *wmcf);
-
-/* The worker exits. */
-void ngx_http_wassiit_cluster_end(void);
+/* One more of this process, and the first of them; see next. */
+void ngx_http_wassiit_cluster_add(ngx_http_wassiit_cluster_t *cluster);
+ngx_http_wassiit_cluster_t *ngx_http_wassiit_cluster_first(void);
 
 /* That of the zone in this worker; NULL: it has none. */
 ngx_http_wassiit_cluster_t *ngx_http_wassiit_cluster_of(
@@ -111,11 +111,17 @@ ngx_http_wassiit_cluster_t *ngx_http_wassiit_cluster_of(
 ngx_str_t *ngx_http_wassiit_cluster_state(ngx_http_wassiit_zone_t *zone);
 ngx_str_t *ngx_http_wassiit_cluster_state_name(ngx_uint_t n);
 
+/* Sets cluster->keys.  Returns NGX_OK, or NGX_ERROR: memory is short. */
+ngx_int_t ngx_http_wassiit_cluster_name(ngx_http_wassiit_cluster_t *cluster,
+    ngx_pool_t *pool);
+
+/* The leader has something to say at once. */
+void ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster);
+
 /*
- * The arguments that most calls have in common, and the keys before them: sets
- * NGX_HTTP_WASSIIT_COMMON args, whose texts lie in buf of
- * NGX_HTTP_WASSIIT_COMMON_LEN bytes; those of keys, the first
- * two, are separate, as others may follow.
+ * The keys that all calls begin with; others may follow.  Then the arguments
+ * that most calls have in common: NGX_HTTP_WASSIIT_COMMON args, whose texts lie
+ * in buf.
  */
 #define NGX_HTTP_WASSIIT_COMMON         8
 

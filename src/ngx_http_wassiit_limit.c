@@ -104,13 +104,13 @@ ngx_http_wassiit_share(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     id.data = ctx->partner.names;
     id.len = ctx->partner.id_len;
 
-    low = (ctx->usage.remaining <= ctx->usage.cap / 4);
+    low = (ctx->usage.remaining <= ctx->partner.cap / 4);
 
     if (rc == NGX_OK) {
         /* what is shown is what the nodes have together, as far as is known */
         ctx->usage.remaining += ngx_http_wassiit_claims_pool(
                                      &ctx->zone->claims, &id, ctx->usage.limit,
-                                     ctx->usage.cap);
+                                     ctx->partner.cap);
         ctx->usage.remaining = ngx_min(ctx->usage.remaining,
                                        ctx->usage.limit - 1);
     }

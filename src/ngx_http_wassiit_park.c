@@ -28,6 +28,8 @@ struct ngx_http_wassiit_park_s {
 };
 
 
+static void ngx_http_wassiit_park_answered(
+    ngx_http_wassiit_cluster_t *cluster, ngx_str_t *id, ngx_uint_t hopeless);
 static void ngx_http_wassiit_park_tick(ngx_event_t *ev);
 static void ngx_http_wassiit_park_try(ngx_http_wassiit_parked_t *parked);
 static void ngx_http_wassiit_park_leave(ngx_http_wassiit_parked_t *parked,
@@ -60,6 +62,7 @@ ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *cluster,
     park->tick.log = cycle->log;
 
     cluster->park = park;
+    cluster->answered = ngx_http_wassiit_park_answered;
 
     return NGX_OK;
 }
@@ -120,7 +123,7 @@ ngx_http_wassiit_park(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 }
 
 
-void
+static void
 ngx_http_wassiit_park_answered(ngx_http_wassiit_cluster_t *cluster,
     ngx_str_t *id, ngx_uint_t hopeless)
 {

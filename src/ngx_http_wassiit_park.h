@@ -25,12 +25,5 @@ ngx_int_t ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *cluster,
 ngx_int_t ngx_http_wassiit_park(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_cluster_t *cluster);
 
-/*
- * The ledger has answered for the partner.  If hopeless is 1, nobody has
- * anything: who waits for it is refused.
- */
-void ngx_http_wassiit_park_answered(ngx_http_wassiit_cluster_t *cluster,
-    ngx_str_t *id, ngx_uint_t hopeless);
-
 
 #endif /* _NGX_HTTP_WASSIIT_PARK_H_INCLUDED_ */

@@ -130,7 +130,7 @@ ngx_int_t ngx_http_wassiit_status_look(ngx_http_wassiit_status_t *status,
 
 /* How much of its limit is used, 0 to the limit. */
 #define ngx_http_wassiit_status_used(usage)                                  \
-    ((usage)->limit - (usage)->remaining)
+    ((usage)->used)
 
 /*
  * What keeps the partners' file from being as the zone has it; NULL: nothing.

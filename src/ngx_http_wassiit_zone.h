@@ -110,6 +110,8 @@ typedef struct {
     uint32_t                      line;     /* its place, in this turn */
     uint32_t                      turn;
     uint32_t                      generation;  /* which partner of its id */
+    uint32_t                      cap;      /* of its window, in a cluster: as
+                                               of zone_take() */
 
     unsigned                      enabled:1;
     unsigned                      hmac:1;   /* it has a secret */

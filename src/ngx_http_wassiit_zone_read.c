@@ -299,6 +299,13 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
                                             partner->line, now, most, usage);
 
         if (rc != NGX_AGAIN) {
+
+            if (zone->claims.sh) {
+                partner->cap = ngx_wassiit_window_cap((u_char *) zone->sh,
+                                                      partner->line);
+                partner->cap = ngx_min(partner->cap, most);
+            }
+
             return rc;
         }
 

@@ -428,6 +428,7 @@ ngx_wassiit_window_usage(u_char *base, uint32_t window, uint64_t now,
             used = all;
         }
 
+        usage->used = used;
         usage->remaining = all - used;
         usage->reset = 0;
 
@@ -528,7 +529,6 @@ ngx_wassiit_window_take_within(u_char *base, uint32_t window, uint64_t now,
         cap = ngx_min(CAP_BATCHES(load(&w->cap)), most / w->batch);
 
         if (n + (v.open == 0) > cap) {
-            usage->cap = cap * w->batch;
             usage->remaining = 0;
             usage->reset = 0;
 
@@ -580,7 +580,6 @@ ngx_wassiit_window_take_within(u_char *base, uint32_t window, uint64_t now,
         }
     }
 
-    usage->cap = cap * w->batch;
     usage->remaining = (cap - n) * w->batch - (v.open + 1);
     usage->reset = ngx_wassiit_window_reset(oldest, v.span, seen);
 

@@ -68,8 +68,7 @@ typedef struct {
     uint32_t            seconds;    /* W at the time of the attempt */
     uint32_t            remaining;  /* of the cap, after the attempt */
     uint64_t            reset;      /* microseconds until one more is free */
-    uint32_t            cap;        /* that held for the attempt; not of a mere
-                                       look */
+    uint32_t            used;       /* in W; by ngx_wassiit_window_usage() */
 } ngx_wassiit_usage_t;
 
 

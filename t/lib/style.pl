@@ -131,7 +131,7 @@ my $rows = <<'END';
     board           board_sh epoch memory record
     board_recent    board_sh
     board_sh        atomic board
-    caps            claims_sh zone_sh
+    caps            claims claims_sh zone zone_sh
     claims          claims_sh memory robust
     claims_sh       atomic claims record_id
     change          atomic compact edit recover zone time etag
@@ -160,7 +160,7 @@ my $rows = <<'END';
     zone_read       zone_sh
     zone_write      zone_load
     # http: one concern a file
-    adjust          cluster park
+    adjust          cluster
     access          wassiit decision headers_in log audit
     admin           admin_json admin_page admin_send decision job json reply wassiit etag admin_path audit
     admin_json      audit change decision json limit rules time wassiit
@@ -170,7 +170,7 @@ my $rows = <<'END';
     admin_path      change wassiit
     audit           admin_path ctx wassiit
     body            ctx decision headers_in pieces turn
-    cluster         adjust caps log park redis wassiit zone_sh
+    cluster         caps log redis wassiit zone_sh
     conf            access conf_answer conf_check conf_cluster conf_error conf_redis conf_secret conf_zone egress wassiit
     conf_answer     access admin conf_error conf_zone reply status wassiit
     conf_check      access wassiit
@@ -186,9 +186,10 @@ my $rows = <<'END';
     headers_out     ctx limit
     job             change wassiit
     json            pieces rules
+    leader          adjust cluster park session zone_sh
     limit           adjust caps wassiit decision park
     log
-    module          access admin arena body cluster conf conf_check conf_zone egress job limit log payload redis reply tally turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     park            adjust cluster zone_sh
     pieces
@@ -198,6 +199,7 @@ my $rows = <<'END';
     redis_greet     redis_link
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
+    session         adjust cluster zone_sh
     status          admin_send args decision wassiit
     status_cluster  cluster status zone_sh
     status_json     decision limit status time

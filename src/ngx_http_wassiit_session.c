@@ -1,0 +1,761 @@
+
+#include "ngx_http_wassiit_adjust.h"
+#include "ngx_http_wassiit_session.h"
+#include "ngx_http_wassiit_zone_sh.h"
+
+#include <openssl/rand.h>
+
+
+/*
+ * The states of a node, the same for all its workers, and who changes them:
+ *
+ *   STARTING    no answer yet; the cap is 0                       leader_init
+ *     -> RESTATING    joined                                   session_joined
+ *     -> ALONE        CLUSTER_START has passed                    leader_tick
+ *   RESTATING   the caps that windows have; nothing is claimed
+ *     -> ACTIVE       all caps that aren't standing are told   session_stated
+ *   ACTIVE      the same, and claims
+ *     -> RESTATING    the ledger is another                    session_answer
+ *     -> ALONE        no answer until the session's end           leader_tick
+ *   ALONE       at most the standing share
+ *     -> RESTATING    an answer came: joined again             session_answer
+ */
+
+
+/* milliseconds; a session is renewed so often, or each tenth of the lease */
+#define SESSION_RENEW           1000
+#define SESSION_TIMEOUT         2000
+
+/* entries that are looked at in one go */
+#define SESSION_ENTRIES         8192
+
+/*
+ * By how much a node's clock may run apart from the ledger's, in a lease, and
+ * what one answer may be late besides.
+ */
+#define SESSION_DRIFT           1000    /* both clocks: a part in so many */
+#define SESSION_GUARD           200     /* ms */
+
+/* characters of a session's name */
+#define SESSION_SID             32
+
+/* N W v cap seq, of a cap that is told */
+#define SESSION_STATED          5
+
+#define MS                      ((uint64_t) 1000)
+
+#define is(s, word)                                                          \
+    ((s)->len == sizeof(word) - 1                                            \
+     && ngx_strncmp((s)->data, word, sizeof(word) - 1) == 0)
+
+
+static void ngx_http_wassiit_session_retreat(ngx_http_wassiit_cluster_t
+    *cluster);
+static void ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
+    uint64_t now);
+static void ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void
+    *data);
+static void ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t
+    *cluster, ngx_http_wassiit_answer_head_t *head);
+static void ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t
+    *cluster, uint64_t now);
+static void ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void
+    *data);
+static ngx_uint_t ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t
+    *cluster, ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head);
+static void ngx_http_wassiit_session_met(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head, ngx_uint_t extend);
+static void ngx_http_wassiit_session_restate(ngx_http_wassiit_cluster_t
+    *cluster, ngx_http_wassiit_answer_head_t *head);
+static void ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t
+    *cluster);
+static void ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void
+    *data);
+static void ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster);
+static void ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void
+    *data);
+static void ngx_http_wassiit_session_left(ngx_wassiit_resp_t *reply, void
+    *data);
+
+
+/* One call of the leader's at a time. */
+
+void
+ngx_http_wassiit_session_speak(ngx_http_wassiit_cluster_t *cluster,
+    uint64_t now)
+{
+    ngx_msec_t                       every;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    if (cluster->asked) {
+        return;
+    }
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (cluster->lost) {
+        ngx_http_wassiit_session_retreat(cluster);
+
+        if (cluster->lost) {
+            ngx_http_wassiit_cluster_now(cluster);
+            return;
+        }
+
+        if (lead->place) {
+            ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                          NGX_HTTP_WASSIIT_RESTATING);
+        }
+    }
+
+    if (lead->place == 0) {
+        ngx_http_wassiit_session_join(cluster, now);
+        return;
+    }
+
+    if (lead->state == NGX_HTTP_WASSIIT_RESTATING) {
+        /* which is what the session is renewed by */
+        ngx_http_wassiit_session_state_all(cluster);
+        return;
+    }
+
+    every = ngx_min(SESSION_RENEW, cluster->conf->lease / 10);
+
+    if (cluster->renewed == 0 || now - cluster->renewed >= every * MS) {
+        ngx_http_wassiit_session_renew(cluster, now);
+        return;
+    }
+
+    if (lead->former && !lead->scanned) {
+        ngx_http_wassiit_session_scan(cluster);
+    }
+}
+
+
+/*
+ * The session is over: what was above the standing share has been given to
+ * others.  What of it is in use stays, as the ledger counts it until then.
+ */
+
+static void
+ngx_http_wassiit_session_retreat(ngx_http_wassiit_cluster_t *cluster)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 id;
+    ngx_http_wassiit_claim_t  claim;
+    u_char                    text[NGX_HTTP_WASSIIT_ID_LEN];
+
+    id.data = text;
+
+    for ( ;; ) {
+        rc = ngx_http_wassiit_claims_each(&cluster->zone->claims, &cluster->at,
+                                          SESSION_ENTRIES, &id);
+        if (rc == NGX_AGAIN) {
+            /* the rest in the next tick */
+            return;
+        }
+
+        if (rc == NGX_DONE) {
+            cluster->at = 0;
+            cluster->lost = 0;
+            return;
+        }
+
+        if (ngx_http_wassiit_caps_restate(cluster->zone, &id,
+                                            cluster->has, &claim)
+            == NGX_BUSY)
+        {
+            /* from the beginning, as what is lowered once stays so */
+            cluster->at = 0;
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
+    uint64_t now)
+{
+    u_char                          *p, numbers[3][NGX_INT64_LEN];
+    u_char                           random[SESSION_SID / 2];
+    uint64_t                         values[3];
+    ngx_str_t                        args[2 + 8];
+    ngx_uint_t                       i;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (cluster->sid[0] == 0) {
+
+        if (RAND_bytes(random, sizeof(random)) != 1) {
+            ngx_log_error(NGX_LOG_ALERT, cluster->log, 0,
+                          "the system gives no random bytes");
+            return;
+        }
+
+        *ngx_hex_dump(cluster->sid, random, sizeof(random)) = '\0';
+    }
+
+    ngx_http_wassiit_cluster_keys(cluster, args);
+
+    ngx_str_set(&args[2], "join");
+    args[3] = cluster->conf->node;
+    args[4].data = cluster->sid;
+    args[4].len = SESSION_SID;
+    args[5] = cluster->redis->run_id;
+
+    values[0] = cluster->conf->nodes;
+    values[1] = cluster->conf->share;
+    values[2] = cluster->conf->lease;
+
+    for (i = 0; i < 3; i++) {
+        args[6 + i].data = numbers[i];
+        p = ngx_sprintf(numbers[i], "%uL", values[i]);
+        args[6 + i].len = p - numbers[i];
+    }
+
+    /* the same memory, if there was a session before */
+    args[9].data = lead->life[0] ? lead->life : cluster->sid;
+    args[9].len = ngx_strlen(args[9].data);
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 10,
+                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_joined, cluster)
+        == NGX_OK)
+    {
+        cluster->asked = now;
+    }
+}
+
+
+static void
+ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    int64_t                          place, former;
+    ngx_uint_t                       none;
+    ngx_http_wassiit_answer_head_t   head;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (!cluster->leads || reply == NULL
+        || ngx_http_wassiit_cluster_read(cluster, reply, &head) != NGX_OK)
+    {
+        cluster->asked = 0;
+        return;
+    }
+
+    if (!is(&head.word, "OK")) {
+        ngx_http_wassiit_session_refused(cluster, &head);
+        cluster->asked = 0;
+        return;
+    }
+
+    if (ngx_wassiit_resp_next(&head.resp) != NGX_OK
+        || ngx_wassiit_resp_number(&head.resp, &place) != NGX_OK
+        || ngx_wassiit_resp_next(&head.resp) != NGX_OK
+        || ngx_wassiit_resp_number(&head.resp, &former) != NGX_OK
+        || ngx_wassiit_resp_next(&head.resp) != NGX_OK
+        || place < 1)
+    {
+        cluster->asked = 0;
+        return;
+    }
+
+    if (place > (int64_t) cluster->conf->nodes) {
+        ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
+                      "node \"%V\" of zone \"%V\" is one above the %ui that "
+                      "\"wassiit_cluster\" names: it has no standing share, "
+                      "raise \"nodes\" on all of them",
+                      &cluster->conf->node, &cluster->zone->name,
+                      cluster->conf->nodes);
+    }
+
+    none = is(&head.resp.text, "NONE");
+
+    ngx_http_wassiit_session_change(cluster);
+
+    (void) ngx_cpystrn(lead->sid, cluster->sid, sizeof(lead->sid));
+
+    /* a node that remembers nothing has nothing to restate */
+    cluster->has = (lead->life[0] == 0) ? NGX_HTTP_WASSIIT_CAPS_KEPT
+                   : none ? NGX_HTTP_WASSIIT_CAPS_USED
+                          : NGX_HTTP_WASSIIT_CAPS_SHARED;
+
+    if (lead->life[0] == 0) {
+        (void) ngx_cpystrn(lead->life, cluster->sid, sizeof(lead->life));
+    }
+
+    cluster->sid[0] = '\0';
+    cluster->strange = 0;
+
+    store(&lead->strange, 0);
+    store(&lead->place, place);
+    store(&lead->scanned, !none);
+    store(&lead->former,
+          none ? ngx_http_wassiit_zone_clock()
+                 - (uint64_t) ngx_max((int64_t) head.now - former, 0) * MS
+               : 0);
+
+    ngx_http_wassiit_session_met(cluster, &head, 1);
+    ngx_http_wassiit_session_restate(cluster, &head);
+
+    if (cluster->has == NGX_HTTP_WASSIIT_CAPS_USED) {
+        /* until all is lowered, nothing is admitted */
+        ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                      NGX_HTTP_WASSIIT_STARTING);
+        cluster->lost = 1;
+    }
+
+    cluster->asked = 0;
+    ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/* The nodes of the cluster don't agree. */
+
+static void
+ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head)
+{
+    int64_t                          nodes, share;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    nodes = 0;
+    share = 0;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+    store(&lead->met, ngx_http_wassiit_zone_clock());
+
+    if (!is(&head->word, "CONFIG")) {
+        return;
+    }
+
+    store(&lead->strange, 1);
+
+    if (cluster->strange) {
+        return;
+    }
+
+    if (ngx_wassiit_resp_next(&head->resp) == NGX_OK) {
+        (void) ngx_wassiit_resp_number(&head->resp, &nodes);
+    }
+
+    if (ngx_wassiit_resp_next(&head->resp) == NGX_OK) {
+        (void) ngx_wassiit_resp_number(&head->resp, &share);
+    }
+
+    cluster->strange = 1;
+
+    ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
+                  "node \"%V\" of zone \"%V\" can't join: it has nodes=%ui "
+                  "and share=%ui.%ui%%, those that are there nodes=%L and "
+                  "share=%L.%L%%; all have to have the same",
+                  &cluster->conf->node, &cluster->zone->name,
+                  cluster->conf->nodes, cluster->conf->share / 10,
+                  cluster->conf->share % 10, nodes, share / 10, share % 10);
+}
+
+
+static void
+ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t *cluster,
+    uint64_t now)
+{
+    u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    ngx_str_t  args[2 + NGX_HTTP_WASSIIT_COMMON + 1];
+
+    ngx_http_wassiit_cluster_keys(cluster, args);
+    ngx_http_wassiit_cluster_common(cluster, "renew", args + 2, common);
+    ngx_str_set(&args[2 + NGX_HTTP_WASSIIT_COMMON], "0-0");
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
+                                    sizeof(args) / sizeof(args[0]),
+                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_renewed, cluster)
+        == NGX_OK)
+    {
+        cluster->asked = now;
+        cluster->renewed = now;
+    }
+}
+
+
+static void
+ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    ngx_http_wassiit_answer_head_t   head;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    if (ngx_http_wassiit_session_answer(cluster, reply, &head)) {
+        lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+        ngx_http_wassiit_session_met(cluster, &head, 1);
+
+        if (lead->state == NGX_HTTP_WASSIIT_ALONE) {
+            /* the ledger has taken nothing back: its clock stood still, too */
+            cluster->has = NGX_HTTP_WASSIIT_CAPS_KEPT;
+            ngx_http_wassiit_session_change(cluster);
+            ngx_http_wassiit_session_restate(cluster, &head);
+        }
+    }
+
+    cluster->asked = 0;
+    ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/* Returns 1 if it is OK; else does what it says. */
+
+static ngx_uint_t
+ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
+    ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head)
+{
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    if (!cluster->leads || reply == NULL
+        || ngx_http_wassiit_cluster_read(cluster, reply, head) != NGX_OK)
+    {
+        return 0;
+    }
+
+    if (is(&head->word, "OK")) {
+        return 1;
+    }
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (is(&head->word, "RESTATE")) {
+        cluster->has = NGX_HTTP_WASSIIT_CAPS_KEPT;
+        ngx_http_wassiit_session_change(cluster);
+        ngx_http_wassiit_session_met(cluster, head, 0);
+        ngx_http_wassiit_session_restate(cluster, head);
+        return 0;
+    }
+
+    if (is(&head->word, "LOST")) {
+        ngx_log_error(NGX_LOG_WARN, cluster->log, 0,
+                      "the session of node \"%V\" of zone \"%V\" is over, it "
+                      "joins again", &cluster->conf->node,
+                      &cluster->zone->name);
+
+        ngx_http_wassiit_session_change(cluster);
+        store(&lead->place, 0);
+        ngx_http_wassiit_claims_extend(&cluster->zone->claims, 1);
+        ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                      NGX_HTTP_WASSIIT_ALONE);
+
+        (void) ngx_wassiit_add(
+            &ngx_http_wassiit_claims_counts(&cluster->zone->claims)->losses,
+            1);
+
+        cluster->has = NGX_HTTP_WASSIIT_CAPS_SHARED;
+        cluster->lost = 1;
+        cluster->at = 0;
+    }
+
+    return 0;
+}
+
+
+/* Answers to what was asked before mean nothing from here on. */
+
+void
+ngx_http_wassiit_session_change(ngx_http_wassiit_cluster_t *cluster)
+{
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    store(&lead->session, lead->session + 1);
+
+    cluster->at = 0;
+}
+
+
+/*
+ * The ledger has answered what was asked at cluster->asked: its clock pair, and
+ * for how long the session lasts by this node's own clock.
+ */
+
+static void
+ngx_http_wassiit_session_met(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head, ngx_uint_t extend)
+{
+    uint64_t                         lease;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    store(&lead->stamp, head->now);
+    store(&lead->sent, cluster->asked);
+    store(&lead->met, ngx_http_wassiit_zone_clock());
+
+    if (extend) {
+        lease = cluster->conf->lease * MS;
+
+        ngx_http_wassiit_claims_extend(&cluster->zone->claims,
+                                       cluster->asked + lease
+                                       - lease / SESSION_DRIFT
+                                       - SESSION_GUARD * MS);
+    }
+}
+
+
+/* All that isn't the standing share is to be told. */
+
+static void
+ngx_http_wassiit_session_restate(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head)
+{
+    size_t                           len;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    len = ngx_min(cluster->redis->run_id.len, sizeof(lead->run_id) - 1);
+    ngx_memcpy(lead->run_id, cluster->redis->run_id.data, len);
+    lead->run_id[len] = '\0';
+
+    store(&lead->epoch, head->epoch);
+
+    cluster->at = 0;
+
+    ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                  NGX_HTTP_WASSIIT_RESTATING);
+}
+
+
+static void
+ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
+{
+    u_char                          *p;
+    ngx_int_t                        rc;
+    ngx_str_t                        id, *keys, *args;
+    ngx_uint_t                       n;
+    ngx_http_wassiit_claim_t         claim;
+    u_char                           text[NGX_HTTP_WASSIIT_ID_LEN];
+
+    static u_char     buf[NGX_HTTP_WASSIIT_BATCH
+                          * NGX_HTTP_WASSIIT_ADJUST_LEN];
+    static u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    static ngx_str_t  all[2 + NGX_HTTP_WASSIIT_BATCH];
+    static ngx_str_t  rest[NGX_HTTP_WASSIIT_COMMON + 1
+                           + NGX_HTTP_WASSIIT_BATCH * SESSION_STATED];
+    static ngx_str_t  whole[sizeof(all) / sizeof(all[0])
+                            + sizeof(rest) / sizeof(rest[0])];
+
+    keys = all + 2;
+    args = rest + NGX_HTTP_WASSIIT_COMMON + 1;
+    p = buf;
+    id.data = text;
+    rc = NGX_OK;
+
+    for (n = 0; n < NGX_HTTP_WASSIIT_BATCH; /* void */ ) {
+        rc = ngx_http_wassiit_claims_each(&cluster->zone->claims, &cluster->at,
+                                          SESSION_ENTRIES, &id);
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        rc = ngx_http_wassiit_caps_restate(cluster->zone, &id, cluster->has,
+                                             &claim);
+
+        if (rc == NGX_BUSY) {
+            /* what was told is told again */
+            cluster->at = 0;
+            return;
+        }
+
+        if (rc == NGX_OK) {
+            p = ngx_http_wassiit_adjust_write(p, cluster, &id, &claim,
+                                              &keys[n++], args);
+            /* N W v cap, and the number in place of what is wanted */
+            args[4] = args[5];
+            args += SESSION_STATED;
+        }
+    }
+
+    if (n == 0 && rc == NGX_AGAIN) {
+        return;
+    }
+
+    ngx_http_wassiit_cluster_keys(cluster, all);
+    ngx_http_wassiit_cluster_common(cluster, "restate", rest, common);
+
+    cluster->done = (rc == NGX_DONE);
+    ngx_str_set(&rest[NGX_HTTP_WASSIIT_COMMON], "0");
+
+    if (cluster->done) {
+        ngx_str_set(&rest[NGX_HTTP_WASSIIT_COMMON], "1");
+    }
+
+    ngx_memcpy(whole, all, (2 + n) * sizeof(ngx_str_t));
+    ngx_memcpy(whole + 2 + n, rest, (args - rest) * sizeof(ngx_str_t));
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, whole, 2 + n,
+                                    2 + n + (args - rest), SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_stated, cluster)
+        == NGX_OK)
+    {
+        cluster->asked = ngx_http_wassiit_zone_clock();
+        return;
+    }
+
+    cluster->at = 0;
+}
+
+
+static void
+ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    ngx_http_wassiit_answer_head_t  head;
+
+    if (ngx_http_wassiit_session_answer(cluster, reply, &head)) {
+        ngx_http_wassiit_session_met(cluster, &head, cluster->done);
+
+        if (cluster->done) {
+            ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                          NGX_HTTP_WASSIIT_ACTIVE);
+        }
+
+    } else {
+        /* from the beginning */
+        cluster->at = 0;
+    }
+
+    cluster->asked = 0;
+    ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/*
+ * A former life of this node may have lent some of its standing share: what it
+ * left in the ledger is claimed anew, partner by partner.
+ */
+
+static void
+ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster)
+{
+    u_char     pattern[sizeof("wassiit:{}:w:*")
+                       + NGX_HTTP_WASSIIT_ZONE_NAME_LEN];
+    ngx_str_t  args[6];
+
+    ngx_str_set(&args[0], "SCAN");
+    args[1].data = cluster->scan;
+    args[1].len = ngx_strlen(cluster->scan);
+
+    if (args[1].len == 0) {
+        ngx_str_set(&args[1], "0");
+    }
+
+    ngx_str_set(&args[2], "MATCH");
+    args[3].data = pattern;
+    args[3].len = ngx_sprintf(pattern, "wassiit:{%V}:w:*",
+                              &cluster->zone->name) - pattern;
+    ngx_str_set(&args[4], "COUNT");
+    ngx_str_set(&args[5], "200");
+
+    if (ngx_http_wassiit_redis_call(cluster->redis, args, 6, SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_scanned, cluster)
+        == NGX_OK)
+    {
+        cluster->asked = ngx_http_wassiit_zone_clock();
+    }
+}
+
+
+static void
+ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    size_t                           skip;
+    ngx_str_t                        id;
+    ngx_uint_t                       n;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    cluster->asked = 0;
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (!cluster->leads || reply == NULL
+        || reply->type != NGX_WASSIIT_RESP_ARRAY
+        || ngx_wassiit_resp_next(reply) != NGX_OK
+        || reply->text.len == 0 || reply->text.len >= sizeof(cluster->scan))
+    {
+        return;
+    }
+
+    (void) ngx_cpystrn(cluster->scan, reply->text.data, reply->text.len + 1);
+
+    if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+        return;
+    }
+
+    skip = sizeof("wassiit:{}:w:") - 1 + cluster->zone->name.len;
+
+    for (n = reply->count; n; n--) {
+        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+            return;
+        }
+
+        if (reply->text.len > skip
+            && reply->text.len <= skip + NGX_HTTP_WASSIIT_ID_LEN)
+        {
+            id.data = reply->text.data + skip;
+            id.len = reply->text.len - skip;
+
+            ngx_http_wassiit_caps_note(cluster->zone, &id);
+        }
+    }
+
+    if (ngx_strcmp(cluster->scan, "0") == 0) {
+        cluster->scan[0] = '\0';
+        store(&lead->scanned, 1);
+    }
+
+    ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/* Nothing is admitted here any more: the others needn't wait for the lease. */
+
+void
+ngx_http_wassiit_session_leave(ngx_http_wassiit_cluster_t *cluster)
+{
+    u_char                           common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    ngx_str_t                        args[2 + NGX_HTTP_WASSIIT_COMMON];
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (load(&lead->place) == 0) {
+        return;
+    }
+
+    ngx_http_wassiit_cluster_keys(cluster, args);
+    ngx_http_wassiit_cluster_common(cluster, "leave", args + 2, common);
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
+                                    2 + NGX_HTTP_WASSIIT_COMMON,
+                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_left, cluster)
+        == NGX_OK)
+    {
+        ngx_http_wassiit_redis_flush(cluster->redis);
+    }
+
+    store(&lead->place, 0);
+}
+
+
+static void
+ngx_http_wassiit_session_left(ngx_wassiit_resp_t *reply, void *data)
+{
+    /* nobody hears it any more */
+}
