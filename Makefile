@@ -25,7 +25,8 @@ browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t,$(T))
-once = $(browsed) $(watched) $(described) $(pasted) $(started)
+stored = $(filter t/ledger.t,$(T))
+once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
     $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
@@ -96,6 +97,7 @@ fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME
 
 strength: test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
 	@WASSIIT_UNIT_STRENGTH=10 build/unit/window_processes
+	@WASSIIT_STRENGTH=100 t/lib/suite.sh deb:t/ledger.t
 	@for name in $(fuzzers); do t/lib/fuzz.sh run $$name 1800 || exit 1; done
 
 check: build test-deps ## warnings as errors, static analysis, style

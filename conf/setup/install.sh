@@ -15,7 +15,7 @@ cluster=redis-server
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
-      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium'
+      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server'
 
 case ${1:-run} in
     run) wanted=$run ;;
@@ -74,6 +74,13 @@ if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' | $root tee $policy > /dev/null
     $root chmod 755 $policy
 fi
+
+# Valkey comes with Redis where the system has it: Debian has from 13 on.
+case " $packages " in
+    *" redis-server "*)
+        [ -z "$(apt-cache madison valkey-server)" ] ||
+            packages="$packages valkey-server" ;;
+esac
 
 # Test::Nginx may be in unstable alone.
 from_suite=
