@@ -567,13 +567,21 @@ local function is_late(P, p, seq)
     return P.entry and P.entry.life == p.life and seq <= P.entry.seq
 end
 
-local function partner_fields(P)
-    local flat = redis.call('HGETALL', P.key)
-    local fields = {}
-    for i = 1, #flat, 2 do
-        fields[flat[i]] = flat[i + 1]
+-- Entries and locks of all places, as they stand in the key.
+local function read_others(P)
+    if P.entries then
+        return
     end
-    return fields
+    P.entries, P.locks = {}, {}
+    local flat = redis.call('HGETALL', P.key)
+    for i = 1, #flat, 2 do
+        local k, is_lock = string.match(flat[i], '^(%d+)(!?)$')
+        if k and is_lock == '' then
+            P.entries[tonumber(k)] = parse_entry(flat[i + 1])
+        elseif k then
+            P.locks[tonumber(k)] = parse_lock(flat[i + 1])
+        end
+    end
 end
 
 -- What may still be in use of a place's cap, and when that will be less.
@@ -598,10 +606,9 @@ end
 
 -- Takes back what nobody can have in use any more.
 local function take_back(P, k)
-    local fields = partner_fields(P)
+    read_others(P)
     for j = 1, all_places().last do
-        local p, text = places[j], fields[int(j)]
-        local e = text and parse_entry(text)
+        local p, e = places[j], P.entries[j]
         local cap = e and e.cap or standing(P, j)
         local keep = in_use(P, j, p, e)
 
@@ -613,6 +620,7 @@ local function take_back(P, k)
             end
             e = e or { seq = 0, life = p and p.life or NO_ONE, busy = 0 }
             e.cap = keep
+            P.entries[j] = e
             P.sum = P.sum + keep
             redis.call('HSET', P.key, int(j), entry_text(e))
             if not p or p.gone == UNSURE then
@@ -620,9 +628,10 @@ local function take_back(P, k)
             end
         end
 
-        local held = fields[int(j) .. '!']
-        if j ~= k and held and parse_lock(held).till <= now then
-            P.sum = P.sum - parse_lock(held).cap
+        local old = P.locks[j]
+        if j ~= k and old and old.till <= now then
+            P.sum = P.sum - old.cap
+            P.locks[j] = nil
             redis.call('HDEL', P.key, int(j) .. '!')
         end
     end
@@ -634,8 +643,8 @@ end
 
 -- Asks those who may have something to lend. For how long does nobody?
 local function ask_others(P, k)
-    local fields, full = partner_fields(P), P.W
-    local waiting = {}
+    local waiting, full = {}, P.W
+    read_others(P)
     if P.since + ASK_AGAIN <= now then
         P.since, P.asked = now, {}
     end
@@ -644,13 +653,11 @@ local function ask_others(P, k)
     end
 
     for j = 1, all_places().last do
-        local p, text = places[j], fields[int(j)]
-        local e = text and parse_entry(text)
+        local p, e, old = places[j], P.entries[j], P.locks[j]
         local cap, at = in_use(P, j, p, e)
-        local held = fields[int(j) .. '!']
 
-        if held and j ~= k then
-            full = math.min(full, parse_lock(held).till - now)
+        if old and j ~= k then
+            full = math.min(full, old.till - now)
         end
         if at and j ~= k then
             full = math.min(full, at - now)
@@ -683,11 +690,10 @@ end
 
 -- All places are at their standing share, and nothing else is to be known?
 local function says_nothing(P, k)
-    local fields = partner_fields(P)
+    read_others(P)
     for j = 1, all_places().last do
-        local p, text = places[j], fields[int(j)]
-        local e = j ~= k and text and parse_entry(text)
-        if fields[int(j) .. '!'] then
+        local p, e = places[j], j ~= k and P.entries[j]
+        if P.locks[j] then
             return false
         end
         -- A later call of a former life's heir must not lock its share anew.
@@ -920,7 +926,7 @@ local function adjust_one(told, k, p)
     elseif told.want <= told.cur and #P.need > 0 then
         tell_short(P)
     elseif told.want <= told.cur and cap == standing(P, k)
-           and says_nothing(P, k) then
+           and (P.idle == '1' or says_nothing(P, k)) then
         idle = '1'
     end
     write_partner(P, k, idle)
