@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_wassiit_admin_get(ngx_http_request_t *r,
 static ngx_int_t ngx_http_wassiit_admin_change(ngx_http_request_t *r);
 static ngx_int_t ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     ngx_http_wassiit_job_t *job);
+static ngx_int_t ngx_http_wassiit_admin_pending(ngx_http_request_t *r,
+    ngx_http_wassiit_job_t *job, json_t *json);
 static void ngx_http_wassiit_admin_log(ngx_http_request_t *r,
     ngx_http_wassiit_change_t *change);
 static ngx_int_t ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
@@ -365,6 +367,11 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
     if (change->what == NGX_HTTP_WASSIIT_CHANGE_DELETE
         || change->what == NGX_HTTP_WASSIIT_CHANGE_REVOKE)
     {
+        if (job->pending) {
+            ngx_http_wassiit_admin_begin();
+            return ngx_http_wassiit_admin_pending(r, job, json_object());
+        }
+
         r->headers_out.status = NGX_HTTP_NO_CONTENT;
         r->header_only = 1;
 
@@ -382,8 +389,49 @@ ngx_http_wassiit_admin_reply(ngx_http_request_t *r,
 
     ngx_http_wassiit_admin_begin();
 
+    if (job->pending) {
+        return ngx_http_wassiit_admin_pending(r, job,
+                                   ngx_http_wassiit_admin_json_made(r, change));
+    }
+
     return ngx_http_wassiit_admin_send(r, status,
                                    ngx_http_wassiit_admin_json_made(r, change));
+}
+
+
+/*
+ * Answers that some nodes of the cluster haven't made the change yet.  json is
+ * taken; NULL: memory is short.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_admin_pending(ngx_http_request_t *r,
+    ngx_http_wassiit_job_t *job, json_t *json)
+{
+    json_t      *pending;
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    pending = json_array();
+    name = job->pending->elts;
+
+    for (i = 0; i < job->pending->nelts; i++) {
+        if (json_array_append_new(pending, json_stringn((char *) name[i].data,
+                                                        name[i].len))
+            != 0)
+        {
+            json_decref(pending);
+            pending = NULL;
+            break;
+        }
+    }
+
+    if (json_object_set_new(json, "pending", pending) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
+
+    return ngx_http_wassiit_admin_send(r, NGX_HTTP_ACCEPTED, json);
 }
 
 
@@ -518,6 +566,34 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
                                             "partners, or has locked their "
                                             "file, and does not go on. Nothing "
                                             "was changed. Try again.");
+
+    case NGX_HTTP_WASSIIT_CHANGE_AWAY:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "The cluster's Redis can't be "
+                                            "reached, or does not take "
+                                            "changes. Nothing was changed. "
+                                            "Try again.");
+
+    case NGX_HTTP_WASSIIT_CHANGE_RIVALS:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "Other nodes change partner %V all "
+                                            "the time. Nothing was changed. "
+                                            "Try again.", &change->id);
+
+    case NGX_HTTP_WASSIIT_CHANGE_UNSURE:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "The cluster's Redis has not "
+                                            "answered: partner %V may have "
+                                            "been changed, or not. GET it "
+                                            "before you try again.",
+                                            &change->id);
+
+    case NGX_HTTP_WASSIIT_CHANGE_ELSEWHERE:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "The cluster has changed partner "
+                                            "%V, but this node can't yet, see "
+                                            "the error log. Don't repeat the "
+                                            "change.", &change->id);
 
     case NGX_HTTP_WASSIIT_CHANGE_LEFT:
         r->keepalive = 0;

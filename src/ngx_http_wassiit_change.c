@@ -260,7 +260,8 @@ ngx_http_wassiit_change_partner(ngx_http_wassiit_change_t *change,
         if ((change->draft == NULL && work->len == work->former
              && ngx_memcmp(work->text, work->line, work->len) == 0)
             || (change->what == NGX_HTTP_WASSIIT_CHANGE_PATCH
-                && json_object_size(change->fields) == 0))
+                && json_object_size(change->fields) == 0
+                && !(change->draft && change->draft->anew)))
         {
             /* as it should be, but perhaps neither on the disk nor known */
             changed = ngx_http_wassiit_change_agree(change, work, changed);
@@ -709,7 +710,7 @@ ngx_http_wassiit_change_made(ngx_http_wassiit_change_t *change,
                      && key->id.len == NGX_HTTP_WASSIIT_MADE_ID
                      && ngx_memcmp(key->id.data, change->made_id, key->id.len)
                         == 0)
-                    || (change->what == NGX_HTTP_WASSIIT_CHANGE_FOLLOW
+                    || (change->draft && change->draft->theirs
                         && ngx_http_wassiit_change_is_new(change, key));
     }
 }

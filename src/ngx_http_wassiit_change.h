@@ -39,8 +39,9 @@ extern const ngx_str_t
 
 
 /*
- * What came of it.  Nothing has changed but with the first; yet in a file that
- * was changed by hand, what it says of the partner may be in force by now.
+ * What came of it.  Nothing has changed but with the first, and where it says
+ * so; yet in a file that was changed by hand, what it says of the partner may
+ * be in force by now.
  */
 
 typedef enum {
@@ -58,6 +59,13 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_NO_FD,          /* descriptors are used up */
     NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
     NGX_HTTP_WASSIIT_CHANGE_NOT_DUE,        /* a compaction: not, or not yet */
+
+    /* of a change that is ordered first, see job.h */
+    NGX_HTTP_WASSIIT_CHANGE_AWAY,           /* it can't be ordered now */
+    NGX_HTTP_WASSIIT_CHANGE_RIVALS,         /* others were always faster */
+    NGX_HTTP_WASSIIT_CHANGE_UNSURE,         /* nobody can tell: but for this, */
+    NGX_HTTP_WASSIIT_CHANGE_ELSEWHERE,      /* and this: it is made, not here */
+
     NGX_HTTP_WASSIIT_CHANGE_FAILED          /* memory, or the generator */
 } ngx_http_wassiit_changed_e;
 
@@ -86,7 +94,10 @@ ngx_http_wassiit_change_refused(ngx_http_wassiit_changed_e changed)
  */
 
 typedef struct {
-    ngx_uint_t                    ordered;  /* by now: it is to be applied */
+    unsigned                      ordered:1;  /* by now: it is to be applied */
+    unsigned                      theirs:1; /* another node has made it */
+    unsigned                      anew:1;   /* a PATCH of nothing: the partner
+                                               as it is, as a change */
     uint64_t                      rev;      /* 0: nothing was to be changed */
     size_t                        len;      /* of text, which has no LF; the
                                                caller wipes it */

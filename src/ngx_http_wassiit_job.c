@@ -7,11 +7,31 @@
 #define JOB_PATIENCE     30000
 #define JOB_STUCK        2000    /* no one else has made a change, either */
 
+/*
+ * How often a change is drafted anew, as another one was faster: of twelve at
+ * once from as many connections, the last one is it some ten times.
+ */
+#define JOB_TRIES        20
+
+/* steps of a change that is ordered first; of another there is but one */
+#define JOB_MAKE         0
+#define JOB_DRAFT        1
+#define JOB_CATCH_UP     2       /* what another node was faster with is made */
+#define JOB_APPLY        3
+#define JOB_SETTLE       4
+
 
 typedef char ngx_http_wassiit_job_changes_fit[
     NGX_HTTP_WASSIIT_CHANGES <= NGX_HTTP_WASSIIT_BOARD_OPERATIONS ? 1 : -1];
 
 
+static ngx_http_wassiit_job_t *ngx_http_wassiit_job_without(
+    ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_main_conf_t *wmcf,
+    const ngx_str_t *id, void (*done)(ngx_http_wassiit_job_t *job, void *data),
+    void *data);
+static ngx_int_t ngx_http_wassiit_job_set_draft(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_insert(ngx_http_wassiit_job_t *job,
+    ngx_uint_t first);
 static void ngx_http_wassiit_job_forget(void *data);
 static void ngx_http_wassiit_job_start(void);
 static void ngx_http_wassiit_job_timeout(ngx_event_t *ev);
@@ -22,6 +42,9 @@ static void ngx_http_wassiit_job_done(ngx_event_t *ev);
 #endif
 static ngx_uint_t ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
+static ngx_int_t ngx_http_wassiit_job_next(ngx_http_wassiit_job_t *job);
+static void ngx_http_wassiit_job_idle(void);
+static void ngx_http_wassiit_job_end(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_count_compaction(
     ngx_http_wassiit_job_t *job);
@@ -33,6 +56,7 @@ static void ngx_http_wassiit_job_compact(ngx_http_wassiit_zone_t *zone,
 
 static ngx_queue_t  ngx_http_wassiit_jobs;
 static ngx_uint_t   ngx_http_wassiit_job_busy;
+static ngx_uint_t   ngx_http_wassiit_job_away;        /* at who orders them */
 static ngx_uint_t   ngx_http_wassiit_job_waiting;     /* to try again */
 static ngx_event_t  ngx_http_wassiit_job_timer;
 
@@ -73,6 +97,16 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t  *cln;
 
+    job->orders = job->change.zone->orders;
+
+    if (job->orders) {
+        if (ngx_http_wassiit_job_set_draft(job) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        job->step = JOB_DRAFT;
+    }
+
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NGX_ERROR;
@@ -84,21 +118,140 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
     job->request = r;
     job->cleanup = cln;
 
-    ngx_queue_insert_tail(&ngx_http_wassiit_jobs, &job->queue);
     r->main->count++;
 
     /* a log is to know what came of it, though the client has gone */
     r->main->blocked++;
 
+    ngx_http_wassiit_job_insert(job, 0);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_job_follow(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id, uint64_t rev,
+    const ngx_str_t *line,
+    void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data)
+{
+    ngx_http_wassiit_job_t    *job;
+    ngx_http_wassiit_draft_t  *draft;
+
+    job = ngx_http_wassiit_job_without(zone, wmcf, id, done, data);
+    if (job == NULL) {
+        return NGX_ERROR;
+    }
+
+    draft = job->change.draft;
+    draft->ordered = 1;
+    draft->theirs = 1;
+    draft->rev = rev;
+
+    /* one that is too long is no line, and refused as such */
+    draft->len = ngx_min(line->len, NGX_HTTP_WASSIIT_LINE);
+    ngx_memcpy(draft->text, line->data, draft->len);
+
+    job->change.what = NGX_HTTP_WASSIIT_CHANGE_FOLLOW;
+    ngx_http_wassiit_job_insert(job, 0);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_job_offer(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id,
+    void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data)
+{
+    ngx_http_wassiit_job_t  *job;
+
+    job = ngx_http_wassiit_job_without(zone, wmcf, id, done, data);
+    if (job == NULL) {
+        return NGX_ERROR;
+    }
+
+    job->change.what = NGX_HTTP_WASSIIT_CHANGE_PATCH;
+    job->change.draft->anew = 1;
+    job->change.fields = json_object();
+
+    if (job->change.fields == NULL) {
+        ngx_http_wassiit_job_free(job);
+        return NGX_ERROR;
+    }
+
+    job->orders = zone->orders;
+    job->step = JOB_DRAFT;
+    ngx_http_wassiit_job_insert(job, 0);
+
+    return NGX_OK;
+}
+
+
+/* A job that is nobody's request, with a draft. */
+
+static ngx_http_wassiit_job_t *
+ngx_http_wassiit_job_without(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id,
+    void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data)
+{
+    ngx_http_wassiit_job_t  *job;
+
+    job = ngx_http_wassiit_job_create(zone, wmcf);
+    if (job == NULL) {
+        return NULL;
+    }
+
+    job->done = done;
+    job->data = data;
+    job->change.now = ngx_time();
+    job->change.id.len = id->len;
+    job->change.id.data = ngx_pstrdup(job->pool, (ngx_str_t *) id);
+
+    if (job->change.id.data == NULL
+        || ngx_http_wassiit_job_set_draft(job) != NGX_OK)
+    {
+        ngx_http_wassiit_job_free(job);
+        return NULL;
+    }
+
+    return job;
+}
+
+
+/* It is large, and wiped with the job. */
+
+static ngx_int_t
+ngx_http_wassiit_job_set_draft(ngx_http_wassiit_job_t *job)
+{
+    job->change.draft = ngx_pcalloc(job->pool,
+                                    sizeof(ngx_http_wassiit_draft_t));
+
+    return job->change.draft ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Queues a job, as the next one or the last one. */
+
+static void
+ngx_http_wassiit_job_insert(ngx_http_wassiit_job_t *job, ngx_uint_t first)
+{
+    if (first) {
+        ngx_queue_insert_head(&ngx_http_wassiit_jobs, &job->queue);
+
+    } else {
+        ngx_queue_insert_tail(&ngx_http_wassiit_jobs, &job->queue);
+    }
+
     if (ngx_http_wassiit_job_busy) {
-        return NGX_DONE;
+        return;
     }
 
 #if (NGX_THREADS)
 
     if (ngx_process == NGX_PROCESS_WORKER) {
         ngx_http_wassiit_job_start();
-        return NGX_DONE;
+        return;
     }
 
 #endif
@@ -108,14 +261,17 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
     ngx_http_wassiit_job_busy = 1;
     ngx_http_wassiit_job_waiting = 1;
     ngx_add_timer(&ngx_http_wassiit_job_timer, 0);
-
-    return NGX_DONE;
 }
 
 
 void
 ngx_http_wassiit_job_free(ngx_http_wassiit_job_t *job)
 {
+    if (job->change.draft) {
+        ngx_explicit_memzero(job->change.draft,
+                             sizeof(ngx_http_wassiit_draft_t));
+    }
+
     json_decref(job->change.fields);
     ngx_explicit_memzero(job->change.made_data, NGX_HTTP_WASSIIT_MADE_LEN);
     ngx_destroy_pool(job->pool);
@@ -146,7 +302,11 @@ ngx_http_wassiit_job_start(void)
     if (ngx_queue_empty(&ngx_http_wassiit_jobs)) {
         ngx_http_wassiit_job_busy = 0;
 
-        if (ngx_http_wassiit_job_timer.timer_set) {
+        if (ngx_http_wassiit_job_away) {
+            /* a worker that is to exit waits for these, too */
+            ngx_add_timer(&ngx_http_wassiit_job_timer, JOB_PATIENCE);
+
+        } else if (ngx_http_wassiit_job_timer.timer_set) {
             ngx_del_timer(&ngx_http_wassiit_job_timer);
         }
 
@@ -244,9 +404,6 @@ ngx_http_wassiit_job_done(ngx_event_t *ev)
 static void
 ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
     if ((job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
          || job->changed == NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD)
         && ngx_http_wassiit_job_waits(job))
@@ -257,6 +414,156 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
     }
 
     ngx_queue_remove(&job->queue);
+
+    if (ngx_http_wassiit_job_next(job) != NGX_AGAIN) {
+        ngx_http_wassiit_job_end(job);
+    }
+
+    ngx_http_wassiit_job_start();
+}
+
+
+/*
+ * Begins the next step of a change that is ordered first: NGX_AGAIN; there is
+ * none, or the last one has failed: NGX_OK.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_job_next(ngx_http_wassiit_job_t *job)
+{
+    ngx_http_wassiit_draft_t         *draft;
+    const ngx_http_wassiit_orders_t  *orders;
+
+    draft = job->change.draft;
+    orders = job->orders;
+
+    switch (job->step) {
+
+    case JOB_DRAFT:
+
+        if (job->changed != NGX_HTTP_WASSIIT_CHANGED || draft->rev == 0) {
+            return NGX_OK;
+        }
+
+        ngx_http_wassiit_job_away++;
+        orders->order(job, orders->data);
+
+        return NGX_AGAIN;
+
+    case JOB_CATCH_UP:
+
+        if (job->changed != NGX_HTTP_WASSIIT_CHANGED) {
+            return NGX_OK;
+        }
+
+        if (draft->anew || ++job->tries == JOB_TRIES) {
+            job->changed = NGX_HTTP_WASSIIT_CHANGE_RIVALS;
+            return NGX_OK;
+        }
+
+        draft->ordered = 0;
+        draft->theirs = 0;
+
+        job->step = JOB_DRAFT;
+        ngx_queue_insert_head(&ngx_http_wassiit_jobs, &job->queue);
+
+        return NGX_AGAIN;
+
+    case JOB_APPLY:
+
+        if (job->changed != NGX_HTTP_WASSIIT_CHANGED) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                          "a change of partner \"%V\" that the cluster has "
+                          "taken could not be made in \"%V\" (%d)",
+                          &job->change.id, &job->change.zone->file,
+                          (int) job->changed);
+
+            job->changed = NGX_HTTP_WASSIIT_CHANGE_ELSEWHERE;
+            return NGX_OK;
+        }
+
+        if (orders->settle == NULL) {
+            return NGX_OK;
+        }
+
+        job->step = JOB_SETTLE;
+        ngx_http_wassiit_job_away++;
+        orders->settle(job, orders->data);
+
+        return NGX_AGAIN;
+
+    default: /* JOB_MAKE */
+        return NGX_OK;
+    }
+}
+
+
+void
+ngx_http_wassiit_job_ordered(ngx_http_wassiit_job_t *job,
+    ngx_http_wassiit_ordered_e ordered)
+{
+    ngx_http_wassiit_draft_t  *draft;
+
+    draft = job->change.draft;
+    ngx_http_wassiit_job_away--;
+
+    /* it has waited for others, and not for the file */
+    job->since = ngx_current_msec;
+    job->moved = ngx_current_msec;
+
+    switch (ordered) {
+
+    case NGX_HTTP_WASSIIT_ORDERED:
+    case NGX_HTTP_WASSIIT_ORDER_STALE:
+        draft->ordered = 1;
+        draft->theirs = (ordered == NGX_HTTP_WASSIIT_ORDER_STALE);
+
+        job->step = draft->theirs ? JOB_CATCH_UP : JOB_APPLY;
+        ngx_http_wassiit_job_insert(job, 1);
+        return;
+
+    case NGX_HTTP_WASSIIT_ORDER_AWAY:
+        job->changed = NGX_HTTP_WASSIIT_CHANGE_AWAY;
+        break;
+
+    default: /* NGX_HTTP_WASSIIT_ORDER_UNSURE */
+        job->changed = NGX_HTTP_WASSIIT_CHANGE_UNSURE;
+    }
+
+    ngx_http_wassiit_job_end(job);
+    ngx_http_wassiit_job_idle();
+}
+
+
+void
+ngx_http_wassiit_job_settled(ngx_http_wassiit_job_t *job)
+{
+    ngx_http_wassiit_job_away--;
+
+    ngx_http_wassiit_job_end(job);
+    ngx_http_wassiit_job_idle();
+}
+
+
+/* Lets a worker exit that has no change on its way any more. */
+
+static void
+ngx_http_wassiit_job_idle(void)
+{
+    if (!ngx_http_wassiit_job_busy) {
+        ngx_http_wassiit_job_start();
+    }
+}
+
+
+/* Tells who asked for it what came of the change, which isn't queued. */
+
+static void
+ngx_http_wassiit_job_end(ngx_http_wassiit_job_t *job)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
     ngx_http_wassiit_job_count(job);
 
     if (job->change.compact) {
@@ -277,8 +584,11 @@ ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
         ngx_http_run_posted_requests(c);
     }
 
+    if (job->done) {
+        job->done(job, job->data);
+    }
+
     ngx_http_wassiit_job_free(job);
-    ngx_http_wassiit_job_start();
 }
 
 

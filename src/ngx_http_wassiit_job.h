@@ -12,6 +12,41 @@
 
 typedef struct ngx_http_wassiit_job_s  ngx_http_wassiit_job_t;
 
+
+/*
+ * Who has the changes of a zone ordered before they are made: of two nodes that
+ * change a partner at the same time, one is first, and the other changes what
+ * that has made.  zone->orders points to one, or is NULL.
+ */
+
+typedef struct {
+    /*
+     * Has job->change.draft taken as the next line of its partner by all nodes.
+     * Calls ngx_http_wassiit_job_ordered() once, now or later.
+     */
+    void                         (*order)(ngx_http_wassiit_job_t *job,
+                                      void *data);
+
+    /*
+     * The change is made here.  Calls ngx_http_wassiit_job_settled() once, as
+     * soon as all other nodes have made it, or when that takes too long.  NULL:
+     * nobody waits for them.
+     */
+    void                         (*settle)(ngx_http_wassiit_job_t *job,
+                                      void *data);
+    void                          *data;
+} ngx_http_wassiit_orders_t;
+
+
+typedef enum {
+    NGX_HTTP_WASSIIT_ORDERED = 0,
+    NGX_HTTP_WASSIIT_ORDER_STALE,       /* the draft is now the line, with its
+                                           rev, that was ordered before */
+    NGX_HTTP_WASSIIT_ORDER_AWAY,        /* nothing is ordered */
+    NGX_HTTP_WASSIIT_ORDER_UNSURE       /* it is, or isn't */
+} ngx_http_wassiit_ordered_e;
+
+
 /*
  * A change on its way.  It outlives its request if the client goes away, as
  * what has been begun is made to its end.
@@ -26,7 +61,20 @@ struct ngx_http_wassiit_job_s {
     ngx_int_t                    (*answer)(ngx_http_request_t *r,
                                       ngx_http_wassiit_job_t *job);
 
+    /* of a job without a request, or NULL */
+    void                         (*done)(ngx_http_wassiit_job_t *job,
+                                      void *data);
+    void                          *data;
+
+    /* set by settle(), in the pool: names of nodes, ngx_str_t, that haven't
+       made it yet; NULL: all have */
+    ngx_array_t                   *pending;
+    void                          *order;       /* order()'s and settle()'s */
+
     /* job.c's */
+    const ngx_http_wassiit_orders_t  *orders;
+    ngx_uint_t                     step;
+    ngx_uint_t                     tries;
     ngx_queue_t                    queue;
     ngx_http_request_t            *request;     /* NULL: it has gone */
     ngx_pool_cleanup_t            *cleanup;     /* of the request */
@@ -53,6 +101,34 @@ ngx_http_wassiit_job_t *ngx_http_wassiit_job_create(
  */
 ngx_int_t ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job,
     ngx_http_request_t *r);
+
+/*
+ * What came of order() and of settle().  After the last one, or an order that
+ * failed, the job is gone.
+ */
+void ngx_http_wassiit_job_ordered(ngx_http_wassiit_job_t *job,
+    ngx_http_wassiit_ordered_e ordered);
+void ngx_http_wassiit_job_settled(ngx_http_wassiit_job_t *job);
+
+/*
+ * Has a line of a partner, with its rev, that another node has made, taken
+ * here, unless the partner's own is as new; the line is copied, and checked.
+ * done is called with job->changed when it is on the disk and in force.
+ * Returns NGX_OK; NGX_ERROR: memory is short, and done isn't called.
+ */
+ngx_int_t ngx_http_wassiit_job_follow(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id, uint64_t rev,
+    const ngx_str_t *line,
+    void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data);
+
+/*
+ * Has a partner's line, as it is, ordered as its next change: one that was
+ * edited by hand, or that the other nodes haven't.  If they have a newer one,
+ * that is taken here.  done is called as above, with CHANGE_RIVALS then.
+ */
+ngx_int_t ngx_http_wassiit_job_offer(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id,
+    void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data);
 
 /* Frees a job that wasn't posted, and wipes what was made. */
 void ngx_http_wassiit_job_free(ngx_http_wassiit_job_t *job);

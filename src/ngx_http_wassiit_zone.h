@@ -81,6 +81,8 @@ struct ngx_http_wassiit_zone_s {
     uint32_t                      prepares; /* which change that is of */
     uint32_t                      replaces; /* the profile it was made for */
     ngx_http_wassiit_zone_t      *former;   /* in zone_load(), or NULL */
+    const void                   *orders;   /* who orders changes first, see
+                                               job.h; NULL: nobody */
 
     unsigned                      tight:1;  /* room only when some have gone */
     unsigned                      empty:1;  /* nothing is to be found yet */

@@ -619,6 +619,7 @@ unit_change(ngx_http_wassiit_change_e what, const char *id, const char *with,
     if (drafting) {
         change.draft = &draft;
         draft.ordered = 0;
+        draft.theirs = 0;
     }
 
     if (what == NGX_HTTP_WASSIIT_CHANGE_FOLLOW) {
@@ -873,6 +874,7 @@ unit_change_order(const char *line)
     static char  filled[NGX_HTTP_WASSIIT_LINE];
 
     draft.ordered = 1;
+    draft.theirs = 1;
     draft.len = unit_change_fill(filled, line);
     ngx_memcpy(draft.text, filled, draft.len);
 
