@@ -369,7 +369,7 @@ sub over { my %over = $_[0]->over_by_partner; return max(values %over) }
 
 # Of what one machine would have admitted to which all nodes' requests had come,
 # those that were admitted: 1 is all. Whoever got no answer from a node that was
-# ended counts in neither.
+# ended counts in neither. What came before this run isn't known here.
 
 sub full {
     my ($self, $partner) = @_;
