@@ -26,7 +26,9 @@ described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t,$(T))
 stored = $(filter t/ledger.t,$(T))
-once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored)
+# What takes minutes runs twice: so, and with ASan.
+long = $(filter t/cluster.t,$(T))
+once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(long)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
     $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
@@ -78,7 +80,7 @@ clean: stop     ## remove all that was made
 test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
-	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) \
+	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \
 	    $(many:%=user:%) $(many:%=next:%) \
 	    $(newest:%=unstable:%)
 
@@ -90,14 +92,15 @@ suite: build test-deps $(tools) ## the suites on the distribution's nginx alone;
 
 asan: test-deps $(tools) ## the suites under ASan and UBSan alone; T=t/x.t
 	@$(setup)/build.sh asan
-	@$(if $(many),$(prove) $(many:%=asan:%))
+	@$(if $(many)$(long),$(prove) $(many:%=asan:%) $(long:%=asan:%))
 
 fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME=60
 	@for name in $(F); do t/lib/fuzz.sh run $$name $(FUZZ_TIME) || exit 1; done
 
-strength: test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
+strength: build test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
 	@WASSIIT_UNIT_STRENGTH=10 build/unit/window_processes
 	@WASSIIT_STRENGTH=100 t/lib/suite.sh deb:t/ledger.t
+	@TEST_CLUSTER_RUNS=50 perl t/cluster.t
 	@for name in $(fuzzers); do t/lib/fuzz.sh run $$name 1800 || exit 1; done
 
 check: build test-deps ## warnings as errors, static analysis, style

@@ -315,7 +315,7 @@ sub traffic {
 
 package Wassiit::Cluster::Run;
 
-use List::Util qw(max sum0);
+use List::Util qw(max min);
 
 my %seconds = (s => 1, m => 60, h => 3600, d => 86400);
 
@@ -406,10 +406,17 @@ sub _part {
     return (sort { $a <=> $b } @numbers)[ $part * $#numbers ];
 }
 
-# Milliseconds from a request to its answer, at the 50th and 99th percentile.
+# Milliseconds from a request to its answer, at such a part of all (0.99), or of
+# those that were sent from so many seconds after the first one on, until then.
+
 sub latency {
-    my ($self, $part) = @_;
-    return _part($part, map { $_->{done} - $_->{sent} } grep { $_->{status} } @{ $self->{attempts} }) / 1000;
+    my ($self, $part, $from, $until) = @_;
+    my @answered = grep { $_->{status} } @{ $self->{attempts} };
+    my $start = min(map { $_->{sent} } @answered) // 0;
+    my ($first, $last) = map { $start + $_ * 1e6 } $from // 0, $until // 1e6;
+
+    return _part($part, map { $_->{done} - $_->{sent} }
+                 grep { $_->{sent} >= $first && $_->{sent} < $last } @answered) / 1000;
 }
 
 # How closely admissions are known, in milliseconds.
