@@ -92,6 +92,7 @@ my @DIRECTIVES = (
     [ 'wassiit_zone zone=more:1m file=more.jsonl rate=5r/s;'
         => { http => 1 } ],
     [ 'wassiit_scopes crm.read crm.write;' => { http => 1 } ],
+    [ 'wassiit_redis zone=api server=127.0.0.1;' => { http => 1 } ],
     [ 'wassiit_problem;' => \%LOCATION ],
     map { [ "$_;" => \%EVERYWHERE ] }
         'wassiit_access api', 'wassiit_access off', 'wassiit_auth key',

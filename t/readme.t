@@ -75,7 +75,7 @@ sub moved {
 }
 
 my %level = (
-    http => [qw(wassiit_zone wassiit_scopes map log_format upstream server)],
+    http => [qw(wassiit_zone wassiit_redis wassiit_scopes map log_format upstream server)],
     server => [qw(location listen error_page)],
     main => [qw(load_module events http)],
 );
@@ -106,7 +106,7 @@ for my $block (blocks('nginx')) {
     my ($exit, $message) = nginx_test($conf, files =>
         { map({ $_ => [ partner('one', "$_ key") ] }
               qw(partners.jsonl internal.jsonl operators.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
-          'webhook.secret' => 'secret' });
+          'webhook.secret' => 'secret', 'redis.secret' => 'secret' });
     is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
 }
 

@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     ngx_http_request_t         *r;      /* NULL: it has gone */
+    ngx_uint_t                  answered;
 } probe_call_t;
 
 
@@ -297,7 +298,11 @@ probe_handler(ngx_http_request_t *r)
         header = part->elts;
 
         for (n = 0; n < part->nelts; n++) {
-            if (ngx_strcmp(header[n].lowcase_key, "x-timeout") == 0) {
+            if (header[n].key.len == sizeof("x-timeout") - 1
+                && ngx_strncmp(header[n].lowcase_key, "x-timeout",
+                               header[n].key.len)
+                   == 0)
+            {
                 timeout = ngx_atoi(header[n].value.data, header[n].value.len);
             }
         }
@@ -326,6 +331,7 @@ probe_handler(ngx_http_request_t *r)
     }
 
     call->r = r;
+    call->answered = 0;
 
     if (r->uri.len >= 5
         && ngx_strncmp(r->uri.data + r->uri.len - 5, "/eval", 5) == 0)
@@ -357,6 +363,10 @@ probe_forget(void *data)
     probe_call_t  *call = data;
 
     call->r = NULL;
+
+    if (call->answered) {
+        ngx_free(call);
+    }
 }
 
 
@@ -377,6 +387,7 @@ probe_answer(ngx_wassiit_resp_t *reply, void *data)
         return;
     }
 
+    call->answered = 1;
     c = r->connection;
 
     if (reply == NULL) {
