@@ -284,7 +284,7 @@ ngx_http_wassiit_caps_sweep(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     /* what was lent of a share that nobody has used here stays lent */
 
     if (entry->seen == 0 || quiet <= span || now < entry->pause
-        || (entry->flags & CLAIMS_STANDING))
+        || ((entry->flags & CLAIMS_STANDING) && part->cap == part->standing))
     {
         return NGX_DECLINED;
     }
@@ -346,6 +346,10 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
     entry->asked = 0;
 
+    if (cap >= 0) {
+        store(&entry->flags, entry->flags | CLAIMS_TOLD);
+    }
+
     if (cap < 0
         || ngx_http_wassiit_caps_look(zone, id, now, &part) != NGX_OK
         || part.limit != claim->limit || part.seconds != claim->seconds)
@@ -365,7 +369,8 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     }
 
     if (cap == (int64_t) part.standing && cap >= (int64_t) part.cap) {
-        entry->flags |= CLAIMS_STANDING;
+        store(&entry->flags,
+              (entry->flags | CLAIMS_STANDING) & ~CLAIMS_TOLD);
     }
 
     if (cap > (int64_t) claim->cap || cap >= (int64_t) claim->want) {
@@ -521,11 +526,56 @@ ngx_http_wassiit_caps_restate(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     claim->busy = 0;
     ngx_http_wassiit_caps_fill(sh, entry, &part, claim);
 
+    store(&entry->flags, entry->flags | CLAIMS_TOLD);
+
 done:
 
     ngx_wassiit_robust_unlock(lock);
 
     return rc;
+}
+
+
+uint32_t
+ngx_http_wassiit_caps_first(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, const ngx_wassiit_rate_t *rate,
+    uint32_t from)
+{
+    uint32_t  cap, most;
+
+    if (from == 0) {
+        /* a partner of this id that has gone may have lent some */
+        return ngx_http_wassiit_claims_knows(&zone->claims, id) ? 0
+               : ngx_http_wassiit_claims_standing(&zone->claims, rate->limit);
+    }
+
+    most = ngx_http_wassiit_claims_told(&zone->claims, id) ? rate->limit
+           : ngx_http_wassiit_claims_standing(&zone->claims, rate->limit);
+    cap = ngx_wassiit_window_cap((u_char *) zone->sh, from);
+
+    return ngx_min(cap, most);
+}
+
+
+void
+ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone, uint32_t line,
+    uint32_t former)
+{
+    u_char    *base;
+    uint32_t   cap;
+
+    if (zone->claims.sh == NULL) {
+        return;
+    }
+
+    ngx_wassiit_fence();
+
+    base = (u_char *) zone->sh;
+    cap = ngx_wassiit_window_cap(base, former);
+
+    if (cap < ngx_wassiit_window_cap(base, line)) {
+        ngx_wassiit_window_raise(base, line, cap);
+    }
 }
 
 

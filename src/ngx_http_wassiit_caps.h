@@ -102,5 +102,21 @@ ngx_int_t ngx_http_wassiit_caps_restate(
     ngx_http_wassiit_zone_t *zone, ngx_str_t *id, ngx_uint_t has,
     ngx_http_wassiit_claim_t *claim);
 
+/*
+ * The cap of a new window: nothing that another node may have been given.  It
+ * is the former one's, if the ledger counts that, also above the new standing
+ * share: it may be in use, and the ledger is told a lower one only when it
+ * isn't.
+ */
+uint32_t ngx_http_wassiit_caps_first(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, const ngx_wassiit_rate_t *rate, uint32_t from);
+
+/*
+ * The cap of the former window may have been lowered since the new one was laid
+ * out.  Who lowers it from now on sees that a new one is coming.
+ */
+void ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone, uint32_t line,
+    uint32_t former);
+
 
 #endif /* _NGX_HTTP_WASSIIT_CAPS_H_INCLUDED_ */

@@ -339,6 +339,20 @@ ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_claims_told(ngx_http_wassiit_claims_t *claims, ngx_str_t *id)
+{
+    uint64_t                        whose;
+    ngx_http_wassiit_entry_t       *entry;
+    ngx_http_wassiit_claims_set_t  *set;
+
+    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
+    entry = ngx_http_wassiit_claims_find(set, id, whose);
+
+    return entry && (load(&entry->flags) & CLAIMS_TOLD);
+}
+
+
 ngx_http_wassiit_claims_counts_t *
 ngx_http_wassiit_claims_counts(ngx_http_wassiit_claims_t *claims)
 {

@@ -207,6 +207,13 @@ ngx_uint_t ngx_http_wassiit_claims_knows(ngx_http_wassiit_claims_t *claims,
 ngx_uint_t ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *id);
 
+/*
+ * Does the ledger count what this node has of the partner, and not the standing
+ * share, which another rate changes?  Returns 1; 0: that isn't known.
+ */
+ngx_uint_t ngx_http_wassiit_claims_told(ngx_http_wassiit_claims_t *claims,
+    ngx_str_t *id);
+
 /* What is counted; any process may add to it. */
 ngx_http_wassiit_claims_counts_t *ngx_http_wassiit_claims_counts(
     ngx_http_wassiit_claims_t *claims);

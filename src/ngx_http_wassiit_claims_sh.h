@@ -22,6 +22,8 @@
                                            share, as for who has no entry */
 #define CLAIMS_NEEDED           0x02    /* another was short meanwhile */
 #define CLAIMS_FULL             0x04    /* nobody has any, until "pause" */
+#define CLAIMS_TOLD             0x08    /* the ledger counts what it was told
+                                           or has granted, whatever the rate */
 
 
 typedef struct {

@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_caps.h"
 #include "ngx_http_wassiit_partner.h"
 
 
@@ -13,9 +14,6 @@ typedef struct {
 static ngx_int_t ngx_http_wassiit_partner_lay_line(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_plan_t *plan,
     uint32_t *line);
-static uint32_t ngx_http_wassiit_partner_cap(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, const ngx_wassiit_rate_t *rate,
-    uint32_t from);
 static ngx_int_t ngx_http_wassiit_partner_lay_keys(
     ngx_http_wassiit_zone_t *zone, ngx_http_wassiit_plan_t *plan,
     uint32_t line, uint32_t secrets, uint32_t *keys);
@@ -28,8 +26,6 @@ static void ngx_http_wassiit_partner_free_parts(ngx_http_wassiit_zone_t *zone,
 static void ngx_http_wassiit_partner_add_counts(
     ngx_http_wassiit_zone_sh_t *sh, ngx_http_wassiit_profile_t *profile,
     ngx_http_wassiit_profile_t *former, ngx_http_wassiit_counts_t *counts);
-static void ngx_http_wassiit_partner_bound(ngx_http_wassiit_zone_t *zone,
-    uint32_t line, uint32_t former);
 static void ngx_http_wassiit_partner_count_disabled(
     ngx_http_wassiit_zone_sh_t *sh, u_char was, u_char is);
 static void ngx_http_wassiit_partner_publish_key(
@@ -174,8 +170,8 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
 
     if (zone->claims.sh) {
         ngx_wassiit_window_raise((u_char *) sh, place,
-                                 ngx_http_wassiit_partner_cap(zone, plan->rec,
-                                                              rate, from));
+                                 ngx_http_wassiit_caps_first(zone, &plan->rec->id,
+                                                             rate, from));
     }
 
     new = ngx_http_wassiit_zone_at(sh, place);
@@ -193,28 +189,6 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
     *line = place;
 
     return NGX_OK;
-}
-
-
-/* The cap of a new window: nothing that another node may have been given. */
-
-static uint32_t
-ngx_http_wassiit_partner_cap(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_record_t *rec, const ngx_wassiit_rate_t *rate,
-    uint32_t from)
-{
-    uint32_t  cap;
-
-    if (from == 0) {
-        /* a partner of this id that has gone may have lent some */
-        return ngx_http_wassiit_claims_knows(&zone->claims, &rec->id) ? 0
-               : ngx_http_wassiit_claims_standing(&zone->claims, rate->limit);
-    }
-
-    cap = ngx_wassiit_window_cap((u_char *) zone->sh, from);
-
-    return ngx_min(cap, ngx_http_wassiit_claims_standing(&zone->claims,
-                                                         rate->limit));
 }
 
 
@@ -437,7 +411,7 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
 
         if (p->partner != f->partner) {
             ngx_memzero(line->counts, sizeof(line->counts));
-            ngx_http_wassiit_partner_bound(zone, p->partner, f->partner);
+            ngx_http_wassiit_caps_bound(zone, p->partner, f->partner);
         }
 
         ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
@@ -488,33 +462,6 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
 
     store(&sh->going, 0);
     store(&sh->coming, 0);
-}
-
-
-/*
- * The cap of the former window may have been lowered since the new one was laid
- * out.  Who lowers it from now on sees that a new one is coming.
- */
-
-static void
-ngx_http_wassiit_partner_bound(ngx_http_wassiit_zone_t *zone, uint32_t line,
-    uint32_t former)
-{
-    u_char    *base;
-    uint32_t   cap;
-
-    if (zone->claims.sh == NULL) {
-        return;
-    }
-
-    ngx_wassiit_fence();
-
-    base = (u_char *) zone->sh;
-    cap = ngx_wassiit_window_cap(base, former);
-
-    if (cap < ngx_wassiit_window_cap(base, line)) {
-        ngx_wassiit_window_raise(base, line, cap);
-    }
 }
 
 

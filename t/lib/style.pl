@@ -153,7 +153,7 @@ my $rows = <<'END';
     zone_sh         zone index order etag
     room            zone_sh
     plan            room
-    partner         plan
+    partner         caps plan
     mend            partner
     zone_load       caps mend
     zone_map        zone_load
