@@ -4,13 +4,13 @@
 -- them in any W, its cap, which it keeps by itself. This script notes the caps,
 -- R_k, and moves them between nodes. Two rules make the whole exact:
 --   R_k >= c_k   a cap rises here first and then at the node, and falls at the
---                node first and then here: each lost message leaves R_k too high
+--                node first and then here: a lost message leaves R_k too high
 --   sum R <= N   only what is left of N is granted, and one call is atomic
 -- "Too high" is always safe, "too early" never is: whatever ends, ends late.
 --
 -- A node has a place, k = 1 ... `nodes`. There its standing share of each
 -- partner's limit is s = floor(N * share / 1000 / nodes), without any entry; in
--- a place above `nodes` it is 0. A session is what a node holds its place by; it
+-- a place above `nodes` it is 0. A node holds its place by a session, which
 -- ends unless it is renewed. A life is as long as a node's memory: a node whose
 -- session has ended (LOST) joins again under a new session, in the same life.
 --
@@ -29,17 +29,17 @@
 --            session is not renewed by that, only by the restate that is done
 --
 -- join name sid run_id nodes share lease [life]
---   life: the sid of this life's first session; without it, or equal to sid, the
---   node has no memory yet. -> OK now epoch k former has, or
---   CONFIG now epoch nodes share: live nodes have joined by these.
---   former: when the last life of this place ends or may have ended, 0: there was
---   none. All that it had stays locked until former + W of each partner
+--   life: the sid of this life's first session; without it, or equal to sid,
+--   the node has no memory yet. -> OK now epoch k former has, or
+--   CONFIG now epoch nodes share: live nodes have joined by these
+--   former: when the last life of this place ends or may have ended, 0: there
+--   was none. All that it had stays locked until former + W of each partner
 --   has: KEPT   the place is this life's still, and so are its caps: the node
 --               goes on with max(min(c, s), used) of each partner
 --        SHARE  its caps are what it remembers, as for KEPT; a node without
 --               memory has s of each partner
---        NONE   nothing. A node goes on with what it has used in the last W, one
---               without memory with 0, until a call has told it more
+--        NONE   nothing. A node goes on with what it has used in the last W,
+--               one without memory with 0, until a call has told it more
 --   A node with memory must then restate. Without memory it need not.
 -- renew COMMON cursor -> OK now epoch last-log-id name...
 --   names: live nodes whose cursor (the log's last entry that they have) is
@@ -59,19 +59,24 @@
 --
 -- Channels: prefix..'ch:K' ("need ID", "free ID") and prefix..'ch' ("log").
 --
--- Where the sum of what nodes use may still pass N: a node that starts after
--- the ledger was emptied, before the others were back, has s; a node that is cut
--- off while its place goes to another name, as no other place was left, has s,
--- too; a name that is used by two nodes at once.
+-- A node that learns of a lower rate lowers its cap to cap * N' / N, as soon as
+-- its window lets it; of a higher one, it keeps what it has until it has asked.
+--
+-- Where the sum of what nodes use may still pass N, by s at most: a node that
+-- starts after the ledger was emptied, before any other is back; one that is
+-- cut off while its place goes to another name, as none else was left, or while
+-- its place is forgotten for longer than lease + W; one that took a place
+-- within what a failover lost, and died; two nodes of one name. And by one a
+-- node after a rate was lowered, until each has learned of it.
 
 local DRIFT = 100          -- how far the clock may be ahead of what callers say
 local HELD = 8             -- so many times that it was held back are known
 local BACK = 1000          -- a clock this far behind has been set back
-local ASK_AGAIN = 100      -- a node that was asked to lend is left alone so long
+local ASK_AGAIN = 100      -- before that, none is asked to lend once more
 local WHOLE = 4            -- what is left is not halved below this
-local TELL = 4             -- so many nodes that are short hear of what came free
--- A key that says nothing stays so long for the sake of its seqs: a call that is
--- late must not count as new. TCP gives up after 16 minutes.
+local TELL = 4             -- so many nodes hear at once of what came free
+-- So long stays a key that says nothing, for the sake of its seqs: a late call
+-- must not count as new. TCP gives up after 16 minutes.
 local IDLE = 20 * 60 * 1000
 local MAX_NUMBER = 2 ^ 53
 local MAX_PLACE = 10000
@@ -218,8 +223,9 @@ local function write_ledger()
                int(ledger.last))
 end
 
--- The latest time that it can be by the caller's own clock. What the ledger's was
--- held back by since the stamp must not be made up for: sessions would end early.
+-- The latest time that it can be by the caller's own clock. What the ledger's
+-- was held back by since the stamp must not be made up for: what was noted
+-- meanwhile would end early.
 local function latest(elapsed, stamp)
     local held = ledger.held
     if stamp == 0 or #held == 2 * HELD and stamp < held[1] then
@@ -249,9 +255,9 @@ local function hold_back(t, top)
 end
 
 -- The time. A server's clock may step ahead, and after a failover it is another
--- one: where it jumps, it goes no further than the caller's own clock bears out,
--- or by DRIFT without a stamp. A call that was long on its way may so make the
--- ledger's clock late, which is safe. It never goes back.
+-- one: where it jumps, it goes no further than the caller's own clock bears
+-- out, or by DRIFT without a stamp. A call that was long on its way may so make
+-- the ledger's clock late, which is safe. It never goes back.
 local function clock(elapsed, stamp)
     local time = redis.call('TIME')
     local raw = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -284,7 +290,7 @@ end
 
 local RECORD = '^(%S+) (%d+) (%d) (%S+) (%S+) (%d+) (%d+) (%d+) (%S+) (%d)$'
 
--- exp: end of the session. former: that of the life before, 0 if there was none.
+-- exp: end of the session. former: that of the life before, 0: there was none.
 -- epoch: in which it may adjust. told: for which its caps are known here. owns:
 -- it has had its standing shares from the start.
 local function parse_place(text)
@@ -412,9 +418,9 @@ end
 
 -- ---- one partner: `r` is "v N W sum set nodes idle"; a field k is
 -- "cap seq life busy"; a field k! is "cap until", caps of former lives that
--- may still be in windows; `need` are places that are short; `asked` is the time
--- and the places that have been asked to lend, and have not answered yet.
--- sum: of all entries and locks. set: how many places up to nodes have an entry.
+-- may still be in windows; `need` are places that are short; `asked` is the
+-- time and the places that have been asked to lend, and have not answered yet.
+-- sum: of all entries and locks. set: how many places up to `nodes` have one.
 
 local function standing(P, k)
     return k <= ledger.nodes and P.s or 0
@@ -1003,8 +1009,8 @@ function verbs.leave()
     return answer(refusal or 'OK')
 end
 
--- Orders the changes of partners. It has no stamp, so it leaves the clock alone:
--- its `now` may be late.
+-- Orders the changes of partners. It has no stamp, so it leaves the clock
+-- alone: its `now` may be late.
 function verbs.change()
     check_keys('p', 'log')
     expect_arguments(5, 5)

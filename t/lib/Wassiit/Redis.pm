@@ -103,8 +103,8 @@ sub run_id {
     return $self->connect->call('INFO', 'server') =~ /^run_id:(\w+)/m ? $1 : undef;
 }
 
-sub freeze { kill 'STOP', $_[0]{pid} }
-sub thaw { kill 'CONT', $_[0]{pid} }
+sub freeze { CORE::kill('STOP', $_[0]{pid}) }
+sub thaw { CORE::kill('CONT', $_[0]{pid}) }
 
 sub kill {
     my ($self) = @_;
