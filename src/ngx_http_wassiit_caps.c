@@ -281,6 +281,14 @@ ngx_http_wassiit_caps_sweep(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         }
     }
 
+    if ((entry->flags & CLAIMS_LESS)
+        || ((entry->flags & CLAIMS_TOLD) && entry->limit != part->limit))
+    {
+        /* what is given back, and whether the new limit allows what there is */
+        *want = part->cap;
+        return NGX_OK;
+    }
+
     /* what was lent of a share that nobody has used here stays lent */
 
     if (entry->seen == 0 || quiet <= span || now < entry->pause
@@ -308,7 +316,8 @@ ngx_http_wassiit_caps_fill(ngx_http_wassiit_claims_sh_t *sh,
     claim->cap = part->cap;
     claim->seq = ngx_wassiit_add(&sh->seq, 1) + 1;
 
-    entry->flags &= ~CLAIMS_STANDING;
+    entry->flags &= ~(CLAIMS_STANDING|CLAIMS_LESS);
+    entry->limit = part->limit;
     entry->seq = claim->seq;
 }
 
@@ -366,9 +375,13 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
         ngx_wassiit_window_raise((u_char *) zone->sh, part.line, cap);
         (void) ngx_wassiit_add(&zone->claims.counts->granted, cap - part.cap);
-    }
 
-    if (cap == (int64_t) part.standing && cap >= (int64_t) part.cap) {
+    } else if (cap < (int64_t) part.cap) {
+        /* the limit was lowered: this part of what is too much is ours */
+        (void) ngx_http_wassiit_caps_lower(zone, id, cap, now, &part);
+        entry->flags |= CLAIMS_LESS;
+
+    } else if (cap == (int64_t) part.standing) {
         store(&entry->flags,
               (entry->flags | CLAIMS_STANDING) & ~CLAIMS_TOLD);
     }
@@ -432,7 +445,7 @@ ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
 }
 
 
-void
+ngx_int_t
 ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
 {
     uint64_t                        now, whose;
@@ -446,14 +459,18 @@ ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
     lock = ngx_http_wassiit_claims_take_lock(zone->claims.sh, set,
                                              CAPS_PATIENCE);
     if (lock == NULL) {
-        return;
+        return NGX_BUSY;
     }
 
     now = ngx_http_wassiit_zone_clock();
+    entry = ngx_http_wassiit_claims_find(set, id, whose);
 
-    if (ngx_http_wassiit_caps_look(zone, id, now, &part) == NGX_OK
-        && ngx_http_wassiit_claims_find(set, id, whose) == NULL)
-    {
+    if (entry == NULL) {
+
+        if (ngx_http_wassiit_caps_look(zone, id, now, &part) != NGX_OK) {
+            part.line = 0;
+        }
+
         entry = ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part);
 
         if (entry) {
@@ -463,6 +480,8 @@ ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
     }
 
     ngx_wassiit_robust_unlock(lock);
+
+    return entry ? NGX_OK : NGX_BUSY;
 }
 
 
@@ -716,7 +735,7 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
         return NULL;
     }
 
-    if (load(&zone->claims.sh->lead.former)
+    if (load(&zone->claims.sh->lead.former) && part->line
         && ngx_http_wassiit_caps_lower(zone, id, 0, now, part) != NGX_OK)
     {
         return NULL;

@@ -73,10 +73,11 @@ ngx_uint_t ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, uint32_t limit);
 
 /*
- * The ledger has an entry of the partner from a former life of this node: what
- * it counts for this one is claimed in the partner's turn.
+ * The ledger may count another cap than the standing share for the partner,
+ * which needn't be there: what it does count is claimed in the partner's turn.
+ * Returns NGX_OK; NGX_BUSY: that can't be noted now.
  */
-void ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone,
+ngx_int_t ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id);
 
 /* No answer came, and none will. */
@@ -94,9 +95,8 @@ enum {
 /*
  * For the leader, once it has changed the session: fills claim with what the
  * node has of a partner from now on, one of the above, or what is in use if
- * that is more.  Returns
- * NGX_OK; NGX_DECLINED: there is no such partner; NGX_BUSY: a process is
- * stopped that has its lock.
+ * that is more.  Returns NGX_OK; NGX_DECLINED: there is no such partner;
+ * NGX_BUSY: a process is stopped that has its lock.
  */
 ngx_int_t ngx_http_wassiit_caps_restate(
     ngx_http_wassiit_zone_t *zone, ngx_str_t *id, ngx_uint_t has,

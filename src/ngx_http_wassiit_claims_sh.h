@@ -21,6 +21,7 @@
 #define CLAIMS_STANDING         0x01    /* the ledger counts the standing
                                            share, as for who has no entry */
 #define CLAIMS_NEEDED           0x02    /* another was short meanwhile */
+#define CLAIMS_LESS             0x10    /* lowered, and not told yet */
 #define CLAIMS_FULL             0x04    /* nobody has any, until "pause" */
 #define CLAIMS_TOLD             0x08    /* the ledger counts what it was told
                                            or has granted, whatever the rate */
@@ -37,6 +38,7 @@ typedef struct {
     uint32_t                        ahead;      /* that are to be free */
     uint32_t                        tries;      /* halved with each sweep */
     uint32_t                        pool;       /* what the ledger had left */
+    uint32_t                        limit;      /* that was told last */
     u_char                          flags;
     u_char                          id_len;
     u_char                          id[NGX_HTTP_WASSIIT_ID_LEN];

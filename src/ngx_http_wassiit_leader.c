@@ -433,6 +433,9 @@ ngx_http_wassiit_leader_listen(ngx_http_wassiit_cluster_t *cluster)
         return;
     }
 
+    /* what there is to say of the server the other one says */
+    cluster->ears->quiet = 1;
+
     names[0].data = text[0];
     names[0].len = ngx_sprintf(text[0], "wassiit:{%V}:ch:%uD",
                                &cluster->zone->name, lead->place)

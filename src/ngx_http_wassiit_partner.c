@@ -114,7 +114,7 @@ static ngx_int_t
 ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_plan_t *plan, uint32_t *line)
 {
-    uint32_t                       from, place, least;
+    uint32_t                       from, place, least, cap;
     ngx_int_t                      rc;
     ngx_uint_t                     wide;
     ngx_wassiit_ring_t             ring;
@@ -169,9 +169,8 @@ ngx_http_wassiit_partner_lay_line(ngx_http_wassiit_zone_t *zone,
     ngx_wassiit_window_init((u_char *) sh, place, rate, &ring, from);
 
     if (zone->claims.sh) {
-        ngx_wassiit_window_raise((u_char *) sh, place,
-                                 ngx_http_wassiit_caps_first(zone, &plan->rec->id,
-                                                             rate, from));
+        cap = ngx_http_wassiit_caps_first(zone, &plan->rec->id, rate, from);
+        ngx_wassiit_window_raise((u_char *) sh, place, cap);
     }
 
     new = ngx_http_wassiit_zone_at(sh, place);

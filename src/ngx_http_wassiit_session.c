@@ -55,6 +55,8 @@ static void ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     uint64_t now);
 static void ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void
     *data);
+static uint64_t ngx_http_wassiit_session_ended(
+    ngx_http_wassiit_answer_head_t *head, int64_t former);
 static void ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t
     *cluster, ngx_http_wassiit_answer_head_t *head);
 static void ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t
@@ -289,15 +291,14 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
     }
 
     cluster->sid[0] = '\0';
+    cluster->scan[0] = '\0';
     cluster->strange = 0;
 
     store(&lead->strange, 0);
     store(&lead->place, place);
     store(&lead->scanned, !none);
     store(&lead->former,
-          none ? ngx_http_wassiit_zone_clock()
-                 - (uint64_t) ngx_max((int64_t) head.now - former, 0) * MS
-               : 0);
+          none ? ngx_http_wassiit_session_ended(&head, former) : 0);
 
     ngx_http_wassiit_session_met(cluster, &head, 1);
     ngx_http_wassiit_session_restate(cluster, &head);
@@ -311,6 +312,22 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
 
     cluster->asked = 0;
     ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/* When a former life ended, by this node's clock; now, if that isn't known. */
+
+static uint64_t
+ngx_http_wassiit_session_ended(ngx_http_wassiit_answer_head_t *head,
+    int64_t former)
+{
+    uint64_t  now, ago;
+
+    now = ngx_http_wassiit_zone_clock();
+    ago = (former && former < (int64_t) head->now)
+          ? (head->now - former) * MS : 0;
+
+    return (ago < now) ? now - ago : 1;
 }
 
 
@@ -642,26 +659,24 @@ ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void *data)
 static void
 ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster)
 {
-    u_char     pattern[sizeof("wassiit:{}:w:*")
-                       + NGX_HTTP_WASSIIT_ZONE_NAME_LEN];
-    ngx_str_t  args[6];
+    u_char     set[sizeof("wassiit:{}:ids") + NGX_HTTP_WASSIIT_ZONE_NAME_LEN];
+    ngx_str_t  args[5];
 
-    ngx_str_set(&args[0], "SCAN");
-    args[1].data = cluster->scan;
-    args[1].len = ngx_strlen(cluster->scan);
+    ngx_str_set(&args[0], "SSCAN");
+    args[1].data = set;
+    args[1].len = ngx_sprintf(set, "wassiit:{%V}:ids", &cluster->zone->name)
+                  - set;
+    args[2].data = cluster->scan;
+    args[2].len = ngx_strlen(cluster->scan);
 
-    if (args[1].len == 0) {
-        ngx_str_set(&args[1], "0");
+    if (args[2].len == 0) {
+        ngx_str_set(&args[2], "0");
     }
 
-    ngx_str_set(&args[2], "MATCH");
-    args[3].data = pattern;
-    args[3].len = ngx_sprintf(pattern, "wassiit:{%V}:w:*",
-                              &cluster->zone->name) - pattern;
-    ngx_str_set(&args[4], "COUNT");
-    ngx_str_set(&args[5], "200");
+    ngx_str_set(&args[3], "COUNT");
+    ngx_str_set(&args[4], "200");
 
-    if (ngx_http_wassiit_redis_call(cluster->redis, args, 6, SESSION_TIMEOUT,
+    if (ngx_http_wassiit_redis_call(cluster->redis, args, 5, SESSION_TIMEOUT,
                                     ngx_http_wassiit_session_scanned, cluster)
         == NGX_OK)
     {
@@ -675,8 +690,6 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
 {
     ngx_http_wassiit_cluster_t *cluster = data;
 
-    size_t                           skip;
-    ngx_str_t                        id;
     ngx_uint_t                       n;
     ngx_http_wassiit_claims_lead_t  *lead;
 
@@ -697,20 +710,18 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
         return;
     }
 
-    skip = sizeof("wassiit:{}:w:") - 1 + cluster->zone->name.len;
-
     for (n = reply->count; n; n--) {
         if (ngx_wassiit_resp_next(reply) != NGX_OK) {
             return;
         }
 
-        if (reply->text.len > skip
-            && reply->text.len <= skip + NGX_HTTP_WASSIIT_ID_LEN)
+        if (reply->text.len && reply->text.len <= NGX_HTTP_WASSIIT_ID_LEN
+            && ngx_http_wassiit_caps_note(cluster->zone, &reply->text)
+               != NGX_OK)
         {
-            id.data = reply->text.data + skip;
-            id.len = reply->text.len - skip;
-
-            ngx_http_wassiit_caps_note(cluster->zone, &id);
+            /* from the beginning */
+            cluster->scan[0] = '\0';
+            return;
         }
     }
 

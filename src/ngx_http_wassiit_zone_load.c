@@ -580,7 +580,7 @@ ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone)
             /* more is in use: the ledger is told */
             id.data = ngx_http_wassiit_zone_id(profile);
             id.len = profile->id_len;
-            ngx_http_wassiit_caps_note(zone, &id);
+            (void) ngx_http_wassiit_caps_note(zone, &id);
 
         } else {
             ngx_wassiit_window_raise(base, profile->partner, cap);

@@ -60,13 +60,14 @@ my %arguments = (
     SUBSCRIBE => ["$z:ch:1"], PUBLISH => [ "$z:ch:1", 'need a' ],
     HGET => [ "$z:c", 'a' ], HSET => [ "$z:c", 'a', 1 ], HMGET => [ "$z:c", 'a' ], HDEL => [ "$z:c", 'a' ],
     HGETALL => ["$z:c"], HSCAN => [ "$z:p", 0 ],
+    SADD => [ "$z:ids", 'a' ], SSCAN => [ "$z:ids", 0 ],
     PERSIST => ["$z:w:a"], PEXPIRE => [ "$z:w:a", 1000 ],
     XADD => [ "$z:log", '*', 'a', 1 ], XREAD => [ 'STREAMS', "$z:log", 0 ],
     XRANGE => [ "$z:log", '-', '+' ],
 );
 
 # what the client calls, and what the script does, by the caller's rights
-my %called = map { $_ => 1 } qw(AUTH PING ROLE INFO CONFIG SCRIPT EVALSHA SUBSCRIBE XREAD XRANGE HSCAN WAIT),
+my %called = map { $_ => 1 } qw(AUTH PING ROLE INFO CONFIG SCRIPT EVALSHA SUBSCRIBE XREAD XRANGE HSCAN SSCAN WAIT),
     $more ? 'WAITAOF' : (), map { uc } text('ledger.lua') =~ /redis\.p?call\(\s*['"](\w+)['"]/g;
 
 for my $command (sort keys %called) {

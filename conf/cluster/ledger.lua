@@ -47,6 +47,8 @@
 -- adjust COMMON (N W v cur want seq busy)... KEYS[3]...: prefix..'w:'..ID
 --   cur: the cap that the node has now; want: what it would like; busy: for how
 --   long it has nothing to lend. -> OK now epoch (cap pool full)...
+--   cap: what is counted for the node; less than that, where all have more than
+--   N together: what it is to lower its own to, and tell then
 --   cap -1: seq is not above the last one; -2: v is below the ledger's, or the
 --   same with other N or W. In both cases nothing is noted.
 --   full: for how long no other node can have anything to lend, 0 if not known
@@ -56,6 +58,9 @@
 -- leave COMMON -> OK now epoch
 -- change id rev line maxlen, KEYS[3] prefix..'p', KEYS[4] prefix..'log'
 --   -> OK now epoch rev id-in-log, or STALE now epoch "rev line"
+--
+-- Besides, prefix..'ids' is the set of all partners that have or had an entry:
+-- a node that has joined with NONE asks for each of them.
 --
 -- Channels: prefix..'ch:K' ("need ID", "free ID") and prefix..'ch' ("log").
 --
@@ -501,6 +506,8 @@ local function read_partner(told, k)
         if tonumber(nodes) ~= ledger.nodes then
             recount(P)
         end
+    else
+        P.is_new = true
     end
     P.s = math.floor(P.N * ledger.share / (1000 * ledger.nodes))
     return P
@@ -511,6 +518,9 @@ local function write_partner(P, k, idle)
                .. int(P.W) .. ' ' .. int(P.sum) .. ' ' .. int(P.set) .. ' '
                .. int(ledger.nodes) .. ' ' .. idle, int(k),
                entry_text(P.entry))
+    if P.is_new then
+        redis.call('SADD', prefix .. 'ids', P.id)
+    end
     if P.need_text or #P.need > 0 then
         write_list(P, 'need', P.need_text, P.need)
     end
@@ -937,6 +947,11 @@ local function adjust_one(told, k, p)
     end
     write_partner(P, k, idle)
 
+    -- What was taken before the limit was lowered: each node gives its part back.
+    local all = P.N - pool(P)
+    if all > P.N and not is_held(P.W) then
+        return math.floor(cap * P.N / all), 0, full
+    end
     local left = math.max(pool(P), 0)
     return cap, left, left > 0 and 0 or full
 end
