@@ -252,6 +252,8 @@ subtest 'what is no master of ours' => sub {
         my $fake = Wassiit::RedisProbe::Fake->start(sub { greet($_[0], %$says) });
         my $server = Wassiit::RedisProbe->nginx('server=127.0.0.1:' . $fake->port);
         once($server, qr/\[error\].*has no master: 127\.0\.0\.1:\d+ $line/, $what);
+        ok(wait_for { $fake->came >= 5 }, '... it is tried again and again');
+        is(said($server, 'has no master'), 1, '... without a word');
         ok(!said($server, 'calls up'), '... is not up');
         $server->stop;
     }

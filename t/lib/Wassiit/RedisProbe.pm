@@ -7,6 +7,7 @@
 #                                           # 504: no answer
 #   eval_script($server, 1, 'key', 'arg');
 #   my $fake = Wassiit::RedisProbe::Fake->start(sub { my ($socket, $n) = @_; ... });
+#   $fake->came;                            # connections, so far
 #   greet($socket, info => info(...), role => "...")    # in it: what a master says
 #   my @args = command($socket);                        # in it: the next command, or ()
 #
@@ -139,7 +140,8 @@ sub start {
     my $port = free_port();
     my $listen = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port", Listen => 64, ReuseAddr => 1)
         or die "listen: $!";
-    my $self = bless { port => $port, owner => $$ }, $class;
+    my $log = test_dir() . "/fake-$port";
+    my $self = bless { port => $port, owner => $$, log => $log }, $class;
     my $parent = $$;
 
     $self->{pid} = fork // die "fork: $!";
@@ -148,6 +150,9 @@ sub start {
     @SIG{qw(TERM PIPE)} = ('DEFAULT', 'IGNORE');
     for (my $n = 1; getppid == $parent; $n++) {
         my $socket = $listen->accept or last;
+        open my $out, '>>', $log or die "$log: $!";
+        print {$out} "$n\n";
+        close $out;
         eval { $code->($socket, $n); 1 } or print STDERR $@;
         close $socket;
     }
@@ -155,6 +160,10 @@ sub start {
 }
 
 sub port { $_[0]{port} }
+
+# How many connections there have been.
+
+sub came { scalar(() = Wassiit::_read($_[0]{log}) =~ /\n/g) }
 
 sub DESTROY {
     my ($self) = @_;
