@@ -85,10 +85,9 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_claims_set_t   *set;
 
     sh = zone->claims.sh;
-    now = ngx_http_wassiit_zone_clock();
 
     if (load(&sh->lead.state) != NGX_HTTP_WASSIIT_ACTIVE
-        || now >= load(&sh->lead.until))
+        || ngx_http_wassiit_zone_clock() >= load(&sh->lead.until))
     {
         return NGX_DECLINED;
     }
@@ -101,6 +100,9 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     }
 
     rc = NGX_DECLINED;
+
+    /* no time in an entry is later */
+    now = ngx_http_wassiit_zone_clock();
 
     /* before the window, so that an answer to it is dropped if it changes */
     claim->session = load(&sh->lead.session);
@@ -384,6 +386,7 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     } else if (cap == (int64_t) part.standing) {
         store(&entry->flags,
               (entry->flags | CLAIMS_STANDING) & ~CLAIMS_TOLD);
+        entry->stood = now / SECOND;
     }
 
     if (cap > (int64_t) claim->cap || cap >= (int64_t) claim->want) {
@@ -630,8 +633,7 @@ ngx_http_wassiit_caps_look(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
     part->limit = usage.limit;
     part->seconds = usage.seconds;
-    part->standing = ngx_http_wassiit_claims_standing(&zone->claims,
-                                                      usage.limit);
+    part->standing = ngx_http_wassiit_claims_own(&zone->claims, usage.limit);
     part->cap = ngx_wassiit_window_cap((u_char *) zone->sh, part->line);
     part->free = ngx_min(usage.remaining, part->cap);
     part->used = part->cap - part->free;
@@ -724,6 +726,7 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
 
         if ((e->flags & CLAIMS_STANDING) && e->asked == 0
             && now - e->seen > CAPS_IDLE
+            && now - e->stood * SECOND > CAPS_IDLE
             && (entry == NULL || e->seen < entry->seen))
         {
             entry = e;
@@ -735,7 +738,9 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
         return NULL;
     }
 
-    if (load(&zone->claims.sh->lead.former) && part->line
+    if (part->line
+        && (load(&zone->claims.sh->lead.former)
+            || ngx_http_wassiit_claims_own(&zone->claims, part->limit) == 0)
         && ngx_http_wassiit_caps_lower(zone, id, 0, now, part) != NGX_OK)
     {
         return NULL;

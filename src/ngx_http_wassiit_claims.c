@@ -223,6 +223,14 @@ ngx_http_wassiit_claims_quit(ngx_http_wassiit_claims_t *claims)
 }
 
 
+uint32_t
+ngx_http_wassiit_claims_own(ngx_http_wassiit_claims_t *claims, uint32_t limit)
+{
+    return load(&claims->sh->lead.place) > claims->nodes ? 0
+           : ngx_http_wassiit_claims_standing(claims, limit);
+}
+
+
 uint64_t
 ngx_http_wassiit_claims_calm(ngx_http_wassiit_claims_t *claims)
 {
@@ -235,6 +243,7 @@ ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
     uint32_t limit, uint32_t seconds, uint64_t now)
 {
     uint64_t                         former;
+    ngx_uint_t                       known;
     ngx_http_wassiit_claims_lead_t  *lead;
 
     lead = &claims->sh->lead;
@@ -243,9 +252,15 @@ ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
         return 0;
     }
 
+    known = ngx_http_wassiit_claims_knows(claims, id);
+
+    if (!known && load(&lead->place) > claims->nodes) {
+        return 0;
+    }
+
     former = load(&lead->former);
 
-    if (former && !ngx_http_wassiit_claims_knows(claims, id)
+    if (former && !known
         && (now < former + seconds * SECOND || !load(&lead->scanned)))
     {
         /* what a former life has admitted is in the ledger, not here */
@@ -260,7 +275,7 @@ ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
         return 0;
     }
 
-    return ngx_http_wassiit_claims_standing(claims, limit);
+    return ngx_http_wassiit_claims_own(claims, limit);
 }
 
 
@@ -393,7 +408,7 @@ ngx_http_wassiit_claims_extend(ngx_http_wassiit_claims_t *claims,
 
     lead = &claims->sh->lead;
 
-    calm = (lead->former == 0
+    calm = (lead->former == 0 && lead->place <= claims->nodes
             && (lead->state == NGX_HTTP_WASSIIT_RESTATING
                 || lead->state == NGX_HTTP_WASSIIT_ACTIVE));
 

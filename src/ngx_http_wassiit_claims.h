@@ -164,6 +164,10 @@ ngx_http_wassiit_claims_standing(ngx_http_wassiit_claims_t *claims,
 }
 
 
+/* The same of this node: 0, if its place is one above the number of nodes. */
+uint32_t ngx_http_wassiit_claims_own(ngx_http_wassiit_claims_t *claims,
+    uint32_t limit);
+
 /*
  * A worker begins, or ends, to use them.  quit returns 1 if it was the last
  * one, also of another program that shares the memory; never, once one was

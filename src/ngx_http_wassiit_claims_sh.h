@@ -39,6 +39,8 @@ typedef struct {
     uint32_t                        tries;      /* halved with each sweep */
     uint32_t                        pool;       /* what the ledger had left */
     uint32_t                        limit;      /* that was told last */
+    uint32_t                        stood;      /* seconds: the standing share
+                                                   since then */
     u_char                          flags;
     u_char                          id_len;
     u_char                          id[NGX_HTTP_WASSIIT_ID_LEN];

@@ -577,15 +577,22 @@ ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone)
         cap = ngx_http_wassiit_claims_standing(&zone->claims, rate.limit);
 
         if (ngx_wassiit_window_lower(base, profile->partner, cap, now) > cap) {
-            /* more is in use: the ledger is told */
+            /* more is in use: the ledger is told, if there is an entry */
             id.data = ngx_http_wassiit_zone_id(profile);
             id.len = profile->id_len;
             (void) ngx_http_wassiit_caps_note(zone, &id);
 
-        } else {
-            ngx_wassiit_window_raise(base, profile->partner, cap);
+            if (ngx_http_wassiit_claims_knows(&zone->claims, &id)) {
+                continue;
+            }
         }
+
+        /* nobody would lower it later: what is in use is from before */
+        ngx_wassiit_window_raise(base, profile->partner, cap);
     }
+
+    /* workers begin as we are: one that is pinned by then never pins itself */
+    ngx_http_wassiit_zone_unpin(zone);
 
     sh->nodes = nodes;
     sh->share = share;
