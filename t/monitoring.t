@@ -87,7 +87,7 @@ is_deeply([ grep { $_ ne '${datasource}' } $text =~ /"uid": "([^"]*)"/g ], ['was
           'no source of data but the variable');
 is_deeply([ map { $_->{title} } grep { $_->{type} eq 'row' } @panels ],
           [ 'State', 'Traffic by decision', 'Errors by source', 'Duration', 'Limited partners',
-            'Zone' ], 'its rows');
+            'Zone', 'Cluster' ], 'its rows');
 
 my %id;
 is_deeply([ grep { $id{ $_->{id} }++ } @panels ], [], 'no two panels have one id');

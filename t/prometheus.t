@@ -18,6 +18,7 @@ use Wassiit;
 use Wassiit::Door;
 use Wassiit::Exposition;
 use Wassiit::Prometheus;
+use Wassiit::Redis;
 use Test::More;
 
 my $Clients = 4;
@@ -263,6 +264,15 @@ sub differences {
 my $conf = door_text('nginx.conf');
 $conf =~ s/rate=500r\/s/rate=1000000r\/s/;
 $conf =~ s/^(\s*)location \/ \{/$1location = \/dry { wassiit_limit dry_run; empty_gif; }\n\n$&/m;
+
+# It is a node of a cluster, and the only one: its share is all of each limit.
+my $redis = Wassiit::Redis->start;
+$conf =~ s/wassiit_zone zone=partners:[^;]*;\K/<<"END"/e or die;
+
+    wassiit_redis zone=partners server=127.0.0.1:${\ $redis->port};
+    wassiit_cluster zone=partners nodes=1 node=edge-1 share=100%;
+END
+
 my $sandbox = door_moved(door_text('sandbox.conf'), 'door');
 $sandbox =~ s{(?=location = /api/partner/v1/messages \{)}{<<"END"}e;
 location = $api/conversations/broken { return 503 'broken'; }
@@ -283,6 +293,9 @@ sub exposition {
     my $e = Wassiit::Exposition->new($text);
     return sub { $e->samples(@_) };
 }
+
+ok(wait_for { scrape()->body =~ /^wassiit_cluster_state\{zone="partners",state="active"\} 1$/m },
+   'it has joined its cluster');
 
 my $text = Wassiit::_read('conf/monitoring/prometheus.yml');
 $text =~ s/127\.0\.0\.1:8081/127.0.0.1:$admin/g;
