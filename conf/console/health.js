@@ -1,5 +1,6 @@
-// Is it us, a backend or a partner? What is wrong, the worst first, as keys of
-// i18n: { level: 'bad' | 'warn' | 'note', who: 'us' | 'backends' | 'partners' }.
+// Is it us, the cluster, a backend or a partner? What is wrong, the worst first, as
+// keys of i18n: { level: 'bad' | 'warn' | 'note',
+// who: 'us' | 'cluster' | 'backends' | 'partners' }.
 
 import * as rates from './rates.js';
 
@@ -8,6 +9,8 @@ const FAILING = 0.01;                   // of the answers
 const GUESSING = 5;                     // unknown keys a second
 
 const RECENT = 60;                      // seconds, of a refusal
+const SILENT = 5;                       // ... of Redis
+const EARLY = 0.05;                     // of what the limit has decided
 
 const ORDER = ['bad', 'warn', 'note'];
 
@@ -20,7 +23,8 @@ const FILE = {
 
 export function findings(status, history) {
     const rate = rates.now(history);
-    const found = [...us(status, history), ...backends(rate), ...partners(status, history)];
+    const found = [...us(status, history), ...cluster(status, history), ...backends(rate),
+        ...partners(status, history)];
 
     return found.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
@@ -47,6 +51,47 @@ function* us(status, history) {
 
     if (part >= FILLING) {
         yield { level: part >= FULL ? 'bad' : 'warn', who: 'us', key: 'state.zoneFull', part };
+    }
+}
+
+// A front door that shares limits with others; status has nothing of it elsewhere.
+
+function* cluster(status, history) {
+    const shared = status.cluster;
+
+    if (!shared) {
+        return;
+    }
+
+    const { connected, answered } = shared.redis;
+    const isSilent = !connected || !answered
+        || Date.parse(status.now) - Date.parse(answered) > SILENT * 1000;
+    const found = (level, key, more) => ({ level, who: 'cluster', key, ...more });
+
+    if (!shared.agrees) {
+        // it is alone, too, but Redis isn't to blame
+        yield found('bad', 'cluster.disagrees');
+    } else if (shared.state === 'alone') {
+        yield answered ? found('bad', 'cluster.alone', { at: answered })
+            : found('bad', 'cluster.never');
+    } else if (shared.state === 'starting' || shared.state === 'restating') {
+        yield found('note', 'cluster.joining');
+    } else if (isSilent && answered) {
+        yield found('warn', 'cluster.silent', { at: answered });
+    }
+
+    if (shared.place > shared.nodes) {
+        yield found('warn', 'cluster.tooMany', { values: { nodes: `${shared.nodes}` } });
+    }
+
+    if (rates.isBehind(history)) {
+        yield found('bad', 'cluster.behind');
+    }
+
+    const early = rates.early(history);
+
+    if (early > EARLY) {
+        yield found('warn', 'cluster.early', { part: early });
     }
 }
 

@@ -45,6 +45,8 @@ function read(status) {
         failed: responses['5xx'],
         upstream: upstream['5xx'],          // those of them that a backend made
         decisions, failures, le: duration.le, counts: duration.counts,
+        early: status.cluster?.counters.early ?? 0,
+        behind: status.cluster?.behind ?? 0,
         partners: new Map(status.limited.map((p) => [p.id, p.limited])),
         refusals: new Map(status.refused.map((p) => [p.id, p.count])),
     };
@@ -123,6 +125,25 @@ export function refusedOf(history, id) {
 
 export function decided(history, code) {
     return perMinute(history, (s) => s.decisions[code] ?? 0);
+}
+
+// What a node of a cluster has refused too early, of what the limit has decided in
+// the last minute; null until there is something to tell.
+
+export function early(history) {
+    const s = span(history);
+    const decided = s && s.to.allowed + s.to.limited - s.from.allowed - s.from.limited;
+
+    return decided ? (s.to.early - s.from.early) / decided : null;
+}
+
+// Changes of others are in force within milliseconds: who sees some still to come
+// twice is behind.
+
+export function isBehind(history) {
+    const last = history.samples.slice(-2);
+
+    return last.length === 2 && last.every((sample) => sample.behind > 0);
 }
 
 // What has kept changes from being made of late, by status' words.

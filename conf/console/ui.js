@@ -59,10 +59,11 @@ export function PartnerLink({ id, name }) {
 
 // What health.js has found, in words.
 
-export function sentence({ key, values, part, perSecond }) {
+export function sentence({ key, values, part, perSecond, at }) {
     return t(key, {
         ...values,
         percent: part !== undefined && i18n.percent(part),
+        time: at !== undefined && at !== null && i18n.clock(Date.parse(at)),
         rate: perSecond !== undefined && t('word.perSecond', { n: i18n.rate(perSecond) }),
     });
 }

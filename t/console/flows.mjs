@@ -417,6 +417,57 @@ async function now(v, l) {
     await v.until(async () => !(await v.text()).includes(v.t('state.lost')), 'and that it is over');
 }
 
+// What a node of a cluster tells: the same status, and this with it.
+
+const NODE = { node: 'edge-3', place: 3, nodes: 8, state: 'active', session: 28.4, agrees: true,
+    redis: { connected: true }, caps: 12, behind: 0,
+    counters: { claims: 9, granted: 9, lent: 0, early: 0, parked: 0, admitted: 0, crowded: 0, losses: 0, errors: 0 } };
+
+async function cluster(v, l) {
+    const { page } = v;
+    const answered = '2026-11-28T02:58:01.000Z';
+    const time = await page.evaluate((at) => new Date(at).toTimeString().slice(0, 8), answered);
+    const words = (key, values) => v.t(key, { time, ...values });
+    let more = {};
+
+    await v.open('#/');
+    await v.polls(1);
+    ok(!(await v.text()).includes(v.t('now.cluster')), `${l}: a front door by itself has no line of it`);
+
+    await page.route('**/status', async (route) => {
+        const response = await route.fetch();
+        const status = await response.json();
+        const redis = { ...NODE.redis, answered: status.now, ...more.redis };
+
+        await route.fulfill({ response, json: { ...status, cluster: { ...NODE, ...more, redis } } });
+    });
+
+    const line = page.locator('.verdict li').nth(3);
+    const strip = page.getByRole('status', { name: v.t('state.label') });
+    const tells = async (change, text, level, name) => {
+        more = change;
+        await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+        await v.until(async () => (await line.innerText()).includes(text), name);
+        await v.until(async () => await line.getAttribute('class') === level, `… as ${level}`);
+        is((await strip.innerText()).includes(text), level !== 'ok', `${l}: … read aloud unless all is well`);
+    };
+
+    await tells({}, v.t('now.clusterOk', { ...NODE }), 'ok', 'a node that shares');
+    await v.accessible('a node that shares');
+    await tells({ redis: { connected: false, answered } }, words('cluster.silent'), 'warn', 'Redis is away');
+    await tells({ state: 'alone', session: 0, redis: { connected: false, answered } },
+        words('cluster.alone'), 'bad', 'for long');
+    await v.accessible('a node that is alone');
+    await tells({ state: 'alone', place: 0, redis: { connected: false, answered: null } },
+        words('cluster.never'), 'bad', 'from the start');
+    await tells({ state: 'restating' }, words('cluster.joining'), 'note', 'back again');
+    await tells({ agrees: false, state: 'alone', place: 0 }, words('cluster.disagrees'), 'bad', 'other values');
+    await tells({ place: 9 }, words('cluster.tooMany', { nodes: 8 }), 'warn', 'one too many');
+    await tells({ behind: 2 }, words('cluster.behind'), 'bad', 'changes that aren’t in force');
+    await tells({}, v.t('now.clusterOk', { ...NODE }), 'ok', 'all is well again');
+    await page.unroute('**/status');
+}
+
 // A screen on the wall: it sees all and changes nothing.
 
 async function read(v, l) {
@@ -454,7 +505,7 @@ async function leave(v, l) {
 }
 
 const FLOWS = [signIn, bar, leaked, planned, fields, secrets, changeOver, stale, broken, create,
-    search, now, read, leave];
+    search, now, cluster, read, leave];
 
 // ---- pictures, which someone has to look at
 

@@ -110,3 +110,28 @@ is(found(status(0), status(10, { decisions: { allowed: 10 }, failed: 9,
 is(found(status(100, { limited: [{ id: 'a', limited: 1, last: last(30) }],
     refused: [{ id: null, count: null, last: last(99) }] })), [],
     'one that was limited a while ago is not limited now, and who is unknown is no partner');
+
+// ---- is it the cluster
+
+const node = (uptime, { redis, early = 0, decisions, ...fields } = {}) => status(uptime, { decisions,
+    cluster: { node: 'edge-1', place: 1, nodes: 3, state: 'active', session: 28, agrees: true,
+        redis: { connected: true, answered: last(uptime - 1), ...redis }, caps: 0, behind: 0,
+        counters: { early }, ...fields } });
+const gone = { connected: false, answered: last(-40) };
+
+is(found(node(10)), [], 'a node that shares');
+is(found(node(10, { redis: gone })), ['warn cluster cluster.silent'], 'Redis is away');
+is(found(node(10, { redis: { answered: last(2) } })), ['warn cluster cluster.silent'], 'or stands still');
+is(found(node(10, { state: 'alone', redis: gone })), ['bad cluster cluster.alone'], 'for long');
+is(found(node(10, { state: 'alone', redis: { connected: false, answered: null } })),
+    ['bad cluster cluster.never'], 'from the start');
+is(found(node(10, { state: 'restating' })), ['note cluster cluster.joining'], 'it joins again');
+is(found(node(10, { state: 'alone', agrees: false })), ['bad cluster cluster.disagrees'],
+    'what differs is told, not what comes of it');
+is(found(node(10, { place: 4 })), ['warn cluster cluster.tooMany'], 'one too many');
+is(found(node(10), node(12, { behind: 1 })), [], 'a change takes its time');
+is(found(node(10, { behind: 1 }), node(12, { behind: 1 })), ['bad cluster cluster.behind'], 'but not long');
+is(found(node(10), node(20, { decisions: { allowed: 90, rate_limited: 10 }, early: 6 })),
+    ['warn cluster cluster.early'], 'some are refused early');
+is(found(node(10), node(20, { decisions: { allowed: 90, rate_limited: 10, invalid_key: 99 }, early: 5 })), [],
+    'a few are to be expected');

@@ -56,11 +56,23 @@ export default {
         other: '{n} partenaires sont limités ou refusés',
     },
 
+    // ---- le cluster
+    'cluster.alone': 'Redis ne répond plus depuis {time} : cette passerelle ne partage les limites avec personne et s’en tient à sa part fixe. Démarrez Redis ou rétablissez le réseau ; elle rejoindra le cluster d’elle-même',
+    'cluster.never': 'Redis n’a jamais répondu : cette passerelle ne partage les limites avec personne et s’en tient à sa part fixe. Démarrez Redis ou corrigez l’adresse, l’utilisateur et le mot de passe dans wassiit_redis',
+    'cluster.silent': 'Redis ne répond plus depuis {time} : bientôt, cette passerelle ne partagera plus les limites. Démarrez Redis ou rétablissez le réseau',
+    'cluster.joining': 'Cette passerelle rejoint le cluster',
+    'cluster.disagrees': 'Cette passerelle ne peut pas rejoindre le cluster : les autres ont un autre nodes ou un autre share. Donnez à toutes les mêmes valeurs dans wassiit_cluster, puis rechargez nginx',
+    'cluster.tooMany': 'Il y a plus de passerelles que nodes={nodes} dans wassiit_cluster : celle-ci n’a pas de part fixe. Augmentez nodes sur toutes',
+    'cluster.behind': 'Des modifications faites sur d’autres passerelles ne sont pas appliquées ici : des clés révoquées peuvent encore passer. Le journal d’erreurs dit pourquoi',
+    'cluster.early': '{percent} des requêtes sont refusées alors que d’autres passerelles ont peut-être de la place : mettez wait=small dans wassiit_cluster',
+
     // ---- maintenant
     'now.title': 'Maintenant',
     'now.us': 'Passerelle',
     'now.backends': 'Backends',
     'now.ours': 'Partenaires',
+    'now.cluster': 'Cluster',
+    'now.clusterOk': '{node} partage les limites, {place} sur {nodes}. Partenaires avec plus ou moins que leur part fixe : {caps}. Réponse de Redis :',
     'now.usOk': 'Tout est en ordre. Zone remplie à {percent}. Partenaires : {partners}.',
     'now.backendsOk': 'Ils répondent. Aucun 5xx sur la dernière minute.',
     'now.backendsSome': '5xx : {rate} sur la dernière minute, soit {percent} des réponses.',

@@ -30,7 +30,8 @@ export function Now() {
         ${status.truncated && html`<p><small>${t('now.truncated')}</small></p>`}`;
 }
 
-// Three answers, one for each who may be to blame.
+// Three answers, one for each who may be to blame; below, that of the cluster, if
+// this front door is in one.
 
 function Verdict({ status, history, now }) {
     const found = findings(status, history);
@@ -40,6 +41,8 @@ function Verdict({ status, history, now }) {
         <${Blame} who=${t('now.us')} level=${level('us')}>${us(status, found)}<//>
         <${Blame} who=${t('now.backends')} level=${level('backends')}>${backends(now)}<//>
         <${Blame} who=${t('now.ours')} level=${level('partners')}>${partners(status)}<//>
+        ${status.cluster && html`<${Blame} who=${t('now.cluster')} level=${level('cluster')}>${
+            cluster(status.cluster, found)}<//>`}
     </ul>`;
 }
 
@@ -54,6 +57,13 @@ function us(status, found) {
     return ours.length ? ours.map(sentence).join(' · ') : t('now.usOk', {
         percent: percent(zonePart(status)), partners: status.zone.partners,
     });
+}
+
+function cluster({ node, place, nodes, redis, caps }, found) {
+    const ours = found.filter((f) => f.who === 'cluster');
+
+    return ours.length ? ours.map(sentence).join(' · ') : html`${
+        t('now.clusterOk', { node, place, nodes, caps })} <${Ago} at=${redis.answered} />`;
 }
 
 function backends(now) {
