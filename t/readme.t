@@ -391,4 +391,29 @@ is_deeply([ grep { !-e "$top/$_" }
           [], 'files');
 unlike($readme, qr{/(?:home|root|tmp|work)/}, 'no path of a machine');
 
+
+# ---- the proof: what it says is kept by a file is there
+
+{
+    my $proof = text('conf/cluster/PROOF.md') =~ s/<!--.*?-->//gsr;
+    my (%kept, @missing);
+
+    while ($proof =~ /`([\w.\/-]+\.(?:c|lua))`:\s*((?:`\w+\(\)`,?\s*)+)/g) {
+        my ($file, $list) = ($1, $2);
+        my $source = -e "$top/$file" ? text($file) : '';
+        for my $name ($list =~ /`(\w+)\(\)`/g) {
+            $kept{$name} = 1;
+            push @missing, "$name in $file"
+                unless $source =~ /^(?:(?:local )?function (?:verbs\.)?)?\Q$name\E\(/m;
+        }
+    }
+
+    cmp_ok(scalar keys %kept, '>', 30, 'functions that keep it');
+    is_deeply(\@missing, [], 'are where it says');
+    is_subset([ $proof =~ /`(\w+)\(\)`/g ], [ keys %kept ], 'and it names no other');
+    is_deeply([ grep { !-e "$top/$_" }
+                     $proof =~ m{\b((?:conf|t|src)/[\w./-]*\w)(?![\w.*/-])}g ],
+              [], 'nor files');
+}
+
 done_testing;
