@@ -161,7 +161,7 @@ build/unit/zone build/unit-asan/zone: core += $(filter %.c,$(state) $(shared))
 build/unit/zone build/unit-asan/zone: $(shared)
 build/unit/zone_steps build/unit-asan/zone_steps: core += $(filter %.c,$(state) $(shared))
 build/unit/zone_steps build/unit-asan/zone_steps: $(shared)
-members = $(foreach dir,unit unit-asan,build/$(dir)/claims build/$(dir)/caps)
+members = $(foreach dir,unit unit-asan,build/$(dir)/claims build/$(dir)/caps build/$(dir)/caps_steps)
 $(members): core += $(filter %.c,$(state) $(shared))
 $(members): $(shared)
 build/unit/edit build/unit-asan/edit: core += $(filter %.c,$(state)) src/ngx_http_wassiit_edit.c

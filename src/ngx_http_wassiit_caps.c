@@ -30,6 +30,9 @@
  */
 #define CAPS_IDLE             (20 * 60 * SECOND)
 
+/* looks at a window that others take the place of, and then it is left */
+#define CAPS_TRIES            100
+
 /* how long to wait for a lock, in ms */
 #define CAPS_PATIENCE         50
 
@@ -65,10 +68,14 @@ static ngx_int_t ngx_http_wassiit_caps_look(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, uint64_t now, ngx_http_wassiit_part_t *part);
 static ngx_int_t ngx_http_wassiit_caps_lower(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, uint32_t cap, uint64_t now, ngx_http_wassiit_part_t *part);
-static ngx_http_wassiit_entry_t
-    *ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
+static ngx_int_t ngx_http_wassiit_caps_lies(ngx_http_wassiit_zone_t *zone,
+    ngx_str_t *id, uint32_t line);
+static ngx_uint_t ngx_http_wassiit_caps_is_bare(
+    ngx_http_wassiit_zone_t *zone);
+static ngx_int_t ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_claims_set_t *set, ngx_str_t *id, uint64_t whose,
-    uint64_t now, ngx_http_wassiit_part_t *part);
+    uint64_t now, ngx_http_wassiit_part_t *part,
+    ngx_http_wassiit_entry_t **made);
 
 
 ngx_int_t
@@ -116,7 +123,8 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     if (entry == NULL && why != NGX_HTTP_WASSIIT_CAPS_SWEEP
         && why != NGX_HTTP_WASSIIT_CAPS_FREE)
     {
-        entry = ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part);
+        (void) ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part,
+                                          &entry);
     }
 
     if (entry == NULL) {
@@ -452,6 +460,7 @@ ngx_int_t
 ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
 {
     uint64_t                        now, whose;
+    ngx_int_t                       rc;
     ngx_wassiit_robust_t           *lock;
     ngx_http_wassiit_part_t         part;
     ngx_http_wassiit_entry_t       *entry;
@@ -467,24 +476,36 @@ ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
 
     now = ngx_http_wassiit_zone_clock();
     entry = ngx_http_wassiit_claims_find(set, id, whose);
+    rc = ngx_http_wassiit_caps_look(zone, id, now, &part);
 
-    if (entry == NULL) {
+    if (rc == NGX_BUSY || (entry && entry->seq)) {
+        goto done;
+    }
 
-        if (ngx_http_wassiit_caps_look(zone, id, now, &part) != NGX_OK) {
-            part.line = 0;
-        }
+    if (rc == NGX_OK && ngx_http_wassiit_caps_is_bare(zone)) {
+        /* also if there is no room to remember it */
+        rc = ngx_http_wassiit_caps_lower(zone, id, 0, now, &part);
 
-        entry = ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part);
-
-        if (entry) {
-            /* long ago */
-            entry->seen = 1;
+        if (rc != NGX_OK) {
+            goto done;
         }
     }
 
+    if (entry == NULL) {
+        rc = ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part,
+                                        &entry);
+    }
+
+    if (entry) {
+        /* long ago */
+        entry->seen = 1;
+    }
+
+done:
+
     ngx_wassiit_robust_unlock(lock);
 
-    return entry ? NGX_OK : NGX_BUSY;
+    return (rc == NGX_BUSY) ? NGX_BUSY : NGX_OK;
 }
 
 
@@ -521,9 +542,13 @@ ngx_http_wassiit_caps_restate(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     now = ngx_http_wassiit_zone_clock();
     entry = ngx_http_wassiit_claims_find(set, id, whose);
 
-    if (entry == NULL
-        || ngx_http_wassiit_caps_look(zone, id, now, &part) != NGX_OK)
-    {
+    if (entry == NULL) {
+        goto done;
+    }
+
+    rc = ngx_http_wassiit_caps_look(zone, id, now, &part);
+
+    if (rc != NGX_OK) {
         goto done;
     }
 
@@ -580,11 +605,13 @@ ngx_http_wassiit_caps_first(ngx_http_wassiit_zone_t *zone,
 
 
 void
-ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone, uint32_t line,
+ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone, uint32_t profile,
     uint32_t former)
 {
-    u_char    *base;
-    uint32_t   cap;
+    u_char                      *base;
+    uint32_t                     cap;
+    ngx_str_t                    id;
+    ngx_http_wassiit_profile_t  *p, *f;
 
     if (zone->claims.sh == NULL) {
         return;
@@ -593,42 +620,66 @@ ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone, uint32_t line,
     ngx_wassiit_fence();
 
     base = (u_char *) zone->sh;
-    cap = ngx_wassiit_window_cap(base, former);
+    p = ngx_http_wassiit_zone_at(zone->sh, profile);
 
-    if (cap < ngx_wassiit_window_cap(base, line)) {
-        ngx_wassiit_window_raise(base, line, cap);
+    if (former) {
+        f = ngx_http_wassiit_zone_at(zone->sh, former);
+        cap = ngx_wassiit_window_cap(base, f->partner);
+
+    } else {
+        id.data = ngx_http_wassiit_zone_id(p);
+        id.len = p->id_len;
+        cap = ngx_http_wassiit_claims_knows(&zone->claims, &id)
+              ? 0 : (uint32_t) -1;
+    }
+
+    if (cap < ngx_wassiit_window_cap(base, p->partner)) {
+        ngx_wassiit_window_raise(base, p->partner, cap);
     }
 }
 
 
-/* The partner's window and cap, as they are at now. */
+/*
+ * The partner's window and cap, as they are at now.  Returns NGX_OK;
+ * NGX_DECLINED: there is no such partner, and part->line is 0; NGX_BUSY: it has
+ * another window whenever it is looked at.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_caps_look(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     uint64_t now, ngx_http_wassiit_part_t *part)
 {
     uint32_t                     place;
+    ngx_int_t                    rc;
+    ngx_uint_t                   n;
     ngx_wassiit_usage_t          usage;
     ngx_wassiit_probe_t          probe;
     ngx_http_wassiit_profile_t  *profile;
 
     ngx_http_wassiit_zone_pin(zone);
 
-    place = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len,
-                                            &probe);
-    if (place == 0) {
-        return NGX_DECLINED;
+    rc = NGX_AGAIN;
+
+    for (n = 0; n < CAPS_TRIES && rc != NGX_OK; n++) {
+        place = ngx_http_wassiit_zone_lookup_id(zone->sh, id->data, id->len,
+                                                &probe);
+        part->line = 0;
+
+        if (place == 0) {
+            return NGX_DECLINED;
+        }
+
+        profile = ngx_http_wassiit_zone_at(zone->sh, place);
+
+        /* not NGX_OK: another one has taken its place just now */
+
+        part->line = profile->partner;
+        rc = ngx_wassiit_window_usage((u_char *) zone->sh, part->line, now,
+                                      &usage);
     }
 
-    profile = ngx_http_wassiit_zone_at(zone->sh, place);
-
-    part->line = profile->partner;
-
-    if (ngx_wassiit_window_usage((u_char *) zone->sh, part->line, now, &usage)
-        != NGX_OK)
-    {
-        /* another one takes its place now */
-        return NGX_DECLINED;
+    if (rc != NGX_OK) {
+        return NGX_BUSY;
     }
 
     part->limit = usage.limit;
@@ -657,21 +708,38 @@ static ngx_int_t
 ngx_http_wassiit_caps_lower(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     uint32_t cap, uint64_t now, ngx_http_wassiit_part_t *part)
 {
-    uint32_t                     was, coming, place;
-    ngx_wassiit_probe_t          probe;
-    ngx_http_wassiit_profile_t  *profile;
-    ngx_http_wassiit_zone_sh_t  *sh;
+    uint32_t  was;
 
-    sh = zone->sh;
     was = part->cap;
 
-    part->cap = ngx_wassiit_window_lower((u_char *) sh, part->line, cap, now);
+    part->cap = ngx_wassiit_window_lower((u_char *) zone->sh, part->line, cap,
+                                         now);
     part->used = ngx_min(part->used, part->cap);
     part->free = part->cap - part->used;
 
     (void) ngx_wassiit_add(&zone->claims.counts->lent, was - part->cap);
 
-    /* what is stored is seen by a writer that isn't seen here */
+    return ngx_http_wassiit_caps_lies(zone, id, part->line);
+}
+
+
+/*
+ * Is the partner's window still this one, or is there still none, if line is 0,
+ * now that something was stored?  Returns NGX_OK: a writer that gives it another
+ * one finds that; NGX_BUSY: there is one who may have missed it.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_caps_lies(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    uint32_t line)
+{
+    uint32_t                     coming, place;
+    ngx_wassiit_probe_t          probe;
+    ngx_http_wassiit_profile_t  *profile;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
     ngx_wassiit_fence();
 
     coming = load(&sh->coming);
@@ -690,31 +758,47 @@ ngx_http_wassiit_caps_lower(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     place = ngx_http_wassiit_zone_lookup_id(sh, id->data, id->len, &probe);
 
     if (place == 0) {
-        return NGX_BUSY;
+        return line ? NGX_BUSY : NGX_OK;
     }
 
     profile = ngx_http_wassiit_zone_at(sh, place);
 
-    return (profile->partner == part->line) ? NGX_OK : NGX_BUSY;
+    return (profile->partner == line) ? NGX_OK : NGX_BUSY;
+}
+
+
+/* Has the node nothing of a partner that it has no entry of?  1 or 0. */
+
+static ngx_uint_t
+ngx_http_wassiit_caps_is_bare(ngx_http_wassiit_zone_t *zone)
+{
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    lead = &zone->claims.sh->lead;
+
+    return load(&lead->former) || load(&lead->place) > zone->claims.nodes;
 }
 
 
 /*
  * An entry of nobody's, or of a partner that has its standing share.  A new one
  * means that the cap holds as the window has it: if a former life may have used
- * the standing share, that is nothing.  NULL: all partners of this set have
- * lent or claimed some, or the cap changes now.
+ * the standing share, that is nothing.  Sets *made to it, and returns NGX_OK;
+ * else *made is NULL: NGX_DECLINED: all partners of this set have lent or
+ * claimed some; NGX_BUSY: the window changes now.
  */
 
-static ngx_http_wassiit_entry_t *
+static ngx_int_t
 ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_claims_set_t *set, ngx_str_t *id, uint64_t whose,
-    uint64_t now, ngx_http_wassiit_part_t *part)
+    uint64_t now, ngx_http_wassiit_part_t *part,
+    ngx_http_wassiit_entry_t **made)
 {
     ngx_uint_t                 i;
     ngx_http_wassiit_entry_t  *entry, *e;
 
     entry = NULL;
+    *made = NULL;
 
     for (i = 0; i < CLAIMS_WAYS; i++) {
         e = &set->ways[i];
@@ -735,15 +819,13 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
 
     if (entry == NULL) {
         (void) ngx_wassiit_add(&zone->claims.counts->crowded, 1);
-        return NULL;
+        return NGX_DECLINED;
     }
 
-    if (part->line
-        && (load(&zone->claims.sh->lead.former)
-            || ngx_http_wassiit_claims_own(&zone->claims, part->limit) == 0)
+    if (part->line && ngx_http_wassiit_caps_is_bare(zone)
         && ngx_http_wassiit_caps_lower(zone, id, 0, now, part) != NGX_OK)
     {
-        return NULL;
+        return NGX_BUSY;
     }
 
     store(&entry->whose, 0);
@@ -755,5 +837,13 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
 
     store(&entry->whose, whose);
 
-    return entry;
+    if (ngx_http_wassiit_caps_lies(zone, id, part->line) != NGX_OK) {
+        /* one that is new may have the share of a partner without an entry */
+        store(&entry->whose, 0);
+        return NGX_BUSY;
+    }
+
+    *made = entry;
+
+    return NGX_OK;
 }

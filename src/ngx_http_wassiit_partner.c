@@ -410,10 +410,14 @@ ngx_http_wassiit_partner_publish(ngx_http_wassiit_zone_t *zone,
 
         if (p->partner != f->partner) {
             ngx_memzero(line->counts, sizeof(line->counts));
-            ngx_http_wassiit_caps_bound(zone, p->partner, f->partner);
+            ngx_http_wassiit_caps_bound(zone, profile, former);
         }
 
         ngx_http_wassiit_partner_add_counts(sh, p, f, &counts);
+    }
+
+    if (place == 0) {
+        ngx_http_wassiit_caps_bound(zone, profile, 0);
     }
 
     store(&line->window.owner, profile);

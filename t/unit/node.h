@@ -29,6 +29,7 @@
 #define START           (100 * SECOND)
 #define LEASE           (30 * SECOND)
 #define TIMES           4096        /* admissions that are known */
+#define STOPS           4096        /* instructions to be stopped at */
 
 
 /* what the ledger says of a partner */
@@ -54,11 +55,9 @@ typedef struct {
     uint64_t                      times[PARTNERS][TIMES];
     uint32_t                      ntimes[PARTNERS];
 
-    /* a child that is stopped, see caps.c */
-    uint32_t                      total;
-    uint32_t                      stopped;
-    uint32_t                      go;
-    uint32_t                      done;
+    /* a child that is stopped, see caps_steps.c */
+    uint32_t                      nstops;
+    uint32_t                      stops[STOPS];
     ngx_int_t                     rc;
     ngx_http_wassiit_claim_t      claim;
 } unit_node_t;
@@ -538,13 +537,11 @@ unit_node_call(ngx_uint_t i, ngx_http_wassiit_caps_why_e why)
 static ngx_inline ngx_uint_t
 unit_node_holds(const char *after)
 {
-    uint32_t        cap, used, r;
-    uint64_t        until;
+    uint32_t        cap, most, used, r;
     ngx_uint_t      i, good;
     unit_ledger_t  *l;
 
     good = 1;
-    until = unit_node_lead()->until;
 
     for (i = 0; i < PARTNERS; i++) {
         l = &node->ledger[i];
@@ -559,8 +556,12 @@ unit_node_holds(const char *after)
 
         cap = unit_node_cap(i);
 
-        if (node->now >= until) {
-            cap = ngx_min(cap, unit_ledger_standing(i));
+        if (node->now >= ngx_http_wassiit_claims_calm(&zone.claims)) {
+            most = ngx_http_wassiit_claims_most(&zone.claims,
+                                                &partners[i].rec.id,
+                                                partners[i].rec.rate.limit, 1,
+                                                node->now);
+            cap = ngx_min(cap, most);
         }
 
         used = unit_node_used(i);
