@@ -390,8 +390,9 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         /* the limit was lowered: this part of what is too much is ours */
         (void) ngx_http_wassiit_caps_lower(zone, id, cap, now, &part);
         entry->flags |= CLAIMS_LESS;
+    }
 
-    } else if (cap == (int64_t) part.standing) {
+    if (cap == (int64_t) part.standing && !(entry->flags & CLAIMS_LESS)) {
         store(&entry->flags,
               (entry->flags | CLAIMS_STANDING) & ~CLAIMS_TOLD);
         entry->stood = now / SECOND;
@@ -725,8 +726,8 @@ ngx_http_wassiit_caps_lower(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
 /*
  * Is the partner's window still this one, or is there still none, if line is 0,
- * now that something was stored?  Returns NGX_OK: a writer that gives it another
- * one finds that; NGX_BUSY: there is one who may have missed it.
+ * now that something was stored?  Returns NGX_OK: a writer that gives it
+ * another one finds that; NGX_BUSY: there is one who may have missed it.
  */
 
 static ngx_int_t

@@ -64,10 +64,20 @@ ngx_int_t ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone,
     uint32_t pool, uint32_t full);
 
 /*
+ * A request of the partner, which has this limit, found nothing free: may
+ * other nodes have had some?  Returns 0: all of it is here, or the ledger says
+ * that nobody has any; else 1.  The partner is as ngx_http_wassiit_zone_take()
+ * has left it.
+ */
+ngx_uint_t ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_partner_t *partner, uint32_t limit);
+
+/*
  * The ledger has an entry of the partner from a former life of this node: what
- * it counts for this one is claimed in the partner's turn, and the node has none
- * until then, also if the partner comes later.  Returns NGX_OK; NGX_BUSY: it
- * has to be noted again, as another process changes the partner, or is stopped.
+ * it counts for this one is claimed in the partner's turn, and the node has
+ * none until then, also if the partner comes later.  Returns NGX_OK; NGX_BUSY:
+ * it has to be noted again, as another process changes the partner, or is
+ * stopped.
  */
 ngx_int_t ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id);
@@ -104,10 +114,10 @@ uint32_t ngx_http_wassiit_caps_first(ngx_http_wassiit_zone_t *zone,
     ngx_str_t *id, const ngx_wassiit_rate_t *rate, uint32_t from);
 
 /*
- * Bounds the cap of a profile that is put in force in place of a former one, or
- * of none if that is 0: the cap of the former window may have been lowered since
- * the new one was laid out; or an entry may have come, if there was none.  Who
- * does either from now on sees that a new one is coming.
+ * Bounds the cap of a profile that is put in force in place of a former one,
+ * or of none if that is 0: the cap of the former window may have been lowered
+ * since the new one was laid out; or an entry may have come, if there was none.
+ * Who does either from now on sees that a new one is coming.
  */
 void ngx_http_wassiit_caps_bound(ngx_http_wassiit_zone_t *zone,
     uint32_t profile, uint32_t former);

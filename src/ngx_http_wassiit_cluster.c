@@ -165,7 +165,9 @@ ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
             break;
 
         case 3:
-            p = ngx_cpystrn(p, lead->run_id, sizeof(lead->run_id));
+            /* of the server that hears it, which may be another by now */
+            p = ngx_cpymem(p, cluster->redis->run_id.data,
+                           cluster->redis->run_id.len);
             break;
 
         case 4:

@@ -149,7 +149,9 @@ subtest 'rates' => sub {
     is_deeply(adjust(2, 5, 6, v => 1), [ -2, 0, 0 ], 'an older rev');
     is_deeply(adjust(2, 5, 6, v => 2, N => 21), [ -2, 0, 0 ], 'another rate of the same');
     is_deeply(adjust(1, 6, 40, v => 3, N => 100), [ 40, 35, 0 ], 'a higher one, and its share for the other');
-    is_deeply(adjust(1, 40, 41, v => 4, N => 40), [ 40, 0, 0 ], 'a lower one grants nothing above');
+    is_deeply(adjust(1, 40, 41, v => 4, N => 40), [ 32, 0, 0 ], 'of a lower one each has its part');
+    is_deeply(adjust(1, 32, 32), [ -2, 0, 0 ], 'and not by the rate before');
+    is_deeply(adjust(1, 30, 30, v => 4, N => 40), [ 30, 0, 0 ], 'until all is right');
 };
 
 subtest 'lives that have ended' => sub {
@@ -202,7 +204,7 @@ subtest 'another server' => sub {
     is(restate(2, 1, { atlas => 7 }), 'OK', 'it knows of more than there was');
     is_deeply(adjust(2, 7, 20), [ 8, 0, 0 ], 'what is left is granted again');
     is(restate(1, 1, { atlas => 14 }), 'OK', 'more than N in all');
-    is_deeply(adjust(2, 8, 20), [ 8, 0, 0 ], 'nothing is granted');
+    is_deeply(adjust(2, 8, 20), [ 7, 0, 0 ], 'nothing is granted, and some is to be given back');
     is_deeply(adjust(1, 10, 10), [ 10, 2, 0 ], 'until there is less');
 };
 

@@ -936,7 +936,9 @@ local function adjust_one(told, k, p)
     local cap, full, idle = P.entry.cap, 0, '0'
     if cap < told.want then
         P.need[#P.need + 1] = k
-        if not is_held(P.W) then
+        if is_held(P.W) then
+            full = ledger.hold + P.W - now
+        else
             full = ask_others(P, k)
         end
     elseif told.want <= told.cur and #P.need > 0 then
@@ -1035,7 +1037,7 @@ function verbs.change()
     read_ledger()
     now = ledger.last
     local stored = redis.call('HGET', KEYS[3], id) or ''
-    if tonumber(string.match(stored, '^%d+') or 0) ~= rev then
+    if tonumber(string.match(stored, '^%d+') or 0) > rev then
         return answer('STALE', stored)
     end
     rev = rev + 1
