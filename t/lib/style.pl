@@ -184,6 +184,7 @@ my $rows = <<'END';
     egress          wassiit address log
     headers_in      ctx
     headers_out     ctx limit
+    follow          job redis resp seal wassiit
     job             change wassiit
     json            pieces rules
     leader          adjust cluster park session zone_sh
@@ -204,6 +205,8 @@ my $rows = <<'END';
     status_cluster  cluster status zone_sh
     status_json     decision limit status time
     status_prometheus change cluster decision status
+    status_prometheus change decision status
+    submit          follow
     tally           audit decision wassiit
     turn
     upstream        wassiit headers_in

@@ -1,0 +1,707 @@
+
+#include "ngx_http_wassiit_follow.h"
+
+
+#define FOLLOW_TIMEOUT      5000        /* of a call, milliseconds */
+
+/* lines of a page of the log: the longest ones, sealed, are a reply still */
+#define FOLLOW_PAGE         10
+
+/* partners of a page of the hash, where lines are short, and at the least */
+#define FOLLOW_MOST         500
+#define FOLLOW_LEAST        5
+
+
+/* a line that is to be made here */
+
+typedef struct {
+    ngx_str_t                   id;
+    uint64_t                    rev;
+    ngx_str_t                   line;
+    ngx_str_t                   at;     /* in the log; empty: of the hash */
+} ngx_http_wassiit_follow_line_t;
+
+
+static ngx_int_t ngx_http_wassiit_follow_log(
+    ngx_http_wassiit_follow_t *follow);
+static ngx_int_t ngx_http_wassiit_follow_last(
+    ngx_http_wassiit_follow_t *follow);
+static ngx_int_t ngx_http_wassiit_follow_scan(
+    ngx_http_wassiit_follow_t *follow);
+static void ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply,
+    void *data);
+static void ngx_http_wassiit_follow_last_read(ngx_wassiit_resp_t *reply,
+    void *data);
+static void ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply,
+    void *data);
+static ngx_int_t ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
+    ngx_http_wassiit_follow_line_t *line);
+static ngx_int_t ngx_http_wassiit_follow_add(ngx_http_wassiit_follow_t *follow,
+    ngx_http_wassiit_follow_line_t *line);
+static ngx_uint_t ngx_http_wassiit_follow_wants(
+    ngx_http_wassiit_follow_t *follow, ngx_http_wassiit_follow_line_t *line);
+static ngx_int_t ngx_http_wassiit_follow_begin(
+    ngx_http_wassiit_follow_t *follow);
+static void ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow);
+static ngx_int_t ngx_http_wassiit_follow_make(
+    ngx_http_wassiit_follow_t *follow, ngx_http_wassiit_follow_line_t *line);
+static void ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow);
+static void ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job,
+    void *data);
+static void ngx_http_wassiit_follow_end(ngx_http_wassiit_follow_t *follow,
+    ngx_int_t rc);
+static void ngx_http_wassiit_follow_drop(ngx_http_wassiit_follow_t *follow);
+
+
+ngx_int_t
+ngx_http_wassiit_follow_read(ngx_http_wassiit_follow_t *follow)
+{
+    if (follow->page) {
+        /* what has come since the page was read isn't in it */
+        follow->more = 1;
+        return NGX_OK;
+    }
+
+    return follow->cursor_len ? ngx_http_wassiit_follow_log(follow)
+                              : ngx_http_wassiit_follow_last(follow);
+}
+
+
+/* From the cursor's own entry on: it is there if nothing after it is lost. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_log(ngx_http_wassiit_follow_t *follow)
+{
+    u_char      count[NGX_INT_T_LEN];
+    ngx_str_t   args[6];
+
+    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&args[0], "XRANGE");
+    ngx_http_wassiit_follow_key(follow->zone, follow->page, "log", &args[1]);
+    args[2].data = follow->cursor;
+    args[2].len = follow->cursor_len;
+    ngx_str_set(&args[3], "+");
+    ngx_str_set(&args[4], "COUNT");
+    args[5].data = count;
+    args[5].len = ngx_sprintf(count, "%d", FOLLOW_PAGE + 1) - count;
+
+    if (args[1].data == NULL
+        || ngx_http_wassiit_redis_call(follow->redis, args, 6, FOLLOW_TIMEOUT,
+                                       ngx_http_wassiit_follow_log_read,
+                                       follow)
+           != NGX_OK)
+    {
+        ngx_http_wassiit_follow_drop(follow);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_follow_t *follow = data;
+
+    ngx_uint_t                      i, n;
+    ngx_http_wassiit_follow_line_t  line;
+
+    if (reply == NULL || reply->type != NGX_WASSIIT_RESP_ARRAY)
+    {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    n = reply->count;
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_wassiit_follow_entry(reply, &line) != NGX_OK) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "the log of wassiit_zone \"%V\" in Redis has an "
+                          "entry that is none", &follow->zone->name);
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+            return;
+        }
+
+        if (i == 0) {
+            if (line.at.len != follow->cursor_len
+                || ngx_memcmp(line.at.data, follow->cursor, line.at.len) != 0)
+            {
+                break;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_wassiit_follow_add(follow, &line) != NGX_OK) {
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+            return;
+        }
+    }
+
+    if (i == 0) {
+        /* the log isn't what it was: all partners are compared */
+        follow->cursor_len = 0;
+        ngx_http_wassiit_follow_drop(follow);
+
+        if (ngx_http_wassiit_follow_last(follow) != NGX_OK) {
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        }
+
+        return;
+    }
+
+    follow->more |= (n > FOLLOW_PAGE);
+    ngx_http_wassiit_follow_next(follow);
+}
+
+
+/*
+ * Before all partners are read: what the hash has of them then is of this entry
+ * or of a later one.
+ */
+
+static ngx_int_t
+ngx_http_wassiit_follow_last(ngx_http_wassiit_follow_t *follow)
+{
+    ngx_str_t  args[3];
+
+    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&args[0], "HGET");
+    ngx_http_wassiit_follow_key(follow->zone, follow->page, "c", &args[1]);
+    ngx_str_set(&args[2], "log");
+
+    if (args[1].data == NULL
+        || ngx_http_wassiit_redis_call(follow->redis, args, 3, FOLLOW_TIMEOUT,
+                                       ngx_http_wassiit_follow_last_read,
+                                       follow)
+           != NGX_OK)
+    {
+        ngx_http_wassiit_follow_drop(follow);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_follow_last_read(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_follow_t *follow = data;
+
+    if (reply == NULL || reply->type == NGX_WASSIIT_RESP_ERROR
+        || reply->text.len > sizeof(follow->end))
+    {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    /* an empty log has no cursor: all are compared once more then */
+
+    follow->end_len = reply->text.len;
+
+    if (follow->end_len) {
+        ngx_memcpy(follow->end, reply->text.data, follow->end_len);
+    }
+
+    follow->scan_len = 1;
+    follow->scan[0] = '0';
+
+    if (ngx_http_wassiit_follow_scan(follow) != NGX_OK) {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+    }
+}
+
+
+/* The next page of the hash. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_scan(ngx_http_wassiit_follow_t *follow)
+{
+    u_char     count[NGX_INT_T_LEN];
+    ngx_str_t  args[5];
+
+    if (follow->count == 0) {
+        follow->count = FOLLOW_MOST;
+    }
+
+    if (follow->page) {
+        ngx_http_wassiit_follow_drop(follow);
+    }
+
+    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&args[0], "HSCAN");
+    ngx_http_wassiit_follow_key(follow->zone, follow->page, "p", &args[1]);
+    args[2].data = follow->scan;
+    args[2].len = follow->scan_len;
+    ngx_str_set(&args[3], "COUNT");
+    args[4].data = count;
+    args[4].len = ngx_sprintf(count, "%ui", follow->count) - count;
+
+    if (args[1].data == NULL
+        || ngx_http_wassiit_redis_call(follow->redis, args, 5, FOLLOW_TIMEOUT,
+                                       ngx_http_wassiit_follow_scan_read,
+                                       follow)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_follow_t *follow = data;
+
+    ngx_str_t                       value;
+    ngx_uint_t                      n;
+    ngx_http_wassiit_follow_line_t  line;
+
+    if (reply == NULL) {
+        /* perhaps it was longer than a reply may be */
+        follow->count = ngx_max(follow->count / 4, FOLLOW_LEAST);
+    }
+
+    if (reply == NULL || reply->type != NGX_WASSIIT_RESP_ARRAY
+        || ngx_wassiit_resp_next(reply) != NGX_OK
+        || reply->text.len == 0 || reply->text.len > sizeof(follow->scan))
+    {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    follow->scan_len = reply->text.len;
+    ngx_memcpy(follow->scan, reply->text.data, reply->text.len);
+
+    if (ngx_wassiit_resp_next(reply) != NGX_OK
+        || reply->type != NGX_WASSIIT_RESP_ARRAY)
+    {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    for (n = reply->count / 2; n; n--) {
+
+        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+            break;
+        }
+
+        line.id = reply->text;
+
+        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+            break;
+        }
+
+        value = reply->text;
+        line.at.len = 0;
+
+        if (ngx_http_wassiit_follow_value(&value, &line.rev, &line.line)
+            != NGX_OK)
+        {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "what Redis has of partner \"%V\" of wassiit_zone "
+                          "\"%V\" is no line", &line.id, &follow->zone->name);
+            continue;
+        }
+
+        if (ngx_http_wassiit_follow_wants(follow, &line)
+            && ngx_http_wassiit_follow_add(follow, &line) != NGX_OK)
+        {
+            break;
+        }
+    }
+
+    if (n) {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    ngx_http_wassiit_follow_next(follow);
+}
+
+
+/* The next entry of an answer, whose texts it keeps. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
+    ngx_http_wassiit_follow_line_t *line)
+{
+    int64_t     rev;
+    ngx_uint_t  n;
+
+    ngx_memzero(line, sizeof(ngx_http_wassiit_follow_line_t));
+    rev = 0;
+
+    if (ngx_wassiit_resp_next(resp) != NGX_OK
+        || resp->type != NGX_WASSIIT_RESP_ARRAY || resp->count != 2
+        || ngx_wassiit_resp_next(resp) != NGX_OK
+        || resp->text.len > NGX_HTTP_WASSIIT_CURSOR_LEN)
+    {
+        return NGX_ERROR;
+    }
+
+    line->at = resp->text;
+
+    if (ngx_wassiit_resp_next(resp) != NGX_OK
+        || resp->type != NGX_WASSIIT_RESP_ARRAY)
+    {
+        return NGX_ERROR;
+    }
+
+    for (n = resp->count / 2; n; n--) {
+
+        if (ngx_wassiit_resp_next(resp) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_wassiit_resp_is(resp, "id")) {
+            (void) ngx_wassiit_resp_next(resp);
+            line->id = resp->text;
+
+        } else if (ngx_wassiit_resp_is(resp, "rev")) {
+            (void) ngx_wassiit_resp_next(resp);
+            (void) ngx_wassiit_resp_number(resp, &rev);
+
+        } else if (ngx_wassiit_resp_is(resp, "line")) {
+            (void) ngx_wassiit_resp_next(resp);
+            line->line = resp->text;
+
+        } else {
+            (void) ngx_wassiit_resp_next(resp);
+        }
+    }
+
+    line->rev = rev;
+
+    return (line->at.len && line->id.len && rev > 0 && line->line.len)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Copies a line to the page: the answer goes before it is made. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_add(ngx_http_wassiit_follow_t *follow,
+    ngx_http_wassiit_follow_line_t *line)
+{
+    ngx_http_wassiit_follow_line_t  *to;
+
+    to = ngx_array_push(&follow->lines);
+    if (to == NULL) {
+        return NGX_ERROR;
+    }
+
+    *to = *line;
+    to->id.data = ngx_pstrdup(follow->page, &line->id);
+    to->line.data = ngx_pstrdup(follow->page, &line->line);
+    to->at.data = line->at.len ? ngx_pstrdup(follow->page, &line->at) : NULL;
+
+    if (to->id.data == NULL || to->line.data == NULL
+        || (line->at.len && to->at.data == NULL))
+    {
+        follow->lines.nelts--;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Is the line newer than the partner's? */
+
+static ngx_uint_t
+ngx_http_wassiit_follow_wants(ngx_http_wassiit_follow_t *follow,
+    ngx_http_wassiit_follow_line_t *line)
+{
+    ngx_http_wassiit_info_t  info;
+
+    if (!ngx_http_wassiit_record_is_id(line->id.data, line->id.len)) {
+        return 0;
+    }
+
+    return ngx_http_wassiit_zone_glance(follow->zone, &line->id, &info)
+           != NGX_OK
+           || info.rev < line->rev;
+}
+
+
+static ngx_int_t
+ngx_http_wassiit_follow_begin(ngx_http_wassiit_follow_t *follow)
+{
+    follow->page = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
+    if (follow->page == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_array_init(&follow->lines, follow->page, 16,
+                       sizeof(ngx_http_wassiit_follow_line_t))
+        != NGX_OK)
+    {
+        ngx_destroy_pool(follow->page);
+        follow->page = NULL;
+        return NGX_ERROR;
+    }
+
+    follow->at = 0;
+    follow->more = 0;
+
+    return NGX_OK;
+}
+
+
+/* Makes the next line of the page that is new here, or reads on. */
+
+static void
+ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       more;
+    ngx_http_wassiit_follow_line_t  *line;
+
+    for ( /* void */ ; follow->at < follow->lines.nelts; follow->at++) {
+        line = follow->lines.elts;
+        line = &line[follow->at];
+
+        rc = ngx_http_wassiit_follow_make(follow, line);
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc != NGX_OK) {
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+            return;
+        }
+
+        ngx_http_wassiit_follow_move(follow);
+    }
+
+    if (follow->scan_len == 0) {
+        more = follow->more;
+        ngx_http_wassiit_follow_end(follow, NGX_OK);
+
+    } else if (follow->scan_len > 1 || follow->scan[0] != '0') {
+
+        if (ngx_http_wassiit_follow_scan(follow) != NGX_OK) {
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        }
+
+        return;
+
+    } else {
+        follow->cursor_len = follow->end_len;
+        ngx_memcpy(follow->cursor, follow->end, follow->end_len);
+
+        more = (follow->end_len != 0);
+        ngx_http_wassiit_follow_end(follow, NGX_OK);
+    }
+
+    if (more && follow->page == NULL) {
+        (void) ngx_http_wassiit_follow_read(follow);
+    }
+}
+
+
+/* Returns NGX_AGAIN: the line is being made; NGX_OK: it needn't be. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
+    ngx_http_wassiit_follow_line_t *line)
+{
+    ngx_int_t                rc;
+    ngx_http_wassiit_info_t  info;
+
+    if (!ngx_http_wassiit_follow_wants(follow, line)) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_wassiit_follow_open(follow->seal, follow->page, &line->id,
+                                      &line->line);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "a line of partner \"%V\" of wassiit_zone \"%V\" in "
+                      "Redis isn't sealed by this node's key", &line->id,
+                      &follow->zone->name);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* as we write it; in a text its quotes would be escaped */
+
+    if (memmem(line->line.data, line->line.len, "\"deleted\":true", 14)
+        && ngx_http_wassiit_zone_glance(follow->zone, &line->id, &info)
+           != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    return (ngx_http_wassiit_job_follow(follow->zone, follow->wmcf, &line->id,
+                                        line->rev, &line->line,
+                                        ngx_http_wassiit_follow_done, follow)
+            == NGX_OK)
+           ? NGX_AGAIN : NGX_ERROR;
+}
+
+
+/* The line at hand is made, or needn't be. */
+
+static void
+ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow)
+{
+    ngx_http_wassiit_follow_line_t  *line;
+
+    line = follow->lines.elts;
+    line = &line[follow->at];
+
+    if (line->at.len) {
+        follow->cursor_len = line->at.len;
+        ngx_memcpy(follow->cursor, line->at.data, line->at.len);
+    }
+}
+
+
+static void
+ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job, void *data)
+{
+    ngx_http_wassiit_follow_t *follow = data;
+
+    /* one that this node can't read is logged, and must not stop all others */
+
+    if (job->changed != NGX_HTTP_WASSIIT_CHANGED
+        && job->changed != NGX_HTTP_WASSIIT_CHANGE_BAD_LINE)
+    {
+        ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+        return;
+    }
+
+    ngx_http_wassiit_follow_move(follow);
+    follow->at++;
+
+    ngx_http_wassiit_follow_next(follow);
+}
+
+
+static void
+ngx_http_wassiit_follow_end(ngx_http_wassiit_follow_t *follow, ngx_int_t rc)
+{
+    follow->scan_len = 0;
+
+    if (follow->page) {
+        ngx_http_wassiit_follow_drop(follow);
+    }
+
+    if (follow->moved) {
+        follow->moved(follow, rc);
+    }
+}
+
+
+/* What was read goes, and its secrets. */
+
+static void
+ngx_http_wassiit_follow_drop(ngx_http_wassiit_follow_t *follow)
+{
+    ngx_uint_t                       i;
+    ngx_http_wassiit_follow_line_t  *line;
+
+    line = follow->lines.elts;
+
+    for (i = 0; i < follow->lines.nelts; i++) {
+        ngx_explicit_memzero(line[i].line.data, line[i].line.len);
+    }
+
+    ngx_destroy_pool(follow->page);
+    follow->page = NULL;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_follow_value(const ngx_str_t *value, uint64_t *rev,
+    ngx_str_t *line)
+{
+    u_char  *p, *last;
+
+    last = value->data + value->len;
+    *rev = 0;
+
+    for (p = value->data; p < last && *p >= '0' && *p <= '9'; p++) {
+        *rev = *rev * 10 + (*p - '0');
+
+        if (*rev > NGX_HTTP_WASSIIT_REV_MAX) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (*rev == 0 || last - p < 2 || *p != ' ') {
+        return NGX_ERROR;
+    }
+
+    line->data = p + 1;
+    line->len = last - line->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_follow_open(const u_char *seal, ngx_pool_t *pool,
+    const ngx_str_t *id, ngx_str_t *line)
+{
+    u_char   *p;
+    ssize_t   n;
+
+    if (seal == NULL) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, NGX_WASSIIT_UNSEALED(line->len));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = ngx_wassiit_seal_open(p, seal, id->data, id->len, line->data,
+                              line->len);
+    if (n < 0) {
+        return n;
+    }
+
+    line->data = p;
+    line->len = n;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_follow_key(ngx_http_wassiit_zone_t *zone, ngx_pool_t *pool,
+    const char *name, ngx_str_t *key)
+{
+    size_t  len;
+
+    len = sizeof("wassiit:{}:") - 1 + zone->name.len + ngx_strlen(name);
+
+    key->len = len;
+    key->data = ngx_pnalloc(pool, len);
+
+    if (key->data) {
+        (void) ngx_snprintf(key->data, len, "wassiit:{%V}:%s", &zone->name,
+                            name);
+    }
+}
