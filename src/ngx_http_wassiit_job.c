@@ -166,6 +166,10 @@ ngx_http_wassiit_job_offer(ngx_http_wassiit_zone_t *zone,
 {
     ngx_http_wassiit_job_t  *job;
 
+    if (zone->orders == NULL) {
+        return NGX_ERROR;
+    }
+
     job = ngx_http_wassiit_job_without(zone, wmcf, id, done, data);
     if (job == NULL) {
         return NGX_ERROR;

@@ -242,9 +242,10 @@ subtest 'changes' => sub {
     is_deeply([ @$answer[ 0, 3 ] ], [ 'OK', 1 ], 'the first');
     is(heard(), 'ch log', 'is heard of');
     is_deeply([ @{ change('atlas', 0, '{}', 100) }[ 0, 3 ] ], [ 'STALE', '1 {"id":"atlas"}' ], 'one that has not seen it');
-    is_deeply([ @{ change('other', 3, '{}', 100) }[ 0, 3 ] ], [ 'STALE', '' ], 'one of what is not there');
+    is_deeply([ @{ change('other', 3, '{}', 100) }[ 0, 3 ] ], [ 'OK', 4 ], 'one of what is not there (any more)');
+    heard();
     is(change('atlas', 1, 'two', 100)->[3], 2, 'the second');
-    is_deeply([ map { $_->[1][5] } @{ $c->call('XRANGE', prefix() . 'log', '-', '+') } ], [ '{"id":"atlas"}', 'two' ], 'both are in the log');
+    is_deeply([ map { $_->[1][5] } @{ $c->call('XRANGE', prefix() . 'log', '-', '+') } ], [ '{"id":"atlas"}', '{}', 'two' ], 'all are in the log');
 
     my ($word, undef, undef, $last, @behind) = @{ renew(1, cursor => $answer->[4]) };
     is_deeply([ sort @behind ], [ 'n1', 'n2' ], 'who is behind');

@@ -57,7 +57,8 @@
 --   whose cap is s: the ledger may have lost that it rose to s
 -- leave COMMON -> OK now epoch
 -- change id rev line maxlen, KEYS[3] prefix..'p', KEYS[4] prefix..'log'
---   -> OK now epoch rev id-in-log, or STALE now epoch "rev line"
+--   rev: the one that it started from; the ledger may know less, as it has lost
+--   some. -> OK now epoch rev id-in-log, or STALE now epoch "rev line"
 --
 -- Besides, prefix..'ids' is the set of all partners that have or had an entry:
 -- a node that has joined with NONE asks for each of them.

@@ -193,6 +193,7 @@ my $rows = <<'END';
     module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     park            adjust cluster zone_sh
+    offer           follow
     pieces
     redis           ledger redis_link resp
     redis_link      redis
@@ -205,7 +206,6 @@ my $rows = <<'END';
     status_cluster  cluster status zone_sh
     status_json     decision limit status time
     status_prometheus change cluster decision status
-    status_prometheus change decision status
     submit          follow
     tally           audit decision wassiit
     turn
