@@ -32,6 +32,8 @@ typedef struct {
     ngx_uint_t                      wait;
     ngx_msec_t                      timeout;
     ngx_uint_t                      cold;       /* share before Redis is met */
+    u_char                         *seal;       /* a key; NULL: partners'
+                                                   lines lie there in clear */
     u_char                         *conf_file;
     ngx_uint_t                      conf_line;
 } ngx_http_wassiit_cluster_conf_t;
@@ -39,6 +41,7 @@ typedef struct {
 
 typedef struct ngx_http_wassiit_adjust_s  ngx_http_wassiit_adjust_t;
 typedef struct ngx_http_wassiit_park_s    ngx_http_wassiit_park_t;
+typedef struct ngx_http_wassiit_replica_s  ngx_http_wassiit_replica_t;
 
 
 /* of a zone, in one worker */
@@ -67,6 +70,8 @@ struct ngx_http_wassiit_cluster_s {
     ngx_uint_t                      has;        /* what is told of it */
     ngx_uint_t                      shown;      /* the state logged last */
     u_char                          scan[24];   /* position in Redis */
+    u_char                          last[NGX_HTTP_WASSIIT_CLAIMS_NAME];
+                                                /* entry of the log */
     u_char                          sid[NGX_HTTP_WASSIIT_CLAIMS_NAME];
                                                 /* of a session to be begun */
     unsigned                        leads:1;
@@ -79,6 +84,7 @@ struct ngx_http_wassiit_cluster_s {
 
     ngx_http_wassiit_adjust_t      *adjust;     /* adjust.c's */
     ngx_http_wassiit_park_t        *park;       /* park.c's */
+    ngx_http_wassiit_replica_t     *replica;    /* replica.c's */
 
     /* park.c's: the ledger has answered for the partner; hopeless: nobody has
        anything */

@@ -3,6 +3,7 @@
 #include "ngx_http_wassiit_conf_error.h"
 #include "ngx_http_wassiit_conf_redis.h"
 #include "ngx_http_wassiit_conf_zone.h"
+#include "ngx_http_wassiit_secret.h"
 
 
 /* below so many admissions a node, caps that nobody waits for come late */
@@ -35,6 +36,9 @@ static char *ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf,
     ngx_str_t *value, ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_cold(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
+static char *ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
+static void ngx_http_wassiit_cluster_wipe(void *data);
 static ngx_int_t ngx_http_wassiit_cluster_host(ngx_conf_t *cf,
     ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_invalid(ngx_conf_t *cf,
@@ -43,7 +47,8 @@ static char *ngx_http_wassiit_cluster_invalid(ngx_conf_t *cf,
 
 static const char  ngx_http_wassiit_cluster_syntax[] =
     "zone=NAME nodes=N [node=NAME] [share=50%] [lease=30s] "
-    "[wait=off | small | on] [timeout=50ms] [cold=share | refuse]";
+    "[wait=off | small | on] [timeout=50ms] [cold=share | refuse] "
+    "[seal=PATH]";
 
 
 static const ngx_http_wassiit_cluster_param_t
@@ -56,7 +61,8 @@ static const ngx_http_wassiit_cluster_param_t
     { ngx_string("lease="), ngx_http_wassiit_cluster_lease },
     { ngx_string("wait="), ngx_http_wassiit_cluster_wait },
     { ngx_string("timeout="), ngx_http_wassiit_cluster_timeout },
-    { ngx_string("cold="), ngx_http_wassiit_cluster_cold }
+    { ngx_string("cold="), ngx_http_wassiit_cluster_cold },
+    { ngx_string("seal="), ngx_http_wassiit_cluster_seal }
 };
 
 #define CLUSTER_PARAMS                                                       \
@@ -188,7 +194,24 @@ ngx_http_wassiit_cluster_zone(ngx_conf_t *cf, ngx_str_t *value,
     wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_wassiit_module);
     c->zone = ngx_http_wassiit_get_zone(cf, wmcf, text);
 
-    return c->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (c->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* what other nodes change is changed here, as by wassiit_admin */
+
+    c->zone->admin = 1;
+
+#if (NGX_THREADS)
+
+    wmcf->threads = ngx_thread_pool_add(cf, NULL);
+    if (wmcf->threads == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+#endif
+
+    return NGX_CONF_OK;
 }
 
 
@@ -340,6 +363,50 @@ ngx_http_wassiit_cluster_cold(ngx_conf_t *cf, ngx_str_t *value,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
+{
+    ngx_log_t           *log;
+    ngx_str_t            file;
+    ngx_pool_cleanup_t  *cln;
+
+    file = *text;
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    log = ngx_http_wassiit_conf_log(cf, "wassiit_cluster", c->conf_file,
+                                    c->conf_line);
+    cln = ngx_pool_cleanup_add(cf->pool, NGX_WASSIIT_SEAL_KEY_LEN);
+
+    if (log == NULL || cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(cln->data, NGX_WASSIIT_SEAL_KEY_LEN);
+    cln->handler = ngx_http_wassiit_cluster_wipe;
+    c->seal = cln->data;
+
+    if (ngx_http_wassiit_secret_seal(&file, ngx_http_wassiit_user(cf->cycle),
+                                     c->seal, log)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_wassiit_cluster_wipe(void *data)
+{
+    ngx_explicit_memzero(data, NGX_WASSIIT_SEAL_KEY_LEN);
 }
 
 

@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_adjust.h"
 #include "ngx_http_wassiit_leader.h"
 #include "ngx_http_wassiit_park.h"
+#include "ngx_http_wassiit_replica.h"
 #include "ngx_http_wassiit_session.h"
 #include "ngx_http_wassiit_zone_sh.h"
 
@@ -21,6 +22,7 @@
 
 
 static ngx_int_t ngx_http_wassiit_leader_open(ngx_cycle_t *cycle,
+    ngx_http_wassiit_main_conf_t *wmcf,
     ngx_http_wassiit_cluster_conf_t *conf);
 static void ngx_http_wassiit_leader_up(ngx_http_wassiit_redis_t *redis, void
     *data);
@@ -76,7 +78,7 @@ ngx_http_wassiit_leader_init(ngx_cycle_t *cycle,
     conf = wmcf->clusters->elts;
 
     for (i = 0; i < wmcf->clusters->nelts; i++) {
-        if (ngx_http_wassiit_leader_open(cycle, conf[i]) != NGX_OK) {
+        if (ngx_http_wassiit_leader_open(cycle, wmcf, conf[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -87,7 +89,7 @@ ngx_http_wassiit_leader_init(ngx_cycle_t *cycle,
 
 static ngx_int_t
 ngx_http_wassiit_leader_open(ngx_cycle_t *cycle,
-    ngx_http_wassiit_cluster_conf_t *conf)
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_http_wassiit_cluster_conf_t *conf)
 {
     ngx_http_wassiit_cluster_t  *cluster;
 
@@ -115,7 +117,9 @@ ngx_http_wassiit_leader_open(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
-    if (ngx_http_wassiit_cluster_name(cluster, cycle->pool) != NGX_OK) {
+    if (ngx_http_wassiit_cluster_name(cluster, cycle->pool) != NGX_OK
+        || ngx_http_wassiit_replica_init(cluster, wmcf, cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -204,6 +208,11 @@ ngx_http_wassiit_leader_message(ngx_str_t *channel, ngx_str_t *text,
     ngx_str_t                      id;
     ngx_http_wassiit_caps_why_e  why;
 
+    if (text->len == 3 && ngx_strncmp(text->data, "log", 3) == 0) {
+        ngx_http_wassiit_replica_hear(cluster);
+        return;
+    }
+
     if (!cluster->leads || text->len <= 5
         || text->len > 5 + NGX_HTTP_WASSIIT_ID_LEN)
     {
@@ -264,6 +273,7 @@ ngx_http_wassiit_leader_tick(ngx_event_t *ev)
 
         if (cluster->redis->up) {
             ngx_http_wassiit_session_speak(cluster, now);
+            ngx_http_wassiit_replica_tick(cluster, now);
             ngx_http_wassiit_leader_sweep(cluster, now);
         }
 
@@ -317,6 +327,7 @@ ngx_http_wassiit_leader_leads(ngx_http_wassiit_cluster_t *cluster)
     cluster->lost = (lead->place == 0);
     cluster->has = cluster->lost ? NGX_HTTP_WASSIIT_CAPS_SHARED
                                  : NGX_HTTP_WASSIIT_CAPS_KEPT;
+    ngx_http_wassiit_replica_lead(cluster);
 
     return 1;
 }

@@ -380,12 +380,20 @@ static void
 ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t *cluster,
     uint64_t now)
 {
-    u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
-    ngx_str_t  args[2 + NGX_HTTP_WASSIIT_COMMON + 1];
+    u_char                           common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    ngx_str_t                        args[2 + NGX_HTTP_WASSIIT_COMMON + 1];
+    ngx_http_wassiit_claims_lead_t  *lead;
 
     ngx_http_wassiit_cluster_keys(cluster, args);
     ngx_http_wassiit_cluster_common(cluster, "renew", args + 2, common);
+
+    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
     ngx_str_set(&args[2 + NGX_HTTP_WASSIIT_COMMON], "0-0");
+
+    if (lead->cursor[0]) {
+        args[2 + NGX_HTTP_WASSIIT_COMMON].data = lead->cursor;
+        args[2 + NGX_HTTP_WASSIIT_COMMON].len = ngx_strlen(lead->cursor);
+    }
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     sizeof(args) / sizeof(args[0]),
@@ -411,6 +419,13 @@ ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void *data)
         lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
 
         ngx_http_wassiit_session_met(cluster, &head, 1);
+
+        if (ngx_wassiit_resp_next(&head.resp) == NGX_OK
+            && head.resp.text.len < sizeof(cluster->last))
+        {
+            (void) ngx_cpystrn(cluster->last, head.resp.text.data,
+                               head.resp.text.len + 1);
+        }
 
         if (lead->state == NGX_HTTP_WASSIIT_ALONE) {
             /* the ledger has taken nothing back: its clock stood still, too */

@@ -174,7 +174,7 @@ my $rows = <<'END';
     conf            access conf_answer conf_check conf_cluster conf_error conf_redis conf_secret conf_zone egress wassiit
     conf_answer     access admin conf_error conf_zone reply status wassiit
     conf_check      access wassiit
-    conf_cluster    cluster conf_error conf_redis conf_zone wassiit
+    conf_cluster    cluster conf_error conf_redis conf_zone secret wassiit
     conf_error      wassiit
     conf_redis      conf_error conf_zone redis secret wassiit
     conf_secret     conf_error conf_zone secret upstream wassiit webhook
@@ -187,7 +187,7 @@ my $rows = <<'END';
     follow          job redis resp seal wassiit
     job             change wassiit
     json            pieces rules
-    leader          adjust cluster park session zone_sh
+    leader          adjust cluster park replica session zone_sh
     limit           adjust caps wassiit decision park
     log
     module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally turn upstream variables webhook
@@ -199,6 +199,7 @@ my $rows = <<'END';
     redis_link      redis
     redis_connect   redis_link
     redis_greet     redis_link
+    replica         cluster offer submit zone_sh
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
     session         adjust cluster zone_sh
