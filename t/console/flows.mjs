@@ -42,6 +42,13 @@ async function partner(id, method = 'GET', body = undefined) {
     return answer.status === 200 ? answer.json() : answer.status;
 }
 
+// What stands in the way of a request: the page may have given that up, or the test
+// have gone on, before this comes to its end.
+
+function inPlace(handler) {
+    return (route) => handler(route).catch((error) => note(error.message));
+}
+
 // ---- flows: v is the visitor, l the language
 
 async function signIn(v, l) {
@@ -170,10 +177,10 @@ async function fields(v, l) {
     const { page } = v;
     const id = `last-${l}`, key = keys[id];
 
-    const slowly = async (route) => {
+    const slowly = inPlace(async (route) => {
         if (route.request().method() === 'GET') await new Promise((go) => setTimeout(go, 500));
         await route.continue();
-    };
+    });
 
     await v.open(`#/partners/${id}`);
     await v.press('partner.limit');
@@ -434,13 +441,13 @@ async function cluster(v, l) {
     await v.polls(1);
     ok(!(await v.text()).includes(v.t('now.cluster')), `${l}: a front door by itself has no line of it`);
 
-    await page.route('**/status', async (route) => {
+    await page.route('**/status', inPlace(async (route) => {
         const response = await route.fetch();
         const status = await response.json();
         const redis = { ...NODE.redis, answered: status.now, ...more.redis };
 
         await route.fulfill({ response, json: { ...status, cluster: { ...NODE, ...more, redis } } });
-    });
+    }));
 
     const line = page.locator('.verdict li').nth(3);
     const strip = page.getByRole('status', { name: v.t('state.label') });
