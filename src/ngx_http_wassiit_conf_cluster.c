@@ -110,6 +110,8 @@ ngx_http_wassiit_set_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
+        param = NULL;
+
         for (n = 0; n < CLUSTER_PARAMS; n++) {
             param = &ngx_http_wassiit_cluster_params[n];
 
