@@ -16,6 +16,7 @@ static void test_idle(void);
 static void test_crowded(void);
 static void test_late(void);
 static void unit_claims_between(void);
+static void test_answers(void);
 static void test_states(void);
 static void unit_claims_alike(void);
 static void unit_claims_fill(ngx_uint_t leave);
@@ -38,6 +39,7 @@ main(void)
     test_idle();
     test_crowded();
     test_late();
+    test_answers();
     test_states();
 
     return unit_done();
@@ -193,6 +195,42 @@ unit_claims_between(void)
     node->now += 1000;
     between = unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &claim);
     node->now += 1000;
+}
+
+
+/* Only the last call's answer counts, in the session that it was made in. */
+
+static void
+test_answers(void)
+{
+    int64_t                   cap;
+    ngx_http_wassiit_claim_t  first;
+
+    unit_node_new(20, NODES);
+    (void) unit_node_takes(0, 5);
+    (void) unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &first);
+    unit_is(unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &claim), NGX_BUSY,
+            "no call is made while one is under way");
+
+    unit_claims_wait(3 * SECOND);
+    (void) unit_node_takes(0, 5);
+    unit_is(unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &claim), NGX_OK,
+            "but seconds later it is lost");
+
+    unit_is(unit_node_end(0, &first, 9), NGX_DECLINED,
+            "its answer doesn't count");
+    unit_is(unit_node_cap(0), 5, "nothing has changed");
+
+    cap = unit_ledger_adjust(0, &claim);
+    unit_node_lead()->session++;
+    unit_is(unit_node_end(0, &claim, cap), NGX_DECLINED,
+            "nor does one of another session");
+    unit_is(unit_node_cap(0), 5, "nothing has changed");
+
+    unit_node_lead()->session--;
+    unit_is(unit_node_end(0, &claim, cap), NGX_OK, "that of this one does");
+    unit_is(unit_node_cap(0), cap, "what was granted is there");
+    unit_is(unit_ledger_r(0), cap, "and no more");
 }
 
 
