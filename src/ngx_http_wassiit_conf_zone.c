@@ -469,16 +469,23 @@ ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
         return NGX_ERROR;
     }
 
-    if (zone->claims.nodes
-        && ngx_http_wassiit_claims_map(&zone->claims, &zone->name, zone->size,
-                                       former ? &former->claims : NULL,
-                                       inherited, cf->log)
-           != NGX_OK)
+    if (ngx_http_wassiit_zone_map(zone, former, inherited, cf->log)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_wassiit_zone_map(zone, former, inherited, cf->log);
+    if (zone->claims.nodes == 0) {
+        return NGX_OK;
+    }
+
+    /* what was lent or claimed is of these windows, and of no others */
+
+    return ngx_http_wassiit_claims_map(&zone->claims, &zone->name, zone->size,
+                           (zone->source == NGX_HTTP_WASSIIT_ZONE_KEPT)
+                           ? &former->claims : NULL,
+                           zone->source == NGX_HTTP_WASSIIT_ZONE_INHERITED,
+                           cf->log);
 }
 
 
