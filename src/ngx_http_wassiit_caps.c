@@ -94,6 +94,7 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     sh = zone->claims.sh;
 
     if (load(&sh->lead.state) != NGX_HTTP_WASSIIT_ACTIVE
+        || !ngx_http_wassiit_zone_is_divided(zone)
         || ngx_http_wassiit_zone_clock() >= load(&sh->lead.until))
     {
         return NGX_DECLINED;

@@ -558,6 +558,8 @@ ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone)
     }
 
     if (ngx_http_wassiit_mend_lock(zone, ZONE_RELOAD_PATIENCE) != NGX_OK) {
+        /* requests are held to the standing share, and nothing is claimed */
+        store(&sh->nodes, 0);
         return;
     }
 
@@ -594,8 +596,8 @@ ngx_http_wassiit_zone_divide(ngx_http_wassiit_zone_t *zone)
     /* workers begin as we are: one that is pinned by then never pins itself */
     ngx_http_wassiit_zone_unpin(zone);
 
-    sh->nodes = nodes;
-    sh->share = share;
+    store(&sh->share, share);
+    store(&sh->nodes, nodes);
     zone->claims.made = 0;
 
     ngx_http_wassiit_mend_unlock(zone);

@@ -290,7 +290,8 @@ ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
         most = NGX_HTTP_WASSIIT_CLAIMS_ALL;
 
         if (zone->claims.sh
-            && now >= ngx_http_wassiit_claims_calm(&zone->claims))
+            && (now >= ngx_http_wassiit_claims_calm(&zone->claims)
+                || !ngx_http_wassiit_zone_is_divided(zone)))
         {
             most = ngx_http_wassiit_zone_bound(zone, partner, now);
         }
@@ -323,6 +324,7 @@ static uint32_t
 ngx_http_wassiit_zone_bound(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, uint64_t now)
 {
+    uint32_t            most;
     ngx_str_t           id;
     ngx_wassiit_rate_t  rate;
 
@@ -331,8 +333,16 @@ ngx_http_wassiit_zone_bound(ngx_http_wassiit_zone_t *zone,
 
     ngx_wassiit_window_rate((u_char *) zone->sh, partner->line, &rate);
 
-    return ngx_http_wassiit_claims_most(&zone->claims, &id, rate.limit,
+    most = ngx_http_wassiit_claims_most(&zone->claims, &id, rate.limit,
                                         rate.seconds, now);
+
+    if (!ngx_http_wassiit_zone_is_divided(zone)) {
+        /* its cap is still as it was without the cluster */
+        most = ngx_min(most, ngx_http_wassiit_claims_own(&zone->claims,
+                                                         rate.limit));
+    }
+
+    return most;
 }
 
 

@@ -378,6 +378,16 @@ void ngx_http_wassiit_zone_list(ngx_http_wassiit_zone_sh_t *sh,
     ngx_wassiit_order_list_t *list);
 
 
+/* Are the caps of all partners those of the zone's cluster? */
+
+static ngx_inline ngx_uint_t
+ngx_http_wassiit_zone_is_divided(ngx_http_wassiit_zone_t *zone)
+{
+    return load(&zone->sh->nodes) == zone->claims.nodes
+           && load(&zone->sh->share) == zone->claims.share;
+}
+
+
 /*
  * Microseconds; doesn't follow the wall clock, and goes on while the machine is
  * suspended, as the ledger's clock does.

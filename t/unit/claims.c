@@ -58,6 +58,31 @@ test_divide(void)
     unit_is(unit_node_takes(0, 25), 20, "without a cluster all is one node's");
     unit_is(unit_node_takes(1, 3), 3, "and of another one some is used");
 
+    /* a process that is stopped has the zone */
+
+    if (ngx_wassiit_robust_trylock(&zone.sh->mutex) != NGX_OK) {
+        exit(2);
+    }
+
+    zone.claims.nodes = NODES;
+    zone.claims.share = SHARE;
+
+    if (ngx_http_wassiit_claims_map(&zone.claims, &zone.name, zone.size, NULL,
+                                    0, &unit_log)
+        != NGX_OK)
+    {
+        exit(2);
+    }
+
+    ngx_http_wassiit_zone_divide(&zone);
+    unit_node_lead()->place = 1;
+    unit_node_active();
+    unit_is(unit_node_takes(2, 9), 5, "what can't be divided yet is held to "
+            "the standing share");
+    unit_is(unit_node_call(2, NGX_HTTP_WASSIIT_CAPS_SHORT), NGX_DECLINED,
+            "and nothing is claimed");
+    ngx_wassiit_robust_unlock(&zone.sh->mutex);
+
     unit_node_load(NODES);
     unit_ok(!zone.pinned, "who divides holds on to nothing, nor do workers "
             "that it starts");
