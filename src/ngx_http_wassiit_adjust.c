@@ -141,8 +141,11 @@ ngx_http_wassiit_adjust_handler(ngx_event_t *ev)
         }
     }
 
-    /* what has no room in a call is forgotten: it will be noted again */
-    adjust->n = 0;
+    /* what has no room in a call waits for an answer to one */
+
+    adjust->n -= done;
+    ngx_memmove(adjust->notes, adjust->notes + done,
+                adjust->n * sizeof(ngx_http_wassiit_adjust_note_t));
 }
 
 
@@ -267,6 +270,11 @@ ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply, void *data)
 
     cluster = call->cluster;
 
+    if (cluster->adjust->n) {
+        /* some wait for a call that is free */
+        ngx_post_event(&cluster->adjust->event, &ngx_posted_events);
+    }
+
     if (reply && ngx_http_wassiit_cluster_read(cluster, reply, &head) == NGX_OK
         && head.word.len == 2 && ngx_strncmp(head.word.data, "OK", 2) == 0
         && head.n == call->n * 3)
@@ -333,6 +341,6 @@ ngx_http_wassiit_adjust_drop(ngx_http_wassiit_adjust_call_t *call)
         part = &call->parts[i];
 
         ngx_http_wassiit_caps_drop(cluster->zone, &part->id, &part->claim);
-        cluster->answered(cluster, &part->id, 1);
+        cluster->answered(cluster, &part->id, 0);
     }
 }

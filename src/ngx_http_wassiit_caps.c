@@ -34,7 +34,8 @@
 #define CAPS_TRIES            100
 
 /* how long to wait for a lock, in ms */
-#define CAPS_PATIENCE         50
+#define CAPS_PATIENCE         5
+#define CAPS_MOMENT           1
 
 
 /* a partner's window, and how its cap stands */
@@ -349,7 +350,7 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     sh = zone->claims.sh;
     set = ngx_http_wassiit_claims_set(sh, id, &whose);
 
-    lock = ngx_http_wassiit_claims_take_lock(sh, set, 0);
+    lock = ngx_http_wassiit_claims_take_lock(sh, set, CAPS_MOMENT);
     if (lock == NULL) {
         return NGX_DECLINED;
     }

@@ -21,7 +21,8 @@ typedef enum {
     NGX_HTTP_WASSIIT_CAPS_SHORT,      /* one found nothing free */
     NGX_HTTP_WASSIIT_CAPS_NEED,       /* another node is short */
     NGX_HTTP_WASSIIT_CAPS_FREE,       /* another node has given some back */
-    NGX_HTTP_WASSIIT_CAPS_SWEEP       /* its turn has come */
+    NGX_HTTP_WASSIIT_CAPS_SWEEP,      /* its turn has come */
+    NGX_HTTP_WASSIIT_CAPS_PARKED      /* requests wait for more */
 } ngx_http_wassiit_caps_why_e;
 
 

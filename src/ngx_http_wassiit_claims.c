@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_wassiit_claims_count(
 static ngx_int_t ngx_http_wassiit_claims_layout(
     ngx_http_wassiit_claims_t *claims, ngx_str_t *name, size_t size,
     uint32_t sets, ngx_log_t *log);
+static ngx_wassiit_robust_t *ngx_http_wassiit_claims_lock_of(
+    ngx_http_wassiit_claims_sh_t *sh, ngx_uint_t n, ngx_uint_t patience);
 
 
 #define load(p)             ngx_wassiit_load_acquire(p)
@@ -210,6 +212,28 @@ ngx_http_wassiit_claims_unmap(ngx_http_wassiit_claims_t *claims)
 
 
 void
+ngx_http_wassiit_claims_retire(ngx_http_wassiit_claims_t *claims)
+{
+    ngx_uint_t                     i;
+    ngx_wassiit_robust_t          *lock;
+    ngx_http_wassiit_claims_sh_t  *sh;
+
+    sh = claims->sh;
+    store(&sh->over, 1);
+
+    /* who hasn't seen that has done by then, unless it is stopped */
+
+    for (i = 0; i < NGX_HTTP_WASSIIT_CLAIMS_LOCKS; i++) {
+        lock = ngx_http_wassiit_claims_lock_of(sh, i, 10);
+
+        if (lock) {
+            ngx_wassiit_robust_unlock(lock);
+        }
+    }
+}
+
+
+void
 ngx_http_wassiit_claims_join(ngx_http_wassiit_claims_t *claims)
 {
     (void) ngx_wassiit_add(&claims->sh->workers, 1);
@@ -242,6 +266,7 @@ uint32_t
 ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
     uint32_t limit, uint32_t seconds, uint64_t now)
 {
+    uint32_t                         own, other;
     uint64_t                         former;
     ngx_uint_t                       known;
     ngx_http_wassiit_claims_lead_t  *lead;
@@ -275,7 +300,16 @@ ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
         return 0;
     }
 
-    return ngx_http_wassiit_claims_own(claims, limit);
+    own = ngx_http_wassiit_claims_own(claims, limit);
+
+    if (load(&lead->strange)) {
+        /* what the others have left for one more node */
+        other = (uint64_t) limit * load(&lead->other_share) / 1000
+                / load(&lead->other_nodes);
+        own = ngx_min(own, other);
+    }
+
+    return own;
 }
 
 
@@ -453,10 +487,30 @@ ngx_wassiit_robust_t *
 ngx_http_wassiit_claims_take_lock(ngx_http_wassiit_claims_sh_t *sh,
     ngx_http_wassiit_claims_set_t *set, ngx_uint_t patience)
 {
+    ngx_wassiit_robust_t  *lock;
+
+    lock = ngx_http_wassiit_claims_lock_of(sh,
+                              (set - sh->set) % NGX_HTTP_WASSIIT_CLAIMS_LOCKS,
+                              patience);
+
+    if (lock && load(&sh->over)) {
+        /* others raise and lower these windows by now */
+        ngx_wassiit_robust_unlock(lock);
+        return NULL;
+    }
+
+    return lock;
+}
+
+
+static ngx_wassiit_robust_t *
+ngx_http_wassiit_claims_lock_of(ngx_http_wassiit_claims_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t patience)
+{
     ngx_int_t              rc;
     ngx_wassiit_robust_t  *lock;
 
-    lock = &sh->locks[(set - sh->set) % NGX_HTTP_WASSIIT_CLAIMS_LOCKS].mutex;
+    lock = &sh->locks[n].mutex;
 
     rc = patience ? ngx_wassiit_robust_lock(lock,
                                        ngx_wassiit_robust_now() + patience)

@@ -105,7 +105,9 @@ typedef struct {
                                                    aren't applied yet */
     uint32_t                        up;         /* the leader has a
                                                    connection */
-    uint32_t                        strange;    /* others share otherwise */
+    uint32_t                        strange;    /* others share otherwise: */
+    uint32_t                        other_nodes;
+    uint32_t                        other_share;  /* in 1/1000 */
     uint32_t                        caps;       /* that the ledger counts as
                                                    another than the standing
                                                    share: as of a sweep */
@@ -167,6 +169,12 @@ ngx_http_wassiit_claims_standing(ngx_http_wassiit_claims_t *claims,
 /* The same of this node: 0, if its place is one above the number of nodes. */
 uint32_t ngx_http_wassiit_claims_own(ngx_http_wassiit_claims_t *claims,
     uint32_t limit);
+
+/*
+ * Another configuration's claims, or none, are those of the zone from here on:
+ * workers that drain raise and lower no cap any more.
+ */
+void ngx_http_wassiit_claims_retire(ngx_http_wassiit_claims_t *claims);
 
 /*
  * A worker begins, or ends, to use them.  quit returns 1 if it was the last

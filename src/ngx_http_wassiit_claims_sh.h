@@ -69,6 +69,7 @@ struct ngx_http_wassiit_claims_sh_s {
     uint64_t                        seq         /* the last one given */
                                     __attribute__((aligned(64)));
     uint64_t                        workers;    /* that use it */
+    uint32_t                        over;       /* another table is in use */
 
     ngx_http_wassiit_claims_lead_t  lead __attribute__((aligned(64)));
     ngx_http_wassiit_claims_lock_t  leads;

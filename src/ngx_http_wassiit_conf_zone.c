@@ -23,6 +23,8 @@ static void ngx_http_wassiit_drop_zone(void *data);
 static void ngx_http_wassiit_drop_store(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_turn_begins(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_turn_ends(ngx_event_t *ev);
+static void ngx_http_wassiit_retire_claims(ngx_cycle_t *cycle,
+    ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_leave_zones(ngx_cycle_t *cycle,
     ngx_http_wassiit_main_conf_t *wmcf);
 static ngx_uint_t ngx_http_wassiit_same(ngx_str_t *a, ngx_str_t *b);
@@ -643,6 +645,7 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
 
         ngx_http_wassiit_zone_log_map(zones[i], cycle->log);
         ngx_http_wassiit_zone_load(zones[i], cycle->log);
+        ngx_http_wassiit_retire_claims(cycle, zones[i]);
         ngx_http_wassiit_zone_divide(zones[i]);
     }
 
@@ -656,6 +659,29 @@ ngx_http_wassiit_load_zones(ngx_cycle_t *cycle,
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
         ngx_http_wassiit_drop_store(zones[i]);
+    }
+}
+
+
+/* What the configuration before shared of this zone, if that was otherwise. */
+
+static void
+ngx_http_wassiit_retire_claims(ngx_cycle_t *cycle,
+    ngx_http_wassiit_zone_t *zone)
+{
+    ngx_uint_t                      i;
+    ngx_http_wassiit_zone_t       **former;
+    ngx_http_wassiit_main_conf_t   *owmcf;
+
+    owmcf = ngx_http_wassiit_former(cycle);
+    former = owmcf ? owmcf->zones.elts : NULL;
+
+    for (i = 0; owmcf && i < owmcf->zones.nelts; i++) {
+        if (former[i]->sh == zone->sh && former[i]->claims.sh
+            && former[i]->claims.sh != zone->claims.sh)
+        {
+            ngx_http_wassiit_claims_retire(&former[i]->claims);
+        }
     }
 }
 

@@ -318,15 +318,22 @@ ngx_http_wassiit_leader_leads(ngx_http_wassiit_cluster_t *cluster)
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
     cluster->shown = lead->state;
 
-    if (lead->state == NGX_HTTP_WASSIIT_RESTATING) {
-        /* what the former leader has told isn't known: all is told again */
+    /* what the former leader has told isn't known: all is told again */
+
+    if (lead->place && lead->state != NGX_HTTP_WASSIIT_ACTIVE) {
         ngx_http_wassiit_session_change(cluster);
     }
 
-    /* the session was over when the former leader died, or never began */
-    cluster->lost = (lead->place == 0);
-    cluster->has = cluster->lost ? NGX_HTTP_WASSIIT_CAPS_SHARED
-                                 : NGX_HTTP_WASSIIT_CAPS_KEPT;
+    /*
+     * The session was over when it died, or never began; or what isn't in use
+     * was being lowered.
+     */
+
+    cluster->lost = (lead->place == 0
+                     || lead->state == NGX_HTTP_WASSIIT_STARTING);
+    cluster->has = (lead->place == 0) ? NGX_HTTP_WASSIIT_CAPS_SHARED
+                   : cluster->lost ? NGX_HTTP_WASSIIT_CAPS_USED
+                                   : NGX_HTTP_WASSIIT_CAPS_KEPT;
     ngx_http_wassiit_replica_lead(cluster);
 
     return 1;

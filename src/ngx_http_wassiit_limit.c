@@ -5,6 +5,8 @@
 #include "ngx_http_wassiit_park.h"
 
 
+static ngx_int_t ngx_http_wassiit_queue(ngx_http_request_t *r,
+    ngx_http_wassiit_ctx_t *ctx);
 static ngx_int_t ngx_http_wassiit_share(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, ngx_http_wassiit_loc_conf_t *wlcf,
     ngx_int_t rc);
@@ -49,6 +51,14 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
 
     if (wlcf->limit != NGX_HTTP_WASSIIT_LIMIT_OFF && !ctx->taken) {
 
+        if (ctx->zone->claims.sh && wlcf->limit == NGX_HTTP_WASSIIT_LIMIT_ON
+            && ngx_http_wassiit_queue(r, ctx) == NGX_AGAIN)
+        {
+            ctx->taken = 1;
+            ctx->limit_headers = wlcf->limit_headers;
+            return NGX_AGAIN;
+        }
+
         rc = ngx_http_wassiit_zone_take(ctx->zone, &ctx->partner,
                                         &ctx->usage);
 
@@ -85,6 +95,20 @@ ngx_http_wassiit_limit_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+/* Where others of its partner wait, the request waits behind them. */
+
+static ngx_int_t
+ngx_http_wassiit_queue(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
+{
+    ngx_http_wassiit_cluster_t  *cluster;
+
+    cluster = ngx_http_wassiit_cluster_of(ctx->zone);
+
+    return (cluster && ngx_http_wassiit_park_is_before(ctx, cluster))
+           ? ngx_http_wassiit_park(r, ctx, cluster) : NGX_DECLINED;
 }
 
 

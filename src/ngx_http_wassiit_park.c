@@ -1,11 +1,16 @@
 
 #include "ngx_http_wassiit_adjust.h"
+#include "ngx_http_wassiit_caps.h"
 #include "ngx_http_wassiit_park.h"
 #include "ngx_http_wassiit_zone_sh.h"
 
 
-/* requests of one worker that wait for one zone's partners */
-#define PARK_MOST               4096
+/* requests of one worker that wait: for one zone's partners, for one of them */
+#define PARK_MOST               1024
+#define PARK_EACH               64
+
+/* partners that had nothing free in this turn: others of them needn't try */
+#define PARK_TRIED              16
 
 /* how often what other workers were given is looked at: ms */
 #define PARK_TICK               2
@@ -28,6 +33,8 @@ struct ngx_http_wassiit_park_s {
 };
 
 
+static ngx_uint_t ngx_http_wassiit_park_of(ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_cluster_t *cluster, ngx_uint_t most);
 static void ngx_http_wassiit_park_answered(
     ngx_http_wassiit_cluster_t *cluster, ngx_str_t *id, ngx_uint_t hopeless);
 static void ngx_http_wassiit_park_tick(ngx_event_t *ev);
@@ -68,6 +75,44 @@ ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *cluster,
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_park_is_before(ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_cluster_t *cluster)
+{
+    return cluster->park->n
+           && ngx_http_wassiit_park_of(ctx, cluster, 1);
+}
+
+
+/* How many of the partner's wait?  most of them are counted. */
+
+static ngx_uint_t
+ngx_http_wassiit_park_of(ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_cluster_t *cluster, ngx_uint_t most)
+{
+    ngx_str_t                   id;
+    ngx_uint_t                  n;
+    ngx_queue_t                *q;
+    ngx_http_wassiit_park_t    *park;
+    ngx_http_wassiit_parked_t  *parked;
+
+    park = cluster->park;
+    id.data = ctx->partner.names;
+    id.len = ctx->partner.id_len;
+    n = 0;
+
+    for (q = ngx_queue_head(&park->queue);
+         q != ngx_queue_sentinel(&park->queue) && n < most;
+         q = ngx_queue_next(q))
+    {
+        parked = ngx_queue_data(q, ngx_http_wassiit_parked_t, queue);
+        n += ngx_http_wassiit_park_is_of(parked, &id);
+    }
+
+    return n;
+}
+
+
 ngx_int_t
 ngx_http_wassiit_park(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_http_wassiit_cluster_t *cluster)
@@ -79,6 +124,7 @@ ngx_http_wassiit_park(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     park = cluster->park;
 
     if (!cluster->redis->up || park->n == PARK_MOST
+        || ngx_http_wassiit_park_of(ctx, cluster, PARK_EACH) == PARK_EACH
         || !ngx_http_wassiit_claims_waits(&cluster->zone->claims,
                                           ctx->usage.limit,
                                           ngx_http_wassiit_zone_clock()))
@@ -156,7 +202,8 @@ ngx_http_wassiit_park_answered(ngx_http_wassiit_cluster_t *cluster,
 static void
 ngx_http_wassiit_park_tick(ngx_event_t *ev)
 {
-    ngx_str_t                    id;
+    ngx_str_t                    id, tried[PARK_TRIED];
+    ngx_uint_t                   n, i;
     ngx_queue_t                 *q, *next;
     ngx_connection_t            *c;
     ngx_http_wassiit_park_t     *park;
@@ -166,6 +213,7 @@ ngx_http_wassiit_park_tick(ngx_event_t *ev)
     c = ev->data;
     cluster = c->data;
     park = cluster->park;
+    n = 0;
 
     for (q = ngx_queue_head(&park->queue);
          q != ngx_queue_sentinel(&park->queue);
@@ -174,24 +222,52 @@ ngx_http_wassiit_park_tick(ngx_event_t *ev)
         next = ngx_queue_next(q);
         parked = ngx_queue_data(q, ngx_http_wassiit_parked_t, queue);
 
-        ngx_http_wassiit_park_try(parked);
+        id.data = parked->ctx->partner.names;
+        id.len = parked->ctx->partner.id_len;
 
-        if (parked->request == NULL) {
-            continue;
+        for (i = 0; i < n; i++) {
+            if (ngx_http_wassiit_park_is_of(parked, &tried[i])) {
+                break;
+            }
+        }
+
+        if (i == n) {
+            ngx_http_wassiit_park_try(parked);
+
+            if (parked->request == NULL) {
+                continue;
+            }
+
+            ngx_http_wassiit_adjust_note(cluster, &id,
+                                         NGX_HTTP_WASSIIT_CAPS_PARKED);
+            if (n < PARK_TRIED) {
+                /* the name lives as long as its request waits */
+                tried[n++] = id;
+            }
         }
 
         if ((ngx_msec_int_t) (ngx_current_msec - parked->until) >= 0
             || !cluster->redis->up)
         {
+            if (i < n) {
+                /* which also finds out what there is to be said of the limit */
+                ngx_http_wassiit_park_try(parked);
+
+                if (parked->request == NULL) {
+                    continue;
+                }
+            }
+
+            for (i = 0; i < n; i++) {
+                if (tried[i].data == id.data) {
+                    /* the next one of its partner has nothing, too */
+                    tried[i] = tried[--n];
+                    break;
+                }
+            }
+
             ngx_http_wassiit_park_leave(parked, 1);
-            continue;
         }
-
-        id.data = parked->ctx->partner.names;
-        id.len = parked->ctx->partner.id_len;
-
-        ngx_http_wassiit_adjust_note(cluster, &id,
-                                     NGX_HTTP_WASSIIT_CAPS_LOW);
     }
 
     if (!ngx_queue_empty(&park->queue)) {
@@ -216,8 +292,9 @@ ngx_http_wassiit_park_try(ngx_http_wassiit_parked_t *parked)
         break;
 
     case NGX_ERROR:
-        /* the partner is gone */
-        ngx_http_wassiit_park_leave(parked, 1);
+        /* the partner is gone, as the handler finds out for itself */
+        ctx->taken = 0;
+        ngx_http_wassiit_park_leave(parked, 0);
         break;
 
     default:
@@ -230,11 +307,22 @@ static void
 ngx_http_wassiit_park_leave(ngx_http_wassiit_parked_t *parked,
     ngx_uint_t limited)
 {
-    ngx_http_request_t  *r;
+    ngx_http_request_t      *r;
+    ngx_http_wassiit_ctx_t  *ctx;
 
     r = parked->request;
 
-    parked->ctx->limited = limited;
+    ctx = parked->ctx;
+    ctx->limited = limited;
+
+    if (limited && ctx->zone->pinned && ctx->partner.turn == ctx->zone->turn
+        && ngx_http_wassiit_caps_is_early(ctx->zone, &ctx->partner,
+                                          ctx->usage.limit))
+    {
+        (void) ngx_wassiit_add(
+              &ngx_http_wassiit_claims_counts(&ctx->zone->claims)->early, 1);
+    }
+
     ngx_http_wassiit_park_remove(parked);
 
     r->write_event_handler = ngx_http_wassiit_park_resume;

@@ -17,6 +17,13 @@ ngx_int_t ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *cluster,
     ngx_cycle_t *cycle);
 
 /*
+ * Do others of the request's partner wait already?  Then it waits behind them,
+ * without a try of its own.  Returns 1 or 0.
+ */
+ngx_uint_t ngx_http_wassiit_park_is_before(ngx_http_wassiit_ctx_t *ctx,
+    ngx_http_wassiit_cluster_t *cluster);
+
+/*
  * Has a request that found nothing free wait, if "wait" says so and the ledger
  * can be asked.  Returns NGX_AGAIN: it waits, and the phases run again from the
  * handler that called, with ctx->taken set, and ctx->limited if there was

@@ -24,6 +24,8 @@
 
 /* milliseconds; a session is renewed so often, or each tenth of the lease */
 #define SESSION_RENEW           1000
+
+/* an answer that isn't there by then, or a quarter of the lease, won't come */
 #define SESSION_TIMEOUT         2000
 
 /* entries that are looked at in one go */
@@ -67,8 +69,9 @@ static ngx_uint_t ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t
     *cluster, ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head);
 static void ngx_http_wassiit_session_met(ngx_http_wassiit_cluster_t *cluster,
     ngx_http_wassiit_answer_head_t *head, ngx_uint_t extend);
-static void ngx_http_wassiit_session_restate(ngx_http_wassiit_cluster_t
-    *cluster, ngx_http_wassiit_answer_head_t *head);
+static void ngx_http_wassiit_session_restate(
+    ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head, ngx_uint_t state);
 static void ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t
     *cluster);
 static void ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void
@@ -81,6 +84,13 @@ static void ngx_http_wassiit_session_left(ngx_wassiit_resp_t *reply, void
 
 
 /* One call of the leader's at a time. */
+
+static ngx_inline ngx_msec_t
+ngx_http_wassiit_session_timeout(ngx_http_wassiit_cluster_t *cluster)
+{
+    return ngx_min(SESSION_TIMEOUT, cluster->conf->lease / 4);
+}
+
 
 void
 ngx_http_wassiit_session_speak(ngx_http_wassiit_cluster_t *cluster,
@@ -99,7 +109,10 @@ ngx_http_wassiit_session_speak(ngx_http_wassiit_cluster_t *cluster,
         ngx_http_wassiit_session_retreat(cluster);
 
         if (cluster->lost) {
-            ngx_http_wassiit_cluster_now(cluster);
+            if (cluster->at) {
+                ngx_http_wassiit_cluster_now(cluster);
+            }
+
             return;
         }
 
@@ -221,7 +234,7 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     args[9].len = ngx_strlen(args[9].data);
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 10,
-                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_joined, cluster)
         == NGX_OK)
     {
@@ -295,20 +308,19 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
     cluster->strange = 0;
 
     store(&lead->strange, 0);
-    store(&lead->place, place);
     store(&lead->scanned, !none);
     store(&lead->former,
           none ? ngx_http_wassiit_session_ended(&head, former) : 0);
 
-    ngx_http_wassiit_session_met(cluster, &head, 1);
-    ngx_http_wassiit_session_restate(cluster, &head);
+    /* until what is to be lowered is, nothing is admitted */
+    cluster->lost = (cluster->has == NGX_HTTP_WASSIIT_CAPS_USED);
 
-    if (cluster->has == NGX_HTTP_WASSIIT_CAPS_USED) {
-        /* until all is lowered, nothing is admitted */
-        ngx_http_wassiit_claims_enter(&cluster->zone->claims,
-                                      NGX_HTTP_WASSIIT_STARTING);
-        cluster->lost = 1;
-    }
+    ngx_http_wassiit_session_met(cluster, &head, 1);
+    ngx_http_wassiit_session_restate(cluster, &head,
+                                     cluster->lost
+                                     ? NGX_HTTP_WASSIIT_STARTING
+                                     : NGX_HTTP_WASSIIT_RESTATING);
+    store(&lead->place, place);
 
     cluster->asked = 0;
     ngx_http_wassiit_cluster_now(cluster);
@@ -350,18 +362,20 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
         return;
     }
 
-    store(&lead->strange, 1);
-
-    if (cluster->strange) {
-        return;
-    }
-
     if (ngx_wassiit_resp_next(&head->resp) == NGX_OK) {
         (void) ngx_wassiit_resp_number(&head->resp, &nodes);
     }
 
     if (ngx_wassiit_resp_next(&head->resp) == NGX_OK) {
         (void) ngx_wassiit_resp_number(&head->resp, &share);
+    }
+
+    store(&lead->other_nodes, (uint32_t) ngx_max(nodes, 1));
+    store(&lead->other_share, (uint32_t) share);
+    store(&lead->strange, 1);
+
+    if (cluster->strange) {
+        return;
     }
 
     cluster->strange = 1;
@@ -397,7 +411,7 @@ ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t *cluster,
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     sizeof(args) / sizeof(args[0]),
-                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_renewed, cluster)
         == NGX_OK)
     {
@@ -431,7 +445,8 @@ ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void *data)
             /* the ledger has taken nothing back: its clock stood still, too */
             cluster->has = NGX_HTTP_WASSIIT_CAPS_KEPT;
             ngx_http_wassiit_session_change(cluster);
-            ngx_http_wassiit_session_restate(cluster, &head);
+            ngx_http_wassiit_session_restate(cluster, &head,
+                                             NGX_HTTP_WASSIIT_RESTATING);
         }
     }
 
@@ -464,7 +479,8 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
         cluster->has = NGX_HTTP_WASSIIT_CAPS_KEPT;
         ngx_http_wassiit_session_change(cluster);
         ngx_http_wassiit_session_met(cluster, head, 0);
-        ngx_http_wassiit_session_restate(cluster, head);
+        ngx_http_wassiit_session_restate(cluster, head,
+                                         NGX_HTTP_WASSIIT_RESTATING);
         return 0;
     }
 
@@ -475,10 +491,10 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
                       &cluster->zone->name);
 
         ngx_http_wassiit_session_change(cluster);
-        store(&lead->place, 0);
         ngx_http_wassiit_claims_extend(&cluster->zone->claims, 1);
         ngx_http_wassiit_claims_enter(&cluster->zone->claims,
                                       NGX_HTTP_WASSIIT_ALONE);
+        store(&lead->place, 0);
 
         (void) ngx_wassiit_add(
             &ngx_http_wassiit_claims_counts(&cluster->zone->claims)->losses,
@@ -541,7 +557,7 @@ ngx_http_wassiit_session_met(ngx_http_wassiit_cluster_t *cluster,
 
 static void
 ngx_http_wassiit_session_restate(ngx_http_wassiit_cluster_t *cluster,
-    ngx_http_wassiit_answer_head_t *head)
+    ngx_http_wassiit_answer_head_t *head, ngx_uint_t state)
 {
     size_t                           len;
     ngx_http_wassiit_claims_lead_t  *lead;
@@ -555,9 +571,9 @@ ngx_http_wassiit_session_restate(ngx_http_wassiit_cluster_t *cluster,
     store(&lead->epoch, head->epoch);
 
     cluster->at = 0;
+    cluster->scan[0] = '\0';
 
-    ngx_http_wassiit_claims_enter(&cluster->zone->claims,
-                                  NGX_HTTP_WASSIIT_RESTATING);
+    ngx_http_wassiit_claims_enter(&cluster->zone->claims, state);
 }
 
 
@@ -629,7 +645,8 @@ ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
     ngx_memcpy(whole + 2 + n, rest, (args - rest) * sizeof(ngx_str_t));
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, whole, 2 + n,
-                                    2 + n + (args - rest), SESSION_TIMEOUT,
+                                    2 + n + (args - rest),
+                                    ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_stated, cluster)
         == NGX_OK)
     {
@@ -691,7 +708,8 @@ ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster)
     ngx_str_set(&args[3], "COUNT");
     ngx_str_set(&args[4], "200");
 
-    if (ngx_http_wassiit_redis_call(cluster->redis, args, 5, SESSION_TIMEOUT,
+    if (ngx_http_wassiit_redis_call(cluster->redis, args, 5,
+                                    ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_scanned, cluster)
         == NGX_OK)
     {
@@ -707,6 +725,7 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
 
     ngx_uint_t                       n;
     ngx_http_wassiit_claims_lead_t  *lead;
+    u_char                           scan[sizeof(cluster->scan)];
 
     cluster->asked = 0;
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
@@ -719,7 +738,7 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
         return;
     }
 
-    (void) ngx_cpystrn(cluster->scan, reply->text.data, reply->text.len + 1);
+    (void) ngx_cpystrn(scan, reply->text.data, reply->text.len + 1);
 
     if (ngx_wassiit_resp_next(reply) != NGX_OK) {
         return;
@@ -740,7 +759,9 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
         }
     }
 
-    if (ngx_strcmp(cluster->scan, "0") == 0) {
+    (void) ngx_cpystrn(cluster->scan, scan, sizeof(cluster->scan));
+
+    if (ngx_strcmp(scan, "0") == 0) {
         cluster->scan[0] = '\0';
         store(&lead->scanned, 1);
     }
@@ -769,7 +790,7 @@ ngx_http_wassiit_session_leave(ngx_http_wassiit_cluster_t *cluster)
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     2 + NGX_HTTP_WASSIIT_COMMON,
-                                    SESSION_TIMEOUT,
+                                    ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_left, cluster)
         == NGX_OK)
     {

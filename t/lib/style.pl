@@ -192,7 +192,7 @@ my $rows = <<'END';
     log
     module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
-    park            adjust cluster zone_sh
+    park            adjust caps cluster zone_sh
     offer           follow
     pieces
     redis           ledger redis_link resp
