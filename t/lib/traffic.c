@@ -15,15 +15,15 @@
  * is 0 if there was no answer.
  *
  * The backend listens on a port of 127.0.0.1 that it prints.  Of each request,
- * its LOG gets "NUMBER NODE PARTNER ARRIVED SEEN".  ARRIVED is what the header
- * X-Arrived says, the node's $msec.  SEEN is when the request's bytes came to
- * the backend's socket, by the kernel's timestamp: that doesn't depend on when
- * this process gets a processor.
+ * its LOG gets "NUMBER NODE PARTNER ARRIVED PASSED SEEN".  ARRIVED and PASSED
+ * are what headers of these names say, the node's $msec at two moments.  SEEN
+ * is when the request's bytes came to the backend's socket, by the kernel's
+ * timestamp: that doesn't depend on when this process gets a processor.
  *
  * All times are microseconds of CLOCK_MONOTONIC, which is one for a machine.
  * $msec and the kernel's timestamps are of the wall clock, and are converted
- * at the moment that they are read, ARRIVED to what is surely not too late and
- * SEEN to what is surely not too early.
+ * at the moment that they are read, SEEN to what is surely not too early and
+ * the others to what is surely not too late.
  */
 
 
@@ -259,13 +259,26 @@ traffic_field(const char *head, const char *name, char *text)
 }
 
 
+/* $msec is seconds with three digits after a point. */
+
+static long long
+traffic_msec(const char *head, const char *name)
+{
+    char       *end, text[TRAFFIC_TEXT];
+    long long   ms;
+
+    traffic_field(head, name, text);
+    ms = strtoll(text, &end, 10) * 1000 + atoi(end + 1);
+
+    return ms * 1000 - traffic_ahead(1) - 1;
+}
+
+
 static void
 traffic_answer(traffic_connection_t *c)
 {
-    char     *end, node[TRAFFIC_TEXT], partner[TRAFFIC_TEXT],
-             arrived[TRAFFIC_TEXT];
-    long      number;
-    int64_t   ms;
+    char  *end, node[TRAFFIC_TEXT], partner[TRAFFIC_TEXT];
+    long   number;
 
     static const char  answer[] = "HTTP/1.1 200 OK\r\n"
                                   "Content-Length: 0\r\n\r\n";
@@ -283,14 +296,10 @@ traffic_answer(traffic_connection_t *c)
 
     traffic_field(c->buf, "\r\nX-Node: ", node);
     traffic_field(c->buf, "\r\nX-Partner: ", partner);
-    traffic_field(c->buf, "\r\nX-Arrived: ", arrived);
 
-    /* $msec is seconds with three digits behind a point */
-    ms = (int64_t) strtoll(arrived, &end, 10) * 1000 + atoi(end + 1);
-
-    fprintf(traffic_log, "%ld %s %s %lld %lld\n", number, node, partner,
-            (long long) (ms * 1000 - traffic_ahead(1) - 1),
-            (long long) c->seen);
+    fprintf(traffic_log, "%ld %s %s %lld %lld %lld\n", number, node, partner,
+            traffic_msec(c->buf, "\r\nX-Arrived: "),
+            traffic_msec(c->buf, "\r\nX-Passed: "), (long long) c->seen);
 
     c->len = 0;
     (void) send(c->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);

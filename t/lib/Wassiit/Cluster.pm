@@ -43,6 +43,10 @@
 # This never accuses wrongly: moments within such intervals are less than W apart.
 # It hides only what the width of the intervals hides, which is a millisecond or
 # two (report() says), not what the backend's process, the client or a queue take.
+# A request that was made to wait is known less closely, to as long as it waited.
+# closer() has the event loop's turn in which it was passed on as a bound as well,
+# and is as sure as it is that a request is passed on in the turn that admits it.
+#
 # t/cluster_traffic.t holds it against front doors that know nothing of another.
 
 package Wassiit::Cluster;
@@ -129,6 +133,7 @@ http {
             proxy_set_header X-Node $n;
             proxy_set_header X-Partner \$wassiit_partner;
             proxy_set_header X-Arrived \$arrived;
+            proxy_set_header X-Passed \$msec;
         }
     }
 }
@@ -217,7 +222,8 @@ sub _seen {
     my ($self) = @_;
     my $mark = 1_000_000_000 + ++$Count;
     Wassiit::Client->new($self->{backend})->request(uri => "/$mark",
-        headers => [ 'X-Node' => 0, 'X-Partner' => '-', 'X-Arrived' => '0.000' ]);
+        headers => [ 'X-Node' => 0, 'X-Partner' => '-', 'X-Arrived' => '0.000',
+                     'X-Passed' => '0.000' ]);
     my $text = '';
 
     wait_for {
@@ -301,10 +307,10 @@ sub traffic {
 
     my @admissions;
     for my $seen ($self->_seen) {
-        my ($number, $node, $partner, $arrived, $at) = @$seen;
+        my ($number, $node, $partner, $arrived, $passed, $at) = @$seen;
         my $sent = $attempts->[$number]{sent};
         push @admissions, { partner => $partner, node => $node, after => $sent > $arrived ? $sent : $arrived,
-                            before => $at };
+                            passed => $passed, before => $at };
     }
 
     unlink $schedule, $log;
@@ -320,7 +326,7 @@ use List::Util qw(max min);
 my %seconds = (s => 1, m => 60, h => 3600, d => 86400);
 
 # Of several nodes' rates, the first one's count. An admission is { partner, node,
-# after, before }, an attempt { partner, node, sent, done, status }; times in
+# after, passed, before }, an attempt { partner, node, sent, done, status }; times in
 # microseconds.
 
 sub new {
@@ -366,6 +372,12 @@ sub over_by_partner {
 }
 
 sub over { my %over = $_[0]->over_by_partner; return max(values %over) }
+
+sub closer {
+    my ($self) = @_;
+    my @closer = map { { %$_, after => max(@{$_}{qw(after passed)}) } } @{ $self->{admissions} };
+    return bless { %$self, admissions => \@closer }, ref $self;
+}
 
 # Of what one machine would have admitted to which all nodes' requests had come,
 # those that were admitted: 1 is all. Whoever got no answer from a node that was
@@ -429,8 +441,9 @@ sub report {
     my ($self) = @_;
     my $statuses = $self->statuses;
     my @attempts = @{ $self->{attempts} };
-    return sprintf 'over %d, full %.1f %%, %d requests in %.1f s (%s), p50 %.1f p99 %.1f ms, '
-        . 'admissions known to p50 %.1f p99 %.1f ms', $self->over, $self->full * 100, scalar @attempts,
+    return sprintf 'over %d, closer %d, full %.1f %%, %d requests in %.1f s (%s), p50 %.1f p99 %.1f ms, '
+        . 'admissions known to p50 %.1f p99 %.1f ms',
+        $self->over, $self->closer->over, $self->full * 100, scalar @attempts,
         @attempts ? (max(map { $_->{done} } @attempts) - $attempts[0]{sent}) / 1e6 : 0,
         join(', ', map { ($_ || 'lost') . " $statuses->{$_}" } sort keys %$statuses),
         (map { $self->latency($_) } 0.5, 0.99), map { $self->width($_) } 0.5, 0.99;
