@@ -788,6 +788,14 @@ ngx_http_wassiit_session_leave(ngx_http_wassiit_cluster_t *cluster)
     ngx_http_wassiit_cluster_keys(cluster, args);
     ngx_http_wassiit_cluster_common(cluster, "leave", args + 2, common);
 
+    /* workers that begin with this memory join anew before they admit any */
+
+    ngx_http_wassiit_session_change(cluster);
+    ngx_http_wassiit_claims_extend(&cluster->zone->claims, 1);
+    ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                  NGX_HTTP_WASSIIT_STARTING);
+    store(&lead->place, 0);
+
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     2 + NGX_HTTP_WASSIIT_COMMON,
                                     ngx_http_wassiit_session_timeout(cluster),
@@ -796,8 +804,6 @@ ngx_http_wassiit_session_leave(ngx_http_wassiit_cluster_t *cluster)
     {
         ngx_http_wassiit_redis_flush(cluster->redis);
     }
-
-    store(&lead->place, 0);
 }
 
 

@@ -93,6 +93,7 @@ my @DIRECTIVES = (
         => { http => 1 } ],
     [ 'wassiit_scopes crm.read crm.write;' => { http => 1 } ],
     [ 'wassiit_redis zone=api server=127.0.0.1;' => { http => 1 } ],
+    [ 'wassiit_cluster zone=api nodes=3 node=one;' => { http => 1 } ],
     [ 'wassiit_problem;' => \%LOCATION ],
     map { [ "$_;" => \%EVERYWHERE ] }
         'wassiit_access api', 'wassiit_access off', 'wassiit_auth key',
@@ -117,11 +118,16 @@ for my $row (@DIRECTIVES) {
     my ($name) = $directive =~ /(\w+)/;
 
     subtest $directive => sub {
+        # neither is without the other
+        my %partner = (wassiit_redis => ' wassiit_cluster zone=api nodes=3 node=one;',
+                       wassiit_cluster => ' wassiit_redis zone=api server=127.0.0.1;');
+
         for my $context (@CONTEXTS) {
             my ($where, $conf) = @$context;
             my $access = $allowed->{$where} && $name =~ /_(?:auth|scope|limit)\z/
                          ? 'wassiit_access api; ' : '';
-            my $text = $conf->("$access$directive");
+            my $more = $allowed->{$where} && $partner{$name} // '';
+            my $text = $conf->("$access$directive$more");
 
             if ($allowed->{$where}) {
                 accepted($text, "may stand in $where");

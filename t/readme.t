@@ -100,6 +100,8 @@ for my $block (blocks('nginx')) {
         $conf = "upstream $name { server 127.0.0.1:9; }\n$conf"
             if $conf =~ m{http://$name\b} && $conf !~ /\bupstream $name\b/;
     }
+    $conf .= "wassiit_cluster zone=partners nodes=3 node=one;\n"
+        if $conf =~ /\bwassiit_redis\b/ && $conf !~ /\bwassiit_cluster\b/;
     $conf = "http {\n$conf\n}" if $level ne 'main';
     $conf .= 'http { }' unless $conf =~ /\bhttp\b/;
 
