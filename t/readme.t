@@ -82,6 +82,8 @@ my %level = (
 my %level_of = map { my $level = $_; map { $_ => $level } @{ $level{$level} } }
                keys %level;
 
+my $authority = qx(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout /dev/null 2>/dev/null);
+
 for my $block (blocks('nginx')) {
     my $text = $block->{text};
     my ($first) = $text =~ /^(\w+)/m;
@@ -94,6 +96,8 @@ for my $block (blocks('nginx')) {
         if $level ne 'main' && $conf !~ /\bwassiit_access\b/;
     $conf =~ s/\bserver \{/server { listen %%PORT%%;/
         unless $conf =~ /\blisten\b/;
+    $conf .= "\nwassiit_cluster zone=partners nodes=2 node=one;\n"
+        if $conf =~ /\bwassiit_redis\b/ && $conf !~ /\bwassiit_cluster\b/;
     $conf = "wassiit_zone zone=partners:1m file=partners.jsonl;\n$conf"
         if $level ne 'main' && $conf !~ /zone=partners:/;
     for my $name (qw(messaging wapcm)) {
@@ -108,7 +112,8 @@ for my $block (blocks('nginx')) {
     my ($exit, $message) = nginx_test($conf, files =>
         { map({ $_ => [ partner('one', "$_ key") ] }
               qw(partners.jsonl internal.jsonl operators.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
-          'webhook.secret' => 'secret', 'redis.secret' => 'secret' });
+          'webhook.secret' => 'secret',
+          'ca.pem' => $authority, 'redis.secret' => 'secret' });
     is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
 }
 
