@@ -119,6 +119,8 @@ ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster)
     cluster->soon = 1;
 
     if (cluster->tick.timer_set) {
+        /* one that is due within 300 ms would be left as it is */
+        ngx_del_timer(&cluster->tick);
         ngx_add_timer(&cluster->tick, 1);
     }
 }

@@ -166,7 +166,7 @@ ngx_http_wassiit_leader_up(ngx_http_wassiit_redis_t *redis, void *data)
     cluster->renewed = 0;
 
     if (!cluster->quits) {
-        ngx_add_timer(&cluster->tick, 1);
+        ngx_http_wassiit_cluster_now(cluster);
     }
 }
 
