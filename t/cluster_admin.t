@@ -1,0 +1,472 @@
+#!/usr/bin/env perl
+# The partners of three front doors that share them by Redis: what an operator
+# changes at one is in force on all when it is answered, no change is lost, and a
+# node that was away catches up.
+#
+# TEST_CLUSTER_ROWS="^seal" chooses rows. TEST_CLUSTER_CHANGES (300) of one partner
+# are made at once; 1000 if WASSIIT_STRENGTH is set.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use Time::HiRes ();
+
+use lib 't/lib';
+use Wassiit;
+use Wassiit::Cluster;
+use Wassiit::Redis;
+use Wassiit::Operators;
+use Test::More;
+
+my $Changes = $ENV{TEST_CLUSTER_CHANGES} // ($ENV{WASSIIT_STRENGTH} ? 1000 : 300);
+my $Chosen = qr/$ENV{TEST_CLUSTER_ROWS}/ if defined $ENV{TEST_CLUSTER_ROWS};
+my $Json = JSON::PP->new->utf8->canonical;
+my ($Log, $Hash) = map { "wassiit:{partners}:$_" } qw(log p);
+my %rates = (atlas => '1000r/s', boma => '1000r/s');
+
+# Longer than the lease: a node that is cut off isn't waited for any more.
+my $Lease = 3;
+
+sub start {
+    my ($redis, %with) = @_;
+    my $operators = [ partner('ops', $Operator, scopes => ['partners.manage'], rate => '100000r/s') ];
+
+    my $cluster = Wassiit::Cluster->start(
+        rates => \%rates, redis => [ $redis->port ], %with,
+        cluster => "lease=${Lease}s " . ($with{cluster} // ''),
+        http => 'wassiit_scopes partners.manage; wassiit_zone zone=operators:1m file=operators.jsonl;',
+        server => 'location /admin/ { wassiit_access operators; wassiit_scope partners.manage;'
+                  . ' wassiit_admin partners; }'
+                  . 'location = /in { empty_gif; }',
+        files => { 'operators.jsonl' => $operators, %{ $with{files} // {} } });
+
+    ok($cluster->wait_active, 'three nodes');
+    return $cluster;
+}
+
+# One request to the endpoint of a node.
+
+sub at { my ($cluster, $n, @request) = @_; return admin($cluster->node($n)->port, @request) }
+
+sub at_is {
+    my ($cluster, $n, $status, @request) = @_;
+    my $r = at($cluster, $n, @request);
+    is($r->status, $status, "node $n: $request[0] $request[1]") or diag($r->body);
+    return $r;
+}
+
+sub pending { join ' ', @{ $_[0]->json->{pending} // [] } }
+
+# A request with a key to each node.
+
+sub verdicts {
+    my ($cluster, $key) = @_;
+    return join ' ', map { http($_->port, uri => '/in', headers => [ 'X-API-Key' => $key ])->status } $cluster->nodes;
+}
+
+sub files { return map { $Json->encode(in_file($_)) } $_[0]->nodes }
+
+sub same_everywhere {
+    my ($cluster, $name) = @_;
+    my @files;
+    ok(wait_for { @files = files($cluster); $files[0] eq $files[1] && $files[1] eq $files[2] },
+       $name // 'all have the same') or diag(join "\n", @files);
+}
+
+sub name_is {
+    my ($cluster, $n, $id, $name) = @_;
+    my $r;
+    ok(wait_for { $r = at($cluster, $n, 'GET', "/$id"); $r->status == 200 && ($r->json->{name} // '') eq $name },
+       "node $n: $id is $name") or diag($r->body);
+}
+
+# In the order in which they were made: id => its lines.
+
+sub logged {
+    my ($redis) = @_;
+    my %lines;
+    for my $entry (@{ $redis->connect->call('XRANGE', $Log, '-', '+') }) {
+        my %field = @{ $entry->[1] };
+        push @{ $lines{ $field{id} } }, { %{ $Json->decode($field{line}) }, rev => $field{rev} };
+    }
+    return \%lines;
+}
+
+sub in_redis { return { @{ $_[0]->connect->call('HGETALL', $Hash) } } }
+
+sub now { Time::HiRes::time() * 1000 }
+
+sub part { my ($part, @of) = @_; return (sort { $a <=> $b } @of)[ $part * $#of ] }
+
+
+my @rows;
+sub row { push @rows, [@_] }
+
+row 'revoked on one, refused on all' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    my @clients = map { Wassiit::Client->new($_->port) } $cluster->nodes;
+    my (@taken, @refused, %seen);
+
+    for my $i (0 .. 49) {
+        my ($here, $there) = @clients[ $i % 3, ($i + 1) % 3 ];
+        my $made = admin($here, 'POST', '/atlas/keys');
+        my ($key, $id) = @{ $made->json }{qw(key id)};
+        ($key, $id) = ($made->json->{key}{key}, $made->json->{key}{id}) if ref $key;
+
+        my @ask = (uri => '/in', headers => [ 'X-API-Key' => $key ]);
+        $seen{ join ' ', $made->status, map { $_->request(@ask)->status } @clients }++;
+
+        my $start = now();
+        my $gone = admin($there, 'DELETE', "/atlas/keys/$id");
+        my $end = now();
+        $seen{ join ' ', $gone->status, map { $_->request(@ask)->status } @clients }++;
+
+        push @taken, $end - $start;
+        push @refused, now() - $end;
+    }
+
+    is_deeply(\%seen, { '201 200 200 200' => 50, '204 401 401 401' => 50 },
+              'in force on all when it is answered') or diag(explain(\%seen));
+    note(sprintf 'a revocation: p50 %.1f ms, p99 %.1f ms; then three answers: p99 %.1f ms',
+         part(0.5, @taken), part(0.99, @taken), part(0.99, @refused));
+    $cluster->stop;
+};
+
+# Each of six operators, two at a node, has a field of its own.
+
+my %field = (
+    name => sub { "name $_[0]" },
+    rate => sub { 1000 + $_[0] . 'r/s' },
+    enabled => sub { $_[0] % 2 ? JSON::PP::false() : JSON::PP::true() },
+    scopes => sub { [ ('conversations.read', 'messages.send')[ $_[0] % 2 ] ] },
+);
+
+row 'changes of one partner at once' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    my @fields = (qw(name rate enabled scopes), q(a key), q(a key));
+    my $before = @{ logged($redis)->{boma} };
+    my $each = int $Changes / @fields;
+
+    my $crew = Wassiit::Operators::Crew->start(scalar @fields, sub {
+        my ($n) = @_;
+        my $client = Wassiit::Client->new($cluster->node(1 + $n % 3)->port);
+        my (%done, $key);
+
+        for my $i (1 .. $each) {
+            my $make = $field{ $fields[$n] };
+            my @change = $make ? ('PATCH', '/boma', { $fields[$n] => $make->($i) })
+                : $i % 2 ? ('POST', '/boma/keys') : ('DELETE', "/boma/keys/$key");
+            my $r;
+            wait_for { $r = admin($client, @change); $done{ $r->status }++; $r->status < 300 } 60
+                or last;
+            $key = ref $r->json->{key} ? $r->json->{key}{id} : $r->json->{id}
+                if $change[0] eq 'POST';
+        }
+        return { done => \%done, key => $key };
+    });
+
+    my @states = $crew->results;
+    my %done;
+    for my $state (@states) { $done{$_} += $state->{done}{$_} for keys %{ $state->{done} } }
+    note('answers: ', $Json->encode(\%done));
+    my $made = 0;
+    $made += $done{$_} for grep { $_ < 300 } keys %done;
+    is($made, @fields * $each, 'all are made');
+    is_deeply([ grep { !/^(?:20[0124]|503)$/ } keys %done ], [], 'or another was faster');
+
+    my @lines = @{ logged($redis)->{boma} };
+    splice @lines, 0, $before - 1;
+    my @revs = map { $_->{rev} } @lines;
+    is_deeply([ @revs ], [ $revs[0] .. $revs[0] + $#lines ], 'one rev after another');
+    is(@lines, 1 + $made, 'as many as were made, after the first');
+
+    for my $field (sort keys %field) {
+        my (@values, $last);
+        for (map { $Json->allow_nonref->encode($_->{$field} // JSON::PP::true()) } @lines[ 1 .. $#lines ]) {
+            push @values, $_ if !@values || $values[-1] ne $_;
+        }
+        my @wanted = map { $Json->encode($field{$field}->($_)) } 1 .. $each;
+        shift @values if @values > @wanted;
+        is_deeply(\@values, \@wanted, "$field: each in its order");
+    }
+
+    same_everywhere($cluster);
+    is($Json->encode(in_file($cluster->node(1))->{boma}),
+       $Json->encode($Json->decode(in_redis($redis)->{boma} =~ s/^\d+ //r)), 'as Redis');
+    $cluster->stop;
+};
+
+row 'cut off from Redis' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+
+    $cluster->relay(3)->gone;
+    ok(wait_for { at($cluster, 3, 'PATCH', '/atlas', { name => 'cut' })->status == 503 }, 'it refuses changes');
+    my $r = at($cluster, 1, 'PATCH', '/boma', { name => 'one' });
+    is($r->status . ' ' . pending($r), '202 edge-3', 'one is pending while its session lives');
+    name_is($cluster, 2, 'boma', 'one');
+
+    ok(wait_for { at($cluster, 2, 'PATCH', '/boma', { name => 'two' })->status == 200 }, 'and not longer');
+    $r = at_is($cluster, 3, 503, 'PATCH', '/boma', { name => 'cut' });
+    like($r->body, qr/Nothing was changed/, 'it says so');
+    is(verdicts($cluster, $cluster->key('boma')), '200 200 200', 'it serves');
+
+    $cluster->relay(3)->heal;
+    name_is($cluster, 3, 'boma', 'two');
+    ok(wait_for { at($cluster, 3, 'PATCH', '/atlas', { name => 'back' })->status == 200 }, 'it changes again');
+    same_everywhere($cluster);
+    is($_->{name}, 'back', 'nothing else came of it') for in_file($cluster->node(1))->{atlas};
+    $cluster->stop;
+};
+
+# What was on its way when the line went silent may be made, or not; all agree.
+
+row 'a line that is silent' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+
+    $cluster->relay(2)->hold;
+    my $r = at($cluster, 2, 'PATCH', '/atlas', { name => 'late' });
+    is($r->status, 503, 'no answer');
+    like($r->body, qr/may have been changed/, 'it says so');
+
+    $cluster->relay(2)->heal;
+    ok($cluster->wait_active, 'healed');
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'after' });
+    same_everywhere($cluster);
+    $cluster->stop;
+};
+
+row 'the log is trimmed while one is away' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+
+    $cluster->relay(3)->gone;
+    at_is($cluster, 1, 202, 'PATCH', '/boma', { name => 'trimmed' });
+    my $made = at($cluster, 2, 'POST', '', { id => 'cove', name => 'Cove' });
+    like($made->status, qr/^20[12]$/, 'one more');
+    like(at($cluster, 1, 'DELETE', '/atlas')->status, qr/^20[24]$/, 'one less');
+    $redis->connect->call('XTRIM', $Log, 'MAXLEN', 0);
+
+    $cluster->relay(3)->heal;
+    name_is($cluster, 3, 'boma', 'trimmed');
+    same_everywhere($cluster);
+    is(verdicts($cluster, $cluster->key('atlas')), '401 401 401', 'who was deleted is refused');
+    $cluster->stop;
+};
+
+row 'Redis is emptied' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'kept' });
+    my ($before) = files($cluster);
+
+    for my $how (qw(FLUSHALL restart)) {
+        $how eq 'restart' ? $redis->restart : $redis->connect->call('FLUSHALL');
+        ok(wait_for { keys %{ in_redis($redis) } == 2 }, "$how: the partners come back");
+        ok($cluster->wait_active, 'active');
+        like(in_redis($redis)->{boma}, qr/"kept"/, 'as they were');
+
+        my $r;
+        ok(wait_for { $r = at($cluster, 2, 'PATCH', '/boma', { name => "after $how" }); $r->status == 200 },
+           'a change') or diag($r->body);
+        name_is($cluster, $_, 'boma', "after $how") for 1, 3;
+        same_everywhere($cluster);
+        at_is($cluster, 3, 200, 'PATCH', '/boma', { name => 'kept' });
+    }
+
+    isnt($before, (files($cluster))[0], 'with later revs');
+    $cluster->stop;
+};
+
+# Nodes that begin with other files: each partner of any is everywhere, and of two
+# lines of one partner the same one wins on all.
+
+row 'seeded from files' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, rates => [
+        { atlas => '100r/s', boma => '10r/s' }, { atlas => '200r/s', cove => '20r/s' },
+        { atlas => '300r/s', dune => '30r/s' } ]);
+
+    ok(wait_for { join(' ', sort keys %{ in_redis($redis) }) eq 'atlas boma cove dune' }, 'all are in Redis');
+    same_everywhere($cluster);
+    is(verdicts($cluster, $cluster->key($_)), '200 200 200', "$_ is let in by all") for qw(boma cove dune);
+    $cluster->stop;
+};
+
+sub edit_by_hand {
+    my ($node, $code) = @_;
+    my $path = $node->dir . '/conf/state/partners.jsonl';
+    my ($uid, $gid) = (stat $path)[4, 5];
+    my $partners = in_file($node);
+    $code->($partners);
+    Wassiit::_write("$path.edited", join('', map { $Json->encode($_) . "\n" } values %$partners), 0600);
+    chown $uid, $gid, "$path.edited";
+    rename "$path.edited", $path or die "$path: $!";
+    is($node->reload, '', 'a reload');
+}
+
+row 'edited by hand' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'by the endpoint' });
+
+    edit_by_hand($cluster->node(2), sub { $_[0]{boma}{name} = 'by hand'; $_[0]{cove} = partner('cove', 'cove has this key') });
+    name_is($cluster, $_, 'boma', 'by hand') for 1 .. 3;
+    same_everywhere($cluster);
+    is(verdicts($cluster, 'cove has this key'), '200 200 200', 'one more');
+
+    # older than what the cluster has
+    $cluster->relay(3)->gone;
+    ok(wait_for { at($cluster, 1, 'PATCH', '/boma', { name => 'newer' })->status == 200 }, 'changed by others');
+    edit_by_hand($cluster->node(3), sub { $_[0]{boma}{name} = 'of before' });
+    $cluster->relay(3)->heal;
+    name_is($cluster, $_, 'boma', 'newer') for 1 .. 3;
+    same_everywhere($cluster);
+    $cluster->stop;
+};
+
+my @seals = map { $_ x 43 . '=' } qw(A B);
+s/.=$/A=/ for @seals;
+
+row 'sealed' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, cluster => 'seal=seal.secret', allow_log => qr/exited on signal 9/,
+                        files => { 'seal.secret' => "$seals[0]\n" });
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'The Boma' });
+    my $secret = at_is($cluster, 2, 201, 'POST', '/boma/hmac_secret')->json;
+    name_is($cluster, 3, 'boma', 'The Boma');
+    same_everywhere($cluster);
+
+    my @secrets = ('The Boma', '"', 'sha256', key_sha256($cluster->key('boma')),
+                   in_file($cluster->node(1))->{boma}{hmac_secret});
+    my $text = all_of($redis);
+    cmp_ok(length $text, '>', 500, 'all that is in Redis');
+    is_deeply([ grep { index($text, $_) >= 0 } @secrets ], [], 'has nothing of it in clear');
+
+    same_everywhere($cluster);
+    $cluster->stop;
+};
+
+# The values of all keys in one text.
+
+sub all_of {
+    my ($redis) = @_;
+    my $c = $redis->connect;
+    my %read = (string => [ 'GET' ], hash => [ 'HGETALL' ], set => [ 'SMEMBERS' ], list => [ 'LRANGE', 0, -1 ],
+                zset => [ 'ZRANGE', 0, -1 ], stream => [ 'XRANGE', '-', '+' ]);
+    my $flat;
+    $flat = sub { join ' ', map { ref ? $flat->(@$_) : $_ // '' } @_ };
+    return $flat->(map {
+        my ($verb, @range) = @{ $read{ $c->call('TYPE', $_) } };
+        ($_, $c->call($verb, $_, @range));
+    } @{ $c->call('KEYS', '*') });
+}
+
+row 'made, deleted and made again' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/exited on signal 9/);
+    my @keys;
+
+    for my $i (0 .. 5) {
+        my $r = at_is($cluster, 1 + $i % 3, 201, 'POST', '', { id => 'cove', name => "cove $i", rate => '1000r/s' });
+        push @keys, $r->body =~ /(wst_\w+)/;
+        # one that was killed has to ask first what it may use
+        is(verdicts($cluster, $keys[-1]) =~ s{429}{200}gr, '200 200 200', 'its key is known to all');
+        at_is($cluster, $_, 409, 'POST', '', { id => 'cove', name => 'another' }) for 1 + ($i + 1) % 3;
+
+        # by one that knows nothing of it but by its file, each second time
+        my $n = 1 + ($i + 2) % 3;
+        if ($i % 2) { $cluster->node($n)->crash; $cluster->node($n)->restart; $cluster->wait_active }
+        at_is($cluster, $n, 204, 'DELETE', '/cove');
+        is(verdicts($cluster, $_), '401 401 401', 'and refused by all') for @keys;
+    }
+
+    my @revs = map { $_->{rev} } @{ logged($redis)->{cove} };
+    is_deeply(\@revs, [ 1 .. 12 ], 'one rev after another');
+    same_everywhere($cluster);
+    $cluster->stop;
+};
+
+row 'one is killed in between' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/exited on signal 9/);
+
+    my $crew = Wassiit::Operators::Crew->start(1, sub {
+        my (undef, $stop) = @_;
+        my ($i, %seen) = 0;
+        while (!$stop->()) {
+            $seen{ at($cluster, 1 + $i % 2, 'PATCH', $i % 3 ? '/boma' : '/atlas', { name => 'n' . ++$i })->status }++;
+        }
+        return { seen => \%seen, last => $i };
+    });
+
+    my $node = $cluster->node(3);
+    for (1 .. 3) {
+        Time::HiRes::sleep(0.3);
+        $node->crash;
+        Time::HiRes::sleep(0.2);
+        $node->restart;
+        Time::HiRes::sleep(0.3);
+        kill 'KILL', ($node->worker_pids)[0] // ();
+    }
+
+    $crew->stop;
+    my ($state) = $crew->results;
+    note($Json->encode($state));
+    is_deeply([ grep { !/^20[02]$/ } keys %{ $state->{seen} } ], [], 'all were made');
+    ok($cluster->wait_active, 'it is back');
+    name_is($cluster, 3, ($state->{last} - 1) % 3 ? 'boma' : 'atlas', "n$state->{last}");
+    same_everywhere($cluster);
+    $cluster->stop;
+};
+
+# It is never more than the larger limit, and from W after the answer on no more
+# than the new one.
+
+row 'a rate goes down and up under load' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, rates => { atlas => '240r/s' });
+    my %at;
+    my $set = sub {
+        my ($n, $limit) = @_;
+        at_is($cluster, $n, 200, 'PATCH', '/atlas', { rate => "${limit}r/s" });
+        $at{$limit} = Wassiit::_now() * 1e6;
+    };
+
+    my $run = $cluster->traffic(requests => 7000, seconds => 7, at => [
+        1.5 => sub { $set->(1, 60) }, 4.5 => sub { $set->(2, 180) } ]);
+    note($run->report);
+    is($run->over, 0, 'never more than the larger limit');
+
+    my $most = sub {
+        my ($from, $until) = @_;
+        return Wassiit::Cluster::Run::peak(1e6, grep { $_->{after} > $from && $_->{before} < $until }
+                                                @{ $run->{admissions} });
+    };
+    my $low = $most->($at{60} + 1e6, $at{180} - 1e6);
+    my $high = $most->($at{180} + 1e6, $at{180} * 2);
+    note("then $low of 60, $high of 180");
+    cmp_ok($low, '>', 20, 'and not too few');
+    cmp_ok($high, '<=', 180, 'no more than the new one');
+    cmp_ok($high, '>', 60, 'which is more');
+    $cluster->stop;
+};
+
+
+for my $row (@rows) {
+    my ($name, $code) = @$row;
+    next if $Chosen && $name !~ $Chosen;
+    subtest $name => sub {
+        my $redis = Wassiit::Redis->start;
+        my $start = now();
+        $code->($redis);
+        note(sprintf '%.1f s', (now() - $start) / 1000);
+        $redis->stop;
+    };
+}
+
+done_testing;
