@@ -339,6 +339,7 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_claim_t *claim, int64_t cap, uint32_t pool,
     uint32_t full)
 {
+    uint32_t                        left;
     uint64_t                        now, whose, least, most;
     ngx_int_t                       rc;
     ngx_wassiit_robust_t           *lock;
@@ -389,9 +390,19 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         (void) ngx_wassiit_add(&zone->claims.counts->granted, cap - part.cap);
 
     } else if (cap < (int64_t) part.cap) {
-        /* the limit was lowered: this part of what is too much is ours */
-        (void) ngx_http_wassiit_caps_lower(zone, id, cap, now, &part);
+        /*
+         * The limit was lowered, and this part of what is too much is ours:
+         * what leaves the window must not come again.
+         */
+        left = ngx_wassiit_window_sink((u_char *) zone->sh, part.line, cap,
+                                       now);
+        (void) ngx_wassiit_add(&zone->claims.counts->lent, part.cap - left);
+        part.cap = left;
         entry->flags |= CLAIMS_LESS;
+
+    } else {
+        /* where it was so, that is over */
+        ngx_wassiit_window_raise((u_char *) zone->sh, part.line, cap);
     }
 
     if (cap == (int64_t) part.standing && !(entry->flags & CLAIMS_LESS)) {

@@ -666,9 +666,9 @@ ngx_wassiit_window_raise(u_char *base, uint32_t window, uint32_t cap)
  * next who lowers, though, so that more may be counted than was ever in force.
  */
 
-uint32_t
-ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
-    uint64_t now)
+static uint32_t
+ngx_wassiit_window_hold(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now, ngx_uint_t back)
 {
     uint32_t                    used;
     uint16_t                    held, low;
@@ -700,12 +700,31 @@ ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
 
     if (used > CAP_BATCHES(low)) {
         low = (used < CAP_BATCHES(held)) ? used : held;
-        store(&w->cap, low);
+
+        if (back) {
+            store(&w->cap, low);
+        }
     }
 
     store(&w->held, low);
 
     return ngx_wassiit_window_admissions(w, low);
+}
+
+
+uint32_t
+ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now)
+{
+    return ngx_wassiit_window_hold(base, window, cap, now, 1);
+}
+
+
+uint32_t
+ngx_wassiit_window_sink(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now)
+{
+    return ngx_wassiit_window_hold(base, window, cap, now, 0);
 }
 
 

@@ -127,7 +127,7 @@ void ngx_wassiit_window_rate(u_char *base, uint32_t window,
  * a window that is new, whatever that of the older one is.  Caps are in whole
  * batches, smaller ones being meant if they aren't, and the limit at most.
  *
- * Only one process at a time may come to the two functions below for a window,
+ * Only one process at a time may come to the functions below for a window,
  * by a lock of the caller's, and not for one that was freed.  It may die there:
  * less may then be admitted than is in force, until one of them is called.
  */
@@ -140,6 +140,14 @@ uint32_t ngx_wassiit_window_cap(u_char *base, uint32_t window);
  * has room for.  now as for ngx_wassiit_window_take().
  */
 uint32_t ngx_wassiit_window_lower(u_char *base, uint32_t window, uint32_t cap,
+    uint64_t now);
+
+/*
+ * The same, but though more is in use and so in force, nothing that passes the
+ * cap is admitted from now on.  When less is in use, one of these functions is
+ * to be called again.
+ */
+uint32_t ngx_wassiit_window_sink(u_char *base, uint32_t window, uint32_t cap,
     uint64_t now);
 
 /*

@@ -450,6 +450,7 @@ row 'a rate goes down and up under load' => sub {
     my $low = $most->($at{60} + 1e6, $at{180} - 1e6);
     my $high = $most->($at{180} + 1e6, $at{180} * 2);
     note("then $low of 60, $high of 180");
+    cmp_ok($low, '<=', 60, 'no more than the lower one');
     cmp_ok($low, '>', 20, 'and not too few');
     cmp_ok($high, '<=', 180, 'no more than the new one');
     cmp_ok($high, '>', 60, 'which is more');
