@@ -486,7 +486,8 @@ ngx_http_wassiit_job_next(ngx_http_wassiit_job_t *job)
             return NGX_OK;
         }
 
-        if (orders->settle == NULL) {
+        if (orders->settle == NULL || draft->anew) {
+            /* nobody waits for what is offered to be made by all */
             return NGX_OK;
         }
 
