@@ -842,6 +842,8 @@ ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
         return NGX_BUSY;
     }
 
+    store(ngx_http_wassiit_claims_mark(zone->claims.sh,
+                                       set - zone->claims.sh->set), 1);
     store(&entry->whose, 0);
 
     ngx_memzero(entry, sizeof(ngx_http_wassiit_entry_t));

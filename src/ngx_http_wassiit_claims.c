@@ -4,7 +4,7 @@
 
 /* the number of this layout, see NGX_HTTP_WASSIIT_LAYOUT */
 #ifndef NGX_HTTP_WASSIIT_CLAIMS_LAYOUT
-#define NGX_HTTP_WASSIIT_CLAIMS_LAYOUT  1
+#define NGX_HTTP_WASSIIT_CLAIMS_LAYOUT  2
 #endif
 
 /* ... and that of the counts */
@@ -61,7 +61,8 @@ ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
 
     sets = size / CLAIMS_BYTES / sizeof(ngx_http_wassiit_claims_set_t) + 1;
     bytes = sizeof(ngx_http_wassiit_claims_sh_t)
-            + sets * sizeof(ngx_http_wassiit_claims_set_t);
+            + sets * sizeof(ngx_http_wassiit_claims_set_t)
+            + sets / CLAIMS_GROUP + 1;
 
     if (former && former->sh && former->nodes == claims->nodes
         && former->share == claims->share && former->sh->sets == sets)
@@ -455,16 +456,25 @@ ngx_int_t
 ngx_http_wassiit_claims_each(ngx_http_wassiit_claims_t *claims, uint32_t *at,
     ngx_uint_t most, ngx_str_t *id)
 {
+    uint32_t                       all;
     ngx_uint_t                     n;
     ngx_http_wassiit_entry_t      *entry;
     ngx_http_wassiit_claims_sh_t  *sh;
 
     sh = claims->sh;
+    all = sh->sets * CLAIMS_WAYS;
 
     for (n = 0; n < most; n++) {
 
-        if (*at == sh->sets * CLAIMS_WAYS) {
+        if (*at == all) {
             return NGX_DONE;
+        }
+
+        if (*at % (CLAIMS_GROUP * CLAIMS_WAYS) == 0
+            && !load(ngx_http_wassiit_claims_mark(sh, *at / CLAIMS_WAYS)))
+        {
+            *at = ngx_min(*at + CLAIMS_GROUP * CLAIMS_WAYS, all);
+            continue;
         }
 
         entry = &sh->set[*at / CLAIMS_WAYS].ways[*at % CLAIMS_WAYS];

@@ -17,6 +17,9 @@
 /* entries of partners with one hash lie in a set */
 #define CLAIMS_WAYS             8
 
+/* sets with one mark: none of them has an entry, as long as it is 0 */
+#define CLAIMS_GROUP            64
+
 /* of an entry */
 #define CLAIMS_STANDING         0x01    /* the ledger counts the standing
                                            share, as for who has no entry */
@@ -76,7 +79,17 @@ struct ngx_http_wassiit_claims_sh_s {
     ngx_http_wassiit_claims_lock_t  locks[NGX_HTTP_WASSIIT_CLAIMS_LOCKS];
 
     ngx_http_wassiit_claims_set_t   set[]  __attribute__((aligned(64)));
+    /* and behind them, a byte for each group of sets, its mark */
 };
+
+
+/* The mark of a set's group; it is set before an entry, and stays. */
+
+static ngx_inline u_char *
+ngx_http_wassiit_claims_mark(ngx_http_wassiit_claims_sh_t *sh, uint32_t set)
+{
+    return (u_char *) &sh->set[sh->sets] + set / CLAIMS_GROUP;
+}
 
 
 /* The set that a partner's entry lies in, and how that is marked. */
