@@ -328,6 +328,14 @@ ngx_http_wassiit_identify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     } else if (!partner->enabled) {
         ctx->asked.identity = NGX_HTTP_WASSIIT_PARTNER_DISABLED;
 
+    } else if (ctx->zone->claims.stale
+               && ngx_http_wassiit_zone_is_stale(ctx->zone))
+    {
+        /* who would be let in may have been revoked elsewhere */
+        ctx->zone = NULL;
+        ctx->known = 0;
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+
     } else {
         ctx->asked.identity = NGX_HTTP_WASSIIT_ALLOWED;
         ngx_http_wassiit_zone_used(ctx->zone, partner, now);

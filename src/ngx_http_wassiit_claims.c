@@ -425,6 +425,26 @@ ngx_http_wassiit_claims_lock(ngx_http_wassiit_claims_t *claims)
 
 
 void
+ngx_http_wassiit_claims_refresh(ngx_http_wassiit_claims_t *claims,
+    uint64_t then)
+{
+    store(&claims->sh->fresh, then);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_claims_is_stale(ngx_http_wassiit_claims_t *claims,
+    uint64_t now)
+{
+    uint64_t  fresh;
+
+    fresh = load(&claims->sh->fresh);
+
+    return fresh == 0 || now >= fresh + claims->stale;
+}
+
+
+void
 ngx_http_wassiit_claims_enter(ngx_http_wassiit_claims_t *claims,
     ngx_uint_t state)
 {

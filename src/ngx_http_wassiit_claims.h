@@ -132,6 +132,7 @@ typedef struct {
     uint32_t                        nodes;
     uint32_t                        share;      /* in 1/1000 */
     uint32_t                        wait;
+    uint64_t                        stale;      /* microseconds; 0: off */
     unsigned                        cold:1;     /* the standing share counts
                                                    before Redis was met */
     unsigned                        made:1;     /* new, for this
@@ -238,6 +239,16 @@ ngx_http_wassiit_claims_lead_t *ngx_http_wassiit_claims_lead(
     ngx_http_wassiit_claims_t *claims);
 ngx_wassiit_robust_t *ngx_http_wassiit_claims_lock(
     ngx_http_wassiit_claims_t *claims);
+
+/*
+ * All changes of partners that Redis had by this time are made here.  Once that
+ * is claims->stale ago, or if it never was, partners may have been revoked
+ * elsewhere: then is_stale returns 1, else 0.
+ */
+void ngx_http_wassiit_claims_refresh(ngx_http_wassiit_claims_t *claims,
+    uint64_t then);
+ngx_uint_t ngx_http_wassiit_claims_is_stale(
+    ngx_http_wassiit_claims_t *claims, uint64_t now);
 
 /* Enters a state; sets the time of claims_calm() by it. */
 void ngx_http_wassiit_claims_enter(ngx_http_wassiit_claims_t *claims,

@@ -65,6 +65,7 @@ struct ngx_http_wassiit_claims_sh_s {
 
     /* what each request reads: a line */
     uint64_t                        calm;
+    uint64_t                        fresh;      /* partners, as of then */
     uint32_t                        sets;
     uint32_t                        nodes;
     uint32_t                        share;

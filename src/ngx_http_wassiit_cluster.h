@@ -32,6 +32,7 @@ typedef struct {
     ngx_uint_t                      wait;
     ngx_msec_t                      timeout;
     ngx_uint_t                      cold;       /* share before Redis is met */
+    ngx_msec_t                      stale;      /* 0: off */
     u_char                         *seal;       /* a key; NULL: partners'
                                                    lines lie there in clear */
     u_char                         *conf_file;
@@ -63,6 +64,7 @@ struct ngx_http_wassiit_cluster_s {
     /* the leader's */
     uint64_t                        asked;      /* a call under way; or 0 */
     uint64_t                        renewed;    /* when it was made last */
+    uint64_t                        told;       /* when "last" was */
     uint64_t                        swept;
     uint32_t                        at;         /* entries swept, restated */
     uint32_t                        caps;       /* found in this sweep */
@@ -81,6 +83,7 @@ struct ngx_http_wassiit_cluster_s {
     unsigned                        strange:1;  /* others share otherwise */
     unsigned                        quits:1;
     unsigned                        soon:1;     /* the next tick is */
+    unsigned                        stale:1;    /* and that is logged */
 
     ngx_http_wassiit_adjust_t      *adjust;     /* adjust.c's */
     ngx_http_wassiit_park_t        *park;       /* park.c's */

@@ -36,6 +36,8 @@ static char *ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf,
     ngx_str_t *value, ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_cold(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
+static char *ngx_http_wassiit_cluster_stale(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static void ngx_http_wassiit_cluster_wipe(void *data);
@@ -47,8 +49,8 @@ static char *ngx_http_wassiit_cluster_invalid(ngx_conf_t *cf,
 
 static const char  ngx_http_wassiit_cluster_syntax[] =
     "zone=NAME nodes=N [node=NAME] [share=50%] [lease=30s] "
-    "[wait=off | small | on] [timeout=50ms] [cold=share | refuse] "
-    "[seal=PATH]";
+    "[wait=off | small | on] [timeout=50ms] [stale=off | TIME] "
+    "[cold=share | refuse] [seal=PATH]";
 
 
 static const ngx_http_wassiit_cluster_param_t
@@ -61,6 +63,7 @@ static const ngx_http_wassiit_cluster_param_t
     { ngx_string("lease="), ngx_http_wassiit_cluster_lease },
     { ngx_string("wait="), ngx_http_wassiit_cluster_wait },
     { ngx_string("timeout="), ngx_http_wassiit_cluster_timeout },
+    { ngx_string("stale="), ngx_http_wassiit_cluster_stale },
     { ngx_string("cold="), ngx_http_wassiit_cluster_cold },
     { ngx_string("seal="), ngx_http_wassiit_cluster_seal }
 };
@@ -350,6 +353,29 @@ ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf, ngx_str_t *value,
 
 
 static char *
+ngx_http_wassiit_cluster_stale(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
+{
+    ngx_int_t  n;
+
+    if (ngx_strcmp(text->data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_parse_time(text, 0);
+
+    if (n == NGX_ERROR || n < 3000 || n > (ngx_int_t) 30 * 86400 * 1000) {
+        return ngx_http_wassiit_cluster_invalid(cf, value,
+                                  "\"off\" or 3s to 30d, as in \"stale=5m\"");
+    }
+
+    c->stale = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_wassiit_cluster_cold(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
 {
@@ -476,6 +502,7 @@ ngx_http_wassiit_check_clusters(ngx_conf_t *cf,
         zone->claims.share = c->share;
         zone->claims.wait = c->wait;
         zone->claims.cold = c->cold;
+        zone->claims.stale = (uint64_t) c->stale * 1000;
 
         if (c->wait == NGX_HTTP_WASSIIT_WAIT_OFF && zone->size
             && zone->rate.limit < CLUSTER_FEW * c->nodes)

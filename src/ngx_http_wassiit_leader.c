@@ -44,6 +44,8 @@ static void ngx_http_wassiit_leader_sweep(ngx_http_wassiit_cluster_t *cluster,
 static void ngx_http_wassiit_leader_listen(ngx_http_wassiit_cluster_t
     *cluster);
 static void ngx_http_wassiit_leader_show(ngx_http_wassiit_cluster_t *cluster);
+static void ngx_http_wassiit_leader_age(ngx_http_wassiit_cluster_t *cluster,
+    uint64_t now);
 
 
 static const ngx_http_wassiit_redis_handlers_t
@@ -278,6 +280,10 @@ ngx_http_wassiit_leader_tick(ngx_event_t *ev)
         }
 
         ngx_http_wassiit_leader_show(cluster);
+
+        if (cluster->conf->stale) {
+            ngx_http_wassiit_leader_age(cluster, now);
+        }
     }
 
     ngx_add_timer(ev, cluster->soon ? 1 : LEADER_TICK);
@@ -313,10 +319,18 @@ ngx_http_wassiit_leader_leads(ngx_http_wassiit_cluster_t *cluster)
     cluster->leads = 1;
     cluster->asked = 0;
     cluster->renewed = 0;
+    cluster->told = 0;
     cluster->at = 0;
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
     cluster->shown = lead->state;
+
+    /* what the former leader has logged */
+    cluster->stale = cluster->conf->stale
+                     && lead->state != NGX_HTTP_WASSIIT_STARTING
+                     && ngx_http_wassiit_claims_is_stale(
+                                              &cluster->zone->claims,
+                                              ngx_http_wassiit_zone_clock());
 
     /* what the former leader has told isn't known: all is told again */
 
@@ -500,4 +514,37 @@ ngx_http_wassiit_leader_show(ngx_http_wassiit_cluster_t *cluster)
                   &cluster->zone->name, state,
                   i == NGX_HTTP_WASSIIT_ALONE
                   ? ": it admits its standing share until Redis answers" : "");
+}
+
+
+/* A line when partners are too old to be let in, and when they aren't. */
+
+static void
+ngx_http_wassiit_leader_age(ngx_http_wassiit_cluster_t *cluster, uint64_t now)
+{
+    ngx_uint_t  stale;
+
+    stale = ngx_http_wassiit_claims_is_stale(&cluster->zone->claims, now);
+
+    if (stale == cluster->stale
+        || (stale && now - cluster->began < LEADER_START * MS))
+    {
+        return;
+    }
+
+    cluster->stale = stale;
+
+    if (stale) {
+        ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
+                      "node \"%V\" of zone \"%V\" has known of no changes for "
+                      "%M ms: it answers partners with 503 until Redis answers",
+                      &cluster->conf->node, &cluster->zone->name,
+                      cluster->conf->stale);
+
+    } else {
+        ngx_log_error(NGX_LOG_NOTICE, cluster->log, 0,
+                      "node \"%V\" of zone \"%V\" knows of all changes: it "
+                      "lets partners in", &cluster->conf->node,
+                      &cluster->zone->name);
+    }
 }

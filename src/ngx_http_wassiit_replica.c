@@ -167,6 +167,10 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
         return;
     }
 
+    if (cluster->told) {
+        ngx_http_wassiit_claims_refresh(&cluster->zone->claims, cluster->told);
+    }
+
     if (lead->state == NGX_HTTP_WASSIIT_ACTIVE && !replica->offering
         && replica->epoch != lead->epoch
         && ngx_http_wassiit_offer(&replica->offer) == NGX_OK)

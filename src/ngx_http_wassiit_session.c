@@ -439,6 +439,7 @@ ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void *data)
         {
             (void) ngx_cpystrn(cluster->last, head.resp.text.data,
                                head.resp.text.len + 1);
+            cluster->told = cluster->asked;
         }
 
         if (lead->state == NGX_HTTP_WASSIIT_ALONE) {

@@ -468,6 +468,12 @@ ngx_int_t ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone,
     ngx_wassiit_hmac_key_t *next, ngx_uint_t *has_next);
 
 /*
+ * For a zone with claims.stale: may there be changes of partners that this node
+ * doesn't know, as it is cut off for so long?  Returns 1 or 0.
+ */
+ngx_uint_t ngx_http_wassiit_zone_is_stale(ngx_http_wassiit_zone_t *zone);
+
+/*
  * Tries to admit one request of the partner by its window.  Returns NGX_OK
  * or NGX_DECLINED and fills usage; NGX_ERROR: the partner is gone.
  */

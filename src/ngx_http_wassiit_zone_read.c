@@ -271,6 +271,14 @@ ngx_http_wassiit_zone_webhook(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_zone_is_stale(ngx_http_wassiit_zone_t *zone)
+{
+    return ngx_http_wassiit_claims_is_stale(&zone->claims,
+                                            ngx_http_wassiit_zone_clock());
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_take(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_partner_t *partner, ngx_wassiit_usage_t *usage)
