@@ -27,7 +27,8 @@ pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t,$(T))
 stored = $(filter t/ledger.t,$(T))
 # What takes minutes runs twice: so, and with ASan.
-long = $(filter t/cluster.t t/cluster_admin.t t/cluster_stale.t t/redis.t,$(T))
+long = $(filter t/cluster.t t/cluster_admin.t t/cluster_replicas.t \
+    t/cluster_stale.t t/redis.t,$(T))
 once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(long)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \

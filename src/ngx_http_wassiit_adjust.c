@@ -11,10 +11,14 @@
 /* an answer that isn't there by then won't come: ms */
 #define ADJUST_TIMEOUT          2000
 
+/* ms that replicas are waited for */
+#define ADJUST_COPY             100
+
 
 typedef struct {
     ngx_str_t                       id;
     ngx_http_wassiit_claim_t        claim;
+    int64_t                         numbers[3]; /* cap, pool, full */
     u_char                          text[NGX_HTTP_WASSIIT_ID_LEN];
 } ngx_http_wassiit_adjust_part_t;
 
@@ -22,6 +26,8 @@ typedef struct {
 typedef struct {
     ngx_http_wassiit_cluster_t     *cluster;    /* NULL: it is free */
     ngx_uint_t                      n;
+    unsigned                        granted:1;  /* replicas are to have it */
+    unsigned                        copies:1;   /* that is asked for */
     ngx_http_wassiit_adjust_part_t  parts[NGX_HTTP_WASSIIT_BATCH];
 } ngx_http_wassiit_adjust_call_t;
 
@@ -35,6 +41,7 @@ typedef struct {
 
 struct ngx_http_wassiit_adjust_s {
     ngx_event_t                     event;
+    ngx_uint_t                      copying;    /* replicas are waited for */
     ngx_uint_t                      n;
     ngx_http_wassiit_adjust_note_t  notes[ADJUST_NOTES];
     ngx_http_wassiit_adjust_call_t  calls[ADJUST_CALLS];
@@ -49,8 +56,13 @@ static void ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
     ngx_http_wassiit_adjust_call_t *call);
 static void ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply,
     void *data);
-static void ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
+static void ngx_http_wassiit_adjust_read(ngx_http_wassiit_adjust_call_t *call,
     ngx_wassiit_resp_t *resp);
+static void ngx_http_wassiit_adjust_copy(ngx_http_wassiit_cluster_t *cluster);
+static void ngx_http_wassiit_adjust_copied(ngx_wassiit_resp_t *reply,
+    void *data);
+static void ngx_http_wassiit_adjust_apply(
+    ngx_http_wassiit_adjust_call_t *call);
 static void ngx_http_wassiit_adjust_drop(
     ngx_http_wassiit_adjust_call_t *call);
 
@@ -204,6 +216,8 @@ ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
                             * (1 + NGX_HTTP_WASSIIT_ADJUST_ARGS)];
 
     call->cluster = cluster;
+    call->granted = 0;
+    call->copies = 0;
 
     keys = all + 2;
     args = keys + call->n + NGX_HTTP_WASSIIT_COMMON;
@@ -279,7 +293,15 @@ ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply, void *data)
         && head.word.len == 2 && ngx_strncmp(head.word.data, "OK", 2) == 0
         && head.n == call->n * 3)
     {
-        ngx_http_wassiit_adjust_apply(call, &head.resp);
+        ngx_http_wassiit_adjust_read(call, &head.resp);
+
+        if (call->granted && cluster->conf->replicas) {
+            ngx_http_wassiit_adjust_copy(cluster);
+
+        } else {
+            ngx_http_wassiit_adjust_apply(call);
+        }
+
         return;
     }
 
@@ -289,12 +311,118 @@ ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply, void *data)
 }
 
 
+/* An answer lies where it does only until the handler returns. */
+
 static void
-ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
+ngx_http_wassiit_adjust_read(ngx_http_wassiit_adjust_call_t *call,
     ngx_wassiit_resp_t *resp)
 {
-    int64_t                          numbers[3];
     ngx_uint_t                       i, n;
+    ngx_http_wassiit_adjust_part_t  *part;
+
+    for (i = 0; i < call->n; i++) {
+        part = &call->parts[i];
+        ngx_memzero(part->numbers, sizeof(part->numbers));
+
+        for (n = 0; n < 3; n++) {
+            if (ngx_wassiit_resp_next(resp) != NGX_OK
+                || ngx_wassiit_resp_number(resp, &part->numbers[n]) != NGX_OK)
+            {
+                part->numbers[0] = -1;
+                break;
+            }
+        }
+
+        call->granted |= (part->numbers[0] > (int64_t) part->claim.cap);
+    }
+}
+
+
+/*
+ * What was granted counts once replicas have it: one that doesn't know of it
+ * may become the master, and grant it to another.  The server does nothing else
+ * for this connection meanwhile, so one wait is for all that came before it.
+ */
+
+static void
+ngx_http_wassiit_adjust_copy(ngx_http_wassiit_cluster_t *cluster)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       i, n;
+    ngx_http_wassiit_adjust_t       *adjust;
+    ngx_http_wassiit_adjust_call_t  *call;
+
+    adjust = cluster->adjust;
+
+    if (adjust->copying) {
+        return;
+    }
+
+    for (i = 0, n = 0; i < ADJUST_CALLS; i++) {
+        call = &adjust->calls[i];
+        call->copies = (call->cluster && call->granted);
+        n += call->copies;
+    }
+
+    if (n == 0) {
+        return;
+    }
+
+    rc = ngx_http_wassiit_cluster_copy(cluster->redis, cluster->conf->replicas,
+                                       ADJUST_COPY,
+                                       ngx_http_wassiit_adjust_copied, cluster);
+
+    if (rc == NGX_OK) {
+        adjust->copying = 1;
+
+    } else {
+        ngx_http_wassiit_adjust_copied(NULL, cluster);
+    }
+}
+
+
+static void
+ngx_http_wassiit_adjust_copied(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    ngx_uint_t                       i, copied;
+    ngx_http_wassiit_adjust_t       *adjust;
+    ngx_http_wassiit_adjust_call_t  *call;
+
+    adjust = cluster->adjust;
+    adjust->copying = 0;
+
+    copied = ngx_http_wassiit_cluster_is_copied(reply,
+                                                cluster->conf->replicas);
+
+    for (i = 0; i < ADJUST_CALLS; i++) {
+        call = &adjust->calls[i];
+
+        if (call->cluster == NULL || !call->granted
+            || (reply && !call->copies))
+        {
+            continue;
+        }
+
+        if (copied) {
+            ngx_http_wassiit_adjust_apply(call);
+
+        } else {
+            ngx_http_wassiit_adjust_drop(call);
+        }
+    }
+
+    if (reply) {
+        ngx_http_wassiit_adjust_copy(cluster);
+    }
+}
+
+
+static void
+ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call)
+{
+    ngx_uint_t                       i;
     ngx_http_wassiit_cluster_t      *cluster;
     ngx_http_wassiit_adjust_part_t  *part;
 
@@ -302,25 +430,15 @@ ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call,
 
     for (i = 0; i < call->n; i++) {
         part = &call->parts[i];
-        ngx_memzero(numbers, sizeof(numbers));
-
-        for (n = 0; n < 3; n++) {
-            if (ngx_wassiit_resp_next(resp) != NGX_OK
-                || ngx_wassiit_resp_number(resp, &numbers[n]) != NGX_OK)
-            {
-                numbers[0] = -1;
-                break;
-            }
-        }
 
         (void) ngx_http_wassiit_caps_end(cluster->zone, &part->id,
-                                           &part->claim, numbers[0],
-                                           ngx_max(numbers[1], 0),
-                                           ngx_max(numbers[2], 0));
+                                           &part->claim, part->numbers[0],
+                                           ngx_max(part->numbers[1], 0),
+                                           ngx_max(part->numbers[2], 0));
 
         cluster->answered(cluster, &part->id,
-                          numbers[0] <= (int64_t) part->claim.cap
-                          && numbers[2] > 0);
+                          part->numbers[0] <= (int64_t) part->claim.cap
+                          && part->numbers[2] > 0);
     }
 
     call->cluster = NULL;

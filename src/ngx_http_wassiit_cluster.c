@@ -6,6 +6,9 @@
 
 #define MS                      ((uint64_t) 1000)
 
+/* ms: the server is given so much more than it is to wait */
+#define CLUSTER_LATE            2000
+
 
 static const ngx_str_t  ngx_http_wassiit_cluster_kind = ngx_string("redis");
 
@@ -108,6 +111,36 @@ ngx_http_wassiit_cluster_name(ngx_http_wassiit_cluster_t *cluster,
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_cluster_copy(ngx_http_wassiit_redis_t *redis,
+    ngx_uint_t replicas, ngx_msec_t patience,
+    ngx_http_wassiit_redis_pt handler, void *data)
+{
+    u_char     numbers[2][NGX_INT_T_LEN];
+    ngx_str_t  args[3];
+
+    ngx_str_set(&args[0], "WAIT");
+    args[1].data = numbers[0];
+    args[1].len = ngx_sprintf(numbers[0], "%ui", replicas) - numbers[0];
+    args[2].data = numbers[1];
+    args[2].len = ngx_sprintf(numbers[1], "%M", patience) - numbers[1];
+
+    return ngx_http_wassiit_redis_call(redis, args, 3,
+                                       patience + CLUSTER_LATE, handler, data);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_cluster_is_copied(ngx_wassiit_resp_t *reply,
+    ngx_uint_t replicas)
+{
+    int64_t  n;
+
+    return reply && ngx_wassiit_resp_number(reply, &n) == NGX_OK
+           && n >= (int64_t) replicas;
 }
 
 

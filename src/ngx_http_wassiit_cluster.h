@@ -33,6 +33,7 @@ typedef struct {
     ngx_msec_t                      timeout;
     ngx_uint_t                      cold;       /* share before Redis is met */
     ngx_msec_t                      stale;      /* 0: off */
+    ngx_uint_t                      replicas;   /* that have what counts */
     u_char                         *seal;       /* a key; NULL: partners'
                                                    lines lie there in clear */
     u_char                         *conf_file;
@@ -123,6 +124,19 @@ ngx_str_t *ngx_http_wassiit_cluster_state_name(ngx_uint_t n);
 /* Sets cluster->keys.  Returns NGX_OK, or NGX_ERROR: memory is short. */
 ngx_int_t ngx_http_wassiit_cluster_name(ngx_http_wassiit_cluster_t *cluster,
     ngx_pool_t *pool);
+
+/*
+ * Waits until the replicas that the configuration asks for have all that was
+ * written on this connection, for so many milliseconds at the most.  To be
+ * called while an answer is handled, as another connection knows nothing of
+ * it.  The handler gets how many have it; see is_copied().  Returns as
+ * ngx_http_wassiit_redis_call().
+ */
+ngx_int_t ngx_http_wassiit_cluster_copy(ngx_http_wassiit_redis_t *redis,
+    ngx_uint_t replicas, ngx_msec_t patience,
+    ngx_http_wassiit_redis_pt handler, void *data);
+ngx_uint_t ngx_http_wassiit_cluster_is_copied(ngx_wassiit_resp_t *reply,
+    ngx_uint_t replicas);
 
 /* The leader has something to say at once. */
 void ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster);

@@ -9,6 +9,9 @@
 /* below so many admissions a node, caps that nobody waits for come late */
 #define CLUSTER_FEW             20
 
+/* the most replicas that anything waits for */
+#define CLUSTER_REPLICAS        9
+
 
 /* a parameter's text, and where it goes */
 
@@ -36,6 +39,8 @@ static char *ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf,
     ngx_str_t *value, ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_cold(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
+static char *ngx_http_wassiit_cluster_replicas(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_stale(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
@@ -49,8 +54,8 @@ static char *ngx_http_wassiit_cluster_invalid(ngx_conf_t *cf,
 
 static const char  ngx_http_wassiit_cluster_syntax[] =
     "zone=NAME nodes=N [node=NAME] [share=50%] [lease=30s] "
-    "[wait=off | small | on] [timeout=50ms] [stale=off | TIME] "
-    "[cold=share | refuse] [seal=PATH]";
+    "[wait=off | small | on] [timeout=50ms] [replicas=0] "
+    "[stale=off | TIME] [cold=share | refuse] [seal=PATH]";
 
 
 static const ngx_http_wassiit_cluster_param_t
@@ -63,6 +68,7 @@ static const ngx_http_wassiit_cluster_param_t
     { ngx_string("lease="), ngx_http_wassiit_cluster_lease },
     { ngx_string("wait="), ngx_http_wassiit_cluster_wait },
     { ngx_string("timeout="), ngx_http_wassiit_cluster_timeout },
+    { ngx_string("replicas="), ngx_http_wassiit_cluster_replicas },
     { ngx_string("stale="), ngx_http_wassiit_cluster_stale },
     { ngx_string("cold="), ngx_http_wassiit_cluster_cold },
     { ngx_string("seal="), ngx_http_wassiit_cluster_seal }
@@ -347,6 +353,25 @@ ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf, ngx_str_t *value,
     }
 
     c->timeout = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_wassiit_cluster_replicas(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(text->data, text->len);
+
+    if (n == NGX_ERROR || n > CLUSTER_REPLICAS) {
+        return ngx_http_wassiit_cluster_invalid(cf, value,
+                                            "0 to 9, as in \"replicas=1\"");
+    }
+
+    c->replicas = n;
 
     return NGX_CONF_OK;
 }

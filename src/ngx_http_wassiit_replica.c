@@ -57,6 +57,8 @@ static void ngx_http_wassiit_replica_look(
 static void ngx_http_wassiit_replica_timer(ngx_event_t *ev);
 static void ngx_http_wassiit_replica_seen(ngx_wassiit_resp_t *reply,
     void *data);
+static ngx_array_t *ngx_http_wassiit_replica_pending(
+    ngx_http_wassiit_job_t *job, ngx_array_t *pending, const char *name);
 static ngx_array_t *ngx_http_wassiit_replica_behind(
     ngx_http_wassiit_replica_wait_t *wait, ngx_wassiit_resp_t *reply);
 static ngx_uint_t ngx_http_wassiit_replica_is_behind(
@@ -79,6 +81,7 @@ ngx_http_wassiit_replica_init(ngx_http_wassiit_cluster_t *cluster,
     replica->submit.zone = cluster->zone;
     replica->submit.redis = cluster->redis;
     replica->submit.seal = cluster->conf->seal;
+    replica->submit.replicas = cluster->conf->replicas;
     replica->submit.orders.settle = ngx_http_wassiit_replica_settle;
 
     ngx_http_wassiit_submit_init(&replica->submit);
@@ -274,6 +277,11 @@ ngx_http_wassiit_replica_settle(ngx_http_wassiit_job_t *job, void *data)
     if (entry->len == 0 || entry->len > NGX_HTTP_WASSIIT_CURSOR_LEN
         || cluster == NULL || wait == NULL)
     {
+        if (ngx_http_wassiit_submit_copied(job) != NGX_HTTP_WASSIIT_COPIED) {
+            job->pending = ngx_http_wassiit_replica_pending(job, NULL,
+                                                            "redis");
+        }
+
         ngx_http_wassiit_job_settled(job);
         return;
     }
@@ -329,37 +337,65 @@ ngx_http_wassiit_replica_seen(ngx_wassiit_resp_t *reply, void *data)
 {
     ngx_http_wassiit_replica_wait_t *wait = data;
 
-    ngx_str_t    *name;
-    ngx_array_t  *pending;
+    ngx_array_t                *pending;
+    ngx_http_wassiit_copied_e   copied;
 
     pending = NULL;
+    copied = ngx_http_wassiit_submit_copied(wait->job);
 
     if (reply && reply->type == NGX_WASSIIT_RESP_ARRAY) {
         pending = ngx_http_wassiit_replica_behind(wait, reply);
 
-        if (pending && pending->nelts == 0) {
+        if (pending && pending->nelts == 0
+            && copied == NGX_HTTP_WASSIIT_COPIED)
+        {
             ngx_http_wassiit_job_settled(wait->job);
             return;
         }
     }
 
-    if ((ngx_msec_int_t) (ngx_current_msec - wait->until) < 0) {
+    if ((ngx_msec_int_t) (ngx_current_msec - wait->until) < 0
+        || copied == NGX_HTTP_WASSIIT_COPYING)
+    {
         ngx_add_timer(&wait->timer, REPLICA_LOOK);
         return;
     }
 
     if (pending == NULL) {
         /* Redis has gone since it took the change: who has it isn't known */
-        pending = ngx_array_create(wait->job->pool, 1, sizeof(ngx_str_t));
-        name = pending ? ngx_array_push(pending) : NULL;
+        pending = ngx_http_wassiit_replica_pending(wait->job, NULL, "*");
+    }
 
-        if (name) {
-            ngx_str_set(name, "*");
-        }
+    if (copied != NGX_HTTP_WASSIIT_COPIED) {
+        pending = ngx_http_wassiit_replica_pending(wait->job, pending,
+                                                   "redis");
     }
 
     wait->job->pending = pending;
     ngx_http_wassiit_job_settled(wait->job);
+}
+
+
+/* One more that hasn't made the change yet. */
+
+static ngx_array_t *
+ngx_http_wassiit_replica_pending(ngx_http_wassiit_job_t *job,
+    ngx_array_t *pending, const char *name)
+{
+    ngx_str_t  *pushed;
+
+    if (pending == NULL) {
+        pending = ngx_array_create(job->pool, 1, sizeof(ngx_str_t));
+    }
+
+    pushed = pending ? ngx_array_push(pending) : NULL;
+
+    if (pushed) {
+        pushed->data = (u_char *) name;
+        pushed->len = ngx_strlen(name);
+    }
+
+    return pending;
 }
 
 

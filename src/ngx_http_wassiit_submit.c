@@ -1,4 +1,5 @@
 
+#include "ngx_http_wassiit_cluster.h"
 #include "ngx_http_wassiit_submit.h"
 
 
@@ -6,8 +7,23 @@
 #define SUBMIT_PATIENCE     5000        /* for Redis to come back */
 #define SUBMIT_RETRY        100
 
+/* ms that replicas are waited for, at a time and in all */
+#define SUBMIT_COPY         100
+#define SUBMIT_COPY_MOST    1000
+
 /* entries that the log keeps at the least */
 #define SUBMIT_LOG          "100000"
+
+
+/* replicas are waited for; it may outlive the job */
+
+typedef struct {
+    ngx_http_wassiit_redis_t   *redis;
+    ngx_uint_t                  replicas;
+    ngx_msec_t                  since;
+    ngx_http_wassiit_copied_e   copied;
+    ngx_uint_t                  gone;       /* the job has */
+} ngx_http_wassiit_submit_copy_t;
 
 
 typedef struct {
@@ -17,6 +33,7 @@ typedef struct {
     ngx_str_t                   entry;      /* in the log */
     ngx_msec_t                  since;
     ngx_uint_t                  sent;       /* it may have been executed */
+    ngx_http_wassiit_submit_copy_t  *copy;  /* NULL: none was begun */
     ngx_event_t                 timer;
     ngx_connection_t            dummy;      /* the timer's, for its log */
 } ngx_http_wassiit_submit_call_t;
@@ -34,6 +51,13 @@ static ngx_http_wassiit_ordered_e ngx_http_wassiit_submit_read(
     ngx_http_wassiit_submit_call_t *call, ngx_wassiit_resp_t *reply);
 static ngx_http_wassiit_ordered_e ngx_http_wassiit_submit_stale(
     ngx_http_wassiit_submit_call_t *call, ngx_str_t *value);
+static void ngx_http_wassiit_submit_copy(
+    ngx_http_wassiit_submit_call_t *call);
+static void ngx_http_wassiit_submit_wait(
+    ngx_http_wassiit_submit_copy_t *copy);
+static void ngx_http_wassiit_submit_copies(ngx_wassiit_resp_t *reply,
+    void *data);
+static void ngx_http_wassiit_submit_leave(void *data);
 
 
 void
@@ -80,6 +104,7 @@ ngx_http_wassiit_submit_order(ngx_http_wassiit_job_t *job, void *data)
     call->since = ngx_current_msec;
     call->sent = 0;
     call->entry.len = 0;
+    call->copy = NULL;
 
     if (ngx_http_wassiit_submit_line(call) != NGX_OK) {
         ngx_http_wassiit_job_ordered(job, NGX_HTTP_WASSIIT_ORDER_AWAY);
@@ -193,14 +218,21 @@ ngx_http_wassiit_submit_answer(ngx_wassiit_resp_t *reply, void *data)
 {
     ngx_http_wassiit_submit_call_t *call = data;
 
+    ngx_http_wassiit_ordered_e  ordered;
+
     if (reply == NULL) {
         call->sent = 1;
         ngx_add_timer(&call->timer, SUBMIT_RETRY);
         return;
     }
 
-    ngx_http_wassiit_job_ordered(call->job,
-                                 ngx_http_wassiit_submit_read(call, reply));
+    ordered = ngx_http_wassiit_submit_read(call, reply);
+
+    if (ordered == NGX_HTTP_WASSIIT_ORDERED && call->entry.len) {
+        ngx_http_wassiit_submit_copy(call);
+    }
+
+    ngx_http_wassiit_job_ordered(call->job, ordered);
 }
 
 
@@ -325,4 +357,108 @@ failed:
 
     return call->sent ? NGX_HTTP_WASSIIT_ORDER_UNSURE
                       : NGX_HTTP_WASSIIT_ORDER_AWAY;
+}
+
+
+/*
+ * The change is made here and elsewhere meanwhile.  Only the connection that
+ * has written it can wait for it, and does nothing else then: so it waits for a
+ * moment, again and again.
+ */
+
+static void
+ngx_http_wassiit_submit_copy(ngx_http_wassiit_submit_call_t *call)
+{
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_wassiit_submit_copy_t  *copy;
+
+    if (call->submit->replicas == 0) {
+        return;
+    }
+
+    cln = ngx_pool_cleanup_add(call->job->pool, 0);
+    if (cln == NULL) {
+        return;
+    }
+
+    copy = ngx_calloc(sizeof(ngx_http_wassiit_submit_copy_t), ngx_cycle->log);
+    if (copy == NULL) {
+        return;
+    }
+
+    cln->handler = ngx_http_wassiit_submit_leave;
+    cln->data = copy;
+
+    copy->redis = call->submit->redis;
+    copy->replicas = call->submit->replicas;
+    copy->since = ngx_current_msec;
+    call->copy = copy;
+
+    ngx_http_wassiit_submit_wait(copy);
+}
+
+
+static void
+ngx_http_wassiit_submit_wait(ngx_http_wassiit_submit_copy_t *copy)
+{
+    copy->copied = NGX_HTTP_WASSIIT_COPYING;
+
+    if (ngx_http_wassiit_cluster_copy(copy->redis, copy->replicas, SUBMIT_COPY,
+                                      ngx_http_wassiit_submit_copies, copy)
+        != NGX_OK)
+    {
+        copy->copied = NGX_HTTP_WASSIIT_NOT_COPIED;
+    }
+}
+
+
+static void
+ngx_http_wassiit_submit_copies(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_submit_copy_t *copy = data;
+
+    if (copy->gone) {
+        ngx_free(copy);
+        return;
+    }
+
+    if (ngx_http_wassiit_cluster_is_copied(reply, copy->replicas)) {
+        copy->copied = NGX_HTTP_WASSIIT_COPIED;
+
+    } else if (reply && ngx_current_msec - copy->since < SUBMIT_COPY_MOST) {
+        ngx_http_wassiit_submit_wait(copy);
+
+    } else {
+        copy->copied = NGX_HTTP_WASSIIT_NOT_COPIED;
+    }
+}
+
+
+/* The job's pool goes. */
+
+static void
+ngx_http_wassiit_submit_leave(void *data)
+{
+    ngx_http_wassiit_submit_copy_t *copy = data;
+
+    if (copy->copied == NGX_HTTP_WASSIIT_COPYING) {
+        copy->gone = 1;
+
+    } else {
+        ngx_free(copy);
+    }
+}
+
+
+ngx_http_wassiit_copied_e
+ngx_http_wassiit_submit_copied(ngx_http_wassiit_job_t *job)
+{
+    ngx_http_wassiit_submit_call_t  *call = job->order;
+
+    if (call->copy) {
+        return call->copy->copied;
+    }
+
+    return call->submit->replicas ? NGX_HTTP_WASSIIT_NOT_COPIED
+                                  : NGX_HTTP_WASSIIT_COPIED;
 }

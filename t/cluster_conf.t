@@ -46,6 +46,7 @@ sub refused {
 accepted($_) for 'zone=api nodes=3', 'nodes=1 zone=api node=edge-1', 'zone=api nodes=5 share=0%',
     'zone=api nodes=5 share=100%', 'zone=api nodes=4 share=33.3% lease=2s timeout=1ms wait=small',
     'zone=api nodes=1000 lease=1h wait=on timeout=10s cold=refuse', 'zone=api nodes=2 cold=share',
+    'zone=api nodes=2 replicas=0', 'zone=api nodes=2 replicas=9',
     'zone=api nodes=2 stale=off', 'zone=api nodes=2 stale=3s', 'zone=api nodes=2 stale=30d';
 
 subtest 'requests may be refused too early' => sub {
@@ -70,6 +71,8 @@ refused(cluster("zone=api nodes=3 lease=$_"), qr/invalid "lease=\Q$_\E", it must
     for '1s', '2h', 'long';
 refused(cluster("zone=api nodes=3 timeout=$_"), qr/invalid "timeout=\Q$_\E", it must be 1ms to 10s/)
     for '0', '11s';
+refused(cluster("zone=api nodes=3 replicas=$_"), qr/invalid "replicas=\Q$_\E", it must be 0 to 9/)
+    for 10, -1, 'all';
 refused(cluster("zone=api nodes=3 stale=$_"), qr/invalid "stale=\Q$_\E", it must be "off" or 3s to 30d/)
     for 'on', '0', '2999ms', '31d';
 refused(cluster('zone=api nodes=3 wait=yes'), qr/invalid "wait=yes", it must be "off", "small" or "on"/);

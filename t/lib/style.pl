@@ -207,7 +207,7 @@ my $rows = <<'END';
     status_cluster  cluster status zone_sh
     status_json     decision limit status time
     status_prometheus change cluster decision status
-    submit          follow
+    submit          cluster follow
     tally           audit decision wassiit
     turn
     upstream        wassiit headers_in
