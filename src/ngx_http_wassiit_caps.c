@@ -690,6 +690,7 @@ ngx_http_wassiit_caps_look(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         part->line = profile->partner;
         rc = ngx_wassiit_window_usage((u_char *) zone->sh, part->line, now,
                                       &usage);
+        part->rev = load(&profile->rev);
     }
 
     if (rc != NGX_OK) {
@@ -703,7 +704,6 @@ ngx_http_wassiit_caps_look(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     part->free = ngx_min(usage.remaining, part->cap);
     part->used = part->cap - part->free;
     part->reset = usage.reset;
-    part->rev = load(&profile->rev);
 
     part->wait = ngx_http_wassiit_claims_is_waited(&zone->claims,
                                                    part->standing);
