@@ -147,7 +147,6 @@ row 'changes of one partner at once' => sub {
     my ($redis) = @_;
     my $cluster = start($redis);
     my @fields = (qw(name rate enabled scopes), q(a key), q(a key));
-    my $before = @{ logged($redis)->{boma} };
     my $each = int $Changes / @fields;
 
     my $crew = Wassiit::Operators::Crew->start(scalar @fields, sub {
@@ -178,9 +177,17 @@ row 'changes of one partner at once' => sub {
     is_deeply([ grep { !/^(?:20[0124]|503)$/ } keys %done ], [], 'or another was faster');
 
     my @lines = @{ logged($redis)->{boma} };
-    splice @lines, 0, $before - 1;
     my @revs = map { $_->{rev} } @lines;
     is_deeply([ @revs ], [ $revs[0] .. $revs[0] + $#lines ], 'one rev after another');
+
+    # two nodes may have told their files' lines, which are the same
+    my $last = '';
+    @lines = grep {
+        my $text = $Json->encode({ %$_, rev => 0 });
+        my $is_new = $text ne $last;
+        $last = $text;
+        $is_new;
+    } @lines;
     is(@lines, 1 + $made, 'as many as were made, after the first');
 
     for my $field (sort keys %field) {
