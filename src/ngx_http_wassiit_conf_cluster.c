@@ -84,7 +84,6 @@ ngx_http_wassiit_set_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_wassiit_main_conf_t *wmcf = conf;
 
-    char                                    *rv;
     ngx_str_t                               *value, text;
     ngx_str_t                                names[CLUSTER_PARAMS];
     ngx_uint_t                               i, n, seen;
@@ -148,10 +147,8 @@ ngx_http_wassiit_set_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         text.data = value[i].data + param->name.len;
         text.len = value[i].len - param->name.len;
 
-        rv = param->set(cf, &value[i], &text, c);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
+        if (param->set(cf, &value[i], &text, c) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -506,9 +503,9 @@ ngx_http_wassiit_check_clusters(ngx_conf_t *cf,
     ngx_http_wassiit_cluster_conf_t  **conf, *c;
 
     conf = wmcf->clusters ? wmcf->clusters->elts : NULL;
-    redis = wmcf->redis ? wmcf->redis->elts : NULL;
+    n = conf ? wmcf->clusters->nelts : 0;
 
-    for (i = 0; wmcf->clusters && i < wmcf->clusters->nelts; i++) {
+    for (i = 0; i < n; i++) {
         c = conf[i];
         zone = c->zone;
 
@@ -542,15 +539,21 @@ ngx_http_wassiit_check_clusters(ngx_conf_t *cf,
         }
     }
 
-    for (i = 0; wmcf->redis && i < wmcf->redis->nelts; i++) {
+    if (wmcf->redis == NULL) {
+        return NGX_OK;
+    }
 
-        for (n = 0; wmcf->clusters && n < wmcf->clusters->nelts; n++) {
+    redis = wmcf->redis->elts;
+
+    for (i = 0; i < wmcf->redis->nelts; i++) {
+
+        for (n = 0; conf && n < wmcf->clusters->nelts; n++) {
             if (conf[n]->redis == redis[i]) {
                 break;
             }
         }
 
-        if (wmcf->clusters && n < wmcf->clusters->nelts) {
+        if (conf && n < wmcf->clusters->nelts) {
             continue;
         }
 
