@@ -28,6 +28,8 @@ typedef struct {
 static ngx_int_t ngx_http_wassiit_claims_count(
     ngx_http_wassiit_claims_t *claims, ngx_str_t *name,
     ngx_http_wassiit_claims_t *former, ngx_uint_t inherited, ngx_log_t *log);
+static ngx_http_wassiit_entry_t *ngx_http_wassiit_claims_entry(
+    ngx_http_wassiit_claims_t *claims, ngx_str_t *id);
 static ngx_int_t ngx_http_wassiit_claims_layout(
     ngx_http_wassiit_claims_t *claims, ngx_str_t *name, size_t size,
     uint32_t sets, ngx_log_t *log);
@@ -339,14 +341,32 @@ ngx_http_wassiit_claims_is_waited(ngx_http_wassiit_claims_t *claims,
 }
 
 
+/* What any process may read; where none is, the table isn't touched. */
+
+static ngx_http_wassiit_entry_t *
+ngx_http_wassiit_claims_entry(ngx_http_wassiit_claims_t *claims, ngx_str_t *id)
+{
+    uint64_t                        whose;
+    ngx_http_wassiit_claims_set_t  *set;
+
+    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
+
+    if (!load(ngx_http_wassiit_claims_mark(claims->sh,
+                                           set - claims->sh->set)))
+    {
+        return NULL;
+    }
+
+    return ngx_http_wassiit_claims_find(set, id, whose);
+}
+
+
 uint32_t
 ngx_http_wassiit_claims_pool(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
     uint32_t limit, uint32_t cap)
 {
     uint32_t                        standing;
-    uint64_t                        whose;
     ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_set_t  *set;
 
     standing = ngx_http_wassiit_claims_standing(claims, limit);
 
@@ -354,8 +374,7 @@ ngx_http_wassiit_claims_pool(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
         return limit - standing * claims->nodes;
     }
 
-    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
+    entry = ngx_http_wassiit_claims_entry(claims, id);
 
     return entry ? load(&entry->pool) : 0;
 }
@@ -365,12 +384,7 @@ ngx_uint_t
 ngx_http_wassiit_claims_knows(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *id)
 {
-    uint64_t                        whose;
-    ngx_http_wassiit_claims_set_t  *set;
-
-    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
-
-    return ngx_http_wassiit_claims_find(set, id, whose) != NULL;
+    return ngx_http_wassiit_claims_entry(claims, id) != NULL;
 }
 
 
@@ -378,12 +392,9 @@ ngx_uint_t
 ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *id)
 {
-    uint64_t                        whose;
-    ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_set_t  *set;
+    ngx_http_wassiit_entry_t  *entry;
 
-    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
+    entry = ngx_http_wassiit_claims_entry(claims, id);
 
     return entry && !(load(&entry->flags) & CLAIMS_STANDING);
 }
@@ -392,12 +403,9 @@ ngx_http_wassiit_claims_differs(ngx_http_wassiit_claims_t *claims,
 ngx_uint_t
 ngx_http_wassiit_claims_told(ngx_http_wassiit_claims_t *claims, ngx_str_t *id)
 {
-    uint64_t                        whose;
-    ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_set_t  *set;
+    ngx_http_wassiit_entry_t  *entry;
 
-    set = ngx_http_wassiit_claims_set(claims->sh, id, &whose);
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
+    entry = ngx_http_wassiit_claims_entry(claims, id);
 
     return entry && (load(&entry->flags) & CLAIMS_TOLD);
 }
