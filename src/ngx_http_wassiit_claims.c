@@ -44,7 +44,7 @@ static ngx_wassiit_robust_t *ngx_http_wassiit_claims_lock_of(
 ngx_int_t
 ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *name, size_t size, ngx_http_wassiit_claims_t *former,
-    ngx_uint_t inherited, ngx_log_t *log)
+    ngx_uint_t inherited, ngx_uint_t same, ngx_log_t *log)
 {
     size_t                         bytes;
     uint32_t                       sets;
@@ -66,7 +66,7 @@ ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
             + sets * sizeof(ngx_http_wassiit_claims_set_t)
             + sets / CLAIMS_GROUP + 1;
 
-    if (former && former->sh && former->nodes == claims->nodes
+    if (same && former && former->sh && former->nodes == claims->nodes
         && former->share == claims->share && former->sh->sets == sets)
     {
         claims->memory = former->memory;
@@ -80,7 +80,8 @@ ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     full.data = text;
     full.len = ngx_snprintf(text, sizeof(text), " claims %V", name) - text;
 
-    memory = inherited ? ngx_http_wassiit_memory_inherit(&full, log) : NULL;
+    memory = (same && inherited)
+             ? ngx_http_wassiit_memory_inherit(&full, log) : NULL;
 
     if (memory) {
         sh = (ngx_http_wassiit_claims_sh_t *) memory->head;

@@ -146,13 +146,14 @@ typedef struct {
 
 /*
  * Gives claims the memory of a zone of so many bytes: that of former, or what
- * an earlier program has left if inherited is 1, where it is of the same nodes
- * and share; else new memory, and claims->made is 1.  What was counted stays.
- * Returns NGX_OK, or NGX_ERROR, which is logged.
+ * an earlier program has left if inherited is 1, where it is of the same
+ * windows, as the caller says, nodes and share; else new memory, and
+ * claims->made is 1.  What was counted stays in any case.  Returns NGX_OK, or
+ * NGX_ERROR, which is logged.
  */
 ngx_int_t ngx_http_wassiit_claims_map(ngx_http_wassiit_claims_t *claims,
     ngx_str_t *name, size_t size, ngx_http_wassiit_claims_t *former,
-    ngx_uint_t inherited, ngx_log_t *log);
+    ngx_uint_t inherited, ngx_uint_t same, ngx_log_t *log);
 
 /* Takes the memory away from claims that aren't used any more. */
 void ngx_http_wassiit_claims_unmap(ngx_http_wassiit_claims_t *claims);

@@ -484,9 +484,9 @@ ngx_http_wassiit_map_zone(ngx_conf_t *cf, ngx_http_wassiit_zone_t *zone)
     /* what was lent or claimed is of these windows, and of no others */
 
     return ngx_http_wassiit_claims_map(&zone->claims, &zone->name, zone->size,
-                           (zone->source == NGX_HTTP_WASSIIT_ZONE_KEPT)
-                           ? &former->claims : NULL,
-                           zone->source == NGX_HTTP_WASSIIT_ZONE_INHERITED,
+                           former ? &former->claims : NULL, inherited,
+                           zone->source == NGX_HTTP_WASSIIT_ZONE_KEPT
+                           || zone->source == NGX_HTTP_WASSIIT_ZONE_INHERITED,
                            cf->log);
 }
 

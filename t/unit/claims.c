@@ -68,7 +68,7 @@ test_divide(void)
     zone.claims.share = SHARE;
 
     if (ngx_http_wassiit_claims_map(&zone.claims, &zone.name, zone.size, NULL,
-                                    0, &unit_log)
+                                    0, 0, &unit_log)
         != NGX_OK)
     {
         exit(2);
@@ -123,7 +123,7 @@ test_divide(void)
     zone.claims.share = SHARE;
 
     if (ngx_http_wassiit_claims_map(&zone.claims, &zone.name, zone.size, NULL,
-                                    0, &unit_log)
+                                    0, 0, &unit_log)
         != NGX_OK)
     {
         exit(2);

@@ -168,7 +168,7 @@ unit_node_load(ngx_uint_t nodes)
         zone.claims.cold = 1;
 
         if (ngx_http_wassiit_claims_map(&zone.claims, &zone.name, zone.size,
-                                        NULL, 0, &unit_log)
+                                        NULL, 0, 0, &unit_log)
             != NGX_OK)
         {
             exit(2);
