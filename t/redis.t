@@ -411,7 +411,9 @@ subtest 'reload, quit' => sub {
 
 subtest 'the configuration' => sub {
     my $conf = sub {
-        return "http { wassiit_zone zone=api:1m file=partners.jsonl; $_[0]; server { listen %%PORT%%; } }\n";
+        my ($zone) = $_[0] =~ /\bzone=(\w+)/;
+        my $cluster = 'wassiit_cluster zone=' . ($zone // 'api') . ' nodes=3 node=one;';
+        return "http { wassiit_zone zone=api:1m file=partners.jsonl; $_[0]; $cluster server { listen %%PORT%%; } }\n";
     };
     my %files = ('partners.jsonl' => [], 'p.secret' => "word\n", 'two.secret' => "one\ntwo\n", 'no.secret' => "\n");
 

@@ -65,7 +65,7 @@ sub conf {
     return "$with{main}\n" . <<"END";
 http {
     wassiit_zone zone=api:1m file=partners.jsonl;
-    wassiit_redis zone=api $redis;
+    redis_probe_redis zone=api $redis;
     $with{probe} $with{http}
     server {
         listen %%PORT%%;

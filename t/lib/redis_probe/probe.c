@@ -1,9 +1,9 @@
 
 /*
- * A module of the tests alone: it opens the connections that a configuration's
- * wassiit_redis names, logs what becomes of them, and makes calls for who asks
- * by HTTP.
+ * A module of the tests alone: it opens connections, logs what becomes of them,
+ * and makes calls for who asks by HTTP.
  *
+ *     redis_probe_redis zone=...;  http: as wassiit_redis, but no cluster uses it
  *     redis_probe;             a location: /?SET&a&1 calls, and answers with the
  *                              reply; /eval?1&key&arg runs the ledger's script;
  *                              with X-Timeout: MS
@@ -17,6 +17,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_wassiit.h"
+#include "ngx_http_wassiit_conf_redis.h"
 #include "ngx_http_wassiit_redis.h"
 
 
@@ -25,6 +26,7 @@
 
 
 typedef struct {
+    ngx_http_wassiit_main_conf_t  redis;    /* in place of the module's */
     ngx_array_t                 channels;
     ngx_flag_t                  quit;
 } probe_conf_t;
@@ -38,6 +40,7 @@ typedef struct {
 
 static void *probe_create_conf(ngx_conf_t *cf);
 static char *probe_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *probe_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *probe_set_channels(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t probe_init(ngx_cycle_t *cycle);
@@ -76,6 +79,13 @@ static ngx_command_t  probe_commands[] = {
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       probe_set,
       NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("redis_probe_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
+      probe_set_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
@@ -126,6 +136,9 @@ probe_create_conf(ngx_conf_t *cf)
     conf = ngx_pcalloc(cf->pool, sizeof(probe_conf_t));
 
     if (conf == NULL
+        || ngx_array_init(&conf->redis.zones, cf->pool, 1,
+                          sizeof(ngx_http_wassiit_zone_t *))
+           != NGX_OK
         || ngx_array_init(&conf->channels, cf->pool, 1, sizeof(ngx_str_t))
            != NGX_OK)
     {
@@ -147,6 +160,15 @@ probe_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = probe_handler;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+probe_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    probe_conf_t  *pcf = conf;
+
+    return ngx_http_wassiit_set_redis(cf, cmd, &pcf->redis);
 }
 
 
@@ -177,20 +199,18 @@ static ngx_int_t
 probe_init(ngx_cycle_t *cycle)
 {
     probe_conf_t                    *pcf;
-    ngx_http_wassiit_main_conf_t    *wmcf;
     ngx_http_wassiit_redis_conf_t  **confs;
 
-    wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
     pcf = ngx_http_cycle_get_module_main_conf(cycle,
                                               ngx_http_redis_probe_module);
 
-    if (wmcf == NULL || wmcf->redis == NULL
+    if (pcf == NULL || pcf->redis.redis == NULL
         || ngx_process != NGX_PROCESS_WORKER)
     {
         return NGX_OK;
     }
 
-    confs = wmcf->redis->elts;
+    confs = pcf->redis.redis->elts;
 
     if (pcf->quit == 1) {
         probe_handlers[0].quit = probe_quit;
