@@ -78,6 +78,7 @@ typedef enum {
 typedef enum {
     OP_TAKE = 0,
     OP_LOWER,
+    OP_SINK,
     OP_RAISE
 } unit_op_e;
 
@@ -155,11 +156,12 @@ static void
 unit_caps_case(const unit_case_t *c, ngx_uint_t taken_over)
 {
     uint32_t    k, b;
-    ngx_uint_t  n, taking, lowering, dying;
+    ngx_uint_t  n, taking, lowering, sinking, dying;
 
     b = c->batch;
     taking = 0;
     lowering = 0;
+    sinking = 0;
     dying = 0;
 
     unit_caps_setup(c, taken_over);
@@ -175,7 +177,11 @@ unit_caps_case(const unit_case_t *c, ngx_uint_t taken_over)
                 lowering += unit_caps_stops(OP_LOWER, ACT_TAKE);
                 lowering += unit_caps_stops(OP_LOWER, ACT_FILL);
 
+                sinking += unit_caps_stops(OP_SINK, ACT_TAKE);
+                sinking += unit_caps_stops(OP_SINK, ACT_FILL);
+
                 dying += unit_caps_stops(OP_LOWER, ACT_NOTHING);
+                dying += unit_caps_stops(OP_SINK, ACT_NOTHING);
                 dying += unit_caps_stops(OP_RAISE, ACT_NOTHING);
             }
         }
@@ -187,7 +193,8 @@ unit_caps_case(const unit_case_t *c, ngx_uint_t taken_over)
 
     is(taking, "take stands still while the cap falls");
     is(lowering, "lower stands still while others take");
-    is(dying, "lower and raise die");
+    is(sinking, "so does sink, and nothing passes the cap from then on");
+    is(dying, "lower, sink and raise die");
 
 #undef is
 
@@ -229,13 +236,21 @@ unit_caps_stop(unit_op_e op, unit_act_e act)
         unit_caps_fill();
     }
 
+    if (op == OP_SINK && !stopped && admitted >= wanted && !wrong
+        && unit_caps_take(START) == NGX_OK)
+    {
+        wrong = 1;
+        fault = "admitted where more than the cap is in use";
+    }
+
     unit_caps_check("the one who stood still");
     unit_caps_finish();
 
     if (wrong) {
         unit_note("%s stood still at %u while %u, cap %u with %u in use, "
                   "to %u: %s, %u admitted, cap %u",
-                  op == OP_TAKE ? "take" : op == OP_LOWER ? "lower" : "raise",
+                  op == OP_TAKE ? "take" : op == OP_LOWER ? "lower"
+                  : op == OP_SINK ? "sink" : "raise",
                   (unsigned) stop, (unsigned) act, (unsigned) first,
                   (unsigned) used, (unsigned) wanted, fault,
                   (unsigned) admitted, (unsigned) force);
@@ -324,7 +339,10 @@ unit_caps_run(unit_op_e op)
         return;
 
     case OP_LOWER:
-        cap = ngx_wassiit_window_lower(arena->base, window, wanted, START);
+    case OP_SINK:
+        cap = (op == OP_SINK)
+              ? ngx_wassiit_window_sink(arena->base, window, wanted, START)
+              : ngx_wassiit_window_lower(arena->base, window, wanted, START);
         inside = 0;
 
         if (cap > force) {
