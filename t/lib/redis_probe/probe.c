@@ -3,10 +3,10 @@
  * A module of the tests alone: it opens connections, logs what becomes of them,
  * and makes calls for who asks by HTTP.
  *
- *     redis_probe_redis zone=...;  http: as wassiit_redis, but no cluster uses it
- *     redis_probe;             a location: /?SET&a&1 calls, and answers with the
- *                              reply; /eval?1&key&arg runs the ledger's script;
- *                              with X-Timeout: MS
+ *     redis_probe_redis zone=...;  http: as wassiit_redis, of no cluster
+ *     redis_probe;             a location: /?SET&a&1 calls, and answers with
+ *                              the reply; /eval?1&key&arg runs the ledger's
+ *                              script; with X-Timeout: MS
  *     redis_probe_channels a b;    http: another connection, with channels
  *     redis_probe_quit;            http: quit is heeded, and PING called in it
  */
