@@ -48,6 +48,9 @@ static char *ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
 static void ngx_http_wassiit_cluster_wipe(void *data);
 static ngx_int_t ngx_http_wassiit_cluster_host(ngx_conf_t *cf,
     ngx_http_wassiit_cluster_conf_t *c);
+static char *ngx_http_wassiit_cluster_ms(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text, ngx_int_t least, ngx_int_t most, const char *must,
+    ngx_msec_t *ms);
 static char *ngx_http_wassiit_cluster_invalid(ngx_conf_t *cf,
     ngx_str_t *value, const char *must);
 
@@ -301,18 +304,9 @@ static char *
 ngx_http_wassiit_cluster_lease(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
 {
-    ngx_int_t  n;
-
-    n = ngx_parse_time(text, 0);
-
-    if (n == NGX_ERROR || n < 2000 || n > 3600 * 1000) {
-        return ngx_http_wassiit_cluster_invalid(cf, value,
-                                          "2s to 1h, as in \"lease=30s\"");
-    }
-
-    c->lease = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_wassiit_cluster_ms(cf, value, text, 2000, 3600 * 1000,
+                                       "2s to 1h, as in \"lease=30s\"",
+                                       &c->lease);
 }
 
 
@@ -340,18 +334,9 @@ static char *
 ngx_http_wassiit_cluster_timeout(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c)
 {
-    ngx_int_t  n;
-
-    n = ngx_parse_time(text, 0);
-
-    if (n == NGX_ERROR || n < 1 || n > 10000) {
-        return ngx_http_wassiit_cluster_invalid(cf, value,
-                                      "1ms to 10s, as in \"timeout=50ms\"");
-    }
-
-    c->timeout = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_wassiit_cluster_ms(cf, value, text, 1, 10000,
+                                       "1ms to 10s, as in \"timeout=50ms\"",
+                                       &c->timeout);
 }
 
 
@@ -457,6 +442,24 @@ static void
 ngx_http_wassiit_cluster_wipe(void *data)
 {
     ngx_explicit_memzero(data, NGX_WASSIIT_SEAL_KEY_LEN);
+}
+
+
+static char *
+ngx_http_wassiit_cluster_ms(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text,
+    ngx_int_t least, ngx_int_t most, const char *must, ngx_msec_t *ms)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(text, 0);
+
+    if (n == NGX_ERROR || n < least || n > most) {
+        return ngx_http_wassiit_cluster_invalid(cf, value, must);
+    }
+
+    *ms = n;
+
+    return NGX_CONF_OK;
 }
 
 
