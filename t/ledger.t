@@ -119,6 +119,23 @@ subtest 'places' => sub {
     is_deeply(adjust(1, 0, 0, sid => 's1c'), [ 0, 10, 0 ], 'and goes on');
 };
 
+# It goes on with what it has used, and not with the share that another has had.
+subtest 'a place of another, asked for twice' => sub {
+    fresh();
+    $T += $L + 1;
+    is(renew($_)->[0], 'LOST', "$_ was cut off") for 1, 2;
+    is(join_as('n3', 's3')->[3], 1, 'the place of one that was cut off is given away');
+    my $ended = $T;
+    my @join = ('n1', 's1b', life => 's1');
+    is_deeply([ @{ join_as(@join) }[ 3 .. 5 ] ], [ 2, $ended, 'NONE' ], 'it gets the next, with nothing');
+    $T += 10;
+    is_deeply([ @{ join_as(@join) }[ 3 .. 5 ] ], [ 2, $ended, 'NONE' ], 'and hears so again if that answer was lost');
+    is_deeply([ @{ join_as('n1', 's1c', life => 's1') }[ 3 .. 5 ] ], [ 2, $ended, 'NONE' ],
+              'also under another session');
+    is(restate(2, 1, {}, sid => 's1c'), 'OK', 'until it has told its caps');
+    is_deeply([ @{ join_as('n1', 's1d', life => 's1') }[ 3 .. 5 ] ], [ 2, 0, 'KEPT' ], 'from then on they are its own');
+};
+
 subtest 'caps' => sub {
     fresh();
     is_deeply(adjust(1, 5, 20), [ 10, 5, 0 ], 'half of what is left at most');

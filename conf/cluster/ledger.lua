@@ -35,7 +35,8 @@
 --   former: when the last life of this place ends or may have ended, 0: there
 --   was none. All that it had stays locked until former + W of each partner
 --   has: KEPT   the place is this life's still, and so are its caps: the node
---               goes on with max(min(c, s), used) of each partner
+--               goes on with max(min(c, s), used) of each partner. NONE is said
+--               until a node with memory has told its caps in a new place
 --        SHARE  its caps are what it remembers, as for KEPT; a node without
 --               memory has s of each partner
 --        NONE   nothing. A node goes on with what it has used in the last W,
@@ -853,7 +854,7 @@ function verbs.join()
         if former == 0 then
             p.told = ledger.epoch      -- no caps that a lost life had here
         end
-    elseif not has_memory then
+    elseif not has_memory or p.epoch == 0 and p.owns == '0' then
         has = p.owns == '1' and 'SHARE' or 'NONE'   -- asked twice
     end
     p.sid, p.exp, p.name = sid, now + lease, name
