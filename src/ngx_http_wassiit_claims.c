@@ -4,7 +4,7 @@
 
 /* the number of this layout, see NGX_HTTP_WASSIIT_LAYOUT */
 #ifndef NGX_HTTP_WASSIIT_CLAIMS_LAYOUT
-#define NGX_HTTP_WASSIIT_CLAIMS_LAYOUT  2
+#define NGX_HTTP_WASSIIT_CLAIMS_LAYOUT  3
 #endif
 
 /* ... and that of the counts */

@@ -115,6 +115,9 @@ typedef struct {
     u_char                          life[NGX_HTTP_WASSIIT_CLAIMS_NAME];
                                                 /* the first session */
     u_char                          run_id[NGX_HTTP_WASSIIT_CLAIMS_NAME];
+    u_char                          check[NGX_HTTP_WASSIIT_CLAIMS_NAME];
+                                                /* of the seal that it has
+                                                   joined by */
     u_char                          cursor[NGX_HTTP_WASSIIT_CLAIMS_NAME];
 } ngx_http_wassiit_claims_lead_t;
 

@@ -36,6 +36,7 @@ typedef struct {
     ngx_uint_t                      replicas;   /* that have what counts */
     u_char                         *seal;       /* a key; NULL: partners'
                                                    lines lie there in clear */
+    ngx_str_t                       check;      /* which key that is */
     u_char                         *conf_file;
     ngx_uint_t                      conf_line;
 } ngx_http_wassiit_cluster_conf_t;
@@ -81,7 +82,8 @@ struct ngx_http_wassiit_cluster_s {
     unsigned                        lost:1;     /* what was above the share
                                                    is to be lowered */
     unsigned                        done:1;     /* all are told, with this */
-    unsigned                        strange:1;  /* others share otherwise */
+    unsigned                        strange:2;  /* others share otherwise:
+                                                   what was logged of it */
     unsigned                        quits:1;
     unsigned                        soon:1;     /* the next tick is */
     unsigned                        stale:1;    /* and that is logged */

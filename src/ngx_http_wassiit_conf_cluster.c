@@ -45,6 +45,8 @@ static char *ngx_http_wassiit_cluster_stale(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
 static char *ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text, ngx_http_wassiit_cluster_conf_t *c);
+static ngx_int_t ngx_http_wassiit_cluster_check(ngx_conf_t *cf,
+    ngx_http_wassiit_cluster_conf_t *c);
 static void ngx_http_wassiit_cluster_wipe(void *data);
 static ngx_int_t ngx_http_wassiit_cluster_host(ngx_conf_t *cf,
     ngx_http_wassiit_cluster_conf_t *c);
@@ -163,6 +165,10 @@ ngx_http_wassiit_set_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (c->node.len == 0 && ngx_http_wassiit_cluster_host(cf, c) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_wassiit_cluster_check(cf, c) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -435,6 +441,31 @@ ngx_http_wassiit_cluster_seal(ngx_conf_t *cf, ngx_str_t *value,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* What the other nodes compare with theirs. */
+
+static ngx_int_t
+ngx_http_wassiit_cluster_check(ngx_conf_t *cf,
+    ngx_http_wassiit_cluster_conf_t *c)
+{
+    if (c->seal == NULL) {
+        ngx_str_set(&c->check, "-");
+        return NGX_OK;
+    }
+
+    c->check.len = NGX_WASSIIT_SEAL_CHECK_LEN;
+    c->check.data = ngx_pnalloc(cf->pool, c->check.len);
+
+    if (c->check.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_wassiit_seal_check(c->check.data, c->seal, c->zone->name.data,
+                           c->zone->name.len);
+
+    return NGX_OK;
 }
 
 

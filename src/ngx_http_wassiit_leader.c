@@ -325,6 +325,15 @@ ngx_http_wassiit_leader_leads(ngx_http_wassiit_cluster_t *cluster)
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
     cluster->shown = lead->state;
 
+    if (lead->place
+        && (ngx_strlen(lead->check) != cluster->conf->check.len
+            || ngx_memcmp(lead->check, cluster->conf->check.data,
+                          cluster->conf->check.len) != 0))
+    {
+        /* with the seal that it has now this node has not joined */
+        ngx_http_wassiit_session_end(cluster);
+    }
+
     /* what the former leader has logged */
     cluster->stale = cluster->conf->stale
                      && lead->state != NGX_HTTP_WASSIIT_STARTING

@@ -81,6 +81,7 @@ ngx_http_wassiit_replica_init(ngx_http_wassiit_cluster_t *cluster,
     replica->submit.zone = cluster->zone;
     replica->submit.redis = cluster->redis;
     replica->submit.seal = cluster->conf->seal;
+    replica->submit.check = cluster->conf->check;
     replica->submit.replicas = cluster->conf->replicas;
     replica->submit.orders.settle = ngx_http_wassiit_replica_settle;
 

@@ -38,6 +38,10 @@
 #define SESSION_DRIFT           1000    /* both clocks: a part in so many */
 #define SESSION_GUARD           200     /* ms */
 
+/* how a node that can't join differs from the others */
+#define SESSION_OTHER_NODES     1
+#define SESSION_OTHER_SEAL      2
+
 /* characters of a session's name */
 #define SESSION_SID             32
 
@@ -61,6 +65,8 @@ static uint64_t ngx_http_wassiit_session_ended(
     ngx_http_wassiit_answer_head_t *head, int64_t former);
 static void ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t
     *cluster, ngx_http_wassiit_answer_head_t *head);
+static const char *ngx_http_wassiit_session_sealed(ngx_str_t *check,
+    ngx_str_t *other);
 static void ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t
     *cluster, uint64_t now);
 static void ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void
@@ -194,7 +200,7 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     u_char                          *p, numbers[3][NGX_INT64_LEN];
     u_char                           random[SESSION_SID / 2];
     uint64_t                         values[3];
-    ngx_str_t                        args[2 + 8];
+    ngx_str_t                        args[2 + 9];
     ngx_uint_t                       i;
     ngx_http_wassiit_claims_lead_t  *lead;
 
@@ -233,7 +239,9 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     args[9].data = lead->life[0] ? lead->life : cluster->sid;
     args[9].len = ngx_strlen(args[9].data);
 
-    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 10,
+    args[10] = cluster->conf->check;
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 11,
                                     ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_joined, cluster)
         == NGX_OK)
@@ -293,6 +301,8 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
     ngx_http_wassiit_session_change(cluster);
 
     (void) ngx_cpystrn(lead->sid, cluster->sid, sizeof(lead->sid));
+    (void) ngx_cpystrn(lead->check, cluster->conf->check.data,
+                       cluster->conf->check.len + 1);
 
     /* a node that remembers nothing has nothing to restate */
     cluster->has = (lead->life[0] == 0) ? NGX_HTTP_WASSIIT_CAPS_KEPT
@@ -349,11 +359,16 @@ static void
 ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
     ngx_http_wassiit_answer_head_t *head)
 {
-    int64_t                          nodes, share;
-    ngx_http_wassiit_claims_lead_t  *lead;
+    int64_t                           nodes, share;
+    ngx_str_t                         check;
+    ngx_uint_t                        why;
+    ngx_http_wassiit_claims_lead_t   *lead;
+    ngx_http_wassiit_cluster_conf_t  *conf;
 
+    conf = cluster->conf;
     nodes = 0;
     share = 0;
+    check = conf->check;
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
     store(&lead->met, ngx_http_wassiit_zone_clock());
@@ -370,23 +385,60 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
         (void) ngx_wassiit_resp_number(&head->resp, &share);
     }
 
+    if (ngx_wassiit_resp_next(&head->resp) == NGX_OK) {
+        check = head->resp.text;
+    }
+
+    if (nodes == 0) {
+        /* nobody has joined yet, but somebody's lines are there */
+        nodes = conf->nodes;
+        share = conf->share;
+    }
+
     store(&lead->other_nodes, (uint32_t) ngx_max(nodes, 1));
     store(&lead->other_share, (uint32_t) share);
     store(&lead->strange, 1);
 
-    if (cluster->strange) {
+    why = (check.len == conf->check.len
+           && ngx_memcmp(check.data, conf->check.data, check.len) == 0)
+          ? SESSION_OTHER_NODES : SESSION_OTHER_SEAL;
+
+    if (cluster->strange == why) {
         return;
     }
 
-    cluster->strange = 1;
+    cluster->strange = why;
+
+    if (why == SESSION_OTHER_SEAL) {
+        ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
+                      "node \"%V\" of zone \"%V\" can't join: the lines of "
+                      "partners in Redis %s; give all nodes the same, or see "
+                      "\"Another seal\" in the README",
+                      &conf->node, &cluster->zone->name,
+                      ngx_http_wassiit_session_sealed(&conf->check, &check));
+        return;
+    }
 
     ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
                   "node \"%V\" of zone \"%V\" can't join: it has nodes=%ui "
                   "and share=%ui.%ui%%, those that are there nodes=%L and "
                   "share=%L.%L%%; all have to have the same",
-                  &cluster->conf->node, &cluster->zone->name,
-                  cluster->conf->nodes, cluster->conf->share / 10,
-                  cluster->conf->share % 10, nodes, share / 10, share % 10);
+                  &conf->node, &cluster->zone->name, conf->nodes,
+                  conf->share / 10, conf->share % 10, nodes, share / 10,
+                  share % 10);
+}
+
+
+static const char *
+ngx_http_wassiit_session_sealed(ngx_str_t *check, ngx_str_t *other)
+{
+    if (other->len == 1) {
+        return "aren't sealed, and it has a \"seal\"";
+    }
+
+    return (check->len == 1)
+           ? "are sealed, and it has no \"seal\""
+           : "are sealed by another key than that of its \"seal\"";
 }
 
 
@@ -462,8 +514,6 @@ static ngx_uint_t
 ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
     ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head)
 {
-    ngx_http_wassiit_claims_lead_t  *lead;
-
     if (!cluster->leads || reply == NULL
         || ngx_http_wassiit_cluster_read(cluster, reply, head) != NGX_OK)
     {
@@ -473,8 +523,6 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
     if (is(&head->word, "OK")) {
         return 1;
     }
-
-    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
 
     if (is(&head->word, "RESTATE")) {
         cluster->has = NGX_HTTP_WASSIIT_CAPS_KEPT;
@@ -491,11 +539,7 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
                       "joins again", &cluster->conf->node,
                       &cluster->zone->name);
 
-        ngx_http_wassiit_session_change(cluster);
-        ngx_http_wassiit_claims_extend(&cluster->zone->claims, 1);
-        ngx_http_wassiit_claims_enter(&cluster->zone->claims,
-                                      NGX_HTTP_WASSIIT_ALONE);
-        store(&lead->place, 0);
+        ngx_http_wassiit_session_end(cluster);
 
         (void) ngx_wassiit_add(
             &ngx_http_wassiit_claims_counts(&cluster->zone->claims)->losses,
@@ -522,6 +566,18 @@ ngx_http_wassiit_session_change(ngx_http_wassiit_cluster_t *cluster)
     store(&lead->session, lead->session + 1);
 
     cluster->at = 0;
+}
+
+
+void
+ngx_http_wassiit_session_end(ngx_http_wassiit_cluster_t *cluster)
+{
+    ngx_http_wassiit_session_change(cluster);
+    ngx_http_wassiit_claims_extend(&cluster->zone->claims, 1);
+    ngx_http_wassiit_claims_enter(&cluster->zone->claims,
+                                  NGX_HTTP_WASSIIT_ALONE);
+
+    store(&ngx_http_wassiit_claims_lead(&cluster->zone->claims)->place, 0);
 }
 
 

@@ -23,6 +23,12 @@ void ngx_http_wassiit_session_speak(ngx_http_wassiit_cluster_t *cluster,
 void ngx_http_wassiit_session_change(ngx_http_wassiit_cluster_t *cluster);
 
 /*
+ * What the session has is not to be used any more, and it is to be begun anew:
+ * the caller sees to cluster->lost and ->has.
+ */
+void ngx_http_wassiit_session_end(ngx_http_wassiit_cluster_t *cluster);
+
+/*
  * The last worker exits: nothing is admitted here any more, and the other nodes
  * needn't wait for the end of the lease.
  */

@@ -160,7 +160,7 @@ static void
 ngx_http_wassiit_submit_send(ngx_http_wassiit_submit_call_t *call)
 {
     u_char                   rev[NGX_INT64_LEN];
-    ngx_str_t                args[9];
+    ngx_str_t                args[10];
     ngx_int_t                rc;
     ngx_pool_t              *pool;
     ngx_http_wassiit_job_t  *job;
@@ -179,11 +179,12 @@ ngx_http_wassiit_submit_send(ngx_http_wassiit_submit_call_t *call)
     args[6].len = ngx_sprintf(rev, "%uL", job->change.draft->rev - 1) - rev;
     args[7] = call->line;
     ngx_str_set(&args[8], SUBMIT_LOG);
+    args[9] = call->submit->check;
 
     rc = NGX_DECLINED;
 
     if (args[0].data && args[1].data && args[2].data && args[3].data) {
-        rc = ngx_http_wassiit_redis_eval(call->submit->redis, args, 4, 9,
+        rc = ngx_http_wassiit_redis_eval(call->submit->redis, args, 4, 10,
                                          SUBMIT_TIMEOUT,
                                          ngx_http_wassiit_submit_answer, call);
     }
@@ -260,6 +261,15 @@ ngx_http_wassiit_submit_read(ngx_http_wassiit_submit_call_t *call,
     }
 
     stale = ngx_wassiit_resp_is(reply, "STALE");
+
+    if (ngx_wassiit_resp_is(reply, "CONFIG")) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "Redis does not take a change of partner \"%V\" of "
+                      "wassiit_zone \"%V\": the other nodes have another "
+                      "\"seal\", and couldn't read it", &call->job->change.id,
+                      name);
+        goto failed;
+    }
 
     if (!stale && !ngx_wassiit_resp_is(reply, "OK")) {
         goto failed;

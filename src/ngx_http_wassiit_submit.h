@@ -20,6 +20,7 @@ struct ngx_http_wassiit_submit_s {
     ngx_http_wassiit_zone_t       *zone;
     ngx_http_wassiit_redis_t      *redis;       /* for calls */
     const u_char                  *seal;        /* a key; NULL: in clear */
+    ngx_str_t                      check;       /* which one that is */
     ngx_uint_t                     replicas;    /* that are to have it */
 };
 

@@ -13,6 +13,9 @@
 #define SEAL_MARK       "1."
 #define SEAL_MARK_LEN   2
 
+/* what precedes the name that a key's check is made for */
+#define SEAL_CHECK      "wassiit seal "
+
 
 static ngx_int_t ngx_wassiit_seal_nonce(u_char nonce[SEAL_NONCE]);
 static ngx_int_t ngx_wassiit_seal_crypt(EVP_CIPHER_CTX *ctx, u_char *p,
@@ -109,6 +112,31 @@ ngx_wassiit_seal_open(u_char *dst, const u_char key[NGX_WASSIIT_SEAL_KEY_LEN],
     OPENSSL_cleanse(dst + n - SEAL_NONCE - SEAL_TAG, SEAL_NONCE + SEAL_TAG);
 
     return n - SEAL_NONCE - SEAL_TAG;
+}
+
+
+void
+ngx_wassiit_seal_check(u_char dst[NGX_WASSIIT_SEAL_CHECK_LEN],
+    const u_char key[NGX_WASSIIT_SEAL_KEY_LEN], const u_char *name,
+    size_t name_len)
+{
+    u_char                  mac[NGX_WASSIIT_HMAC_LEN];
+    u_char                  hex[NGX_WASSIIT_HMAC_HEX];
+    ngx_wassiit_hmac_t      hmac;
+    ngx_wassiit_hmac_key_t  states;
+
+    ngx_wassiit_hmac_key(&states, key, NGX_WASSIIT_SEAL_KEY_LEN);
+
+    ngx_wassiit_hmac_init(&hmac, &states);
+    ngx_wassiit_hmac_update(&hmac, (u_char *) SEAL_CHECK,
+                            sizeof(SEAL_CHECK) - 1);
+    ngx_wassiit_hmac_update(&hmac, name, name_len);
+    ngx_wassiit_hmac_final(&hmac, &states, mac);
+
+    ngx_wassiit_hmac_hex(hex, mac);
+    ngx_memcpy(dst, hex, NGX_WASSIIT_SEAL_CHECK_LEN);
+
+    OPENSSL_cleanse(&states, sizeof(states));
 }
 
 

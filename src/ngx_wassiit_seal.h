@@ -19,6 +19,9 @@
 #define NGX_WASSIIT_SEAL_NONCE_LEN  12
 #define NGX_WASSIIT_SEAL_TAG_LEN    16
 
+/* bytes of the text that says which key it is */
+#define NGX_WASSIIT_SEAL_CHECK_LEN  32
+
 
 /* the bytes of a sealed text of len bytes */
 #define NGX_WASSIIT_SEALED(len)                                              \
@@ -48,6 +51,14 @@ ssize_t ngx_wassiit_seal(u_char *dst,
 ssize_t ngx_wassiit_seal_open(u_char *dst,
     const u_char key[NGX_WASSIIT_SEAL_KEY_LEN], const u_char *name,
     size_t name_len, const u_char *p, size_t len);
+
+/*
+ * Writes hex that is the same for the same key and name, and another for
+ * others; it tells nothing of the key.
+ */
+void ngx_wassiit_seal_check(u_char dst[NGX_WASSIIT_SEAL_CHECK_LEN],
+    const u_char key[NGX_WASSIIT_SEAL_KEY_LEN], const u_char *name,
+    size_t name_len);
 
 
 #endif /* _NGX_WASSIIT_SEAL_H_INCLUDED_ */

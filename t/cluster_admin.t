@@ -358,6 +358,65 @@ row 'sealed' => sub {
     $cluster->stop;
 };
 
+# Whether a node starts with it or is reloaded, it neither writes nor follows what
+# it couldn't read, until all have it.
+
+row 'seals that differ' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, cluster => 'seal=seal.secret', allow_log => qr/exited on signal 9/,
+                        files => { 'seal.secret' => "$seals[0]\n" });
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'The Boma' });
+    same_everywhere($cluster);
+    my $node = $cluster->node(3);
+    my $edit = sub { my $file = $node->dir . "/conf/nginx.conf"; $node->write("nginx.conf", $_[0]->(Wassiit::_read($file))) };
+    my $differs = sub {
+        my ($line) = @_;
+        my $r;
+        ok(wait_for { $r = at($cluster, 3, 'PATCH', '/boma', { name => 'Boma' }); $r->status == 503 }, "$line: no change");
+        like($r->body, qr/Nothing was changed/, 'it says so');
+        ok($node->wait_log(qr/node "edge-3" of zone "partners" can't join: .* in Redis \Q$line\E/), 'the log says why');
+        ok(wait_for { at($cluster, 1, 'PATCH', '/boma', { name => 'The Boma' })->status == 200 }, 'the others change');
+        is(verdicts($cluster, $cluster->key('boma')), '200 200 200', 'and it serves');
+        is(($cluster->states)[2], 'alone', 'alone');
+    };
+    my $joins = sub {
+        my ($name) = @_;
+        ok($cluster->wait_active, 'all are active again');
+        at_is($cluster, 3, 200, 'PATCH', '/boma', { name => $name });
+        name_is($cluster, $_, 'boma', $name) for 1, 2;
+        same_everywhere($cluster);
+    };
+
+    $node->write('seal.secret', "$seals[1]\n");
+    is($node->reload, '', 'another key by a reload');
+    $differs->("are sealed by another key than that of its \"seal\"; give all");
+    is(() = $node->error_log =~ /can't join/g, 1, 'once');
+
+    $node->write('seal.secret', "$seals[0]\n");
+    is($node->reload, '', 'the right one');
+    $joins->('Boma again');
+
+    $node->crash;
+    $edit->(sub { $_[0] =~ s{ seal=\S+(?=;)}{}r });
+    $node->restart;
+    $differs->("are sealed, and it has no \"seal\"");
+    $node->crash;
+    $edit->(sub { $_[0] =~ s{(node=edge-3)}{$1 seal=seal.secret}r });
+    $node->restart;
+    $joins->('Boma sealed');
+
+    # another key for all
+    for my $each ($cluster->nodes) {
+        $each->write('seal.secret', "$seals[1]\n");
+        is($each->reload, '', 'all have another');
+    }
+    ok(wait_for { join(' ', $cluster->states) eq 'alone alone alone' }, 'and nobody joins');
+    $redis->connect->call('DEL', $Hash, $Log);
+    $joins->('Boma anew');
+    is_deeply([ sort keys %{ in_redis($redis) } ], [qw(atlas boma)], 'all partners are there');
+    $cluster->stop;
+};
+
 # The values of all keys in one text.
 
 sub all_of {

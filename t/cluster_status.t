@@ -57,7 +57,7 @@ sub node {
     return Wassiit::Server->start(conf => conf($port, $cluster), daemon => $with{daemon}, files => {
         'state/partners.jsonl' => [ map { partner($_, "$_ of atlas", rate => '40r/h') }
                                     qw(first second third) ],
-        'state/other.jsonl' => [], 'operators.jsonl' => [] });
+        'state/other.jsonl' => [], 'operators.jsonl' => [], 'seal.secret' => 'A' x 43 . "=\n" });
 }
 
 sub ask { http($_[0]->port, uri => $_[2] // '/', headers => [ 'X-API-Key' => "$_[1] of atlas" ])->status }
@@ -228,6 +228,14 @@ is(ask($a, 'first', '/dry'), 200, 'a dry run');
     is($seen->{place}, 0, 'it has no place');
     state_is($c, 'alone');
     agrees_with_metrics($c, 'other values');
+    $c->stop;
+
+    $c = node($redis->port, 'nodes=2 node=edge-c lease=2s seal=seal.secret');
+    becomes($c, 'one that seals is told from the rest', sub { !$_[0]{agrees} && !$_[0]{place} });
+    state_is($c, 'alone');
+    agrees_with_metrics($c, 'another seal');
+    ok($c->wait_log(qr/node "edge-c" of zone "api" can't join: .* aren't sealed, and it has a "seal"; give all/),
+       'the log says what to do');
     $c->stop;
 
     my $d = node(free_port(), 'nodes=2 node=edge-d lease=2s');

@@ -47,7 +47,8 @@ sub raw {
 
 sub join_as {
     my ($name, $sid, %o) = @_;
-    my $answer = raw([], 'join', $name, $sid, $run, $o{nodes} // 2, $o{share} // 500, $L, $o{life} // ());
+    my $answer = raw([], 'join', $name, $sid, $run, $o{nodes} // 2, $o{share} // 500, $L, $o{life} // $sid,
+                     $o{seal} // ());
     $epoch = $answer->[2] if $answer->[0] eq 'OK';
     return $answer;
 }
@@ -270,6 +271,33 @@ subtest 'changes' => sub {
     is_deeply(\@behind, [ 'n2' ], 'and who is not');
 };
 
+subtest 'seals' => sub {
+    my $other = sub { my $answer = join_as(@_); return join ' ', @$answer[ 0, 3 .. $#$answer ] };
+    my $lines = sub { return [ map { $c->call('EXISTS', prefix() . $_) } qw(p log) ] };
+    fresh();
+    is($other->('n3', 's3', seal => 'key-2'), 'CONFIG 2 500 -', 'one that seals, where others do not');
+    is_deeply([ @{ change('atlas', 0, '2.', 100, 'key-2') }[ 0, 3 ] ], [ 'CONFIG', '-' ], 'nor can it change anything');
+    is_deeply($lines->(), [ 0, 0 ], 'which leaves nothing');
+    is(change('atlas', 0, '{}', 100)->[0], 'OK', 'the others can');
+
+    leave($_) for 1, 2;
+    is($other->('n1', 's1b', seal => 'key-2'), 'CONFIG 2 500 -', 'nor when all have left, as their lines are there');
+    $c->call('DEL', prefix() . 'p');
+    is($other->('n1', 's1b', seal => 'key-2'), 'CONFIG 2 500 -', 'in the log, too');
+    $c->call('DEL', prefix() . 'log');
+    like($other->('n1', 's1b', seal => 'key-2'), qr/^OK 1 \d+ NONE$/, 'without them it joins');
+    is(renew(1, sid => 's1b')->[3], '0-0', 'and the log is another');
+    is($other->('n2', 's2b'), 'CONFIG 2 500 key-2', 'the ones of before can not');
+    is($other->('n2', 's2b', nodes => 3, seal => 'key-2'), 'CONFIG 2 500 key-2', 'nor one with other nodes');
+    like($other->('n2', 's2b', seal => 'key-2'), qr/^OK 2/, 'one that seals by the same key can');
+    is(change('atlas', 0, '2.', 100, 'key-2')->[0], 'OK', 'and makes changes');
+
+    $c->call('DEL', map { prefix() . $_ } qw(c n p log));
+    is(change('atlas', 0, '3.', 100, 'key-3')->[0], 'OK', 'a change before anyone has joined');
+    is($other->('n1', 's1c', seal => 'key-2'), 'CONFIG 0 0 key-3', 'counts for those that join');
+    like($other->('n1', 's1c', seal => 'key-3'), qr/^OK 1/, 'by its key');
+};
+
 subtest 'wrong calls' => sub {
     fresh();
     like(adjust(1, 'x', 1), qr/^ERR ledger adjust: argument 12, cur, is x, not a whole number/, 'not a number');
@@ -279,6 +307,7 @@ subtest 'wrong calls' => sub {
     like(raw([], 'adjust', common(1), (1) x 7), qr/^ERR ledger adjust: 14 arguments/, 'too many');
     like(raw([], 'join', 'a b', 's', 'r', 2, 500, 1), qr/argument 2, name, is "a b", not a word/, 'two words');
     like(raw([], 'join', 'a', 's', 'r', 2, 1001, 1), qr/share is 0 to 1000/, 'a share above all');
+    like(raw([], 'join', 'a', 's', 'r', 2, 500, 1, 's', ''), qr/argument 9, seal, is "", not a word/, 'an empty seal');
     like(raw([], 'begin'), qr/^ERR ledger begin: no such verb/, 'no verb');
     like(eval { $c->evalsha($sha, [ 'a', 'b' ], 'renew') } // $@, qr/the first keys are not wassiit:\{ZONE\}:c/, 'no keys');
     is_deeply(adjust(1, 5, 6), [ 6, 9, 0 ], 'none has changed anything');

@@ -28,10 +28,12 @@
 --   RESTATE  the server is another, or lost something: tell all caps. The
 --            session is not renewed by that, only by the restate that is done
 --
--- join name sid run_id nodes share lease [life]
+-- join name sid run_id nodes share lease [life [seal]]
 --   life: the sid of this life's first session; without it, or equal to sid,
---   the node has no memory yet. -> OK now epoch k former has, or
---   CONFIG now epoch nodes share: live nodes have joined by these
+--   the node has no memory yet. seal: says which key seals partners' lines, "-"
+--   or nothing: none does. -> OK now epoch k former has, or
+--   CONFIG now epoch nodes share seal: live nodes have joined by these, or
+--   there are lines yet that are sealed by another key
 --   former: when the last life of this place ends or may have ended, 0: there
 --   was none. All that it had stays locked until former + W of each partner
 --   has: KEPT   the place is this life's still, and so are its caps: the node
@@ -57,9 +59,10 @@
 --   every partner of whom this life has adjusted or restated once, also those
 --   whose cap is s: the ledger may have lost that it rose to s
 -- leave COMMON -> OK now epoch
--- change id rev line maxlen, KEYS[3] prefix..'p', KEYS[4] prefix..'log'
+-- change id rev line maxlen [seal], KEYS[3] prefix..'p', KEYS[4] prefix..'log'
 --   rev: the one that it started from; the ledger may know less, as it has lost
---   some. -> OK now epoch rev id-in-log, or STALE now epoch "rev line"
+--   some. -> OK now epoch rev id-in-log, or STALE now epoch "rev line", or
+--   CONFIG now epoch seal: other nodes could not read it
 --
 -- Besides, prefix..'ids' is the set of all partners that have or had an entry:
 -- a node that has joined with NONE asks for each of them.
@@ -792,13 +795,51 @@ local function has_at_first(p, k, has_memory)
     return 'NONE'
 end
 
--- Sets nodes and share; false if others are live by other ones.
-local function configure(nodes, share, k, run, lease)
-    if nodes == ledger.nodes and share == ledger.share then
-        return true
+-- Which key seals partners' lines: as the first one has said.
+local function read_seal(i)
+    local seal = ARGV[i] or NO_ONE
+    if not string.match(seal, '^%S+$') then
+        refuse('argument ' .. i .. ', seal, is "' .. seal .. '", not a word')
     end
-    if ledger.epoch > 0 and others_live(k) then
+    ledger.seal = redis.call('HGET', KEYS[1], 'seal') or nil
+    return seal
+end
+
+local function write_seal(seal)
+    redis.call('HSET', KEYS[1], 'seal', seal)
+    ledger.seal = seal
+end
+
+local function has_lines()
+    local page = redis.call('HSCAN', prefix .. 'p', 0, 'COUNT', 1)
+    return page[1] ~= '0' or #page[2] > 0
+           or #redis.call('XRANGE', prefix .. 'log', '-', '+', 'COUNT', 1) > 0
+end
+
+-- Lines of two keys never meet: with the last line of the one goes the log that
+-- the nodes have read.
+local function change_seal(seal)
+    if ledger.seal and ledger.seal ~= seal then
+        redis.call('HDEL', KEYS[1], 'log')
+        ledger.log = '0-0'
+    end
+    if ledger.seal ~= seal then
+        write_seal(seal)
+    end
+end
+
+-- Sets nodes, share and seal; false if others are live by other ones, or what
+-- is sealed by another key is there yet.
+local function configure(nodes, share, seal, k, run, lease)
+    local same = nodes == ledger.nodes and share == ledger.share
+    local other = ledger.seal and ledger.seal ~= seal
+    if (not same or other) and ledger.epoch > 0 and others_live(k)
+       or other and has_lines() then
         return false
+    end
+    change_seal(seal)
+    if same then
+        return true
     end
     -- What was used by the other shares is in windows yet: as after a loss.
     if ledger.epoch > 0 then
@@ -813,7 +854,7 @@ end
 
 function verbs.join()
     check_keys()
-    expect_arguments(7, 8)
+    expect_arguments(7, 9)
     local name, sid, run = word(2, 'name'), word(3, 'sid'), word(4, 'run_id')
     local nodes, share = number(5, 'nodes', 1), number(6, 'share', 0)
     local lease = number(7, 'lease', 1)
@@ -824,11 +865,12 @@ function verbs.join()
     end
 
     read_ledger()
+    local seal = read_seal(9)
     clock(0, 0)
     local k = find_place(name, life, has_memory)
-    if not configure(nodes, share, k, run, lease) then
+    if not configure(nodes, share, seal, k, run, lease) then
         write_ledger()
-        return answer('CONFIG', ledger.nodes, ledger.share)
+        return answer('CONFIG', ledger.nodes, ledger.share, ledger.seal or seal)
     end
     if ledger.epoch == 0 then
         begin_epoch(run, lease, NEW)
@@ -1032,12 +1074,18 @@ end
 -- alone: its `now` may be late.
 function verbs.change()
     check_keys('p', 'log')
-    expect_arguments(5, 5)
+    expect_arguments(5, 6)
     local id, line = ARGV[2], ARGV[4]
     local rev, maxlen = number(3, 'rev', 0), number(5, 'maxlen', 1)
 
     read_ledger()
     now = ledger.last
+    local seal = read_seal(6)
+    if not ledger.seal then
+        write_seal(seal)
+    elseif ledger.seal ~= seal then
+        return answer('CONFIG', ledger.seal)
+    end
     local stored = redis.call('HGET', KEYS[3], id) or ''
     if tonumber(string.match(stored, '^%d+') or 0) > rev then
         return answer('STALE', stored)

@@ -23,6 +23,7 @@ static void unit_seal_tampered(void);
 static void unit_seal_others(void);
 static void unit_seal_strange(void);
 static void unit_seal_random(void);
+static void unit_seal_checks(void);
 static size_t unit_seal_hex(u_char *to, const char *hex);
 static ssize_t unit_seal_try(const u_char *p, size_t len);
 static ngx_uint_t unit_seal_has(const u_char *p, size_t size,
@@ -88,6 +89,7 @@ main(void)
     unit_seal_others();
     unit_seal_strange();
     unit_seal_random();
+    unit_seal_checks();
 
     return unit_done();
 }
@@ -285,6 +287,33 @@ unit_seal_random(void)
                              14, unit_seal_text, 20),
             NGX_ERROR, "without random numbers nothing is sealed");
     unit_seal_fails = 0;
+}
+
+
+/* As "openssl dgst -sha256 -mac HMAC" has it, of "wassiit seal partners". */
+
+static void
+unit_seal_checks(void)
+{
+    size_t  i;
+    u_char  key[NGX_WASSIIT_SEAL_KEY_LEN];
+    u_char  check[3][NGX_WASSIIT_SEAL_CHECK_LEN];
+
+    for (i = 0; i < sizeof(key); i++) {
+        key[i] = i;
+    }
+
+    ngx_wassiit_seal_check(check[0], key, (u_char *) "partners", 8);
+    unit_ok(memcmp(check[0], "c0789fcdbb2324cb0d8110e949ac1215", 32) == 0,
+            "which key it is");
+
+    ngx_wassiit_seal_check(check[1], key, (u_char *) "partner", 7);
+    key[31] ^= 1;
+    ngx_wassiit_seal_check(check[2], key, (u_char *) "partners", 8);
+
+    unit_ok(memcmp(check[0], check[1], 32) != 0
+            && memcmp(check[0], check[2], 32) != 0,
+            "another for another zone, or another key");
 }
 
 
