@@ -29,6 +29,9 @@ stored = $(filter t/ledger.t,$(T))
 # What takes minutes runs twice: so, and with ASan.
 long = $(filter t/cluster.t t/cluster_admin.t t/cluster_replicas.t \
     t/cluster_stale.t t/redis.t,$(T))
+# By a Valkey, too: what the server does in its own way.
+served = $(filter t/cluster.t t/cluster_acl.t t/cluster_admin.t t/cluster_demo.t \
+    t/cluster_replicas.t t/ledger.t t/redis.t,$(T))
 once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(long)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
@@ -83,7 +86,7 @@ test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U=
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \
 	    $(many:%=user:%) $(many:%=next:%) \
-	    $(newest:%=unstable:%)
+	    $(served:%=valkey:%) $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c
 	@$(prove) $(U:%=unit:%) $(U:%=unit-asan:%)

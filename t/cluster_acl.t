@@ -23,7 +23,7 @@ sub text {
     return <$in>;
 }
 
-my $more = `redis-server --version` =~ m{v=7\.[01]\.} ? '' : ' +waitaof';
+my $more = Wassiit::Redis::waitaof() ? ' +waitaof' : '';
 my $secret = sha256_hex('the secret');
 my $users = text('users.acl');
 $users =~ s{#PASSWORD_SHA256}{#$secret} or die 'users.acl has no password';

@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Redis;
 use Test::More;
 
 my $clone = test_dir() . '/a clone';
@@ -14,6 +15,7 @@ my @ports = map { free_port() } 1 .. 8;
 $ENV{CLUSTER_PORTS} = "@ports[0 .. 2]";
 $ENV{CLUSTER_ADMIN_PORTS} = "@ports[3 .. 5]";
 @ENV{qw(CLUSTER_REDIS_PORT CLUSTER_HOOK_PORT)} = @ports[6, 7];
+$ENV{CLUSTER_REDIS} = Wassiit::Redis::server();
 
 for ($clone, "$clone/build") { mkdir $_ or die "$_: $!"; chmod 0755, $_ }
 system('cp', '-R', 'conf', $clone) == 0
@@ -95,7 +97,7 @@ for my $command (@commands) {
 # ---- it is kept
 
 my $key = text_of('key');
-delete @ENV{ grep { /^CLUSTER_/ } keys %ENV };
+delete @ENV{ grep { /^CLUSTER_(?!REDIS$)/ } keys %ENV };
 my $again = cluster('start');
 like($again, qr/\Aalready running from build\/cluster, at 127\.0\.0\.1:$ports[0], $ports[1] and $ports[2]\n/,
      'it runs already');

@@ -7,7 +7,8 @@
 # All listen on 127.0.0.1: the front doors at CLUSTER_PORTS, "8181 8182 8183" if
 # not set; their admin endpoints at CLUSTER_ADMIN_PORTS, "8191 8192 8193"; Redis
 # at CLUSTER_REDIS_PORT, 8184. Events go to what listens at CLUSTER_HOOK_PORT,
-# 8082.
+# 8082. CLUSTER_REDIS is the server's program: redis-server, or valkey-server
+# where there is none.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -26,10 +27,12 @@ die() {
 
 answers() { taken "$1"; }
 
-# The server: Redis, or Valkey where there is none.
 redis_program() {
-    command -v redis-server || command -v valkey-server ||
-        die 'neither redis-server nor valkey-server is here'
+    local program
+    for program in ${CLUSTER_REDIS:-redis-server valkey-server}; do
+        command -v "$program" && return
+    done
+    die "no ${CLUSTER_REDIS:-redis-server nor valkey-server} is here"
 }
 
 running_redis() { running "$prefix/redis" redis.pid '[^ ]*\(redis\|valkey\)-server'; }

@@ -12,6 +12,7 @@ set -euo pipefail
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
 console='npm'
 cluster=redis-server
+! command -v valkey-server > /dev/null || cluster=
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
@@ -75,9 +76,10 @@ if [ ! -e $policy ]; then
     $root chmod 755 $policy
 fi
 
-# Valkey comes with Redis where the system has it: Debian has from 13 on.
-case " $packages " in
-    *" redis-server "*)
+# For the tests Valkey comes with Redis where the system has it: Debian has from 13
+# on.
+case "${1:-run} $packages " in
+    test*" redis-server "*)
         [ -z "$(apt-cache madison valkey-server)" ] ||
             packages="$packages valkey-server" ;;
 esac

@@ -5,6 +5,7 @@
 #   next:t/x.t        on a newer nginx (make matrix)
 #   unstable:t/x.t    on the newest nginx of Debian (make matrix)
 #   user:t/x.t        as deb, by a user without rights, from a copy of the tree
+#   valkey:t/x.t      as deb, with a Valkey instead of a Redis where there is one
 #   unit:x            a program of t/unit; unit-asan:x the same with ASan and UBSan
 #   fuzz:x            the harness t/fuzz/x.c goes through its corpus
 # A suite that hangs is ended after 15 minutes.
@@ -25,6 +26,12 @@ case $variant in
     fuzz)
         exec "${limit[@]}" t/lib/fuzz.sh replay "$file" ;;
     deb) ;;
+    valkey)
+        TEST_REDIS=$(command -v valkey-server) || {
+            echo "1..0 # SKIP no valkey-server is here"
+            exit
+        }
+        export TEST_REDIS ;;
     asan)
         # A worker has its own leaks named, and suppressed, and may have no
         # rights where the clone lies.

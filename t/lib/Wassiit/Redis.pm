@@ -9,14 +9,15 @@
 #   $c->subscribe('channel', ...);          # it can do nothing else from then on
 #   my ($channel, $text) = $c->message(5);  # nothing after so many seconds
 #
-# Options: program ("redis-server", or the path of another); unix => 1 (a socket in
-# a folder of its own, no port); replicaof (a server); conf (lines of redis.conf,
+# Options: program (the path of another than server()); unix => 1 (a socket in a
+# folder of its own, no port); replicaof (a server); conf (lines of redis.conf,
 # over what we set); aclfile (its text); appendonly => 1; tls => { cert, key, ca }
 # (paths; then tls_port is the only port). Methods: port, socket, dir, pid, log,
 # run_id, restart (by the same folder and port), stop, kill (-9), freeze and thaw
 # (SIGSTOP, SIGCONT). A connection: user and password in connect(user => ...,
 # password => ...). What answers an error is a Wassiit::Redis::Error in pipeline().
-# valkey() is the path of a valkey-server, if the system has one.
+# server() is the path of the one that is meant: redis-server, or what TEST_REDIS
+# names; waitaof() whether it knows WAITAOF.
 
 package Wassiit::Redis;
 
@@ -28,20 +29,21 @@ use POSIX ();
 use Test::More ();
 use Wassiit;
 
-sub program {
-    my ($name) = @_;
-    return (grep { -x } map { "$_/$name" } qw(/usr/bin /usr/sbin /usr/local/bin), split /:/, $ENV{PATH})[0];
+sub server {
+    my $name = $ENV{TEST_REDIS} || 'redis-server';
+    my @paths = $name =~ m{/} ? $name : map { "$_/$name" } qw(/usr/bin /usr/sbin /usr/local/bin), split /:/, $ENV{PATH};
+    return (grep { -x } @paths)[0] // Test::More::BAIL_OUT("$name is missing: run 'make test-deps' first");
 }
 
-sub valkey { program('valkey-server') }
+# Came with Redis 7.2; Valkey has had it from the first.
+sub waitaof { my $program = server(); return `$program --version` !~ m{v=7\.[01]\.} }
 
 sub start {
     my ($class, %options) = @_;
     my $self = bless { owner => $$, options => \%options,
                        dir => File::Temp::tempdir('redis-XXXXXX', DIR => test_dir()) }, $class;
 
-    $self->{program} = $options{program} // program('redis-server')
-        // Test::More::BAIL_OUT("redis-server is missing: run 'make test-deps' first");
+    $self->{program} = $options{program} // server();
     $self->{port} = free_port() if !$options{unix};
     $self->{socket} = "$self->{dir}/socket";
     Wassiit::_write("$self->{dir}/users.acl", $options{aclfile}) if defined $options{aclfile};

@@ -36,6 +36,7 @@ sub load {
     my %built = (
         deb => [ 'deb', '/usr/share/nginx/src' ],
         user => [ 'deb', '/usr/share/nginx/src' ],
+        valkey => [ 'deb', '/usr/share/nginx/src' ],
         asan => [ 'asan', glob "$Top/build/src/[0-9]*" ],
         next => [ 'full-trixie', "$Top/build/src/trixie" ],
     );
