@@ -380,12 +380,13 @@ ngx_http_wassiit_change_check(ngx_http_wassiit_change_t *change,
         || (rc == NGX_OK
             && (rec->rev == 0 || rec->rev != draft->rev
                 || rec->id.len != change->id.len
-                || ngx_memcmp(rec->id.data, change->id.data, rec->id.len)
-                   != 0)))
+                || ngx_memcmp(rec->id.data, change->id.data, rec->id.len) != 0
+                /* a blank to JSON, but two lines in the file */
+                || memchr(draft->text, LF, draft->len))))
     {
         work->parse.fault_len = ngx_sprintf(work->parse.fault,
-                                            "it is of another partner, or has "
-                                            "another rev")
+                                            "it is of another partner, has "
+                                            "another rev, or a line feed")
                                 - work->parse.fault;
         rc = NGX_ERROR;
     }

@@ -445,7 +445,8 @@ unit_change_follow(void)
     static const char *const  bad[] = {
         "{\"id\":\"atlas\"}", "{\"id\":\"zed\",\"rev\":8}",
         "{\"id\":\"atlas\",\"rev\":8,\"scopes\":[\"unknown\"]}",
-        "{\"id\":\"atlas\",\"rev\":8", "{\"id\":\"atlas\",\"rev\":0}", " "
+        "{\"id\":\"atlas\",\"rev\":8", "{\"id\":\"atlas\",\"rev\":0}", " ",
+        "{\"id\":\"atlas\",\n\"rev\":8}", "{\"id\":\"atlas\",\"rev\":8}\n"
     };
 
     unit_change_setup(BASE);
