@@ -25,6 +25,7 @@ struct ngx_http_wassiit_replica_s {
     /* the leader's */
     uint64_t                        again;      /* not before; or 0 */
     uint64_t                        epoch;      /* offered in */
+    uint64_t                        moved;      /* when the cursor did */
     unsigned                        followed:1; /* all that there was */
     unsigned                        reading:1;
     unsigned                        offering:1;
@@ -127,6 +128,7 @@ ngx_http_wassiit_replica_lead(ngx_http_wassiit_cluster_t *cluster)
     replica->followed = 0;
     replica->epoch = 0;
     replica->again = 0;
+    replica->moved = ngx_http_wassiit_zone_clock();
 }
 
 
@@ -150,7 +152,9 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
     cursor.data = replica->follow.cursor;
     cursor.len = replica->follow.cursor_len;
 
-    if (last.len && cursor.len
+    /* what Redis was asked for before the cursor moved may lie behind it */
+
+    if (last.len && cursor.len && cluster->told > replica->moved
         && ngx_http_wassiit_replica_compare(&last, &cursor) < 0)
     {
         /* the log was lost: the revs that it had may come again */
@@ -225,6 +229,7 @@ ngx_http_wassiit_replica_moved(ngx_http_wassiit_follow_t *follow,
 
     replica->again = 0;
     replica->followed = 1;
+    replica->moved = ngx_http_wassiit_zone_clock();
 
     if (!cluster->leads) {
         return;

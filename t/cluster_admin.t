@@ -134,6 +134,24 @@ row 'revoked on one, refused on all' => sub {
     $cluster->stop;
 };
 
+row 'a change is read, and nothing else' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    my $calls = sub { $redis->connect->call('INFO', 'commandstats') =~ /cmdstat_$_[0]:calls=(\d+)/ ? $1 : 0 };
+    same_everywhere($cluster);
+    my $scans = $calls->('hscan');
+
+    for my $i (1 .. 9) {
+        at_is($cluster, 1 + $i % 3, 200, 'PATCH', '/boma', { name => "n$i" });
+        name_is($cluster, $_, 'boma', "n$i") for 1 .. 3;
+    }
+
+    my $renewed = $calls->('evalsha');
+    ok(wait_for { $calls->('evalsha') > $renewed + 6 }, 'all have renewed their sessions');
+    is($calls->('hscan'), $scans, 'no node compares all partners');
+    $cluster->stop;
+};
+
 # Each of six operators, two at a node, has a field of its own.
 
 my %field = (
