@@ -111,6 +111,9 @@ typedef struct {
     uint32_t                        caps;       /* that the ledger counts as
                                                    another than the standing
                                                    share: as of a sweep */
+    uint32_t                        compared;   /* edits of the zone's file,
+                                                   when Redis was asked of all
+                                                   partners */
     u_char                          sid[NGX_HTTP_WASSIIT_CLAIMS_NAME];
     u_char                          life[NGX_HTTP_WASSIIT_CLAIMS_NAME];
                                                 /* the first session */

@@ -505,6 +505,7 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
     } else {
         follow->cursor_len = follow->end_len;
         ngx_memcpy(follow->cursor, follow->end, follow->end_len);
+        follow->whole = 1;
 
         more = (follow->end_len != 0);
         ngx_http_wassiit_follow_end(follow, NGX_OK);

@@ -40,6 +40,9 @@ struct ngx_http_wassiit_follow_s {
     size_t                         cursor_len;
     u_char                         cursor[NGX_HTTP_WASSIIT_CURSOR_LEN];
 
+    /* set when all partners were compared; the caller may reset it */
+    ngx_uint_t                     whole;
+
     /* follow.c's */
     ngx_pool_t                    *page;        /* of what is read; or NULL */
     ngx_array_t                    lines;       /* of the page */

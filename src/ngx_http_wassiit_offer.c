@@ -23,7 +23,8 @@ static void ngx_http_wassiit_offer_read(ngx_wassiit_resp_t *reply, void *data);
 static ngx_uint_t ngx_http_wassiit_offer_lacks(ngx_http_wassiit_offer_t *offer,
     ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *value);
 static ngx_uint_t ngx_http_wassiit_offer_differs(
-    ngx_http_wassiit_offer_t *offer, ngx_str_t *id, ngx_str_t *line);
+    ngx_http_wassiit_offer_t *offer,
+    ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *line);
 static void ngx_http_wassiit_offer_next(ngx_http_wassiit_offer_t *offer);
 static void ngx_http_wassiit_offer_taken(ngx_http_wassiit_job_t *job,
     void *data);
@@ -219,33 +220,23 @@ ngx_http_wassiit_offer_lacks(ngx_http_wassiit_offer_t *offer,
         return 0;
     }
 
-    differs = ngx_http_wassiit_offer_differs(offer, &partner->id, &line);
+    differs = ngx_http_wassiit_offer_differs(offer, partner, &line);
 
     if (offer->seal) {
         ngx_explicit_memzero(line.data, line.len);
     }
 
-    if (!differs) {
-        return 0;
-    }
+    /* one that is newer there is made here as a change that was faster */
 
-    if (rev > partner->rev) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "the cluster has a newer line of partner \"%V\" than "
-                      "\"%V\": that one counts", &partner->id,
-                      &offer->zone->file);
-        return 0;
-    }
-
-    return 1;
+    return differs;
 }
 
 
 /* Does a line say anything else of its partner than this node has in force? */
 
 static ngx_uint_t
-ngx_http_wassiit_offer_differs(ngx_http_wassiit_offer_t *offer, ngx_str_t *id,
-    ngx_str_t *line)
+ngx_http_wassiit_offer_differs(ngx_http_wassiit_offer_t *offer,
+    ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *line)
 {
     size_t                      size;
     u_char                     *memory;
@@ -255,7 +246,11 @@ ngx_http_wassiit_offer_differs(ngx_http_wassiit_offer_t *offer, ngx_str_t *id,
     ngx_http_wassiit_arena_t    arena;
     ngx_http_wassiit_record_t  *rec;
 
-    if (ngx_http_wassiit_zone_get(offer->zone, id, &info) != NGX_OK) {
+    /* another rev by now: a change of the cluster's was made meanwhile */
+
+    if (ngx_http_wassiit_zone_get(offer->zone, &partner->id, &info) != NGX_OK
+        || info.rev != partner->rev)
+    {
         return 0;
     }
 

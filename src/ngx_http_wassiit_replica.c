@@ -26,6 +26,7 @@ struct ngx_http_wassiit_replica_s {
     uint64_t                        again;      /* not before; or 0 */
     uint64_t                        epoch;      /* offered in */
     uint64_t                        moved;      /* when the cursor did */
+    uint32_t                        edits;      /* of the file, when it began */
     unsigned                        followed:1; /* all that there was */
     unsigned                        reading:1;
     unsigned                        offering:1;
@@ -129,6 +130,7 @@ ngx_http_wassiit_replica_lead(ngx_http_wassiit_cluster_t *cluster)
     replica->epoch = 0;
     replica->again = 0;
     replica->moved = ngx_http_wassiit_zone_clock();
+    replica->edits = load(&cluster->zone->sh->edits);
 }
 
 
@@ -185,6 +187,16 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
     {
         replica->offering = 1;
         replica->epoch = lead->epoch;
+        return;
+    }
+
+    /* a file that was edited may lack what the log says no more */
+
+    if (lead->compared != replica->edits && !replica->offering
+        && replica->epoch == lead->epoch && replica->follow.page == NULL)
+    {
+        replica->follow.cursor_len = 0;
+        replica->followed = 0;
     }
 }
 
@@ -239,6 +251,11 @@ ngx_http_wassiit_replica_moved(ngx_http_wassiit_follow_t *follow,
 
     ngx_memcpy(lead->cursor, follow->cursor, follow->cursor_len);
     lead->cursor[follow->cursor_len] = '\0';
+
+    if (follow->whole) {
+        follow->whole = 0;
+        lead->compared = replica->edits;
+    }
 
     /* other nodes' answers wait for it */
 

@@ -174,9 +174,10 @@ ngx_http_wassiit_store_unchanged(ngx_http_wassiit_store_t *store,
 
     ngx_http_wassiit_journal_get(load->loaded, &store->journal);
 
-    if (store->journal.lines == load->partners
-        && ngx_http_wassiit_file_is_unchanged(&store->file, &store->journal))
-    {
+    store->untouched = ngx_http_wassiit_file_is_unchanged(&store->file,
+                                                          &store->journal);
+
+    if (store->untouched && store->journal.lines == load->partners) {
         store->partners = load->partners;
         store->unchanged = 1;
         return 1;

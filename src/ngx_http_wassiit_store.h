@@ -23,6 +23,8 @@ typedef struct {
     ngx_uint_t                        partners;
     ngx_uint_t                        keys;     /* no fewer than there are */
     ngx_http_wassiit_record_t        *records;  /* by id, deleted ones too */
+    ngx_uint_t                        untouched;  /* all that was written was
+                                                     by the zone's processes */
     ngx_uint_t                        unchanged;  /* no record was read, as all
                                                    are known */
 } ngx_http_wassiit_store_t;

@@ -499,6 +499,10 @@ ngx_http_wassiit_zone_load(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
     ngx_wassiit_key_digest(zone->file.data, zone->file.len, sh->head.file);
     ngx_memcpy(sh->digest, zone->digest, NGX_WASSIIT_DIGEST_LEN);
 
+    if (!zone->store->untouched) {
+        store(&sh->edits, sh->edits + 1);
+    }
+
     if (zone->store->unchanged) {
         /* all of it is in force */
 

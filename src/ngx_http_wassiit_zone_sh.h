@@ -151,7 +151,8 @@ struct ngx_http_wassiit_zone_sh_s {
     uint32_t                      lines;
     uint32_t                      nodes;    /* that caps are for; or 0 */
     uint32_t                      share;    /* ... in 1/1000 */
-    uint32_t                      unused;
+    uint32_t                      edits;    /* loads of a file that others
+                                               have written to */
     uint32_t                      disabled; /* partners that are found */
 
     /* writers only */

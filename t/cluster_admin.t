@@ -362,6 +362,32 @@ row 'edited by hand' => sub {
     $cluster->stop;
 };
 
+# Of a file that says less than the cluster knows nothing comes back, and what it
+# lacks is there again.
+
+row 'an older file is put back' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    my $node = $cluster->node(3);
+    my $made = at_is($cluster, 1, 201, 'POST', '/boma/keys')->json;
+    my ($key, $id) = ref $made->{key} ? @{ $made->{key} }{qw(key id)} : @{$made}{qw(key id)};
+    verdicts_are($cluster, $key, '200 200 200', 'a key');
+    my $before = in_file($node);
+
+    at_is($cluster, 1, 204, 'DELETE', "/boma/keys/$id");
+    at_is($cluster, 2, 200, 'PATCH', '/atlas', { name => 'newer' });
+    my ($new) = at_is($cluster, 2, 201, 'POST', '', { id => 'cove', name => 'Cove' })->body =~ /(wst_\w+)/;
+    edit_by_hand($node, sub { %{ $_[0] } = %$before; delete $_[0]{atlas}{rev} });
+
+    verdicts_are($cluster, $key, '401 401 401', 'what was revoked is refused');
+    verdicts_are($cluster, $new, '200 200 200', 'who came later is let in');
+    name_is($cluster, $_, 'atlas', 'newer') for 1 .. 3;
+    same_everywhere($cluster);
+    ok($node->wait_log(qr/a newer line of partner "$_" than "[^"]+": that one counts/), "$_: it says so")
+        for qw(atlas boma);
+    $cluster->stop;
+};
+
 my @seals = map { $_ x 43 . '=' } qw(A B);
 s/.=$/A=/ for @seals;
 
