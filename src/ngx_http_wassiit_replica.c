@@ -476,6 +476,10 @@ ngx_http_wassiit_replica_is_behind(ngx_http_wassiit_replica_wait_t *wait,
     ngx_uint_t                       n;
     ngx_http_wassiit_claims_lead_t  *lead;
 
+    if (record->len == 0) {
+        return 0;
+    }
+
     p = record->data;
     last = p + record->len;
 
