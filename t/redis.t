@@ -39,12 +39,14 @@ subtest 'calls, the script, channels' => sub {
     goes_up($server, 1, 'it connects');
 
     my $run_id = $redis->run_id;
-    my ($version) = $c->call('INFO', 'server') =~ /^redis_version:([\d.]+)/m;
-    my $number = sprintf '%d%02d%02d', split /\./, $version;
-    my $waitaof = $number >= 70200 ? 1 : 0;
-    like($server->error_log, qr/calls up, redis $number, run_id $run_id, waitaof $waitaof\b/,
+    my %is = $c->call('INFO', 'server') =~ /^(redis|valkey)_version:([\d.]+)/mg;
+    my $kind = $is{valkey} ? 'valkey' : 'redis';
+    my $number = sprintf '%d%02d%02d', split /\./, $is{$kind};
+    my $waitaof = Wassiit::Redis::waitaof() ? 1 : 0;
+    like($server->error_log, qr/calls up, $kind $number, run_id $run_id, waitaof $waitaof\b/,
          'run_id, version, WAITAOF');
-    like($server->error_log, qr/\[notice\].*zone "api" is connected to 127\.0\.0\.1:\d+ \(Redis \Q$version\E\)/,
+    like($server->error_log,
+         qr/\[notice\].*zone "api" is connected to 127\.0\.0\.1:\d+ \(\u$kind \Q$is{$kind}\E\)/,
          'and says so');
     unlike($server->error_log, qr/\[(?:warn|error)\]/, 'nothing worse');
 
