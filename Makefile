@@ -104,6 +104,7 @@ fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME
 strength: build test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
 	@WASSIIT_UNIT_STRENGTH=10 build/unit/window_processes
 	@WASSIIT_STRENGTH=100 t/lib/suite.sh deb:t/ledger.t
+	@WASSIIT_STRENGTH=1 t/lib/suite.sh deb:t/cluster_admin.t
 	@TEST_CLUSTER_RUNS=50 perl t/cluster.t
 	@for name in $(fuzzers); do t/lib/fuzz.sh run $$name 1800 || exit 1; done
 
