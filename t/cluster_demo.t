@@ -5,6 +5,8 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
+
 use lib 't/lib';
 use Wassiit;
 use Wassiit::Redis;
@@ -55,6 +57,9 @@ for my $what (map({ "http://127.0.0.1:$_/console/" } @ports[3 .. 5]), text_of('k
 }
 is((stat "$clone/build/cluster/$_")[2] & 07777, 0600, "$_: for the owner alone")
     for qw(key operator redis.secret redis/users.acl);
+
+like(Wassiit::_read('/proc/' . text_of('redis/redis.pid') . '/cmdline'), qr/\b\Q@{[ basename $ENV{CLUSTER_REDIS} ]}\E /,
+     'by the server that is meant');
 
 
 # ---- what it prints, as it is pasted
