@@ -3,9 +3,10 @@
 # live through: of no partner are more than N admitted in any W, over all nodes.
 #
 # TEST_CLUSTER_ROWS="^reload" chooses rows, TEST_CLUSTER_RUNS=50 repeats them by
-# other random numbers, each second time with requests that wait. The variant valkey
-# runs those in which the server has a part of its own. What was admitted
-# of what one machine would have, and how long requests took, is told in notes.
+# other random numbers, each second time with requests that wait; TEST_SEED=51 begins
+# where 50 have ended. The variant valkey runs those in which the server has a part of
+# its own. What was admitted of what one machine would have, and how long requests
+# took, is told in notes.
 
 use strict;
 use warnings;
@@ -19,6 +20,7 @@ use Wassiit::Step;
 use Test::More;
 
 my $runs = $ENV{TEST_CLUSTER_RUNS} // 1;
+my $first = $ENV{TEST_SEED} // 1;
 my $chosen = qr/$ENV{TEST_CLUSTER_ROWS}/ if defined $ENV{TEST_CLUSTER_ROWS};
 my $served = ($ENV{TEST_VARIANT} // '') eq 'valkey';
 
@@ -214,7 +216,7 @@ sub act {
 }
 
 
-for my $run (1 .. $runs) {
+for my $run ($first .. $first + $runs - 1) {
     for my $row (grep { $chosen ? $_->{name} =~ $chosen : !$served || $_->{served} } @rows) {
         subtest $row->{name} => sub {
             my @servers = $row->{start} ? $row->{start}->() : Wassiit::Redis->start;
