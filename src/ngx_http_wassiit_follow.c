@@ -524,6 +524,7 @@ ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
     ngx_http_wassiit_follow_line_t *line)
 {
     ngx_int_t                rc;
+    ngx_uint_t               here;
     ngx_http_wassiit_info_t  info;
 
     if (!ngx_http_wassiit_follow_wants(follow, line)) {
@@ -546,11 +547,25 @@ ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
 
     /* as we write it; in a text its quotes would be escaped */
 
-    if (memmem(line->line.data, line->line.len, "\"deleted\":true", 14)
-        && ngx_http_wassiit_zone_glance(follow->zone, &line->id, &info)
-           != NGX_OK)
+    here = (ngx_http_wassiit_zone_glance(follow->zone, &line->id, &info)
+            == NGX_OK);
+
+    if (!here && memmem(line->line.data, line->line.len, "\"deleted\":true",
+                        14))
     {
         return NGX_OK;
+    }
+
+    /* files that weren't the same to begin with */
+
+    if (here && info.rev == 0
+        && ngx_http_wassiit_follow_differs(follow->zone, follow->wmcf,
+                                           &line->id, 0, &line->line))
+    {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "the cluster has a newer line of partner \"%V\" than "
+                      "\"%V\": that one counts", &line->id,
+                      &follow->zone->file);
     }
 
     return (ngx_http_wassiit_job_follow(follow->zone, follow->wmcf, &line->id,
@@ -687,6 +702,56 @@ ngx_http_wassiit_follow_open(const u_char *seal, ngx_pool_t *pool,
     line->len = n;
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_follow_differs(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *id, uint64_t rev,
+    const ngx_str_t *line)
+{
+    size_t                      size;
+    u_char                     *memory;
+    ngx_uint_t                  differs;
+    ngx_http_wassiit_info_t     info;
+    ngx_http_wassiit_parse_t    parse;
+    ngx_http_wassiit_arena_t    arena;
+    ngx_http_wassiit_record_t  *rec;
+
+    /* another rev by now: a change of the cluster's was made meanwhile */
+
+    if (ngx_http_wassiit_zone_get(zone, id, &info) != NGX_OK
+        || info.rev != rev)
+    {
+        return 0;
+    }
+
+    size = NGX_HTTP_WASSIIT_LINE_ARENA + NGX_ALIGNMENT
+           + NGX_HTTP_WASSIIT_PARSE_SIZE(1, line->len);
+
+    memory = ngx_alloc(size, ngx_cycle->log);
+    if (memory == NULL) {
+        return 0;
+    }
+
+    ngx_memzero(&parse, sizeof(ngx_http_wassiit_parse_t));
+    ngx_memzero(&arena, sizeof(ngx_http_wassiit_arena_t));
+
+    arena.start = ngx_align_ptr(memory, NGX_ALIGNMENT);
+    arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
+    parse.scopes = &wmcf->scopes;
+    parse.pos = arena.start + arena.size;
+
+    differs = ngx_http_wassiit_record_parse(&parse, &arena, line->data,
+                                            line->len, &rec)
+              == NGX_OK
+              && (rec->deleted
+                  || ngx_http_wassiit_zone_tag(zone, rec) != info.tag);
+
+    ngx_explicit_memzero(memory, size);
+    ngx_free(memory);
+
+    return differs;
 }
 
 

@@ -79,6 +79,14 @@ ngx_int_t ngx_http_wassiit_follow_value(const ngx_str_t *value, uint64_t *rev,
 ngx_int_t ngx_http_wassiit_follow_open(const u_char *seal, ngx_pool_t *pool,
     const ngx_str_t *id, ngx_str_t *line);
 
+/*
+ * Does a line say anything else of its partner than this node has in force by
+ * this rev?  It doesn't if it can't be read.
+ */
+ngx_uint_t ngx_http_wassiit_follow_differs(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_str_t *id, uint64_t rev,
+    const ngx_str_t *line);
+
 /* Writes the name of a zone's key; key->data is NULL: memory is short. */
 void ngx_http_wassiit_follow_key(ngx_http_wassiit_zone_t *zone,
     ngx_pool_t *pool, const char *name, ngx_str_t *key);

@@ -22,9 +22,6 @@ static ngx_int_t ngx_http_wassiit_offer_visit(ngx_http_wassiit_info_t *info,
 static void ngx_http_wassiit_offer_read(ngx_wassiit_resp_t *reply, void *data);
 static ngx_uint_t ngx_http_wassiit_offer_lacks(ngx_http_wassiit_offer_t *offer,
     ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *value);
-static ngx_uint_t ngx_http_wassiit_offer_differs(
-    ngx_http_wassiit_offer_t *offer,
-    ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *line);
 static void ngx_http_wassiit_offer_next(ngx_http_wassiit_offer_t *offer);
 static void ngx_http_wassiit_offer_taken(ngx_http_wassiit_job_t *job,
     void *data);
@@ -220,64 +217,15 @@ ngx_http_wassiit_offer_lacks(ngx_http_wassiit_offer_t *offer,
         return 0;
     }
 
-    differs = ngx_http_wassiit_offer_differs(offer, partner, &line);
+    differs = ngx_http_wassiit_follow_differs(offer->zone, offer->wmcf,
+                                              &partner->id, partner->rev,
+                                              &line);
 
     if (offer->seal) {
         ngx_explicit_memzero(line.data, line.len);
     }
 
     /* one that is newer there is made here as a change that was faster */
-
-    return differs;
-}
-
-
-/* Does a line say anything else of its partner than this node has in force? */
-
-static ngx_uint_t
-ngx_http_wassiit_offer_differs(ngx_http_wassiit_offer_t *offer,
-    ngx_http_wassiit_offer_partner_t *partner, ngx_str_t *line)
-{
-    size_t                      size;
-    u_char                     *memory;
-    ngx_uint_t                  differs;
-    ngx_http_wassiit_info_t     info;
-    ngx_http_wassiit_parse_t    parse;
-    ngx_http_wassiit_arena_t    arena;
-    ngx_http_wassiit_record_t  *rec;
-
-    /* another rev by now: a change of the cluster's was made meanwhile */
-
-    if (ngx_http_wassiit_zone_get(offer->zone, &partner->id, &info) != NGX_OK
-        || info.rev != partner->rev)
-    {
-        return 0;
-    }
-
-    size = NGX_HTTP_WASSIIT_LINE_ARENA + NGX_ALIGNMENT
-           + NGX_HTTP_WASSIIT_PARSE_SIZE(1, line->len);
-
-    memory = ngx_alloc(size, ngx_cycle->log);
-    if (memory == NULL) {
-        return 0;
-    }
-
-    ngx_memzero(&parse, sizeof(ngx_http_wassiit_parse_t));
-    ngx_memzero(&arena, sizeof(ngx_http_wassiit_arena_t));
-
-    arena.start = ngx_align_ptr(memory, NGX_ALIGNMENT);
-    arena.size = NGX_HTTP_WASSIIT_LINE_ARENA;
-    parse.scopes = &offer->wmcf->scopes;
-    parse.pos = arena.start + arena.size;
-
-    differs = ngx_http_wassiit_record_parse(&parse, &arena, line->data,
-                                            line->len, &rec)
-              == NGX_OK
-              && (rec->deleted
-                  || ngx_http_wassiit_zone_tag(offer->zone, rec) != info.tag);
-
-    ngx_explicit_memzero(memory, size);
-    ngx_free(memory);
 
     return differs;
 }

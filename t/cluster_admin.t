@@ -327,6 +327,11 @@ row 'seeded from files' => sub {
     ok(wait_for { join(' ', sort keys %{ in_redis($redis) }) eq 'atlas boma cove dune' }, 'all are in Redis');
     same_everywhere($cluster);
     verdicts_are($cluster, $cluster->key($_), '200 200 200', "$_ is let in by all") for qw(boma cove dune);
+
+    # of two lines the one that was first; who had the other one is told
+    my @other = grep { $_->error_log =~ /newer line of partner "atlas" than/ } $cluster->nodes;
+    is(scalar @other, 2, 'two nodes had another line of one');
+    unlike($_->error_log, qr/newer line of partner "(?!atlas)/, 'and of no other') for $cluster->nodes;
     $cluster->stop;
 };
 
