@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_adjust.h"
 #include "ngx_http_wassiit_session.h"
 #include "ngx_http_wassiit_zone_sh.h"
+#include "ngx_wassiit_seal.h"
 
 #include <openssl/rand.h>
 
@@ -61,6 +62,9 @@ static void ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     uint64_t now);
 static void ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void
     *data);
+static void ngx_http_wassiit_session_tags(
+    ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head);
 static uint64_t ngx_http_wassiit_session_ended(
     ngx_http_wassiit_answer_head_t *head, int64_t former);
 static void ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t
@@ -199,8 +203,9 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
 {
     u_char                          *p, numbers[3][NGX_INT64_LEN];
     u_char                           random[SESSION_SID / 2];
+    u_char                           seed[NGX_HTTP_WASSIIT_TAG_SEED];
     uint64_t                         values[3];
-    ngx_str_t                        args[2 + 9];
+    ngx_str_t                        args[2 + 10];
     ngx_uint_t                       i;
     ngx_http_wassiit_claims_lead_t  *lead;
 
@@ -241,7 +246,11 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
 
     args[10] = cluster->conf->check;
 
-    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 11,
+    ngx_http_wassiit_zone_tag_seed(cluster->zone, seed);
+    args[11].data = seed;
+    args[11].len = sizeof(seed);
+
+    if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 12,
                                     ngx_http_wassiit_session_timeout(cluster),
                                     ngx_http_wassiit_session_joined, cluster)
         == NGX_OK)
@@ -298,6 +307,7 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
 
     none = is(&head.resp.text, "NONE");
 
+    ngx_http_wassiit_session_tags(cluster, &head);
     ngx_http_wassiit_session_change(cluster);
 
     (void) ngx_cpystrn(lead->sid, cluster->sid, sizeof(lead->sid));
@@ -334,6 +344,22 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
 
     cluster->asked = 0;
     ngx_http_wassiit_cluster_now(cluster);
+}
+
+
+/* From here on the partners' tags are those of all nodes. */
+
+static void
+ngx_http_wassiit_session_tags(ngx_http_wassiit_cluster_t *cluster,
+    ngx_http_wassiit_answer_head_t *head)
+{
+    if (ngx_wassiit_resp_next(&head->resp) == NGX_OK
+        && head->resp.text.len == NGX_HTTP_WASSIIT_TAG_SEED)
+    {
+        ngx_http_wassiit_zone_share_tags(cluster->zone, head->resp.text.data,
+                                         cluster->conf->seal,
+                                         NGX_WASSIIT_SEAL_KEY_LEN);
+    }
 }
 
 

@@ -28,6 +28,9 @@
 /* the most bytes of a zone's name */
 #define NGX_HTTP_WASSIIT_ZONE_NAME_LEN  200
 
+/* digits of base62 that tags are made by: more than 256 bits */
+#define NGX_HTTP_WASSIIT_TAG_SEED       43
+
 
 typedef struct ngx_http_wassiit_zone_sh_s  ngx_http_wassiit_zone_sh_t;
 
@@ -332,6 +335,22 @@ uint64_t ngx_http_wassiit_zone_gone(ngx_http_wassiit_zone_t *zone,
 
 /* Forgets these, as their revs may come again for something else. */
 void ngx_http_wassiit_zone_forget_gone(ngx_http_wassiit_zone_t *zone);
+
+/*
+ * What the zone's tags are made by: at first random, as old as its memory.
+ * Copies it.
+ */
+void ngx_http_wassiit_zone_tag_seed(ngx_http_wassiit_zone_t *zone,
+    u_char seed[NGX_HTTP_WASSIIT_TAG_SEED]);
+
+/*
+ * From now on tags are made by this, and by a key of len bytes besides if it
+ * isn't NULL: zones with the same have the same.  One process at a time may
+ * call it.
+ */
+void ngx_http_wassiit_zone_share_tags(ngx_http_wassiit_zone_t *zone,
+    const u_char seed[NGX_HTTP_WASSIIT_TAG_SEED], const u_char *key,
+    size_t len);
 
 /* The tag of what the record says, as ngx_http_wassiit_info_t has it. */
 uint64_t ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,

@@ -9,10 +9,6 @@
 #include "ngx_http_wassiit_zone_load.h"
 
 
-/* digits of base62 that make the key of tags: more than 256 bits */
-#define ZONE_TAG_KEY            43
-
-
 /*
  * A name that no zone has: the memory in which programs keep the names of
  * scopes, by the bits that stand for them in all their zones.
@@ -218,21 +214,21 @@ ngx_http_wassiit_zone_is_sound(ngx_http_wassiit_zone_t *zone)
 static ngx_int_t
 ngx_http_wassiit_zone_layout(ngx_http_wassiit_zone_t *zone, ngx_log_t *log)
 {
-    u_char                          random[ZONE_TAG_KEY];
+    u_char                          seed[NGX_HTTP_WASSIIT_TAG_SEED];
     ngx_http_wassiit_zone_sh_t     *sh;
     ngx_http_wassiit_zone_sizes_t   sizes;
 
     sh = zone->sh;
 
-    if (ngx_wassiit_key_random(random, sizeof(random)) != NGX_OK) {
+    if (ngx_wassiit_key_random(seed, sizeof(seed)) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
                       "no random numbers for wassiit_zone \"%V\"",
                       &zone->name);
         return NGX_ERROR;
     }
 
-    ngx_wassiit_hmac_key(&sh->tag_key, random, sizeof(random));
-    ngx_explicit_memzero(random, sizeof(random));
+    ngx_http_wassiit_zone_share_tags(zone, seed, NULL, 0);
+    ngx_explicit_memzero(seed, sizeof(seed));
 
     ngx_http_wassiit_zone_sizes(zone->size, &sizes);
 

@@ -647,7 +647,7 @@ ngx_http_wassiit_zone_read_tag(ngx_http_wassiit_zone_sh_t *sh,
         to->expires = load(&key->exact_expires);
     }
 
-    return ngx_http_wassiit_etag(&sh->tag_key, &rec);
+    return ngx_http_wassiit_etag(&sh->tags[load(&sh->tag)].key, &rec);
 }
 
 

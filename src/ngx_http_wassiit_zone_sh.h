@@ -22,7 +22,7 @@
  * would misread the new one.
  */
 #ifndef NGX_HTTP_WASSIIT_LAYOUT
-#define NGX_HTTP_WASSIIT_LAYOUT 5
+#define NGX_HTTP_WASSIIT_LAYOUT 6
 #endif
 
 
@@ -130,6 +130,14 @@ typedef struct {
 } ngx_http_wassiit_retired_t;
 
 
+/* what tags are made by */
+
+typedef struct {
+    u_char                        seed[NGX_HTTP_WASSIIT_TAG_SEED];
+    ngx_wassiit_hmac_key_t        key;
+} ngx_http_wassiit_tags_t;
+
+
 /* a partner that was deleted, by the SHA-256 of its id */
 
 typedef struct {
@@ -170,7 +178,8 @@ struct ngx_http_wassiit_zone_sh_s {
                                                sweep finds; 0: there are none */
     uint64_t                      opens;    /* to changes, at this time */
     u_char                        digest[NGX_WASSIIT_DIGEST_LEN];
-    ngx_wassiit_hmac_key_t        tag_key;  /* random, as old as the memory */
+    uint32_t                      tag;      /* which of tags[] counts */
+    ngx_http_wassiit_tags_t       tags[2];
     ngx_http_wassiit_journals_t   journals;
     uint32_t                      oldest;   /* of retired[], modulo its size */
     uint32_t                      newest;   /* behind the last one */

@@ -215,11 +215,64 @@ ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 }
 
 
+void
+ngx_http_wassiit_zone_tag_seed(ngx_http_wassiit_zone_t *zone,
+    u_char seed[NGX_HTTP_WASSIIT_TAG_SEED])
+{
+    ngx_memcpy(seed, zone->sh->tags[load(&zone->sh->tag)].seed,
+               NGX_HTTP_WASSIIT_TAG_SEED);
+}
+
+
+/*
+ * The other one is written, then it counts.  Whoever stands still while it is
+ * written once more makes a tag that matches none, so its change is refused.
+ */
+
+void
+ngx_http_wassiit_zone_share_tags(ngx_http_wassiit_zone_t *zone,
+    const u_char seed[NGX_HTTP_WASSIIT_TAG_SEED], const u_char *key,
+    size_t len)
+{
+    u_char                       mac[NGX_WASSIIT_HMAC_LEN];
+    uint32_t                     tag;
+    ngx_wassiit_hmac_t           hmac;
+    ngx_http_wassiit_tags_t      tags;
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    tag = load(&sh->tag);
+
+    ngx_memcpy(tags.seed, seed, NGX_HTTP_WASSIIT_TAG_SEED);
+    ngx_wassiit_hmac_key(&tags.key, key ? key : seed,
+                         key ? len : NGX_HTTP_WASSIIT_TAG_SEED);
+
+    if (key) {
+        ngx_wassiit_hmac_init(&hmac, &tags.key);
+        ngx_wassiit_hmac_update(&hmac, seed, NGX_HTTP_WASSIIT_TAG_SEED);
+        ngx_wassiit_hmac_final(&hmac, &tags.key, mac);
+        ngx_wassiit_hmac_key(&tags.key, mac, sizeof(mac));
+        ngx_explicit_memzero(mac, sizeof(mac));
+    }
+
+    if (ngx_memcmp(&sh->tags[tag], &tags, sizeof(tags)) != 0) {
+        sh->tags[!tag] = tags;
+        store(&sh->tag, !tag);
+    }
+
+    ngx_explicit_memzero(&tags, sizeof(tags));
+}
+
+
 uint64_t
 ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)
 {
-    return ngx_http_wassiit_etag(&zone->sh->tag_key, rec);
+    ngx_http_wassiit_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    return ngx_http_wassiit_etag(&sh->tags[load(&sh->tag)].key, rec);
 }
 
 

@@ -315,6 +315,43 @@ row 'Redis is emptied' => sub {
     $cluster->stop;
 };
 
+# The tag of any node will do at any other, as long as the partner is what it was.
+
+row 'one has seen what another is to change' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/exited on signal 9/);
+    my $tags = sub { my ($id) = @_; return map { at($cluster, $_, 'GET', "/$id")->header('ETag') } 1 .. 3 };
+    my $if = sub {
+        my ($n, $tag, $name) = @_;
+        return http($cluster->node($n)->port, method => "PATCH", uri => "/admin/partners/boma",
+                    headers => [ "X-API-Key" => $Operator, "If-Match" => $tag ], body => $Json->encode({ name => $name }));
+    };
+    my $same = sub { my ($name) = @_; my @tags; ok(wait_for { @tags = $tags->('boma'); "@tags[1, 2]" eq "@tags[0, 0]" }, $name) or diag("@tags"); return $tags[0] };
+
+    at_is($cluster, 1, 201, 'POST', '/boma/hmac_secret');
+    at_is($cluster, 2, 201, 'POST', '/boma/keys/rotate');
+    same_everywhere($cluster);
+    my $seen = $same->('the same tags');
+    isnt(($tags->('atlas'))[0], $seen, 'another for another partner');
+
+    my $r = $if->(2, $seen, 'changed');
+    is($r->status, 200, 'by the tag of another node') or diag($r->body);
+    is($if->($_, $seen, 'again')->status, 412, "node $_: not by the one of before") for 1 .. 3;
+    is($same->('the new ones, too'), $r->header('ETag'), 'as it was answered');
+
+    my $node = $cluster->node(3);
+    $node->crash;
+    $node->restart;
+    ok($cluster->wait_active, 'one starts anew');
+    is($same->('then, too'), $r->header('ETag'), 'as before');
+    $redis->connect->call('FLUSHALL');
+    ok(wait_for { keys %{ in_redis($redis) } == 2 }, 'Redis is emptied');
+    ok($cluster->wait_active, 'all are active');
+    is($same->('after that, too'), $r->header('ETag'), 'as before');
+    is($if->(3, $r->header('ETag'), 'at last')->status, 200, 'which any takes');
+    $cluster->stop;
+};
+
 # Nodes that begin with other files: each partner of any is everywhere, and of two
 # lines of one partner the same one wins on all.
 

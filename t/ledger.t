@@ -298,6 +298,17 @@ subtest 'seals' => sub {
     like($other->('n1', 's1c', seal => 'key-3'), qr/^OK 1/, 'by its key');
 };
 
+subtest 'tags' => sub {
+    fresh();
+    my $tags = sub { my ($name, @tags) = @_; raw([], 'join', $name, $name, $run, 2, 500, $L, $name, '-', @tags)->[6] };
+    is($tags->('n1'), '-', 'none');
+    is($tags->('n1', 'A'), 'A', 'those of the first one');
+    is($tags->('n2', 'B'), 'A', 'are those of all');
+    is($tags->('n3'), 'A', 'also of one that has none');
+    $c->call('DEL', map { prefix() . $_ } qw(c n));
+    is($tags->('n2', 'B'), 'B', 'until they are lost');
+};
+
 subtest 'wrong calls' => sub {
     fresh();
     like(adjust(1, 'x', 1), qr/^ERR ledger adjust: argument 12, cur, is x, not a whole number/, 'not a number');

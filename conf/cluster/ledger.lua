@@ -28,10 +28,11 @@
 --   RESTATE  the server is another, or lost something: tell all caps. The
 --            session is not renewed by that, only by the restate that is done
 --
--- join name sid run_id nodes share lease [life [seal]]
+-- join name sid run_id nodes share lease [life [seal [tags]]]
 --   life: the sid of this life's first session; without it, or equal to sid,
 --   the node has no memory yet. seal: says which key seals partners' lines, "-"
---   or nothing: none does. -> OK now epoch k former has, or
+--   or nothing: none does. tags: what the node makes tags by. -> OK now epoch k
+--   former has tags, of which these are what all make theirs by, or
 --   CONFIG now epoch nodes share seal: live nodes have joined by these, or
 --   there are lines yet that are sealed by another key
 --   former: when the last life of this place ends or may have ended, 0: there
@@ -810,6 +811,16 @@ local function write_seal(seal)
     ledger.seal = seal
 end
 
+-- What all make tags by is what the first one does.
+local function share_tags(i)
+    local tags = redis.call('HGET', KEYS[1], 'tags')
+    if not tags and ARGV[i] then
+        tags = word(i, 'tags')
+        redis.call('HSET', KEYS[1], 'tags', tags)
+    end
+    return tags or NO_ONE
+end
+
 local function has_lines()
     local page = redis.call('HSCAN', prefix .. 'p', 0, 'COUNT', 1)
     return page[1] ~= '0' or #page[2] > 0
@@ -854,7 +865,7 @@ end
 
 function verbs.join()
     check_keys()
-    expect_arguments(7, 9)
+    expect_arguments(7, 10)
     local name, sid, run = word(2, 'name'), word(3, 'sid'), word(4, 'run_id')
     local nodes, share = number(5, 'nodes', 1), number(6, 'share', 0)
     local lease = number(7, 'lease', 1)
@@ -905,7 +916,7 @@ function verbs.join()
     write_place(k, p)
     end_hold_if_told()
     write_ledger()
-    return answer('OK', k, has == 'KEPT' and 0 or p.former, has)
+    return answer('OK', k, has == 'KEPT' and 0 or p.former, has, share_tags(10))
 end
 
 -- a-b of a stream, in order.

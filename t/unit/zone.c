@@ -73,6 +73,7 @@ static void unit_zone_walks(const char *after, ngx_uint_t most,
     const char *expected, ngx_uint_t more);
 static ngx_int_t unit_zone_meet(ngx_http_wassiit_info_t *info, void *data);
 static void test_untagged(void);
+static void test_tags(void);
 static void test_counts(void);
 static void unit_zone_between(void);
 static void unit_zone_count(ngx_uint_t counter);
@@ -129,6 +130,7 @@ main(void)
 
     test_find();
     test_untagged();
+    test_tags();
     test_counts();
     test_room();
     test_promise();
@@ -592,6 +594,46 @@ test_untagged(void)
     info.tag = all.tag;
     unit_ok(info.nkeys == 1 && memcmp(&info, &all, sizeof(info)) == 0,
             "and the rest is there");
+}
+
+
+/* Tags are a zone's own, unless it shares with another what they are made by. */
+
+static void
+test_tags(void)
+{
+    ngx_uint_t               i;
+    ngx_http_wassiit_info_t  info[5];
+    u_char                   seed[NGX_HTTP_WASSIIT_TAG_SEED];
+    u_char                   another[NGX_HTTP_WASSIIT_TAG_SEED];
+
+    for (i = 0; i < 5; i++) {
+        (void) unit_zone_new();
+
+        if (i == 0) {
+            ngx_http_wassiit_zone_tag_seed(&zone, seed);
+
+        } else if (i > 1) {
+            ngx_http_wassiit_zone_share_tags(&zone, seed,
+                                             (i > 2) ? (u_char *) "k" : NULL,
+                                             1);
+            ngx_http_wassiit_zone_tag_seed(&zone, another);
+        }
+
+        ngx_memzero(&info[i], sizeof(info[i]));
+        (void) ngx_http_wassiit_zone_get(&zone, &partners[2].rec.id, &info[i]);
+        ngx_http_wassiit_zone_unpin(&zone);
+
+        unit_ok(info[i].tag == ngx_http_wassiit_zone_tag(&zone,
+                                                         &partners[2].rec),
+                "a tag is what readers and writers have");
+    }
+
+    unit_ok(info[0].tag != info[1].tag, "two zones have other tags");
+    unit_ok(info[0].tag == info[2].tag, "of the same seed they have the same");
+    unit_ok(info[0].tag != info[3].tag, "with a key they are others");
+    unit_ok(info[3].tag == info[4].tag, "and with the same key the same");
+    unit_ok(memcmp(seed, another, sizeof(seed)) == 0, "the seed is told");
 }
 
 
