@@ -522,7 +522,7 @@ ngx_http_wassiit_leader_show(ngx_http_wassiit_cluster_t *cluster)
                   "node \"%V\" of zone \"%V\" is %V%s", &cluster->conf->node,
                   &cluster->zone->name, state,
                   i == NGX_HTTP_WASSIIT_ALONE
-                  ? ": it admits its standing share until Redis answers" : "");
+                  ? ": it admits its standing share until it joins again" : "");
 }
 
 

@@ -35,6 +35,9 @@ static const char  ngx_http_wassiit_redis_cluster[] =
     "is part of a Redis Cluster, which isn't supported: name a master and its "
     "replicas";
 
+static const char  ngx_http_wassiit_redis_forbids[] =
+    "forbids the user something that is needed, see conf/cluster/users.acl";
+
 
 static const ngx_http_wassiit_redis_complaint_t
     ngx_http_wassiit_redis_complaints[] =
@@ -46,7 +49,9 @@ static const ngx_http_wassiit_redis_complaint_t
     { ngx_string("MOVED"), 0, ngx_http_wassiit_redis_cluster },
     { ngx_string("ASK"), 0, ngx_http_wassiit_redis_cluster },
     { ngx_string("CLUSTERDOWN"), 0, ngx_http_wassiit_redis_cluster },
-    { ngx_string("NOPERM"), 0, "forbids the user something that is needed" },
+    { ngx_string("NOPERM"), 0, ngx_http_wassiit_redis_forbids },
+    { ngx_string("ERR The user executing the script"), 0,
+      ngx_http_wassiit_redis_forbids },
     { ngx_string("OOM"), 0, "has no memory left" },
     { ngx_string("MISCONF"), 0, "can't write to its disk" },
     { ngx_string("NOREPLICAS"), 0, "has too few replicas" }
@@ -191,7 +196,7 @@ ngx_http_wassiit_redis_refuse(ngx_http_wassiit_redis_link_t *link,
         text = "wants a password, which \"user\" and \"password_file\" give";
 
     } else if (ngx_http_wassiit_redis_begins(reply, "NOPERM")) {
-        text = "forbids the user something that is needed";
+        text = ngx_http_wassiit_redis_forbids;
 
     } else if (ngx_http_wassiit_redis_begins(reply, "LOADING")) {
         text = "is reading its data yet";

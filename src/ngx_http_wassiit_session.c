@@ -540,6 +540,8 @@ static ngx_uint_t
 ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
     ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head)
 {
+    ngx_http_wassiit_claims_lead_t  *lead;
+
     if (!cluster->leads || reply == NULL
         || ngx_http_wassiit_cluster_read(cluster, reply, head) != NGX_OK)
     {
@@ -560,10 +562,15 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
     }
 
     if (is(&head->word, "LOST")) {
+        lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
         ngx_log_error(NGX_LOG_WARN, cluster->log, 0,
-                      "the session of node \"%V\" of zone \"%V\" is over, it "
-                      "joins again", &cluster->conf->node,
-                      &cluster->zone->name);
+                      "the session of node \"%V\" of zone \"%V\" is over%s, "
+                      "it joins again", &cluster->conf->node,
+                      &cluster->zone->name,
+                      lead->until > ngx_http_wassiit_zone_clock()
+                      ? " before its time: another node has its name, or Redis "
+                        "has lost its data" : "");
 
         ngx_http_wassiit_session_end(cluster);
 

@@ -203,6 +203,8 @@ is(ask($a, 'first', '/dry'), 200, 'a dry run');
     $redis->connect->call('HDEL', 'wassiit:{api}:n', seen($a)->{place});
     becomes($a, 'a lost session is counted', sub { $_[0]{counters}{losses} == $losses + 1 });
     state_is($a, 'active');
+    like($a->error_log, qr/the session of node "edge-a" of zone "api" is over before its time: another node has its name, or/,
+         'and the log says why that may be');
 }
 
 
@@ -246,6 +248,17 @@ is(ask($a, 'first', '/dry'), 200, 'a dry run');
     ok($seen->{agrees}, 'nor another opinion');
     agrees_with_metrics($d, 'no Redis');
     $d->stop;
+}
+
+
+# ---- a user who may not do all that is needed
+
+for my $command (qw(subscribe hmget)) {
+    my $strict = Wassiit::Redis->start(aclfile => "user default on nopass ~* &* +\@all -$command\n");
+    my $c = node($strict->port, 'nodes=2 node=edge-c lease=2s');
+    ok($c->wait_log(qr{forbids the user something that is needed, see conf/cluster/users.acl: }), "no $command: it says so");
+    $c->stop;
+    $strict->stop;
 }
 
 

@@ -196,7 +196,7 @@ END
     goes_up($server, 1, 'the right password');
     is(call($server, 'SET', 'wassiit:{api}:x', 1)->body, '+OK', 'what may be done');
     like(call($server, 'GET', 'wassiit:{api}:x')->body, qr/^-NOPERM/, 'what may not') for 1, 2;
-    once($server, qr/\[error\].*\Q$at\E forbids the user something that is needed: NOPERM .*'get'/, 'is told');
+    once($server, qr/\[error\].*\Q$at\E forbids the user something that is needed, see conf.cluster.users.acl: NOPERM .*'get'/, 'is told');
     like(eval_script($server, 1, 'wassiit:{api}:c', 'x')->body, qr/^-NOSCRIPT/,
          'a script that may not be loaded is given up');
     $server->stop;
@@ -211,7 +211,7 @@ END
     $server->stop;
 
     for ([ "user=blind password_file=redis.secret" =>
-               qr/forbids the user something that is needed: NOPERM .*'info'/, 'no right to ask' ],
+               qr/forbids the user something that is needed, see \S+: NOPERM .*'info'/, 'no right to ask' ],
          [ "user=nobody password_file=redis.secret" =>
                qr/refuses the password of the user "nobody"/, 'no such user' ],
          [ "password_file=redis.secret" =>
