@@ -545,6 +545,11 @@ ngx_http_wassiit_check_clusters(ngx_conf_t *cf,
 
         c->redis = ngx_http_wassiit_get_redis(wmcf, &zone->name);
 
+        if (c->redis == NULL && zone->size == 0) {
+            /* an unknown zone, which is told of when they are read */
+            return NGX_OK;
+        }
+
         if (c->redis == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"wassiit_cluster\" of zone \"%V\" has no server: "

@@ -373,6 +373,21 @@ ngx_http_wassiit_redis_set_ssl(ngx_conf_t *cf,
     cln->data = rcf->ssl;
 
     if (values[TRUSTED].data) {
+
+        /* what OpenSSL says of a file that isn't there has no line */
+
+        if (ngx_conf_full_name(cf->cycle, &values[TRUSTED], 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (access((char *) values[TRUSTED].data, R_OK) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               "\"ssl_trusted_certificate=%V\" in \"%V\" "
+                               "directive can't be read", &values[TRUSTED],
+                               &args[0]);
+            return NGX_CONF_ERROR;
+        }
+
         return (ngx_ssl_trusted_certificate(cf, rcf->ssl, &values[TRUSTED], 9)
                 == NGX_OK)
                ? NGX_CONF_OK : NGX_CONF_ERROR;

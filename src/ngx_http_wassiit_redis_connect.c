@@ -717,8 +717,10 @@ ngx_http_wassiit_redis_break(ngx_http_wassiit_redis_link_t *link,
 
     if (!link->redis.up) {
         ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_AWAY,
-                                    "has gone: %*s", (size_t) (p - text),
-                                    text);
+                                    "has gone%s: %*s",
+                                    link->redis.conf->ssl ? ""
+                                    : " (if it takes TLS alone, add \"ssl\")",
+                                    (size_t) (p - text), text);
         return;
     }
 

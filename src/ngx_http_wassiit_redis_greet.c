@@ -24,6 +24,8 @@ static void ngx_http_wassiit_redis_server(ngx_wassiit_resp_t *reply,
 static void ngx_http_wassiit_redis_persistence(ngx_wassiit_resp_t *reply,
     void *data);
 static void ngx_http_wassiit_redis_role(ngx_wassiit_resp_t *reply, void *data);
+static void ngx_http_wassiit_redis_replica(ngx_http_wassiit_redis_link_t *link,
+    ngx_wassiit_resp_t *reply);
 static ngx_uint_t ngx_http_wassiit_redis_begins(ngx_wassiit_resp_t *reply,
     const char *prefix);
 static ngx_uint_t ngx_http_wassiit_redis_field(ngx_str_t *info,
@@ -332,8 +334,7 @@ ngx_http_wassiit_redis_role(ngx_wassiit_resp_t *reply, void *data)
     }
 
     if (!ngx_wassiit_resp_is(reply, "master")) {
-        ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_REPLICA,
-                                    "is a replica");
+        ngx_http_wassiit_redis_replica(link, reply);
         return;
     }
 
@@ -349,6 +350,41 @@ ngx_http_wassiit_redis_role(ngx_wassiit_resp_t *reply, void *data)
         ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_AWAY,
                                     "memory is short");
     }
+}
+
+
+/* Whose it is, is the one that has to be named: what follows in its answer. */
+
+static void
+ngx_http_wassiit_redis_replica(ngx_http_wassiit_redis_link_t *link,
+    ngx_wassiit_resp_t *reply)
+{
+    size_t     i;
+    int64_t    port;
+    ngx_str_t  host;
+
+    if (ngx_wassiit_resp_next(reply) == NGX_OK) {
+        host = reply->text;
+
+        for (i = 0; i < host.len; i++) {
+            if (host.data[i] <= ' ' || host.data[i] > '~') {
+                break;
+            }
+        }
+
+        if (host.len && i == host.len
+            && host.len <= NGX_HTTP_WASSIIT_REDIS_QUOTED
+            && ngx_wassiit_resp_next(reply) == NGX_OK
+            && ngx_wassiit_resp_number(reply, &port) == NGX_OK)
+        {
+            ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_REPLICA,
+                                        "is a replica of %V:%L", &host, port);
+            return;
+        }
+    }
+
+    ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_REPLICA,
+                                "is a replica");
 }
 
 

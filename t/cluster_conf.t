@@ -85,6 +85,8 @@ refused(cluster('zone=api nodes=3') . ' wassiit_cluster zone=api nodes=3;',
 refused('wassiit_cluster zone=api nodes=3;',
     qr/"wassiit_cluster" of zone "api" has no server: add "wassiit_redis zone=api/);
 refused($REDIS, qr/"wassiit_redis" of zone "api" serves nothing: add "wassiit_cluster zone=api nodes=N"/);
-refused("$REDIS wassiit_cluster zone=ape nodes=3;", qr/"wassiit_cluster" of zone "ape" has no server/);
+refused("$REDIS wassiit_cluster zone=ape nodes=3;", qr/unknown wassiit_zone "ape", the \S+ .*is "api" in \S+nginx\.conf:3\b/);
+refused('wassiit_redis zone=api server=127.0.0.1 ssl ssl_name=a ssl_trusted_certificate=none.pem; wassiit_cluster zone=api nodes=3;',
+    qr/"ssl_trusted_certificate=\S+none\.pem" in "wassiit_redis" directive can't be read \(2: No such file .* in \S+nginx\.conf:3\b/);
 
 done_testing();

@@ -247,7 +247,7 @@ subtest 'what is no master of ours' => sub {
          [ { info => info(version => '7.2.4', valkey => '7.0.9') } => qr/is Valkey 7\.0\.9: /, 'no such Valkey' ],
          [ { info => info(mode => 'cluster') } => qr/is part of a Redis Cluster, which isn't supported/, 'a cluster' ],
          [ { role => "*2\r\n\$8\r\nsentinel\r\n*0\r\n" } => qr/is a sentinel: name the servers/, 'a sentinel' ],
-         [ { role => "*5\r\n\$5\r\nslave\r\n\$1\r\na\r\n:1\r\n+x\r\n:1\r\n" } => qr/is a replica/, 'a replica' ],
+         [ { role => "*5\r\n\$5\r\nslave\r\n\$1\r\na\r\n:1\r\n+x\r\n:1\r\n" } => qr/is a replica of a:1;/, 'a replica' ],
          [ { persistence => $loading } => qr/is reading its data yet/, 'one that loads' ],
          [ { info => "-LOADING Redis is loading\r\n" } => qr/is reading its data yet: LOADING/, 'the same' ]) {
         my ($says, $line, $what) = @$_;
@@ -353,7 +353,7 @@ END
                qr/has a certificate that isn't for "127\.0\.0\.1"/, 'not for its address' ],
          [ "server=$at{plain} ssl ssl_trusted_certificate=$dir/ca.pem" =>
                qr/doesn't begin TLS within 2000 ms/, 'a server without TLS' ],
-         [ "server=$at{tls}" => qr/has gone|doesn't answer as Redis does/, 'a server with TLS, in clear' ]) {
+         [ "server=$at{tls}" => qr/has gone \(if it takes TLS alone, add "ssl"\)|doesn't answer as Redis does/, 'a server with TLS, in clear' ]) {
         my ($redis_conf, $line, $what) = @$_;
         my $server = Wassiit::RedisProbe->nginx($redis_conf);
         once($server, qr/\[error\].*has no master: 127\.0\.0\.1:\d+ (?:$line)/, $what);
