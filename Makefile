@@ -169,6 +169,11 @@ build/unit/zone_steps build/unit-asan/zone_steps: $(shared)
 members = $(foreach dir,unit unit-asan,build/$(dir)/claims build/$(dir)/caps build/$(dir)/caps_steps)
 $(members): core += $(filter %.c,$(state) $(shared))
 $(members): $(shared)
+leader = $(wildcard $(foreach name,leader session cluster adjust,src/ngx_http_wassiit_$(name).[ch]))
+leads = $(foreach dir,unit unit-asan,build/$(dir)/leader)
+$(leads): core += $(filter %.c,$(state) $(shared) $(leader))
+$(leads): flags += $(patsubst %,-isystem $(nginx)/%,http http/modules http/v2)
+$(leads): $(shared) $(leader)
 build/unit/edit build/unit-asan/edit: core += $(filter %.c,$(state)) src/ngx_http_wassiit_edit.c
 build/unit/edit build/unit-asan/edit: $(wildcard $(foreach name,change edit zone,src/ngx_http_wassiit_$(name).h)) src/ngx_http_wassiit_edit.c
 changes = $(wildcard $(foreach name,change edit recover,src/ngx_http_wassiit_$(name).[ch]))

@@ -790,7 +790,7 @@ ngx_http_wassiit_caps_is_bare(ngx_http_wassiit_zone_t *zone)
 
     lead = &zone->claims.sh->lead;
 
-    return load(&lead->former) || load(&lead->place) > zone->claims.nodes;
+    return load(&lead->former) || load(&lead->above);
 }
 
 

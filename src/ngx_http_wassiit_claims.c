@@ -254,8 +254,8 @@ ngx_http_wassiit_claims_quit(ngx_http_wassiit_claims_t *claims)
 uint32_t
 ngx_http_wassiit_claims_own(ngx_http_wassiit_claims_t *claims, uint32_t limit)
 {
-    return load(&claims->sh->lead.place) > claims->nodes ? 0
-           : ngx_http_wassiit_claims_standing(claims, limit);
+    return load(&claims->sh->lead.above)
+           ? 0 : ngx_http_wassiit_claims_standing(claims, limit);
 }
 
 
@@ -283,7 +283,7 @@ ngx_http_wassiit_claims_most(ngx_http_wassiit_claims_t *claims, ngx_str_t *id,
 
     known = ngx_http_wassiit_claims_knows(claims, id);
 
-    if (!known && load(&lead->place) > claims->nodes) {
+    if (!known && load(&lead->above)) {
         return 0;
     }
 
@@ -472,7 +472,7 @@ ngx_http_wassiit_claims_extend(ngx_http_wassiit_claims_t *claims,
 
     lead = &claims->sh->lead;
 
-    calm = (lead->former == 0 && lead->place <= claims->nodes
+    calm = (lead->former == 0 && !lead->above
             && (lead->state == NGX_HTTP_WASSIIT_RESTATING
                 || lead->state == NGX_HTTP_WASSIIT_ACTIVE));
 

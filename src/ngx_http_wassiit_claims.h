@@ -93,6 +93,8 @@ typedef struct {
     uint32_t                        state;
     uint32_t                        session;    /* of calls, a number */
     uint32_t                        place;      /* k: 1 and above; or 0 */
+    uint32_t                        above;      /* the last k was above nodes:
+                                                   no standing share */
     uint32_t                        scanned;    /* the ledger's entries of a
                                                    former life are known */
     uint64_t                        until;      /* the session's end */

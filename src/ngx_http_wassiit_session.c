@@ -266,7 +266,7 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
     ngx_http_wassiit_cluster_t *cluster = data;
 
     int64_t                          place, former;
-    ngx_uint_t                       none;
+    ngx_uint_t                       none, state;
     ngx_http_wassiit_answer_head_t   head;
     ngx_http_wassiit_claims_lead_t  *lead;
 
@@ -310,37 +310,48 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
     ngx_http_wassiit_session_tags(cluster, &head);
     ngx_http_wassiit_session_change(cluster);
 
-    (void) ngx_cpystrn(lead->sid, cluster->sid, sizeof(lead->sid));
-    (void) ngx_cpystrn(lead->check, cluster->conf->check.data,
-                       cluster->conf->check.len + 1);
-
     /* a node that remembers nothing has nothing to restate */
     cluster->has = (lead->life[0] == 0) ? NGX_HTTP_WASSIIT_CAPS_KEPT
                    : none ? NGX_HTTP_WASSIIT_CAPS_USED
                           : NGX_HTTP_WASSIIT_CAPS_SHARED;
 
+    /* until what is to be lowered is, nothing is admitted */
+    cluster->lost = (cluster->has == NGX_HTTP_WASSIIT_CAPS_USED);
+    state = cluster->lost ? NGX_HTTP_WASSIIT_STARTING
+                          : NGX_HTTP_WASSIIT_RESTATING;
+
+    if (cluster->lost) {
+        ngx_http_wassiit_claims_enter(&cluster->zone->claims, state);
+    }
+
+    /*
+     * A leader that dies here leaves a node that joins again.  What an earlier
+     * life may have used is kept: to a life that it knows, the ledger doesn't
+     * say that again.
+     */
+
+    if (none) {
+        store(&lead->scanned, 0);
+        store(&lead->former, ngx_http_wassiit_session_ended(&head, former));
+    }
+
+    store(&lead->above, place > (int64_t) cluster->conf->nodes);
+
     if (lead->life[0] == 0) {
         (void) ngx_cpystrn(lead->life, cluster->sid, sizeof(lead->life));
     }
 
+    (void) ngx_cpystrn(lead->sid, cluster->sid, sizeof(lead->sid));
+    (void) ngx_cpystrn(lead->check, cluster->conf->check.data,
+                       cluster->conf->check.len + 1);
+    store(&lead->place, place);
+    store(&lead->strange, 0);
+
     cluster->sid[0] = '\0';
-    cluster->scan[0] = '\0';
     cluster->strange = 0;
 
-    store(&lead->strange, 0);
-    store(&lead->scanned, !none);
-    store(&lead->former,
-          none ? ngx_http_wassiit_session_ended(&head, former) : 0);
-
-    /* until what is to be lowered is, nothing is admitted */
-    cluster->lost = (cluster->has == NGX_HTTP_WASSIIT_CAPS_USED);
-
     ngx_http_wassiit_session_met(cluster, &head, 1);
-    ngx_http_wassiit_session_restate(cluster, &head,
-                                     cluster->lost
-                                     ? NGX_HTTP_WASSIIT_STARTING
-                                     : NGX_HTTP_WASSIIT_RESTATING);
-    store(&lead->place, place);
+    ngx_http_wassiit_session_restate(cluster, &head, state);
 
     cluster->asked = 0;
     ngx_http_wassiit_cluster_now(cluster);

@@ -299,6 +299,7 @@ test_states(void)
     unit_node_new(20, NODES);
     lead = unit_node_lead();
     lead->place = NODES + 1;
+    lead->above = 1;
     lead->former = node->now;
     unit_node_active();
 

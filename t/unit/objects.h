@@ -101,6 +101,28 @@ ngx_vslprintf(u_char *buf, u_char *last, const char *fmt, va_list args)
                            va_arg(args, size_t));
             fmt++;
 
+        } else if (fmt[0] == 'u' && fmt[1] == 'L') {
+            len = snprintf(number, sizeof(number), "%llu",
+                           (unsigned long long) va_arg(args, uint64_t));
+            fmt++;
+
+        } else if (fmt[0] == 'u' && fmt[1] == 'D') {
+            len = snprintf(number, sizeof(number), "%u",
+                           (unsigned) va_arg(args, uint32_t));
+            fmt++;
+
+        } else if (*fmt == 'L') {
+            len = snprintf(number, sizeof(number), "%lld",
+                           (long long) va_arg(args, int64_t));
+
+        } else if (*fmt == 'M') {
+            len = snprintf(number, sizeof(number), "%zu",
+                           (size_t) va_arg(args, ngx_msec_t));
+
+        } else if (*fmt == '%') {
+            text = "%";
+            len = 1;
+
         } else if (*fmt == 'O') {
             len = snprintf(number, sizeof(number), "%lld",
                            (long long) va_arg(args, off_t));

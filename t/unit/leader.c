@@ -1,0 +1,492 @@
+
+/*
+ * What a leader says to the ledger, and what it makes of the answers: a node's
+ * session, as it begins, ends, is another worker's, and begins again.  The
+ * answers are the test's.
+ */
+
+
+#include "node.h"
+#include "steps.h"
+
+#include "ngx_http_wassiit_leader.h"
+#include "ngx_http_wassiit_park.h"
+#include "ngx_http_wassiit_replica.h"
+#include "ngx_http_wassiit_session.h"
+
+
+#define ARGS            16
+#define POOL            (512 * 1024)
+
+
+static void test_again(void);
+static void test_above(void);
+static void test_dies(void);
+static void unit_leader_new(void);
+static void unit_leader_begin(void);
+static void unit_leader_tick(void);
+static void unit_leader_is(const char *verb, const char *name);
+static void unit_leader_answer(const char *text);
+static void unit_leader_active(void);
+#if (UNIT_STEPS)
+static void unit_leader_step(void);
+#endif
+
+
+/* the last call that wasn't answered */
+static ngx_uint_t                        ncalls;
+static char                              verb[16];
+static char                              args[ARGS][128];
+static ngx_uint_t                        nargs;
+static ngx_http_wassiit_redis_pt         handler;
+static void                             *data;
+
+static ngx_http_wassiit_redis_t          redis;
+static ngx_http_wassiit_cluster_conf_t   conf;
+static ngx_http_wassiit_cluster_t       *cluster;
+
+static u_char                            pool[POOL]
+                                         __attribute__((aligned(64)));
+static size_t                            pool_len;
+
+#if (UNIT_STEPS)
+
+/* what the leader knows, before a step; how many changes of it there may be */
+static ngx_http_wassiit_claims_lead_t    seen;
+static ngx_uint_t                        changes;
+
+#endif
+
+
+/* what the sources take from nginx and from files that aren't looked at here */
+
+ngx_uint_t                               ngx_exiting;
+sig_atomic_t                             ngx_quit, ngx_terminate;
+volatile ngx_msec_t                      ngx_current_msec;
+ngx_rbtree_t                             ngx_event_timer_rbtree;
+ngx_queue_t                              ngx_posted_events;
+
+
+void
+ngx_rbtree_insert(ngx_rbtree_t *tree, ngx_rbtree_node_t *n)
+{
+}
+
+
+void
+ngx_rbtree_delete(ngx_rbtree_t *tree, ngx_rbtree_node_t *n)
+{
+}
+
+
+void *
+ngx_pcalloc(ngx_pool_t *unused, size_t size)
+{
+    u_char  *p;
+
+    size = ngx_align(size, 64);
+
+    if (pool_len + size > POOL) {
+        exit(2);
+    }
+
+    p = pool + pool_len;
+    pool_len += size;
+
+    return memset(p, 0, size);
+}
+
+
+void *
+ngx_pnalloc(ngx_pool_t *unused, size_t size)
+{
+    return ngx_pcalloc(unused, size);
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_log_admits(ngx_log_t *log, ngx_uint_t level,
+    const ngx_str_t *kind)
+{
+    return 1;
+}
+
+
+ngx_http_wassiit_redis_t *
+ngx_http_wassiit_redis_open(ngx_http_wassiit_redis_conf_t *of,
+    const ngx_http_wassiit_redis_handlers_t *handlers, void *caller,
+    ngx_cycle_t *cycle)
+{
+    return &redis;
+}
+
+
+void
+ngx_http_wassiit_redis_close(ngx_http_wassiit_redis_t *r)
+{
+}
+
+
+ngx_int_t
+ngx_http_wassiit_redis_subscribe(ngx_http_wassiit_redis_t *r,
+    ngx_str_t *channels, ngx_uint_t n)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_redis_flush(ngx_http_wassiit_redis_t *r)
+{
+}
+
+
+ngx_int_t
+ngx_http_wassiit_redis_call(ngx_http_wassiit_redis_t *r, ngx_str_t *all,
+    ngx_uint_t n, ngx_msec_t timeout, ngx_http_wassiit_redis_pt answered,
+    void *caller)
+{
+    ngx_uint_t  i;
+
+    ncalls++;
+    handler = answered;
+    data = caller;
+    nargs = ngx_min(n - 1, ARGS);
+
+    (void) snprintf(verb, sizeof(verb), "%.*s", (int) all[0].len,
+                    (char *) all[0].data);
+
+    for (i = 0; i < nargs; i++) {
+        (void) snprintf(args[i], sizeof(args[i]), "%.*s",
+                        (int) all[i + 1].len, (char *) all[i + 1].data);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_redis_eval(ngx_http_wassiit_redis_t *r, ngx_str_t *all,
+    ngx_uint_t nkeys, ngx_uint_t n, ngx_msec_t timeout,
+    ngx_http_wassiit_redis_pt answered, void *caller)
+{
+    return ngx_http_wassiit_redis_call(r, all + nkeys, n - nkeys, timeout,
+                                       answered, caller);
+}
+
+
+ngx_int_t
+ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *c, ngx_cycle_t *cycle)
+{
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_wassiit_replica_init(ngx_http_wassiit_cluster_t *c,
+    ngx_http_wassiit_main_conf_t *wmcf, ngx_cycle_t *cycle)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_wassiit_replica_lead(ngx_http_wassiit_cluster_t *c)
+{
+}
+
+
+void
+ngx_http_wassiit_replica_hear(ngx_http_wassiit_cluster_t *c)
+{
+}
+
+
+void
+ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *c, uint64_t now)
+{
+}
+
+
+int
+main(void)
+{
+    unit_start();
+
+    node = unit_shared(sizeof(unit_node_t));
+
+    test_again();
+    test_above();
+    test_dies();
+
+    return unit_done();
+}
+
+
+/* After a restart, what an earlier life may have used stays out of use. */
+
+static void
+test_again(void)
+{
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_is("join", "a node joins");
+    unit_leader_answer("OK 5000 7 1 4900 NONE");
+    unit_is(unit_node_takes(0, 9), 0, "an earlier life may have used all");
+    unit_leader_active();
+    unit_is(unit_node_takes(0, 9), 0, "also when the node is active");
+
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_is("renew", "a while later");
+    unit_leader_answer("LOST 7000 7");
+    unit_is(unit_node_takes(0, 9), 0, "its session is over");
+    unit_leader_tick();
+    unit_leader_is("join", "it joins again");
+    unit_leader_answer("OK 7001 7 1 0 KEPT");
+    unit_leader_active();
+    unit_is(unit_node_takes(0, 9), 0, "what the earlier one has lent isn't "
+            "known yet");
+
+    unit_leader_tick();
+    unit_leader_is("SSCAN", "so it asks for that");
+    unit_leader_answer("0 *");
+    unit_is(unit_node_takes(0, 9), 5, "from then on it has its share");
+}
+
+
+/* One more node than there are to be has no standing share, ever. */
+
+static void
+test_above(void)
+{
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 3 0 NONE");
+    unit_leader_active();
+
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_answer("LOST 7000 7");
+    unit_is(unit_node_takes(0, 9), 0, "a node above the number has nothing "
+            "when its session is over");
+
+    unit_leader_tick();
+    unit_leader_is("join", "it joins again");
+    unit_leader_answer("OK 7001 7 3 0 KEPT");
+    unit_is(unit_node_takes(1, 9), 0, "nor when it has joined");
+    unit_leader_active();
+    unit_is(unit_node_takes(2, 9), 0, "nor when it is active");
+}
+
+
+/* A leader dies while it reads the answer to a join; another one follows. */
+
+static void
+test_dies(void)
+{
+#if (UNIT_STEPS)
+    int         status;
+    pid_t       pid;
+    ngx_uint_t  n, taken;
+
+    unit_steps_init();
+    taken = 0;
+    status = 1;
+
+    for (n = 0; status && taken == 0; n++) {
+        unit_leader_new();
+        pid = unit_fork();
+
+        if (pid == 0) {
+            unit_leader_begin();
+            unit_leader_tick();
+            seen = *unit_node_lead();
+            changes = n;
+            unit_steps_begin(unit_leader_step);
+            unit_leader_answer("OK 5000 7 1 4999 NONE");
+            unit_steps_end();
+            _exit(0);
+        }
+
+        (void) waitpid(pid, &status, 0);
+
+        unit_leader_begin();
+        unit_leader_tick();
+        taken += unit_node_takes(0, 9);
+
+        if (strcmp(verb, "join") == 0) {
+            /* its life is the last argument */
+            unit_leader_answer(strcmp(args[1], args[6]) == 0
+                               ? "OK 5001 7 1 5001 NONE"
+                               : "OK 5001 7 1 0 KEPT");
+        }
+
+        taken += unit_node_takes(0, 9);
+        unit_leader_active();
+        taken += unit_node_takes(0, 9);
+    }
+
+    unit_ok(n > 10, "a leader dies that joins, after each change: %d", (int) n);
+    unit_is(taken, 0, "nothing is used that an earlier life may have used");
+#endif
+}
+
+
+/* A node that knows nothing, in a worker that begins. */
+
+static void
+unit_leader_new(void)
+{
+    if (cluster && cluster->leads) {
+        ngx_wassiit_robust_unlock(ngx_http_wassiit_claims_lock(&zone.claims));
+        cluster = NULL;
+    }
+
+    unit_node_new(20, NODES);
+
+    unit_node_lead()->place = 0;
+    ngx_http_wassiit_claims_extend(&zone.claims, 0);
+    ngx_http_wassiit_claims_enter(&zone.claims, NGX_HTTP_WASSIIT_STARTING);
+}
+
+
+static void
+unit_leader_begin(void)
+{
+    ngx_array_t                       array;
+    ngx_http_wassiit_main_conf_t      wmcf;
+    ngx_http_wassiit_cluster_conf_t  *elts[1];
+
+    ngx_memzero(&conf, sizeof(conf));
+    conf.zone = &zone;
+    ngx_str_set(&conf.node, "edge-1");
+    conf.nodes = NODES;
+    conf.share = SHARE;
+    conf.lease = LEASE / 1000;
+
+    ngx_str_set(&redis.run_id, "run");
+    redis.up = 1;
+
+    elts[0] = &conf;
+    ngx_memzero(&array, sizeof(array));
+    array.elts = elts;
+    array.nelts = 1;
+
+    ngx_memzero(&wmcf, sizeof(wmcf));
+    wmcf.clusters = &array;
+
+    pool_len = 0;
+    ngx_queue_init(&ngx_posted_events);
+
+    if (ngx_http_wassiit_leader_init(&unit_cycle, &wmcf) != NGX_OK) {
+        exit(2);
+    }
+
+    cluster = ngx_http_wassiit_cluster_of(&zone);
+    cluster->next = NULL;
+}
+
+
+/* Time for the leader to say something. */
+
+static void
+unit_leader_tick(void)
+{
+    ncalls = 0;
+    verb[0] = '\0';
+    node->now += 1000;
+    cluster->tick.handler(&cluster->tick);
+    ngx_http_wassiit_zone_unpin(&zone);
+}
+
+
+static void
+unit_leader_is(const char *expected, const char *name)
+{
+    unit_ok(strcmp(verb, expected) == 0, "%s: it says \"%s\"", name, expected);
+
+    if (strcmp(verb, expected) != 0) {
+        unit_note("\"%s\"", verb);
+    }
+}
+
+
+/* An array of words; the last one "*": an empty array. */
+
+static void
+unit_leader_answer(const char *text)
+{
+    size_t              len, used;
+    u_char              body[512], reply[520], *p;
+    ngx_uint_t          n;
+    ngx_wassiit_resp_t  resp;
+
+    p = body;
+
+    for (n = 0; *text; n++) {
+        len = strcspn(text, " ");
+
+        if (*text == '*') {
+            p = ngx_cpymem(p, "*0\r\n", 4);
+
+        } else {
+            p += sprintf((char *) p, "$%zu\r\n%.*s\r\n", len, (int) len, text);
+        }
+
+        text += len + (text[len] == ' ');
+    }
+
+    used = sprintf((char *) reply, "*%zu\r\n", (size_t) n);
+    ngx_memcpy(reply + used, body, p - body);
+
+    node->now += 1000;
+    ncalls = 0;
+    ngx_wassiit_resp_first(&resp, reply, used + (p - body));
+    handler(&resp, data);
+}
+
+
+/* Whatever it says, the ledger agrees, until it is active. */
+
+static void
+unit_leader_active(void)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; n < 10; n++) {
+
+        if (ncalls) {
+            unit_leader_answer("OK 8000 7 0-0");
+        }
+
+        if (unit_node_lead()->state == NGX_HTTP_WASSIIT_ACTIVE) {
+            return;
+        }
+
+        unit_leader_tick();
+    }
+
+    unit_ok(0, "the node is active: %d", (int) unit_node_lead()->state);
+}
+
+
+#if (UNIT_STEPS)
+
+static void
+unit_leader_step(void)
+{
+    if (ngx_memcmp(&seen, unit_node_lead(), sizeof(seen)) == 0) {
+        return;
+    }
+
+    if (changes-- == 0) {
+        _exit(1);
+    }
+
+    seen = *unit_node_lead();
+}
+
+#endif
