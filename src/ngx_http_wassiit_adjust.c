@@ -65,6 +65,8 @@ static void ngx_http_wassiit_adjust_apply(
     ngx_http_wassiit_adjust_call_t *call);
 static void ngx_http_wassiit_adjust_drop(
     ngx_http_wassiit_adjust_call_t *call);
+static void ngx_http_wassiit_adjust_free(
+    ngx_http_wassiit_adjust_call_t *call);
 
 
 ngx_int_t
@@ -284,11 +286,6 @@ ngx_http_wassiit_adjust_answer(ngx_wassiit_resp_t *reply, void *data)
 
     cluster = call->cluster;
 
-    if (cluster->adjust->n) {
-        /* some wait for a call that is free */
-        ngx_post_event(&cluster->adjust->event, &ngx_posted_events);
-    }
-
     if (reply && ngx_http_wassiit_cluster_read(cluster, reply, &head) == NGX_OK
         && head.word.len == 2 && ngx_strncmp(head.word.data, "OK", 2) == 0
         && head.n == call->n * 3)
@@ -441,7 +438,7 @@ ngx_http_wassiit_adjust_apply(ngx_http_wassiit_adjust_call_t *call)
                           && part->numbers[2] > 0);
     }
 
-    call->cluster = NULL;
+    ngx_http_wassiit_adjust_free(call);
 }
 
 
@@ -453,12 +450,28 @@ ngx_http_wassiit_adjust_drop(ngx_http_wassiit_adjust_call_t *call)
     ngx_http_wassiit_adjust_part_t  *part;
 
     cluster = call->cluster;
-    call->cluster = NULL;
 
     for (i = 0; i < call->n; i++) {
         part = &call->parts[i];
 
         ngx_http_wassiit_caps_drop(cluster->zone, &part->id, &part->claim);
         cluster->answered(cluster, &part->id, 0);
+    }
+
+    ngx_http_wassiit_adjust_free(call);
+}
+
+
+static void
+ngx_http_wassiit_adjust_free(ngx_http_wassiit_adjust_call_t *call)
+{
+    ngx_http_wassiit_adjust_t  *adjust;
+
+    adjust = call->cluster->adjust;
+    call->cluster = NULL;
+
+    if (adjust->n) {
+        /* some wait for a call that is free */
+        ngx_post_event(&adjust->event, &ngx_posted_events);
     }
 }

@@ -52,7 +52,7 @@ enum {
 };
 
 
-/* a node's states, see the table in cluster.c */
+/* a node's states, see the table in session.c */
 
 enum {
     NGX_HTTP_WASSIIT_STARTING = 0,
@@ -242,7 +242,8 @@ ngx_http_wassiit_claims_counts_t *ngx_http_wassiit_claims_counts(
 
 /*
  * What the leader knows, for all to read, a word at a time; and its lock.  The
- * names in it are written before "session" changes.
+ * names in it are written once "session" has changed: a call with one that
+ * isn't whole yet is refused.
  */
 ngx_http_wassiit_claims_lead_t *ngx_http_wassiit_claims_lead(
     ngx_http_wassiit_claims_t *claims);

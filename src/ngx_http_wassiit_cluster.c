@@ -174,13 +174,22 @@ ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
     u_char buf[NGX_HTTP_WASSIIT_COMMON_LEN])
 {
     u_char                          *p;
-    uint64_t                         now;
+    uint64_t                         stamp, sent, elapsed;
     ngx_uint_t                       i;
     ngx_http_wassiit_claims_lead_t  *lead;
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
-    now = ngx_http_wassiit_zone_clock();
     p = buf;
+
+    /*
+     * In this order, while the leader sets "sent" first: the stamp may be of an
+     * earlier call than that, by which the ledger's clock may be late, but not
+     * of a later one.
+     */
+
+    stamp = load(&lead->stamp);
+    sent = load(&lead->sent);
+    elapsed = (ngx_http_wassiit_zone_clock() - sent) / MS;
 
     for (i = 0; i < NGX_HTTP_WASSIIT_COMMON; i++) {
         args[i].data = p;
@@ -210,11 +219,11 @@ ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
             break;
 
         case 5:
-            p = ngx_sprintf(p, "%uL", (now - load(&lead->sent)) / MS);
+            p = ngx_sprintf(p, "%uL", elapsed);
             break;
 
         case 6:
-            p = ngx_sprintf(p, "%uL", load(&lead->stamp));
+            p = ngx_sprintf(p, "%uL", stamp);
             break;
 
         default:

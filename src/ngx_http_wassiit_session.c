@@ -10,16 +10,21 @@
 /*
  * The states of a node, the same for all its workers, and who changes them:
  *
- *   STARTING    no answer yet; the cap is 0                       leader_init
+ *   STARTING    nothing is admitted: no answer yet, or not all is lowered
  *     -> RESTATING    joined                                   session_joined
- *     -> ALONE        CLUSTER_START has passed                    leader_tick
+ *                     all is lowered                            session_speak
+ *     -> ALONE        LEADER_START has passed                     leader_tick
  *   RESTATING   the caps that windows have; nothing is claimed
  *     -> ACTIVE       all caps that aren't standing are told   session_stated
  *   ACTIVE      the same, and claims
  *     -> RESTATING    the ledger is another                    session_answer
- *     -> ALONE        no answer until the session's end           leader_tick
+ *     -> ALONE        no answer until the session's end           leader_show
+ *                     the ledger says that it is over          session_answer
+ *     -> STARTING     the last worker exits                     session_leave
  *   ALONE       at most the standing share
- *     -> RESTATING    an answer came: joined again             session_answer
+ *     -> RESTATING    joined again                             session_joined
+ *                     the session goes on                     session_renewed
+ *     -> STARTING     joined, in a place that was another's    session_joined
  */
 
 
@@ -31,6 +36,9 @@
 
 /* entries that are looked at in one go */
 #define SESSION_ENTRIES         8192
+
+/* caps that are lowered in one go */
+#define SESSION_LOWERED         128
 
 /*
  * By how much a node's clock may run apart from the ledger's, in a lease, and
@@ -166,16 +174,18 @@ ngx_http_wassiit_session_retreat(ngx_http_wassiit_cluster_t *cluster)
 {
     ngx_int_t                 rc;
     ngx_str_t                 id;
+    ngx_uint_t                n;
     ngx_http_wassiit_claim_t  claim;
     u_char                    text[NGX_HTTP_WASSIIT_ID_LEN];
 
     id.data = text;
 
-    for ( ;; ) {
+    /* the rest in the next tick */
+
+    for (n = 0; n < SESSION_LOWERED; n++) {
         rc = ngx_http_wassiit_claims_each(&cluster->zone->claims, &cluster->at,
                                           SESSION_ENTRIES, &id);
         if (rc == NGX_AGAIN) {
-            /* the rest in the next tick */
             return;
         }
 
@@ -432,8 +442,9 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
         share = conf->share;
     }
 
-    store(&lead->other_nodes, (uint32_t) ngx_max(nodes, 1));
-    store(&lead->other_share, (uint32_t) share);
+    /* what a limit is divided by, so never 0 */
+    store(&lead->other_nodes, (uint32_t) ngx_min(ngx_max(nodes, 1), INT32_MAX));
+    store(&lead->other_share, (uint32_t) ngx_min(ngx_max(share, 0), 1000));
     store(&lead->strange, 1);
 
     why = (check.len == conf->check.len
@@ -541,11 +552,13 @@ ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void *data)
     }
 
     cluster->asked = 0;
-    ngx_http_wassiit_cluster_now(cluster);
 }
 
 
-/* Returns 1 if it is OK; else does what it says. */
+/*
+ * Returns 1 if it is OK; else does what it says.  What follows is said at once,
+ * but not after an error, or where no answer came.
+ */
 
 static ngx_uint_t
 ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
@@ -558,6 +571,8 @@ ngx_http_wassiit_session_answer(ngx_http_wassiit_cluster_t *cluster,
     {
         return 0;
     }
+
+    ngx_http_wassiit_cluster_now(cluster);
 
     if (is(&head->word, "OK")) {
         return 1;
@@ -639,8 +654,9 @@ ngx_http_wassiit_session_met(ngx_http_wassiit_cluster_t *cluster,
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
 
-    store(&lead->stamp, head->now);
+    /* in this order: see cluster_common() */
     store(&lead->sent, cluster->asked);
+    store(&lead->stamp, head->now);
     store(&lead->met, ngx_http_wassiit_zone_clock());
 
     if (extend) {
@@ -780,7 +796,6 @@ ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void *data)
     }
 
     cluster->asked = 0;
-    ngx_http_wassiit_cluster_now(cluster);
 }
 
 

@@ -9,6 +9,7 @@
 #include "node.h"
 #include "steps.h"
 
+#include "ngx_http_wassiit_adjust.h"
 #include "ngx_http_wassiit_leader.h"
 #include "ngx_http_wassiit_park.h"
 #include "ngx_http_wassiit_replica.h"
@@ -16,17 +17,27 @@
 
 
 #define ARGS            16
+#define CALLS           32
 #define POOL            (512 * 1024)
 
 
 static void test_again(void);
 static void test_above(void);
 static void test_dies(void);
+static void test_errors(void);
+static void test_stamp(void);
+static void unit_stamp_meanwhile(void);
+static void test_many(void);
+static void test_copies(void);
+static void unit_copies_turn(void);
+static void unit_leader_answered(ngx_http_wassiit_cluster_t *c,
+    ngx_str_t *id, ngx_uint_t hopeless);
 static void unit_leader_new(void);
 static void unit_leader_begin(void);
 static void unit_leader_tick(void);
 static void unit_leader_is(const char *verb, const char *name);
 static void unit_leader_answer(const char *text);
+static void unit_leader_refuse(void);
 static void unit_leader_active(void);
 #if (UNIT_STEPS)
 static void unit_leader_step(void);
@@ -40,6 +51,10 @@ static char                              args[ARGS][128];
 static ngx_uint_t                        nargs;
 static ngx_http_wassiit_redis_pt         handler;
 static void                             *data;
+
+/* and the ones before */
+static ngx_http_wassiit_redis_pt         handlers[CALLS];
+static void                             *datas[CALLS];
 
 static ngx_http_wassiit_redis_t          redis;
 static ngx_http_wassiit_cluster_conf_t   conf;
@@ -148,7 +163,8 @@ ngx_http_wassiit_redis_call(ngx_http_wassiit_redis_t *r, ngx_str_t *all,
 {
     ngx_uint_t  i;
 
-    ncalls++;
+    handlers[ncalls % CALLS] = answered;
+    datas[ncalls++ % CALLS] = caller;
     handler = answered;
     data = caller;
     nargs = ngx_min(n - 1, ARGS);
@@ -178,7 +194,16 @@ ngx_http_wassiit_redis_eval(ngx_http_wassiit_redis_t *r, ngx_str_t *all,
 ngx_int_t
 ngx_http_wassiit_park_init(ngx_http_wassiit_cluster_t *c, ngx_cycle_t *cycle)
 {
+    c->answered = unit_leader_answered;
+
     return NGX_OK;
+}
+
+
+static void
+unit_leader_answered(ngx_http_wassiit_cluster_t *c, ngx_str_t *id,
+    ngx_uint_t hopeless)
+{
 }
 
 
@@ -218,6 +243,10 @@ main(void)
     test_again();
     test_above();
     test_dies();
+    test_errors();
+    test_stamp();
+    test_many();
+    test_copies();
 
     return unit_done();
 }
@@ -335,6 +364,193 @@ test_dies(void)
 }
 
 
+/* A server that refuses what it is told isn't asked again at once. */
+
+static void
+test_errors(void)
+{
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_is(cluster->soon, 1, "where all is well it goes on at once");
+
+    unit_leader_tick();
+    unit_leader_is("restate", "it tells");
+    unit_leader_refuse();
+    unit_is(cluster->soon, 0, "what is refused is told later");
+    unit_leader_tick();
+    unit_leader_is("restate", "it does");
+    unit_leader_answer("OK 5001 7");
+    unit_is(unit_node_lead()->state, NGX_HTTP_WASSIIT_ACTIVE, "it is active");
+
+    /* one of more nodes than there can be */
+
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("CONFIG 5000 7 4294967296 500");
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_is(unit_node_lead()->state, NGX_HTTP_WASSIIT_ALONE, "it can't join");
+    unit_is(unit_node_takes(0, 9), 0, "and has what the others leave it");
+}
+
+
+/* What a worker says of time is right while the leader learns of another. */
+
+static void
+test_stamp(void)
+{
+    ngx_str_t  common[NGX_HTTP_WASSIIT_COMMON];
+    u_char     buf[NGX_HTTP_WASSIIT_COMMON_LEN];
+
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_leader_active();
+
+    unit_node_lead()->stamp = 5000;
+    unit_node_lead()->sent = node->now - SECOND;
+    at_clock = unit_stamp_meanwhile;
+
+    ngx_http_wassiit_cluster_common(cluster, "adjust", common, buf);
+
+    unit_ok(common[5].len == 4 && memcmp(common[5].data, "1000", 4) == 0,
+            "a second has passed since it was sent");
+    unit_ok(common[6].len == 4 && memcmp(common[6].data, "5000", 4) == 0,
+            "what the ledger answered then");
+}
+
+
+static void
+unit_stamp_meanwhile(void)
+{
+    node->now += 50000;
+    unit_node_lead()->sent = node->now - 1000;
+    unit_node_lead()->stamp = 6050;
+}
+
+
+/* As many partners as there can be don't hold up requests. */
+
+static void
+test_many(void)
+{
+    ngx_uint_t                     i, n, ticks;
+    ngx_http_wassiit_entry_t      *entry;
+    ngx_http_wassiit_claims_sh_t  *sh;
+
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_leader_active();
+
+    sh = zone.claims.sh;
+    n = 0;
+
+    for (i = 0; i < sh->sets * CLAIMS_WAYS; i++) {
+        entry = &sh->set[i / CLAIMS_WAYS].ways[i % CLAIMS_WAYS];
+        entry->whose = 1;
+        entry->id_len = 1;
+        entry->id[0] = 'x';
+        *ngx_http_wassiit_claims_mark(sh, i / CLAIMS_WAYS) = 1;
+        n++;
+    }
+
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_answer("LOST 7000 7");
+
+    for (ticks = 0; ticks < 10; ticks++) {
+        unit_leader_tick();
+
+        if (ncalls) {
+            break;
+        }
+
+        unit_is(cluster->tick.timer.key, 1, "the rest is soon dealt with");
+    }
+
+    unit_leader_is("join", "all are lowered");
+    unit_ok(ticks > 0, "%d of them not in one go", (int) n);
+}
+
+
+/* Partners that wait for a call to be free get one that replicas have. */
+
+static void
+test_copies(void)
+{
+    u_char              reply[] = "*6\r\n$2\r\nOK\r\n:9000\r\n:7\r\n"
+                                  ":7\r\n:3\r\n:0\r\n";
+    u_char              one[] = ":1\r\n";
+    ngx_uint_t          i, n;
+    ngx_wassiit_resp_t  resp;
+
+    unit_leader_new();
+    unit_leader_begin();
+    conf.replicas = 1;
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_leader_active();
+
+    /* calls that take so long that they count as lost */
+
+    ncalls = 0;
+
+    for (i = 0; i < 40; i++) {
+        node->now += 3 * SECOND;
+        ngx_http_wassiit_claims_extend(&zone.claims, node->now + LEASE);
+        (void) unit_node_takes(0, 9);
+        ngx_http_wassiit_adjust_note(cluster, &partners[0].rec.id,
+                                     NGX_HTTP_WASSIIT_CAPS_SHORT);
+        unit_copies_turn();
+    }
+
+    n = ncalls;
+    unit_ok(n > 1 && n < 40, "there are so many calls at a time: %d", (int) n);
+
+    /* all are answered, and the replicas don't have it yet */
+
+    for (i = 0; i < n; i++) {
+        ngx_wassiit_resp_first(&resp, reply, sizeof(reply) - 1);
+        handlers[i](&resp, datas[i]);
+    }
+
+    unit_leader_is("WAIT", "replicas are waited for");
+    unit_copies_turn();
+    unit_is(ncalls, n + 1, "so no call is free");
+
+    ngx_wassiit_resp_first(&resp, one, sizeof(one) - 1);
+    handlers[n](&resp, datas[n]);
+    ngx_memzero(verb, sizeof(verb));
+    unit_copies_turn();
+    unit_leader_is("adjust", "as soon as one is");
+}
+
+
+/* The end of a turn of the event loop. */
+
+static void
+unit_copies_turn(void)
+{
+    ngx_queue_t  *q;
+    ngx_event_t  *ev;
+
+    while (!ngx_queue_empty(&ngx_posted_events)) {
+        q = ngx_queue_head(&ngx_posted_events);
+        ev = ngx_queue_data(q, ngx_event_t, queue);
+        ngx_delete_posted_event(ev);
+        ev->handler(ev);
+    }
+
+    ngx_http_wassiit_zone_unpin(&zone);
+}
+
+
 /* A node that knows nothing, in a worker that begins. */
 
 static void
@@ -445,6 +661,18 @@ unit_leader_answer(const char *text)
     node->now += 1000;
     ncalls = 0;
     ngx_wassiit_resp_first(&resp, reply, used + (p - body));
+    handler(&resp, data);
+}
+
+
+static void
+unit_leader_refuse(void)
+{
+    u_char              reply[] = "-OOM command not allowed\r\n";
+    ngx_wassiit_resp_t  resp;
+
+    ncalls = 0;
+    ngx_wassiit_resp_first(&resp, reply, sizeof(reply) - 1);
     handler(&resp, data);
 }
 
