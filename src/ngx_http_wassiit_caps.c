@@ -54,6 +54,9 @@ typedef struct {
 } ngx_http_wassiit_part_t;
 
 
+static ngx_wassiit_robust_t *ngx_http_wassiit_caps_open(
+    ngx_http_wassiit_zone_t *zone, ngx_str_t *id, ngx_uint_t patience,
+    uint64_t *now, ngx_http_wassiit_entry_t **entry);
 static ngx_int_t ngx_http_wassiit_caps_want(ngx_http_wassiit_entry_t *entry,
     ngx_http_wassiit_part_t *part, uint64_t now, uint32_t *want);
 static ngx_int_t ngx_http_wassiit_caps_lend(ngx_http_wassiit_zone_t *zone,
@@ -74,8 +77,7 @@ static ngx_int_t ngx_http_wassiit_caps_lies(ngx_http_wassiit_zone_t *zone,
 static ngx_uint_t ngx_http_wassiit_caps_is_bare(
     ngx_http_wassiit_zone_t *zone);
 static ngx_int_t ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_claims_set_t *set, ngx_str_t *id, uint64_t whose,
-    uint64_t now, ngx_http_wassiit_part_t *part,
+    ngx_str_t *id, uint64_t now, ngx_http_wassiit_part_t *part,
     ngx_http_wassiit_entry_t **made);
 
 
@@ -83,14 +85,13 @@ ngx_int_t
 ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_caps_why_e why, ngx_http_wassiit_claim_t *claim)
 {
-    uint32_t                         want, busy;
-    uint64_t                         now, whose;
-    ngx_int_t                        rc;
-    ngx_wassiit_robust_t            *lock;
-    ngx_http_wassiit_part_t          part;
-    ngx_http_wassiit_entry_t        *entry;
-    ngx_http_wassiit_claims_sh_t    *sh;
-    ngx_http_wassiit_claims_set_t   *set;
+    uint32_t                       want, busy;
+    uint64_t                       now;
+    ngx_int_t                      rc;
+    ngx_wassiit_robust_t          *lock;
+    ngx_http_wassiit_part_t        part;
+    ngx_http_wassiit_entry_t      *entry;
+    ngx_http_wassiit_claims_sh_t  *sh;
 
     sh = zone->claims.sh;
 
@@ -101,17 +102,12 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         return NGX_DECLINED;
     }
 
-    set = ngx_http_wassiit_claims_set(sh, id, &whose);
-
-    lock = ngx_http_wassiit_claims_take_lock(sh, set, 0);
+    lock = ngx_http_wassiit_caps_open(zone, id, 0, &now, &entry);
     if (lock == NULL) {
         return NGX_BUSY;
     }
 
     rc = NGX_DECLINED;
-
-    /* no time in an entry is later */
-    now = ngx_http_wassiit_zone_clock();
 
     /* before the window, so that an answer to it is dropped if it changes */
     claim->session = load(&sh->lead.session);
@@ -120,13 +116,10 @@ ngx_http_wassiit_caps_begin(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
         goto done;
     }
 
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
-
     if (entry == NULL && why != NGX_HTTP_WASSIIT_CAPS_SWEEP
         && why != NGX_HTTP_WASSIIT_CAPS_FREE)
     {
-        (void) ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part,
-                                          &entry);
+        (void) ngx_http_wassiit_caps_make(zone, id, now, &part, &entry);
     }
 
     if (entry == NULL) {
@@ -200,6 +193,32 @@ done:
 }
 
 
+/*
+ * Locks the partner's entry, sets *entry to it, or to NULL if there is none,
+ * and *now: no time in it is later.  Returns the lock; NULL: another process
+ * has it for longer than that, in ms, or none is to change these caps any more.
+ */
+
+static ngx_wassiit_robust_t *
+ngx_http_wassiit_caps_open(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
+    ngx_uint_t patience, uint64_t *now, ngx_http_wassiit_entry_t **entry)
+{
+    uint64_t                        whose;
+    ngx_wassiit_robust_t           *lock;
+    ngx_http_wassiit_claims_set_t  *set;
+
+    set = ngx_http_wassiit_claims_set(zone->claims.sh, id, &whose);
+    lock = ngx_http_wassiit_claims_take_lock(zone->claims.sh, set, patience);
+
+    if (lock) {
+        *now = ngx_http_wassiit_zone_clock();
+        *entry = ngx_http_wassiit_claims_find(set, id, whose);
+    }
+
+    return lock;
+}
+
+
 /* Is there reason to ask for more?  Then *want is set. */
 
 static ngx_int_t
@@ -239,8 +258,8 @@ ngx_http_wassiit_caps_lend(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
     if (part->free > keep
         && ngx_http_wassiit_caps_lower(zone, id,
-                                         part->cap - (part->free - keep), now,
-                                         part)
+                                       part->cap - (part->free - keep), now,
+                                       part)
            != NGX_OK)
     {
         return NGX_BUSY;
@@ -339,29 +358,22 @@ ngx_http_wassiit_caps_end(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_http_wassiit_claim_t *claim, int64_t cap, uint32_t pool,
     uint32_t full)
 {
-    uint32_t                        left;
-    uint64_t                        now, whose, least, most;
-    ngx_int_t                       rc;
-    ngx_wassiit_robust_t           *lock;
-    ngx_http_wassiit_part_t         part;
-    ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_sh_t   *sh;
-    ngx_http_wassiit_claims_set_t  *set;
+    uint32_t                   left;
+    uint64_t                   now, least, most;
+    ngx_int_t                  rc;
+    ngx_wassiit_robust_t      *lock;
+    ngx_http_wassiit_part_t    part;
+    ngx_http_wassiit_entry_t  *entry;
 
-    sh = zone->claims.sh;
-    set = ngx_http_wassiit_claims_set(sh, id, &whose);
-
-    lock = ngx_http_wassiit_claims_take_lock(sh, set, CAPS_MOMENT);
+    lock = ngx_http_wassiit_caps_open(zone, id, CAPS_MOMENT, &now, &entry);
     if (lock == NULL) {
         return NGX_DECLINED;
     }
 
     rc = NGX_DECLINED;
-    now = ngx_http_wassiit_zone_clock();
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
 
     if (entry == NULL || entry->seq != claim->seq
-        || claim->session != load(&sh->lead.session))
+        || claim->session != load(&zone->claims.sh->lead.session))
     {
         goto done;
     }
@@ -473,23 +485,17 @@ ngx_http_wassiit_caps_is_early(ngx_http_wassiit_zone_t *zone,
 ngx_int_t
 ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
 {
-    uint64_t                        now, whose;
-    ngx_int_t                       rc;
-    ngx_wassiit_robust_t           *lock;
-    ngx_http_wassiit_part_t         part;
-    ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_set_t  *set;
+    uint64_t                   now;
+    ngx_int_t                  rc;
+    ngx_wassiit_robust_t      *lock;
+    ngx_http_wassiit_part_t    part;
+    ngx_http_wassiit_entry_t  *entry;
 
-    set = ngx_http_wassiit_claims_set(zone->claims.sh, id, &whose);
-
-    lock = ngx_http_wassiit_claims_take_lock(zone->claims.sh, set,
-                                             CAPS_PATIENCE);
+    lock = ngx_http_wassiit_caps_open(zone, id, CAPS_PATIENCE, &now, &entry);
     if (lock == NULL) {
         return NGX_BUSY;
     }
 
-    now = ngx_http_wassiit_zone_clock();
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
     rc = ngx_http_wassiit_caps_look(zone, id, now, &part);
 
     if (rc == NGX_BUSY || (entry && entry->seq)) {
@@ -506,8 +512,7 @@ ngx_http_wassiit_caps_note(ngx_http_wassiit_zone_t *zone, ngx_str_t *id)
     }
 
     if (entry == NULL) {
-        rc = ngx_http_wassiit_caps_make(zone, set, id, whose, now, &part,
-                                        &entry);
+        rc = ngx_http_wassiit_caps_make(zone, id, now, &part, &entry);
     }
 
     if (entry) {
@@ -535,26 +540,21 @@ ngx_int_t
 ngx_http_wassiit_caps_restate(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     ngx_uint_t has, ngx_http_wassiit_claim_t *claim)
 {
-    uint32_t                        cap;
-    uint64_t                        now, whose;
-    ngx_int_t                       rc;
-    ngx_wassiit_robust_t           *lock;
-    ngx_http_wassiit_part_t         part;
-    ngx_http_wassiit_entry_t       *entry;
-    ngx_http_wassiit_claims_sh_t   *sh;
-    ngx_http_wassiit_claims_set_t  *set;
+    uint32_t                       cap;
+    uint64_t                       now;
+    ngx_int_t                      rc;
+    ngx_wassiit_robust_t          *lock;
+    ngx_http_wassiit_part_t        part;
+    ngx_http_wassiit_entry_t      *entry;
+    ngx_http_wassiit_claims_sh_t  *sh;
 
-    sh = zone->claims.sh;
-    set = ngx_http_wassiit_claims_set(sh, id, &whose);
-
-    lock = ngx_http_wassiit_claims_take_lock(sh, set, CAPS_PATIENCE);
+    lock = ngx_http_wassiit_caps_open(zone, id, CAPS_PATIENCE, &now, &entry);
     if (lock == NULL) {
         return NGX_BUSY;
     }
 
     rc = NGX_DECLINED;
-    now = ngx_http_wassiit_zone_clock();
-    entry = ngx_http_wassiit_claims_find(set, id, whose);
+    sh = zone->claims.sh;
 
     if (entry == NULL) {
         goto done;
@@ -803,14 +803,16 @@ ngx_http_wassiit_caps_is_bare(ngx_http_wassiit_zone_t *zone)
  */
 
 static ngx_int_t
-ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone,
-    ngx_http_wassiit_claims_set_t *set, ngx_str_t *id, uint64_t whose,
+ngx_http_wassiit_caps_make(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
     uint64_t now, ngx_http_wassiit_part_t *part,
     ngx_http_wassiit_entry_t **made)
 {
-    ngx_uint_t                 i;
-    ngx_http_wassiit_entry_t  *entry, *e;
+    uint64_t                        whose;
+    ngx_uint_t                      i;
+    ngx_http_wassiit_entry_t       *entry, *e;
+    ngx_http_wassiit_claims_set_t  *set;
 
+    set = ngx_http_wassiit_claims_set(zone->claims.sh, id, &whose);
     entry = NULL;
     *made = NULL;
 
