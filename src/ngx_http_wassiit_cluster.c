@@ -19,8 +19,7 @@ static ngx_str_t  ngx_http_wassiit_cluster_states[] = {
     ngx_string("starting"),
     ngx_string("alone"),
     ngx_string("restating"),
-    ngx_string("active"),
-    ngx_string("leaving")
+    ngx_string("active")
 };
 
 
@@ -82,7 +81,7 @@ ngx_http_wassiit_cluster_state(ngx_http_wassiit_zone_t *zone)
 ngx_str_t *
 ngx_http_wassiit_cluster_state_name(ngx_uint_t n)
 {
-    return (n <= NGX_HTTP_WASSIIT_LEAVING)
+    return (n <= NGX_HTTP_WASSIIT_ACTIVE)
            ? &ngx_http_wassiit_cluster_states[n] : NULL;
 }
 

@@ -13,7 +13,7 @@ use Wassiit::Exposition;
 use Wassiit::Redis;
 use Test::More;
 
-my @States = qw(starting alone restating active leaving);
+my @States = qw(starting alone restating active);
 my @Counters = qw(claims granted lent early parked admitted crowded losses errors);
 my %metric = (early => 'early_refusals', admitted => 'parked_admitted');
 
