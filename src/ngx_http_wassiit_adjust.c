@@ -42,6 +42,7 @@ typedef struct {
 struct ngx_http_wassiit_adjust_s {
     ngx_event_t                     event;
     ngx_uint_t                      copying;    /* replicas are waited for */
+    ngx_uint_t                      uncopied;   /* they hadn't it, last time */
     ngx_uint_t                      n;
     ngx_http_wassiit_adjust_note_t  notes[ADJUST_NOTES];
     ngx_http_wassiit_adjust_call_t  calls[ADJUST_CALLS];
@@ -407,6 +408,25 @@ ngx_http_wassiit_adjust_copied(ngx_wassiit_resp_t *reply, void *data)
 
         } else {
             ngx_http_wassiit_adjust_drop(call);
+        }
+    }
+
+    if (reply && adjust->uncopied == copied) {
+        adjust->uncopied = !copied;
+
+        if (copied) {
+            ngx_log_error(NGX_LOG_NOTICE, cluster->log, 0,
+                          "what Redis grants zone \"%V\" is at %ui of its "
+                          "replicas again: it counts", &cluster->zone->name,
+                          cluster->conf->replicas);
+
+        } else {
+            ngx_log_error(NGX_LOG_WARN, cluster->log, 0,
+                          "what Redis grants zone \"%V\" isn't at %ui of its "
+                          "replicas within %d ms: it doesn't count; see "
+                          "\"replicas\", and Redis' INFO replication",
+                          &cluster->zone->name, cluster->conf->replicas,
+                          ADJUST_COPY);
         }
     }
 

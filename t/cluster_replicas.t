@@ -55,6 +55,7 @@ subtest 'a replica that lags' => sub {
     $line->hold;
     is(let_in($cluster, 1, 'atlas', 120), 50, 'nothing counts but the standing share');
     is(($cluster->states)[0], 'active', 'while the master answers');
+    like($cluster->node(1)->error_log, qr/isn't at 1 of its replicas within 100 ms: it doesn't count; see/, 'the log says so');
 
     my $r = admin($cluster->node(2)->port, PATCH => '/boma', { name => 'Boma' });
     is($r->status, 202, 'a change is made');
@@ -67,6 +68,7 @@ subtest 'a replica that lags' => sub {
     my $in = 50;
     ok(wait_for { ($in += let_in($cluster, 1, 'atlas', 50)) >= 150 }, 'then what others do not need')
         or diag($in);
+    like($cluster->node(1)->error_log, qr/is at 1 of its replicas again: it counts/, 'as the log says');
 
     $cluster->stop;
     $_->stop for $second, $line, $first;
