@@ -216,6 +216,8 @@ typedef struct {
     /* limit.c's */
     unsigned                       taken:1;     /* the window was asked */
     unsigned                       limited:1;   /* and refused it */
+    unsigned                       early:1;     /* others of a cluster may
+                                                   have had some free */
     unsigned                       limit_headers:1;
 
     /* decision.c's */

@@ -168,6 +168,7 @@ ngx_http_wassiit_share(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     if (ngx_http_wassiit_caps_is_early(ctx->zone, &ctx->partner,
                                        ctx->usage.limit))
     {
+        ctx->early = 1;
         (void) ngx_wassiit_add(
             &ngx_http_wassiit_claims_counts(&ctx->zone->claims)->early, 1);
     }

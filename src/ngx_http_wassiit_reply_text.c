@@ -454,10 +454,12 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
         usage = &ctx->usage;
         retry = ngx_max(ngx_http_wassiit_reset(usage), 1);
 
-        return ngx_sprintf(p, "Your limit of %uD request%s in %uD second%s "
-                           "is used up. Try again in %ui second%s.",
+        return ngx_sprintf(p, "%sour limit of %uD request%s in %uD second%s "
+                           "is %s. Try again in %ui second%s.",
+                           ctx->early ? "Nothing of y" : "Y",
                            usage->limit, usage->limit == 1 ? "" : "s",
                            usage->seconds, usage->seconds == 1 ? "" : "s",
+                           ctx->early ? "free here at the moment" : "used up",
                            retry, retry == 1 ? "" : "s");
 
     default:

@@ -145,6 +145,8 @@ unlike(http($a->port(2), uri => $_)->body, qr/cluster|redis/, "$_: a zone withou
     is($seen->{counters}{early}, $refused, 'each refusal so far was early');
 
     is(ask($a, 'first'), 429, 'no more is free') for 1 .. 3;
+    like(http($a->port, headers => [ 'X-API-Key' => 'first of atlas' ])->body, qr/"Your limit of 40 requests in 3600 seconds is used up\. /,
+         'nor anywhere');
     is(seen($a)->{counters}{early}, $refused, 'which is not early');
     is(seen($a)->{counters}{lent}, 0, 'it has lent nothing');
 
@@ -187,6 +189,9 @@ is(ask($a, 'first', '/dry'), 200, 'a dry run');
     $n++ while ask($a, 'third') == 200;
     is($n, 10, 'it admits its standing share');
     is(seen($a)->{counters}{early}, $early + 1, 'a refusal is early: others may have some');
+    like(http($a->port, headers => [ 'X-API-Key' => 'third of atlas' ])->body,
+         qr/"Nothing of your limit of 40 requests in 3600 seconds is free here at the moment\. Try again in \d+ seconds\."/,
+         'which the partner is told');
 
     my $answered = seen($a)->{redis}{answered};
     $redis->thaw;
