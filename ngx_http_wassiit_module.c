@@ -18,6 +18,7 @@
 #include "ngx_http_wassiit_redis.h"
 #include "ngx_http_wassiit_reply.h"
 #include "ngx_http_wassiit_tally.h"
+#include "ngx_http_wassiit_thread.h"
 #include "ngx_http_wassiit_turn.h"
 #include "ngx_http_wassiit_upstream.h"
 #include "ngx_http_wassiit_variables.h"
@@ -185,7 +186,10 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
     wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
 
     ngx_http_wassiit_arena_install();
-    ngx_http_wassiit_job_init(wmcf);
+
+    if (ngx_http_wassiit_job_init(wmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (wmcf && ngx_process != NGX_PROCESS_SINGLE) {
         ngx_http_wassiit_seclude_zones(wmcf);
@@ -208,6 +212,9 @@ ngx_http_wassiit_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_wassiit_exit_process(ngx_cycle_t *cycle)
 {
+    /* a change that is being made comes to its end */
+    ngx_http_wassiit_thread_end();
+
     ngx_http_wassiit_leader_end();
     ngx_http_wassiit_redis_end();
     ngx_http_wassiit_log_end();

@@ -9,9 +9,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#if (NGX_THREADS)
-#include <ngx_thread_pool.h>
-#endif
 
 #include "ngx_http_wassiit_zone.h"
 #include "ngx_wassiit_hmac.h"
@@ -108,10 +105,6 @@ typedef struct {
     ngx_uint_t                     looks;
     ngx_uint_t                     sign;
     ngx_uint_t                     leads;
-
-#if (NGX_THREADS)
-    ngx_thread_pool_t             *threads;     /* for changes; or NULL */
-#endif
 } ngx_http_wassiit_main_conf_t;
 
 

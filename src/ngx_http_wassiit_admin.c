@@ -560,6 +560,14 @@ ngx_http_wassiit_admin_fault(ngx_http_request_t *r,
                                             "changed. Try again, and raise "
                                             "worker_rlimit_nofile.");
 
+    case NGX_HTTP_WASSIIT_CHANGE_NO_THREAD:
+        return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            "The system lets nginx start no "
+                                            "thread, see the error log. "
+                                            "Nothing was changed. Try again, "
+                                            "and raise the limit of "
+                                            "processes.");
+
     case NGX_HTTP_WASSIIT_CHANGE_BUSY:
         return ngx_http_wassiit_admin_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                                             "Another process changes the "

@@ -57,6 +57,7 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD,      /* full, while one is stopped */
     NGX_HTTP_WASSIIT_CHANGE_NO_DISK,
     NGX_HTTP_WASSIIT_CHANGE_NO_FD,          /* descriptors are used up */
+    NGX_HTTP_WASSIIT_CHANGE_NO_THREAD,      /* to make it in: try again */
     NGX_HTTP_WASSIIT_CHANGE_LEFT,           /* a newer configuration serves */
     NGX_HTTP_WASSIIT_CHANGE_NOT_DUE,        /* a compaction: not, or not yet */
 

@@ -125,15 +125,6 @@ ngx_http_wassiit_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     wlcf->admin->admin = 1;
 
-#if (NGX_THREADS)
-
-    wmcf->threads = ngx_thread_pool_add(cf, NULL);
-    if (wmcf->threads == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-#endif
-
     return NGX_CONF_OK;
 }
 

@@ -219,15 +219,6 @@ ngx_http_wassiit_cluster_zone(ngx_conf_t *cf, ngx_str_t *value,
 
     c->zone->admin = 1;
 
-#if (NGX_THREADS)
-
-    wmcf->threads = ngx_thread_pool_add(cf, NULL);
-    if (wmcf->threads == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-#endif
-
     return NGX_CONF_OK;
 }
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_job.h"
+#include "ngx_http_wassiit_thread.h"
 
 
 /* how often and how long one waits for the lock of the file, milliseconds */
@@ -35,11 +36,8 @@ static void ngx_http_wassiit_job_insert(ngx_http_wassiit_job_t *job,
 static void ngx_http_wassiit_job_forget(void *data);
 static void ngx_http_wassiit_job_start(void);
 static void ngx_http_wassiit_job_timeout(ngx_event_t *ev);
-#if (NGX_THREADS)
-static void ngx_http_wassiit_job_run(ngx_http_wassiit_job_t *job);
-static void ngx_http_wassiit_job_thread(void *data, ngx_log_t *log);
-static void ngx_http_wassiit_job_done(ngx_event_t *ev);
-#endif
+static void ngx_http_wassiit_job_run(void *data);
+static void ngx_http_wassiit_job_done(void *data);
 static ngx_uint_t ngx_http_wassiit_job_waits(ngx_http_wassiit_job_t *job);
 static void ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job);
 static ngx_int_t ngx_http_wassiit_job_next(ngx_http_wassiit_job_t *job);
@@ -251,14 +249,10 @@ ngx_http_wassiit_job_insert(ngx_http_wassiit_job_t *job, ngx_uint_t first)
         return;
     }
 
-#if (NGX_THREADS)
-
     if (ngx_process == NGX_PROCESS_WORKER) {
         ngx_http_wassiit_job_start();
         return;
     }
-
-#endif
 
     /* made at once, it could end the request in its own handler */
 
@@ -323,23 +317,23 @@ ngx_http_wassiit_job_start(void)
     q = ngx_queue_head(&ngx_http_wassiit_jobs);
     job = ngx_queue_data(q, ngx_http_wassiit_job_t, queue);
 
-#if (NGX_THREADS)
+    if (ngx_process != NGX_PROCESS_WORKER) {
+        /* a single process reads and changes in turns; what was read may go */
+        ngx_http_wassiit_zone_unpin(job->change.zone);
 
-    if (ngx_process == NGX_PROCESS_WORKER) {
         ngx_http_wassiit_job_run(job);
+        ngx_http_wassiit_job_finish(job);
         return;
     }
 
-    /* a single process has no threads any more when it was told to reload */
-
-#endif
-
-    /* what requests of this turn have read may go */
-    ngx_http_wassiit_zone_unpin(job->change.zone);
-
-    job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
-
-    ngx_http_wassiit_job_finish(job);
+    if (ngx_http_wassiit_thread_start(ngx_http_wassiit_job_run,
+                                      ngx_http_wassiit_job_done, job)
+        != NGX_OK)
+    {
+        job->err = ngx_errno;
+        job->changed = NGX_HTTP_WASSIIT_CHANGE_NO_THREAD;
+        ngx_http_wassiit_job_finish(job);
+    }
 }
 
 
@@ -360,56 +354,28 @@ ngx_http_wassiit_job_timeout(ngx_event_t *ev)
 }
 
 
-#if (NGX_THREADS)
-
 static void
-ngx_http_wassiit_job_run(ngx_http_wassiit_job_t *job)
+ngx_http_wassiit_job_run(void *data)
 {
-    if (job->task == NULL) {
-        job->task = ngx_thread_task_alloc(job->pool, 0);
-    }
+    ngx_http_wassiit_job_t *job = data;
 
-    if (job->task) {
-        job->task->ctx = job;
-        job->task->handler = ngx_http_wassiit_job_thread;
-        job->task->event.data = job;
-        job->task->event.handler = ngx_http_wassiit_job_done;
-
-        if (ngx_thread_task_post(job->wmcf->threads, job->task) == NGX_OK) {
-            return;
-        }
-    }
-
-    /* the pool's queue is full: try again */
-
-    job->changed = NGX_HTTP_WASSIIT_CHANGE_BUSY;
-    ngx_http_wassiit_job_finish(job);
+    job->changed = ngx_http_wassiit_change(&job->change, ngx_cycle->log);
 }
 
 
 static void
-ngx_http_wassiit_job_thread(void *data, ngx_log_t *log)
+ngx_http_wassiit_job_done(void *data)
 {
-    ngx_http_wassiit_job_t  *job = data;
-
-    job->changed = ngx_http_wassiit_change(&job->change, log);
+    ngx_http_wassiit_job_finish(data);
 }
-
-
-static void
-ngx_http_wassiit_job_done(ngx_event_t *ev)
-{
-    ngx_http_wassiit_job_finish(ev->data);
-}
-
-#endif
 
 
 static void
 ngx_http_wassiit_job_finish(ngx_http_wassiit_job_t *job)
 {
     if ((job->changed == NGX_HTTP_WASSIIT_CHANGE_BUSY
-         || job->changed == NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD)
+         || job->changed == NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD
+         || job->changed == NGX_HTTP_WASSIIT_CHANGE_NO_THREAD)
         && ngx_http_wassiit_job_waits(job))
     {
         ngx_http_wassiit_job_waiting = 1;
@@ -605,12 +571,18 @@ ngx_http_wassiit_job_count(ngx_http_wassiit_job_t *job)
     ngx_uint_t                fault;
     ngx_http_wassiit_zone_t  *zone;
 
+    zone = job->change.zone;
+
+    if (job->changed == NGX_HTTP_WASSIIT_CHANGE_NO_THREAD) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, job->err,
+                      "no thread could be started to change \"%V\"",
+                      &zone->file);
+    }
+
     if (job->change.what == NGX_HTTP_WASSIIT_CHANGE_COMPACT) {
         ngx_http_wassiit_job_count_compaction(job);
         return;
     }
-
-    zone = job->change.zone;
 
     switch (job->changed) {
 
@@ -702,10 +674,10 @@ ngx_http_wassiit_job_forget(void *data)
 }
 
 
-void
+ngx_int_t
 ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, changes;
     ngx_http_wassiit_zone_t  **zones;
 
     static ngx_connection_t    dummy;
@@ -719,18 +691,34 @@ ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf)
     ngx_http_wassiit_job_timer.data = &dummy;     /* debug logs look there */
 
     if (wmcf == NULL || ngx_process != NGX_PROCESS_WORKER) {
-        return;
+        return NGX_OK;
     }
 
     zones = wmcf->zones.elts;
+    changes = 0;
 
     for (i = 0; i < wmcf->zones.nelts; i++) {
-        if (zones[i]->admin && ngx_http_wassiit_change_left(zones[i])) {
+
+        if (!zones[i]->admin) {
+            continue;
+        }
+
+        changes = 1;
+
+        if (ngx_http_wassiit_change_left(zones[i])) {
             ngx_http_wassiit_job_compact(zones[i], wmcf);
         }
     }
 
+    if (changes
+        && ngx_http_wassiit_thread_init((ngx_cycle_t *) ngx_cycle) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     ngx_http_wassiit_job_start();
+
+    return NGX_OK;
 }
 
 

@@ -82,9 +82,7 @@ struct ngx_http_wassiit_job_s {
     ngx_msec_t                     moved;   /* when another was last made */
     uint64_t                       told;    /* see change_told(), by then */
     ngx_http_wassiit_main_conf_t  *wmcf;
-#if (NGX_THREADS)
-    ngx_thread_task_t             *task;
-#endif
+    ngx_err_t                      err;     /* of CHANGE_NO_THREAD */
 };
 
 
@@ -143,9 +141,10 @@ void ngx_http_wassiit_job_mend(ngx_http_wassiit_zone_t *zone,
 
 /*
  * What a worker does before the first change; where another has died in one, it
- * brings that to its end.  wmcf is NULL if there is nothing of ours.
+ * brings that to its end.  wmcf is NULL if there is nothing of ours.  Returns
+ * NGX_OK; NGX_ERROR: that failed, and was logged.
  */
-void ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf);
+ngx_int_t ngx_http_wassiit_job_init(ngx_http_wassiit_main_conf_t *wmcf);
 
 
 #endif /* _NGX_HTTP_WASSIIT_JOB_H_INCLUDED_ */

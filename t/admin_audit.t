@@ -37,7 +37,6 @@ sub faults {
 
 my $CONF = <<'END';
 worker_processes 1;
-thread_pool default threads=1;
 worker_shutdown_timeout 100ms;
 error_log logs/error.log warn;
 http {

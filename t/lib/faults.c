@@ -20,6 +20,10 @@
  * Who makes the call for what has FROM bytes or more is killed after it; with
  * -2, before it.
  *
+ *     fsync KIND -3
+ *
+ * The call waits as long as the file says so.
+ *
  *     write KIND -1
  *
  * Who is about to write is killed, when the file's time has changed already.
@@ -31,6 +35,10 @@
  *     unlock mutex -1
  *
  * Who is about to free a mutex that outlives its holder is stopped, with it.
+ *
+ *     create thread ERRNO
+ *
+ * No thread is started.
  */
 
 
@@ -395,6 +403,11 @@ fsync(int fd)
         code = 0;
     }
 
+    while (code == -3) {
+        (void) usleep(1000);
+        code = faults_fail("fsync", faults_kind_fd(fd), &from);
+    }
+
     while (code == -2 && fstat(fd, &st) == 0 && st.st_size >= from) {
         (void) kill(getpid(), SIGKILL);
     }
@@ -431,6 +444,26 @@ renameat(int fd, const char *from, int fd2, const char *to)
     }
 
     return code ? -1 : (int) syscall(SYS_renameat2, fd, from, fd2, to, 0);
+}
+
+
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+    void *(*start)(void *), void *arg)
+{
+    int    code;
+    off_t  from;
+
+    static int  (*real)(pthread_t *, const pthread_attr_t *,
+                        void *(*)(void *), void *);
+
+    if (real == NULL) {
+        real = dlsym(RTLD_NEXT, "pthread_create");
+    }
+
+    code = faults_errno("create", "thread", &from);
+
+    return code ? code : real(thread, attr, start, arg);
 }
 
 

@@ -185,12 +185,12 @@ my $rows = <<'END';
     headers_in      ctx
     headers_out     ctx limit
     follow          job redis resp seal wassiit
-    job             change wassiit
+    job             change thread wassiit
     json            pieces rules
     leader          adjust cluster park replica session zone_sh
     limit           adjust caps wassiit decision park
     log
-    module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally thread turn upstream variables webhook
     payload         arena body ctx decision headers_in json multipart rules
     park            adjust caps cluster zone_sh
     offer           follow
@@ -209,6 +209,7 @@ my $rows = <<'END';
     status_prometheus change cluster decision status
     submit          cluster follow
     tally           audit decision wassiit
+    thread          atomic
     turn
     upstream        wassiit headers_in
     variables       audit change cluster decision limit upstream webhook

@@ -123,7 +123,6 @@ sub operators_conf {
 
     return <<"END";
 worker_processes $with{workers};
-thread_pool default threads=1;
 $with{main}
 events { worker_connections 1024; }
 http {
