@@ -300,8 +300,11 @@ ngx_http_wassiit_replica_settle(ngx_http_wassiit_job_t *job, void *data)
     if (entry->len == 0 || entry->len > NGX_HTTP_WASSIIT_CURSOR_LEN
         || cluster == NULL || wait == NULL)
     {
+        /* its answer was lost, so nobody can tell who has read its entry */
+        job->pending = ngx_http_wassiit_replica_pending(job, NULL, "*");
+
         if (ngx_http_wassiit_submit_copied(job) != NGX_HTTP_WASSIIT_COPIED) {
-            job->pending = ngx_http_wassiit_replica_pending(job, NULL,
+            job->pending = ngx_http_wassiit_replica_pending(job, job->pending,
                                                             "redis");
         }
 

@@ -10,6 +10,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use POSIX ();
 use Time::HiRes ();
 
 use lib 't/lib';
@@ -270,6 +271,31 @@ row 'a line that is silent' => sub {
     ok($cluster->wait_active, 'healed');
     at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'after' });
     same_everywhere($cluster);
+    $cluster->stop;
+};
+
+row 'an answer of Redis is lost' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+    at_is($cluster, 2, 200, 'PATCH', '/boma', { name => 'before' });
+    my $c = $redis->connect;
+    my $before = $c->call('XLEN', $Log);
+
+    # it is on its way when the connection breaks
+    $cluster->relay(2)->delay(500);
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        my $other = $redis->connect;
+        wait_for { $other->call('XLEN', $Log) > $before };
+        $cluster->relay(2)->$_ for qw(gone heal);
+        POSIX::_exit(0);
+    }
+
+    my $r = at_is($cluster, 2, 202, 'PATCH', '/boma', { name => 'once' });
+    waitpid $pid, 0;
+    is(pending($r), '*', 'who has made it is not known');
+    name_is($cluster, $_, 'boma', 'once') for 1 .. 3;
+    is($c->call('XLEN', $Log), $before + 1, 'it was made once');
     $cluster->stop;
 };
 
