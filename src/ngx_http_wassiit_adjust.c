@@ -207,38 +207,37 @@ ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
     ngx_http_wassiit_adjust_call_t *call)
 {
     u_char                          *p;
-    ngx_str_t                       *keys, *args;
+    ngx_str_t                       *keys, *common, *args;
     ngx_uint_t                       i;
     ngx_http_wassiit_adjust_part_t  *part;
 
     static u_char     buf[NGX_HTTP_WASSIIT_BATCH
                           * NGX_HTTP_WASSIIT_ADJUST_LEN];
-    static u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
+    static u_char     text[NGX_HTTP_WASSIIT_COMMON_LEN];
     static ngx_str_t  all[2 + NGX_HTTP_WASSIIT_COMMON
-                          + NGX_HTTP_WASSIIT_BATCH
-                            * (1 + NGX_HTTP_WASSIIT_ADJUST_ARGS)];
+                          + NGX_HTTP_WASSIIT_BATCH * 2];
 
     call->cluster = cluster;
     call->granted = 0;
     call->copies = 0;
 
     keys = all + 2;
-    args = keys + call->n + NGX_HTTP_WASSIIT_COMMON;
+    common = keys + call->n;
+    args = common + NGX_HTTP_WASSIIT_COMMON;
     p = buf;
 
     ngx_http_wassiit_cluster_keys(cluster, all);
-    ngx_http_wassiit_cluster_common(cluster, "adjust", keys + call->n, common);
+    ngx_http_wassiit_cluster_common(cluster, "adjust", common, text);
 
     for (i = 0; i < call->n; i++) {
         part = &call->parts[i];
 
         p = ngx_http_wassiit_adjust_write(p, cluster, &part->id, &part->claim,
-                                          &keys[i], args);
-        args += NGX_HTTP_WASSIIT_ADJUST_ARGS;
+                                          &keys[i], &args[i]);
     }
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, all, 2 + call->n,
-                                    args - all, ADJUST_TIMEOUT,
+                                    args + call->n - all, ADJUST_TIMEOUT,
                                     ngx_http_wassiit_adjust_answer, call)
         != NGX_OK)
     {
@@ -250,28 +249,17 @@ ngx_http_wassiit_adjust_send(ngx_http_wassiit_cluster_t *cluster,
 u_char *
 ngx_http_wassiit_adjust_write(u_char *p, ngx_http_wassiit_cluster_t *cluster,
     ngx_str_t *id, ngx_http_wassiit_claim_t *claim, ngx_str_t *key,
-    ngx_str_t *args)
+    ngx_str_t *arg)
 {
-    ngx_uint_t  i;
-    uint64_t    numbers[NGX_HTTP_WASSIIT_ADJUST_ARGS];
-
     key->data = p;
     p = ngx_sprintf(p, "wassiit:{%V}:w:%V", &cluster->zone->name, id);
     key->len = p - key->data;
 
-    numbers[0] = claim->limit;
-    numbers[1] = (uint64_t) claim->seconds * 1000;
-    numbers[2] = claim->rev;
-    numbers[3] = claim->cap;
-    numbers[4] = claim->want;
-    numbers[5] = claim->seq;
-    numbers[6] = claim->busy;
-
-    for (i = 0; i < NGX_HTTP_WASSIIT_ADJUST_ARGS; i++) {
-        args[i].data = p;
-        p = ngx_sprintf(p, "%uL", numbers[i]);
-        args[i].len = p - args[i].data;
-    }
+    arg->data = p;
+    p = ngx_sprintf(p, "%uD %uL %uL %uD %uD %uL %uD", claim->limit,
+                    (uint64_t) claim->seconds * 1000, claim->rev, claim->cap,
+                    claim->want, claim->seq, claim->busy);
+    arg->len = p - arg->data;
 
     return p;
 }

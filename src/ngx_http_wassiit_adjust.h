@@ -21,17 +21,16 @@ void ngx_http_wassiit_adjust_note(ngx_http_wassiit_cluster_t *cluster,
     ngx_str_t *id, ngx_http_wassiit_caps_why_e why);
 
 /*
- * Writes the seven arguments of a partner to args, and its key to *key, both at
- * p, which has room for NGX_HTTP_WASSIIT_ADJUST_LEN bytes.  Returns its end.
+ * Writes a partner's numbers to *arg, and its key to *key, both at p, which has
+ * room for NGX_HTTP_WASSIIT_ADJUST_LEN bytes.  Returns its end.
  */
-#define NGX_HTTP_WASSIIT_ADJUST_ARGS    7
 #define NGX_HTTP_WASSIIT_ADJUST_LEN                                          \
-    (NGX_HTTP_WASSIIT_ADJUST_ARGS * NGX_INT64_LEN + sizeof("wassiit:{}:w:")  \
+    (7 * (NGX_INT64_LEN + 1) + sizeof("wassiit:{}:w:")                       \
      + NGX_HTTP_WASSIIT_ZONE_NAME_LEN + NGX_HTTP_WASSIIT_ID_LEN)
 
 u_char *ngx_http_wassiit_adjust_write(u_char *p,
     ngx_http_wassiit_cluster_t *cluster, ngx_str_t *id,
-    ngx_http_wassiit_claim_t *claim, ngx_str_t *key, ngx_str_t *args);
+    ngx_http_wassiit_claim_t *claim, ngx_str_t *key, ngx_str_t *arg);
 
 
 #endif /* _NGX_HTTP_WASSIIT_ADJUST_H_INCLUDED_ */

@@ -172,13 +172,10 @@ ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
     const char *verb, ngx_str_t args[NGX_HTTP_WASSIIT_COMMON],
     u_char buf[NGX_HTTP_WASSIIT_COMMON_LEN])
 {
-    u_char                          *p;
     uint64_t                         stamp, sent, elapsed;
-    ngx_uint_t                       i;
     ngx_http_wassiit_claims_lead_t  *lead;
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
-    p = buf;
 
     /*
      * In this order, while the leader sets "sent" first: the stamp may be of an
@@ -190,47 +187,18 @@ ngx_http_wassiit_cluster_common(ngx_http_wassiit_cluster_t *cluster,
     sent = load(&lead->sent);
     elapsed = (ngx_http_wassiit_zone_clock() - sent) / MS;
 
-    for (i = 0; i < NGX_HTTP_WASSIIT_COMMON; i++) {
-        args[i].data = p;
+    args[0].data = (u_char *) verb;
+    args[0].len = ngx_strlen(verb);
 
-        switch (i) {
+    /* run_id: of the server that hears it, which may be another by now */
 
-        case 0:
-            p = ngx_sprintf(p, "%s", verb);
-            break;
-
-        case 1:
-            p = ngx_sprintf(p, "%uD", load(&lead->place));
-            break;
-
-        case 2:
-            p = ngx_cpystrn(p, lead->sid, sizeof(lead->sid));
-            break;
-
-        case 3:
-            /* of the server that hears it, which may be another by now */
-            p = ngx_cpymem(p, cluster->redis->run_id.data,
-                           cluster->redis->run_id.len);
-            break;
-
-        case 4:
-            p = ngx_sprintf(p, "%uL", load(&lead->epoch));
-            break;
-
-        case 5:
-            p = ngx_sprintf(p, "%uL", elapsed);
-            break;
-
-        case 6:
-            p = ngx_sprintf(p, "%uL", stamp);
-            break;
-
-        default:
-            p = ngx_sprintf(p, "%M", cluster->conf->lease);
-        }
-
-        args[i].len = p - args[i].data;
-    }
+    args[1].data = buf;
+    args[1].len = ngx_snprintf(buf, NGX_HTTP_WASSIIT_COMMON_LEN,
+                               "%uD %s %V %uL %uL %uL %M", load(&lead->place),
+                               lead->sid, &cluster->redis->run_id,
+                               load(&lead->epoch), elapsed, stamp,
+                               cluster->conf->lease)
+                  - buf;
 }
 
 

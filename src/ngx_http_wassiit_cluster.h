@@ -16,7 +16,7 @@
 /* partners in one call */
 #define NGX_HTTP_WASSIIT_BATCH          64
 
-/* an argument that is a number, or a few that are short */
+/* what calls have in common, which is a few short words */
 #define NGX_HTTP_WASSIIT_COMMON_LEN     512
 
 
@@ -145,10 +145,10 @@ void ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster);
 
 /*
  * The keys that all calls begin with; others may follow.  Then the arguments
- * that most calls have in common: NGX_HTTP_WASSIIT_COMMON args, whose texts lie
- * in buf.
+ * that most calls have in common, which lie in buf: the verb, and what is the
+ * same for all of them.
  */
-#define NGX_HTTP_WASSIIT_COMMON         8
+#define NGX_HTTP_WASSIIT_COMMON         2
 
 void ngx_http_wassiit_cluster_keys(ngx_http_wassiit_cluster_t *cluster,
     ngx_str_t keys[2]);

@@ -54,9 +54,6 @@
 /* characters of a session's name */
 #define SESSION_SID             32
 
-/* N W v cap seq, of a cap that is told */
-#define SESSION_STATED          5
-
 #define MS                      ((uint64_t) 1000)
 
 #define is(s, word)                                                          \
@@ -709,7 +706,7 @@ ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
     static u_char     common[NGX_HTTP_WASSIIT_COMMON_LEN];
     static ngx_str_t  all[2 + NGX_HTTP_WASSIIT_BATCH];
     static ngx_str_t  rest[NGX_HTTP_WASSIIT_COMMON + 1
-                           + NGX_HTTP_WASSIIT_BATCH * SESSION_STATED];
+                           + NGX_HTTP_WASSIIT_BATCH];
     static ngx_str_t  whole[sizeof(all) / sizeof(all[0])
                             + sizeof(rest) / sizeof(rest[0])];
 
@@ -737,10 +734,7 @@ ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
 
         if (rc == NGX_OK) {
             p = ngx_http_wassiit_adjust_write(p, cluster, &id, &claim,
-                                              &keys[n++], args);
-            /* N W v cap, and the number in place of what is wanted */
-            args[4] = args[5];
-            args += SESSION_STATED;
+                                              &keys[n++], args++);
         }
     }
 

@@ -141,7 +141,7 @@ my @rows = (
               $_[1]->kill;
               $second->connect->call('REPLICAOF', 'NO', 'ONE');
               ok(wait_for {
-                  $second->connect->call('HGET', 'wassiit:{partners}:c', 'run') eq $second->run_id;
+                  0 == index $second->connect->call('HGET', 'wassiit:{partners}:n', 'state'), $second->run_id;
               }, 'it hears that it is another one');
           } ] },
 

@@ -190,8 +190,8 @@ sub call {
 sub common_call {
     my ($self, $node, $verb, $ids, @args) = @_;
     my $elapsed = $node->{stamp} ? $self->{T} - $node->{stamped} : 0;
-    $self->call($node, $verb, $ids, $node->{k}, $node->{sid}, 'RUN', $node->{epoch}, $elapsed, $node->{stamp},
-                LEASE, @args);
+    $self->call($node, $verb, $ids,
+                join(' ', $node->{k}, $node->{sid}, 'RUN', $node->{epoch}, $elapsed, $node->{stamp}, LEASE), @args);
 }
 
 sub rate { my ($self, $node) = @_; return ($self->limit($node), $self->{W}, $node->{rev}) }
@@ -205,7 +205,8 @@ sub adjust {
     $p->{touched} = 1;
     $p->{cap} = $cap;
     my $busy = $self->used($p) >= $cap && $cap ? $p->{ring}[0] + $self->{W} - $self->{T} : 0;
-    $self->common_call($node, 'adjust', [$id], $self->rate($node), $cap, $want // $cap, $p->{seq}, $busy);
+    $self->common_call($node, 'adjust', [$id],
+                       join(' ', $self->rate($node), $cap, $want // $cap, $p->{seq}, $busy));
 }
 
 sub restate {
@@ -213,7 +214,8 @@ sub restate {
     my @ids = grep { $node->{p}{$_}{touched} } sort keys %{ $node->{p} };
     $node->{state} = 'restating';
     $self->common_call($node, 'restate', \@ids, 1,
-                       map { ($self->rate($node), $self->cap($node, $node->{p}{$_}), $node->{p}{$_}{seq}) } @ids);
+                       map { my $p = $node->{p}{$_};
+                             join ' ', $self->rate($node), ($self->cap($node, $p)) x 2, $p->{seq}, 0 } @ids);
 }
 
 sub join_call {
@@ -242,7 +244,7 @@ sub lost {
 sub execute {
     my ($self, $call) = @_;
     my $run = $self->{run_id};
-    my @args = map { $_ eq 'RUN' ? $run : $_ } @{ $call->{args} };
+    my @args = map { s{\bRUN\b}{$run}r } @{ $call->{args} };
     my $time = $self->{T} + $self->{offset};
     my (undef, $answer) = $self->{redis}->pipeline(
         [ 'MSET', 'model:s', int($time / 1000), 'model:us', $time % 1000 * 1000 ],
