@@ -42,6 +42,31 @@ ngx_http_wassiit_mend_lock(ngx_http_wassiit_zone_t *zone, ngx_uint_t patience)
 }
 
 
+/* The same, without waiting, and without a word if there is a writer. */
+
+ngx_int_t
+ngx_http_wassiit_mend_trylock(ngx_http_wassiit_zone_t *zone)
+{
+    switch (ngx_wassiit_robust_trylock(&zone->sh->mutex)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DONE:
+        ngx_http_wassiit_mend(zone);
+        ngx_wassiit_robust_consistent(&zone->sh->mutex);
+        break;
+
+    default:
+        return NGX_BUSY;
+    }
+
+    zone->patience = 0;
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_wassiit_mend_unlock(ngx_http_wassiit_zone_t *zone)
 {

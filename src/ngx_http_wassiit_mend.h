@@ -18,6 +18,7 @@
  */
 ngx_int_t ngx_http_wassiit_mend_lock(ngx_http_wassiit_zone_t *zone,
     ngx_uint_t patience);
+ngx_int_t ngx_http_wassiit_mend_trylock(ngx_http_wassiit_zone_t *zone);
 void ngx_http_wassiit_mend_unlock(ngx_http_wassiit_zone_t *zone);
 
 

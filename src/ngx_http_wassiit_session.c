@@ -74,8 +74,6 @@ static uint64_t ngx_http_wassiit_session_ended(
     ngx_http_wassiit_answer_head_t *head, int64_t former);
 static void ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t
     *cluster, ngx_http_wassiit_answer_head_t *head);
-static const char *ngx_http_wassiit_session_sealed(ngx_str_t *check,
-    ngx_str_t *other);
 static void ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t
     *cluster, uint64_t now);
 static void ngx_http_wassiit_session_renewed(ngx_wassiit_resp_t *reply, void
@@ -197,6 +195,7 @@ ngx_http_wassiit_session_retreat(ngx_http_wassiit_cluster_t *cluster)
             == NGX_BUSY)
         {
             /* from the beginning, as what is lowered once stays so */
+            ngx_http_wassiit_zone_mend(cluster->zone);
             cluster->at = 0;
             return;
         }
@@ -460,7 +459,11 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
                       "partners in Redis %s; give all nodes the same, or see "
                       "\"Another seal\" in the README",
                       &conf->node, &cluster->zone->name,
-                      ngx_http_wassiit_session_sealed(&conf->check, &check));
+                      (check.len == 1)
+                      ? "aren't sealed, and it has a \"seal\""
+                      : (conf->check.len == 1)
+                      ? "are sealed, and it has no \"seal\""
+                      : "are sealed by another key than that of its \"seal\"");
         return;
     }
 
@@ -471,19 +474,6 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
                   &conf->node, &cluster->zone->name, conf->nodes,
                   conf->share / 10, conf->share % 10, nodes, share / 10,
                   share % 10);
-}
-
-
-static const char *
-ngx_http_wassiit_session_sealed(ngx_str_t *check, ngx_str_t *other)
-{
-    if (other->len == 1) {
-        return "aren't sealed, and it has a \"seal\"";
-    }
-
-    return (check->len == 1)
-           ? "are sealed, and it has no \"seal\""
-           : "are sealed by another key than that of its \"seal\"";
 }
 
 
@@ -728,6 +718,7 @@ ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
 
         if (rc == NGX_BUSY) {
             /* what was told is told again */
+            ngx_http_wassiit_zone_mend(cluster->zone);
             cluster->at = 0;
             return;
         }
@@ -864,6 +855,7 @@ ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
                != NGX_OK)
         {
             /* from the beginning */
+            ngx_http_wassiit_zone_mend(cluster->zone);
             cluster->scan[0] = '\0';
             return;
         }

@@ -352,6 +352,12 @@ void ngx_http_wassiit_zone_share_tags(ngx_http_wassiit_zone_t *zone,
     const u_char seed[NGX_HTTP_WASSIIT_TAG_SEED], const u_char *key,
     size_t len);
 
+/*
+ * Brings to an end what a writer that died has begun: a partner's cap can't be
+ * told until then.  Waits for nobody.
+ */
+void ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_t *zone);
+
 /* The tag of what the record says, as ngx_http_wassiit_info_t has it. */
 uint64_t ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);

@@ -216,6 +216,15 @@ ngx_http_wassiit_zone_span(ngx_http_wassiit_zone_t *zone, ngx_str_t *id,
 
 
 void
+ngx_http_wassiit_zone_mend(ngx_http_wassiit_zone_t *zone)
+{
+    if (ngx_http_wassiit_mend_trylock(zone) == NGX_OK) {
+        ngx_http_wassiit_mend_unlock(zone);
+    }
+}
+
+
+void
 ngx_http_wassiit_zone_tag_seed(ngx_http_wassiit_zone_t *zone,
     u_char seed[NGX_HTTP_WASSIIT_TAG_SEED])
 {

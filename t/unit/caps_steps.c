@@ -527,6 +527,17 @@ unit_after_changed(void)
 static void
 unit_after_lost(void)
 {
+    if (killed && node->rc == NGX_BUSY) {
+        /* it doesn't take another change */
+        ngx_http_wassiit_zone_mend(&zone);
+        unit_do_lose();
+
+        if (node->rc != NGX_OK) {
+            unit_note("what a dead writer began isn't ended");
+            bad++;
+        }
+    }
+
     if (unit_node_lead()->state != NGX_HTTP_WASSIIT_ALONE
         || node->rc != NGX_OK || killed)
     {
