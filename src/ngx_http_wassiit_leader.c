@@ -119,6 +119,9 @@ ngx_http_wassiit_leader_open(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
+    /* a ledger that was emptied must know of it before it lends its share */
+    cluster->redis->pause = ngx_min(cluster->redis->pause, conf->lease / 4);
+
     if (ngx_http_wassiit_cluster_name(cluster, cycle->pool) != NGX_OK
         || ngx_http_wassiit_replica_init(cluster, wmcf, cycle) != NGX_OK)
     {

@@ -67,6 +67,9 @@ typedef struct {
                                                    and as it was last */
     ngx_uint_t                      version;    /* a number as above; of
                                                    Valkey its own */
+    ngx_msec_t                      pause;      /* the caller may make it less:
+                                                   at most, until a connection
+                                                   that broke is tried again */
     unsigned                        up:1;       /* calls are taken */
     unsigned                        valkey:1;
     unsigned                        waitaof:1;  /* the server knows WAITAOF */

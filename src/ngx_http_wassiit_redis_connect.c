@@ -65,6 +65,7 @@ ngx_http_wassiit_redis_start(ngx_http_wassiit_redis_link_t *link)
 
     link->servers = link->redis.conf->servers.nelts;
     link->delay = NGX_HTTP_WASSIIT_REDIS_FIRST;
+    link->redis.pause = NGX_HTTP_WASSIIT_REDIS_LAST;
 
     ngx_add_timer(&link->timer, 0);
 }
@@ -678,10 +679,12 @@ ngx_http_wassiit_redis_wait(ngx_http_wassiit_redis_link_t *link)
 {
     ngx_msec_t  delay;
 
+    link->delay = ngx_min(link->delay, link->redis.pause);
+
     delay = link->delay / 2;
     delay += (ngx_msec_t) ngx_random() % (delay + 1);
 
-    link->delay = ngx_min(link->delay * 2, NGX_HTTP_WASSIIT_REDIS_LAST);
+    link->delay *= 2;
 
     ngx_add_timer(&link->timer, delay);
 }

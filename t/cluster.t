@@ -75,6 +75,12 @@ my @rows = (
     { name => 'Redis is emptied', at => [
         map { $_ => sub { $_[1]->connect->call('FLUSHALL') } } 1.5, 3, 3.1 ] },
 
+    # of whom it has to know before the lease and W are over
+    { name => 'two come back as Redis is emptied', relays => 1, seconds => 12, at => [
+        0.5 => sub { $_[0]->relay($_)->gone for 1, 2 },
+        6.5 => sub { $_[1]->connect->call('FLUSHALL') },
+        6.7 => sub { $_[0]->relay($_)->heal for 1, 2 } ] },
+
     { name => 'Redis is slow', relays => 1, at => [
         1.5 => sub { $_[0]->relay($_)->delay(50) for 1 .. 3 },
         4 => sub { $_[0]->relay($_)->heal for 1 .. 3 } ] },
