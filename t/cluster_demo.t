@@ -107,6 +107,18 @@ my $again = cluster('start');
 like($again, qr/\Aalready running from build\/cluster, at 127\.0\.0\.1:$ports[0], $ports[1] and $ports[2]\n/,
      'it runs already');
 is($again =~ s/\A.*\n//r, $printed =~ s/\A.*\n//r, 'and prints the same');
+
+# what was killed is started again, and nothing else
+my @which = qw(door-1/logs/nginx.pid redis/redis.pid door-2/logs/nginx.pid);
+my @before = map { text_of($_) } @which;
+kill 'KILL', -$before[0], $before[1];
+ok(wait_for { !grep { -d "/proc/$_" } @before[0, 1] }, 'a front door and Redis are killed');
+like(cluster('start'), qr/\Aalready running /, 'it runs still');
+my @after = map { text_of($_) } @which;
+isnt($after[$_], $before[$_], "$which[$_]: another") for 0, 1;
+is($after[2], $before[2], "$which[2]: the same");
+is(http($ports[0], uri => '/api/partner/v1/conversations')->status, 401, 'it answers');
+
 like(cluster('stop'), qr/\A(?:stopped, pid \d+\n){5}\z/, 'it ends');
 is(cluster('stop'), '', 'once');
 

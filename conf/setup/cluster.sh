@@ -54,6 +54,12 @@ make_redis() {
     )
 }
 
+start_redis() {
+    (cd "$prefix/redis" && "$(redis_program)" redis.conf > /dev/null) ||
+        die "Redis does not start, see build/cluster/redis/redis.log"
+    wait_for answers "$redis" || die "Redis does not answer, see build/cluster/redis/redis.log"
+}
+
 # A front door: the demo's, with the others' partners, and the sandbox's sockets
 # elsewhere.
 make_one() {
@@ -91,6 +97,7 @@ make_backend() {
 # What runs already says where it listens.
 find_ports() {
     local k conf
+    redis=$(sed -n 's/^port //p' "$prefix/redis/redis.conf")
     for k in $doors; do
         conf=$prefix/door-$k/conf/nginx.conf
         { read -r "ports[k - 1]"; read -r "admins[k - 1]"; } < <(
@@ -98,10 +105,25 @@ find_ports() {
     done
 }
 
+# Starts what has ended of what runs, with what it had.
+mend() {
+    local part
+    running_redis > /dev/null || start_redis
+    for part in backend door-{1,2,3}; do
+        running "$prefix/$part" > /dev/null || {
+            # who was killed has left its sockets
+            find "$prefix/$part" -maxdepth 1 -type s -delete
+            nginx_in "$prefix/$part"
+        }
+    done
+}
+
 start() {
-    local k pid
-    if pid=$(running "$prefix/door-1") && running_redis > /dev/null; then
+    local k
+    if { running "$prefix/door-1" || running "$prefix/door-2" ||
+         running "$prefix/door-3"; } > /dev/null; then
         find_ports
+        mend
         echo "already running from build/cluster, at 127.0.0.1:${ports[0]}, ${ports[1]} and ${ports[2]}"
         show
         return
@@ -116,9 +138,7 @@ start() {
     make_partners "$prefix"
     [ -s "$prefix/redis.secret" ] || (umask 077 && make_key > "$prefix/redis.secret")
     make_redis
-    (cd "$prefix/redis" && "$(redis_program)" redis.conf > /dev/null) ||
-        die "Redis does not start, see build/cluster/redis/redis.log"
-    wait_for answers "$redis" || die "Redis does not answer, see build/cluster/redis/redis.log"
+    start_redis
 
     make_backend
     nginx_in "$prefix/backend"
@@ -150,8 +170,8 @@ operator's $operator (build/cluster/operator). The consoles are at
 $admin1/console/, $admin2/console/ and $admin3/console/.
 Try:
 
-# a request at the first front door, and one at the second: each says in
-# X-RateLimit-Remaining what is left of the limit that they share
+# a request at the first front door, and one at the second: of 100 a minute
+# X-RateLimit-Remaining is what it has left and what nobody has yet
 curl -i $url1/conversations -H "X-API-Key: $key"
 curl -i $url2/conversations -H "X-API-Key: $key"
 
@@ -180,7 +200,7 @@ for i in \$(seq 50); do for url in $url1 $url2 $url3; do curl -s -o /dev/null -w
 # how the front doors see each other
 curl -i $admin1/status -H "X-API-Key: $operator"
 
-"make stop" ends it.
+"make cluster" starts what has ended of it, "make stop" ends it.
 END
 }
 
