@@ -16,6 +16,7 @@
 #define THREAD_STACK    (2 * 1024 * 1024)
 
 
+static ngx_err_t ngx_http_wassiit_thread_create(pthread_t *id);
 static void *ngx_http_wassiit_thread_run(void *data);
 static void ngx_http_wassiit_thread_done(ngx_event_t *ev);
 
@@ -72,10 +73,8 @@ ngx_int_t
 ngx_http_wassiit_thread_start(void (*task)(void *data),
     void (*done)(void *data), void *data)
 {
-    sigset_t                    all, mask;
     pthread_t                   id;
     ngx_err_t                   err;
-    pthread_attr_t              attr;
     ngx_http_wassiit_thread_t  *thread;
 
     thread = &ngx_http_wassiit_thread;
@@ -86,11 +85,30 @@ ngx_http_wassiit_thread_start(void (*task)(void *data),
     thread->former = thread->last;
     thread->follows = thread->started;
 
-    err = pthread_attr_init(&attr);
+    err = ngx_http_wassiit_thread_create(&id);
 
     if (err) {
         ngx_set_errno(err);
         return NGX_ERROR;
+    }
+
+    thread->last = id;
+    thread->started = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_err_t
+ngx_http_wassiit_thread_create(pthread_t *id)
+{
+    sigset_t        all, mask;
+    ngx_err_t       err;
+    pthread_attr_t  attr;
+
+    err = pthread_attr_init(&attr);
+    if (err) {
+        return err;
     }
 
     err = pthread_attr_setstacksize(&attr, THREAD_STACK);
@@ -106,22 +124,15 @@ ngx_http_wassiit_thread_start(void (*task)(void *data),
 
         (void) pthread_sigmask(SIG_SETMASK, &all, &mask);
 
-        err = pthread_create(&id, &attr, ngx_http_wassiit_thread_run, thread);
+        err = pthread_create(id, &attr, ngx_http_wassiit_thread_run,
+                             &ngx_http_wassiit_thread);
 
         (void) pthread_sigmask(SIG_SETMASK, &mask, NULL);
     }
 
     (void) pthread_attr_destroy(&attr);
 
-    if (err) {
-        ngx_set_errno(err);
-        return NGX_ERROR;
-    }
-
-    thread->last = id;
-    thread->started = 1;
-
-    return NGX_OK;
+    return err;
 }
 
 
