@@ -345,6 +345,16 @@ ngx_http_wassiit_change_follow(ngx_http_wassiit_change_t *change,
         return ngx_http_wassiit_change_write(change, work);
     }
 
+    if (rc == NGX_DECLINED && draft->newest) {
+        /* others have lost what deleted it, and would let it in again */
+        draft->rev = work->rev + 1;
+        ngx_http_wassiit_edit_draft(draft, ngx_http_wassiit_record_delete(
+                                               &change->id));
+
+        return draft->len ? NGX_HTTP_WASSIIT_CHANGE_LOST
+                          : NGX_HTTP_WASSIIT_CHANGE_FAILED;
+    }
+
     if (work->journal->foreign && work->span.len) {
         return ngx_http_wassiit_change_agree(change, work,
                                              NGX_HTTP_WASSIIT_CHANGED);
@@ -389,6 +399,9 @@ ngx_http_wassiit_change_check(ngx_http_wassiit_change_t *change,
                                             "another rev, or a line feed")
                                 - work->parse.fault;
         rc = NGX_ERROR;
+
+    } else if (rc == NGX_OK && rec->deleted) {
+        draft->newest = 0;
     }
 
     ngx_explicit_memzero(pos, work->parse.pos - pos);
@@ -404,12 +417,10 @@ static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_draft(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
 {
-    json_t                      *json;
     ngx_http_wassiit_draft_t    *draft;
     ngx_http_wassiit_record_t   *rec;
 
     draft = change->draft;
-    draft->len = 0;
 
     if (work->rev == 0 && work->former == 0) {
         work->rev = ngx_http_wassiit_zone_gone(change->zone, &change->id);
@@ -419,16 +430,8 @@ ngx_http_wassiit_change_draft(ngx_http_wassiit_change_t *change,
 
     ngx_http_wassiit_arena_enter(&work->arena);
 
-    json = ngx_http_wassiit_record_load(work->text, work->len);
-
-    if (json && draft->rev <= NGX_HTTP_WASSIIT_REV_MAX
-        && ngx_http_wassiit_record_set_rev(json, draft->rev) == NGX_OK)
-    {
-        draft->len = ngx_http_wassiit_record_write(json, draft->text,
-                                                   NGX_HTTP_WASSIIT_LINE);
-    }
-
-    json_decref(json);
+    ngx_http_wassiit_edit_draft(draft, ngx_http_wassiit_record_load(work->text,
+                                                                  work->len));
 
     ngx_http_wassiit_arena_leave();
     ngx_http_wassiit_arena_wipe(&work->arena);

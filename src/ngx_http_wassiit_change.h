@@ -66,6 +66,7 @@ typedef enum {
     NGX_HTTP_WASSIIT_CHANGE_RIVALS,         /* others were always faster */
     NGX_HTTP_WASSIIT_CHANGE_UNSURE,         /* nobody can tell: but for this, */
     NGX_HTTP_WASSIIT_CHANGE_ELSEWHERE,      /* and this: it is made, not here */
+    NGX_HTTP_WASSIIT_CHANGE_LOST,           /* what deleted the partner was */
 
     NGX_HTTP_WASSIIT_CHANGE_FAILED          /* memory, or the generator */
 } ngx_http_wassiit_changed_e;
@@ -99,6 +100,7 @@ typedef struct {
     unsigned                      theirs:1; /* another node has made it */
     unsigned                      anew:1;   /* a PATCH of nothing: the partner
                                                as it is, as a change */
+    unsigned                      newest:1; /* they have no newer one */
     uint64_t                      rev;      /* 0: nothing was to be changed */
     size_t                        len;      /* of text, which has no LF; the
                                                caller wipes it */
@@ -138,6 +140,8 @@ typedef struct {
  * 0, if the partner is as it should be.  With one that is ordered, its line is
  * made the partner's, whatever else is asked for, unless the partner's rev is
  * that of the draft or above, and then all is left as it is.
+ * CHANGE_LOST: by that rev it was deleted here, and the draft is the newest
+ * that others have: it is now one that deletes the partner as the next change.
  */
 ngx_http_wassiit_changed_e ngx_http_wassiit_change(
     ngx_http_wassiit_change_t *change, ngx_log_t *log);

@@ -69,6 +69,22 @@ ngx_http_wassiit_edit(ngx_http_wassiit_change_t *change, u_char *line,
 }
 
 
+void
+ngx_http_wassiit_edit_draft(ngx_http_wassiit_draft_t *draft, json_t *json)
+{
+    draft->len = 0;
+
+    if (json && draft->rev <= NGX_HTTP_WASSIIT_REV_MAX
+        && ngx_http_wassiit_record_set_rev(json, draft->rev) == NGX_OK)
+    {
+        draft->len = ngx_http_wassiit_record_write(json, draft->text,
+                                                   NGX_HTTP_WASSIIT_LINE);
+    }
+
+    json_decref(json);
+}
+
+
 /* What says so keeps the rev of the former line. */
 
 static json_t *

@@ -27,5 +27,12 @@ ngx_http_wassiit_changed_e ngx_http_wassiit_edit(
     ngx_http_wassiit_change_t *change, u_char *line, size_t former,
     u_char *text, size_t *len);
 
+/*
+ * Writes an object, which is taken, or NULL, to a draft as the line of its rev.
+ * draft->len is 0 then if memory is short, or the rev is above the highest.
+ */
+void ngx_http_wassiit_edit_draft(ngx_http_wassiit_draft_t *draft,
+    json_t *json);
+
 
 #endif /* _NGX_HTTP_WASSIIT_EDIT_H_INCLUDED_ */

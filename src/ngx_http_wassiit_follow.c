@@ -570,6 +570,7 @@ ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
 
     return (ngx_http_wassiit_job_follow(follow->zone, follow->wmcf, &line->id,
                                         line->rev, &line->line,
+                                        line->at.len == 0,
                                         ngx_http_wassiit_follow_done, follow)
             == NGX_OK)
            ? NGX_AGAIN : NGX_ERROR;
@@ -598,11 +599,17 @@ ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job, void *data)
 {
     ngx_http_wassiit_follow_t *follow = data;
 
-    /* one that this node can't read is logged, and must not stop all others */
+    switch (job->changed) {
 
-    if (job->changed != NGX_HTTP_WASSIIT_CHANGED
-        && job->changed != NGX_HTTP_WASSIIT_CHANGE_BAD_LINE)
-    {
+    case NGX_HTTP_WASSIIT_CHANGED:
+    case NGX_HTTP_WASSIIT_CHANGE_RIVALS:    /* a newer one is made */
+        break;
+
+    case NGX_HTTP_WASSIIT_CHANGE_BAD_LINE:
+        /* it is logged, and must not stop all others */
+        break;
+
+    default:
         ngx_http_wassiit_follow_end(follow, NGX_ERROR);
         return;
     }

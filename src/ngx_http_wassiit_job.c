@@ -130,7 +130,7 @@ ngx_http_wassiit_job_post(ngx_http_wassiit_job_t *job, ngx_http_request_t *r)
 ngx_int_t
 ngx_http_wassiit_job_follow(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id, uint64_t rev,
-    const ngx_str_t *line,
+    const ngx_str_t *line, ngx_uint_t newest,
     void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data)
 {
     ngx_http_wassiit_job_t    *job;
@@ -144,6 +144,7 @@ ngx_http_wassiit_job_follow(ngx_http_wassiit_zone_t *zone,
     draft = job->change.draft;
     draft->ordered = 1;
     draft->theirs = 1;
+    draft->newest = newest;
     draft->rev = rev;
 
     /* one that is too long is no line, and refused as such */
@@ -464,7 +465,21 @@ ngx_http_wassiit_job_next(ngx_http_wassiit_job_t *job)
         return NGX_AGAIN;
 
     default: /* JOB_MAKE */
-        return NGX_OK;
+
+        if (job->changed != NGX_HTTP_WASSIIT_CHANGE_LOST) {
+            return NGX_OK;
+        }
+
+        draft->ordered = 0;
+        draft->theirs = 0;
+        draft->newest = 0;
+        draft->anew = 1;
+
+        job->orders = job->change.zone->orders;
+        ngx_http_wassiit_job_away++;
+        job->orders->order(job, job->orders->data);
+
+        return NGX_AGAIN;
     }
 }
 

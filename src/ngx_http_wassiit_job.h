@@ -111,12 +111,14 @@ void ngx_http_wassiit_job_settled(ngx_http_wassiit_job_t *job);
 /*
  * Has a line of a partner, with its rev, that another node has made, taken
  * here, unless the partner's own is as new; the line is copied, and checked.
+ * If it is the newest that Redis has, and the partner was deleted here after
+ * it, that is ordered anew.
  * done is called with job->changed when it is on the disk and in force.
  * Returns NGX_OK; NGX_ERROR: memory is short, and done isn't called.
  */
 ngx_int_t ngx_http_wassiit_job_follow(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_main_conf_t *wmcf, const ngx_str_t *id, uint64_t rev,
-    const ngx_str_t *line,
+    const ngx_str_t *line, ngx_uint_t newest,
     void (*done)(ngx_http_wassiit_job_t *job, void *data), void *data);
 
 /*

@@ -159,8 +159,7 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
     if (last.len && cursor.len && cluster->told > replica->moved
         && ngx_http_wassiit_replica_compare(&last, &cursor) < 0)
     {
-        /* the log was lost: the revs that it had may come again */
-        ngx_http_wassiit_zone_forget_gone(cluster->zone);
+        /* the log was lost */
         replica->follow.cursor_len = 0;
         replica->followed = 0;
         replica->epoch = 0;
@@ -254,6 +253,10 @@ ngx_http_wassiit_replica_moved(ngx_http_wassiit_follow_t *follow,
 
     if (follow->whole) {
         follow->whole = 0;
+
+        /* Redis knows these, or none: their revs may come again */
+        ngx_http_wassiit_zone_forget_gone(cluster->zone);
+
         lead->compared = replica->edits;
     }
 

@@ -378,6 +378,32 @@ row 'one has seen what another is to change' => sub {
     $cluster->stop;
 };
 
+row 'a replica takes over that lacks the last changes' => sub {
+    my ($redis) = @_;
+    my $replica = Wassiit::Redis->start(replicaof => $redis);
+    my $cluster = start($redis, redis => [ map { $_->port } $redis, $replica ]);
+    my $made = at_is($cluster, 1, 201, 'POST', '/boma/keys')->json;
+    my ($key, $id) = ref $made->{key} ? @{ $made->{key} }{qw(key id)} : @{$made}{qw(key id)};
+    ok(wait_for { (in_redis($replica)->{boma} // '') =~ /$id/ }, 'the replica follows');
+
+    # and not any more
+    $replica->connect->call('REPLICAOF', 'NO', 'ONE');
+    at_is($cluster, 1, 204, 'DELETE', "/boma/keys/$id");
+    at_is($cluster, 2, 204, 'DELETE', '/atlas');
+    $redis->kill;
+
+    ok(wait_for { my $of = in_redis($replica); $of->{atlas} =~ /deleted/ && $of->{boma} !~ /$id/ },
+       'the nodes tell it') or diag(explain(in_redis($replica)));
+    ok($cluster->wait_active, 'active');
+    same_everywhere($cluster);
+    is(verdicts($cluster, $key), '401 401 401', 'a key that was revoked stays so');
+    is(verdicts($cluster, $cluster->key('atlas')), '401 401 401', 'and who was deleted');
+    like(at($cluster, 3, 'POST', '', { id => 'atlas', name => 'anew' })->status, qr/^20[12]$/, 'until it is made anew');
+    name_is($cluster, $_, 'atlas', 'anew') for 1 .. 3;
+    $cluster->stop;
+    $replica->stop;
+};
+
 # Nodes that begin with other files: each partner of any is everywhere, and of two
 # lines of one partner the same one wins on all.
 
