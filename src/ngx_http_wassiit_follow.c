@@ -28,6 +28,9 @@ static ngx_int_t ngx_http_wassiit_follow_last(
     ngx_http_wassiit_follow_t *follow);
 static ngx_int_t ngx_http_wassiit_follow_scan(
     ngx_http_wassiit_follow_t *follow);
+static ngx_int_t ngx_http_wassiit_follow_ask(ngx_http_wassiit_follow_t *follow,
+    const char *key, ngx_str_t *args, ngx_uint_t nargs,
+    ngx_http_wassiit_redis_pt handler);
 static void ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply,
     void *data);
 static void ngx_http_wassiit_follow_last_read(ngx_wassiit_resp_t *reply,
@@ -40,12 +43,12 @@ static ngx_int_t ngx_http_wassiit_follow_add(ngx_http_wassiit_follow_t *follow,
     ngx_http_wassiit_follow_line_t *line);
 static ngx_uint_t ngx_http_wassiit_follow_wants(
     ngx_http_wassiit_follow_t *follow, ngx_http_wassiit_follow_line_t *line);
-static ngx_int_t ngx_http_wassiit_follow_begin(
-    ngx_http_wassiit_follow_t *follow);
 static void ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow);
 static ngx_int_t ngx_http_wassiit_follow_make(
     ngx_http_wassiit_follow_t *follow, ngx_http_wassiit_follow_line_t *line);
-static void ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow);
+static void ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow,
+    u_char *at, size_t len);
+static void ngx_http_wassiit_follow_made(ngx_http_wassiit_follow_t *follow);
 static void ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job,
     void *data);
 static void ngx_http_wassiit_follow_end(ngx_http_wassiit_follow_t *follow,
@@ -62,43 +65,45 @@ ngx_http_wassiit_follow_read(ngx_http_wassiit_follow_t *follow)
         return NGX_OK;
     }
 
-    return follow->cursor_len ? ngx_http_wassiit_follow_log(follow)
-                              : ngx_http_wassiit_follow_last(follow);
+    if (!follow->held) {
+        ngx_memcpy(follow->from, follow->cursor, follow->cursor_len);
+        follow->from_len = follow->cursor_len;
+    }
+
+    return follow->from_len ? ngx_http_wassiit_follow_log(follow)
+                            : ngx_http_wassiit_follow_last(follow);
 }
 
 
-/* From the cursor's own entry on: it is there if nothing after it is lost. */
+ngx_int_t
+ngx_http_wassiit_follow_again(ngx_http_wassiit_follow_t *follow)
+{
+    if (follow->page == NULL) {
+        follow->held = 0;
+    }
+
+    return ngx_http_wassiit_follow_read(follow);
+}
+
+
+/* From the last entry on that was read: it is there if nothing is lost. */
 
 static ngx_int_t
 ngx_http_wassiit_follow_log(ngx_http_wassiit_follow_t *follow)
 {
-    u_char      count[NGX_INT_T_LEN];
-    ngx_str_t   args[6];
-
-    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
-        return NGX_DECLINED;
-    }
+    u_char     count[NGX_INT_T_LEN];
+    ngx_str_t  args[6];
 
     ngx_str_set(&args[0], "XRANGE");
-    ngx_http_wassiit_follow_key(follow->zone, follow->page, "log", &args[1]);
-    args[2].data = follow->cursor;
-    args[2].len = follow->cursor_len;
+    args[2].data = follow->from;
+    args[2].len = follow->from_len;
     ngx_str_set(&args[3], "+");
     ngx_str_set(&args[4], "COUNT");
     args[5].data = count;
     args[5].len = ngx_sprintf(count, "%d", FOLLOW_PAGE + 1) - count;
 
-    if (args[1].data == NULL
-        || ngx_http_wassiit_redis_call(follow->redis, args, 6, FOLLOW_TIMEOUT,
-                                       ngx_http_wassiit_follow_log_read,
-                                       follow)
-           != NGX_OK)
-    {
-        ngx_http_wassiit_follow_drop(follow);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    return ngx_http_wassiit_follow_ask(follow, "log", args, 6,
+                                       ngx_http_wassiit_follow_log_read);
 }
 
 
@@ -110,8 +115,7 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
     ngx_uint_t                      i, n;
     ngx_http_wassiit_follow_line_t  line;
 
-    if (reply == NULL || reply->type != NGX_WASSIIT_RESP_ARRAY)
-    {
+    if (reply == NULL || reply->type != NGX_WASSIIT_RESP_ARRAY) {
         ngx_http_wassiit_follow_end(follow, NGX_ERROR);
         return;
     }
@@ -128,8 +132,8 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
         }
 
         if (i == 0) {
-            if (line.at.len != follow->cursor_len
-                || ngx_memcmp(line.at.data, follow->cursor, line.at.len) != 0)
+            if (line.at.len != follow->from_len
+                || ngx_memcmp(line.at.data, follow->from, line.at.len) != 0)
             {
                 break;
             }
@@ -146,7 +150,6 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
     if (i == 0) {
         /* the log isn't what it was: all partners are compared */
         follow->cursor_len = 0;
-        ngx_http_wassiit_follow_drop(follow);
 
         if (ngx_http_wassiit_follow_last(follow) != NGX_OK) {
             ngx_http_wassiit_follow_end(follow, NGX_ERROR);
@@ -170,25 +173,11 @@ ngx_http_wassiit_follow_last(ngx_http_wassiit_follow_t *follow)
 {
     ngx_str_t  args[3];
 
-    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
     ngx_str_set(&args[0], "HGET");
-    ngx_http_wassiit_follow_key(follow->zone, follow->page, "c", &args[1]);
     ngx_str_set(&args[2], "log");
 
-    if (args[1].data == NULL
-        || ngx_http_wassiit_redis_call(follow->redis, args, 3, FOLLOW_TIMEOUT,
-                                       ngx_http_wassiit_follow_last_read,
-                                       follow)
-           != NGX_OK)
-    {
-        ngx_http_wassiit_follow_drop(follow);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    return ngx_http_wassiit_follow_ask(follow, "c", args, 3,
+                                       ngx_http_wassiit_follow_last_read);
 }
 
 
@@ -233,28 +222,54 @@ ngx_http_wassiit_follow_scan(ngx_http_wassiit_follow_t *follow)
         follow->count = FOLLOW_MOST;
     }
 
-    if (follow->page) {
-        ngx_http_wassiit_follow_drop(follow);
-    }
-
-    if (ngx_http_wassiit_follow_begin(follow) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
     ngx_str_set(&args[0], "HSCAN");
-    ngx_http_wassiit_follow_key(follow->zone, follow->page, "p", &args[1]);
     args[2].data = follow->scan;
     args[2].len = follow->scan_len;
     ngx_str_set(&args[3], "COUNT");
     args[4].data = count;
     args[4].len = ngx_sprintf(count, "%ui", follow->count) - count;
 
+    return ngx_http_wassiit_follow_ask(follow, "p", args, 5,
+                                       ngx_http_wassiit_follow_scan_read);
+}
+
+
+/* Begins a page, with a call for a key of the zone, which is its args[1]. */
+
+static ngx_int_t
+ngx_http_wassiit_follow_ask(ngx_http_wassiit_follow_t *follow,
+    const char *key, ngx_str_t *args, ngx_uint_t nargs,
+    ngx_http_wassiit_redis_pt handler)
+{
+    if (follow->page) {
+        ngx_http_wassiit_follow_drop(follow);
+    }
+
+    follow->at = 0;
+    follow->more = 0;
+    follow->page = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
+
+    if (follow->page == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_array_init(&follow->lines, follow->page, 16,
+                       sizeof(ngx_http_wassiit_follow_line_t))
+        != NGX_OK)
+    {
+        ngx_destroy_pool(follow->page);
+        follow->page = NULL;
+        return NGX_DECLINED;
+    }
+
+    ngx_http_wassiit_follow_key(follow->zone, follow->page, key, &args[1]);
+
     if (args[1].data == NULL
-        || ngx_http_wassiit_redis_call(follow->redis, args, 5, FOLLOW_TIMEOUT,
-                                       ngx_http_wassiit_follow_scan_read,
-                                       follow)
+        || ngx_http_wassiit_redis_call(follow->redis, args, nargs,
+                                       FOLLOW_TIMEOUT, handler, follow)
            != NGX_OK)
     {
+        ngx_http_wassiit_follow_drop(follow);
         return NGX_DECLINED;
     }
 
@@ -439,30 +454,6 @@ ngx_http_wassiit_follow_wants(ngx_http_wassiit_follow_t *follow,
 }
 
 
-static ngx_int_t
-ngx_http_wassiit_follow_begin(ngx_http_wassiit_follow_t *follow)
-{
-    follow->page = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
-    if (follow->page == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_array_init(&follow->lines, follow->page, 16,
-                       sizeof(ngx_http_wassiit_follow_line_t))
-        != NGX_OK)
-    {
-        ngx_destroy_pool(follow->page);
-        follow->page = NULL;
-        return NGX_ERROR;
-    }
-
-    follow->at = 0;
-    follow->more = 0;
-
-    return NGX_OK;
-}
-
-
 /* Makes the next line of the page that is new here, or reads on. */
 
 static void
@@ -472,7 +463,7 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
     ngx_uint_t                       more;
     ngx_http_wassiit_follow_line_t  *line;
 
-    for ( /* void */ ; follow->at < follow->lines.nelts; follow->at++) {
+    while (follow->at < follow->lines.nelts) {
         line = follow->lines.elts;
         line = &line[follow->at];
 
@@ -482,42 +473,46 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
             return;
         }
 
-        if (rc != NGX_OK) {
+        if (rc == NGX_ERROR) {
             ngx_http_wassiit_follow_end(follow, NGX_ERROR);
             return;
         }
 
-        ngx_http_wassiit_follow_move(follow);
+        follow->held |= (rc == NGX_DECLINED);
+        ngx_http_wassiit_follow_made(follow);
     }
 
-    if (follow->scan_len == 0) {
-        more = follow->more;
-        ngx_http_wassiit_follow_end(follow, NGX_OK);
-
-    } else if (follow->scan_len > 1 || follow->scan[0] != '0') {
-
+    if (follow->scan_len > 1
+        || (follow->scan_len && follow->scan[0] != '0'))
+    {
         if (ngx_http_wassiit_follow_scan(follow) != NGX_OK) {
             ngx_http_wassiit_follow_end(follow, NGX_ERROR);
         }
 
         return;
-
-    } else {
-        follow->cursor_len = follow->end_len;
-        ngx_memcpy(follow->cursor, follow->end, follow->end_len);
-        follow->whole = 1;
-
-        more = (follow->end_len != 0);
-        ngx_http_wassiit_follow_end(follow, NGX_OK);
     }
 
+    more = follow->more;
+
+    if (follow->scan_len) {
+        ngx_http_wassiit_follow_move(follow, follow->end, follow->end_len);
+
+        follow->whole = !follow->held;
+        more = (follow->end_len != 0);
+    }
+
+    ngx_http_wassiit_follow_end(follow, follow->held ? NGX_DECLINED : NGX_OK);
+
     if (more && follow->page == NULL) {
-        (void) ngx_http_wassiit_follow_read(follow);
+        (void) ngx_http_wassiit_follow_log(follow);
     }
 }
 
 
-/* Returns NGX_AGAIN: the line is being made; NGX_OK: it needn't be. */
+/*
+ * Returns NGX_AGAIN: the line is being made; NGX_OK: it needn't be;
+ * NGX_DECLINED: it can't be now.
+ */
 
 static ngx_int_t
 ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
@@ -542,7 +537,7 @@ ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
     }
 
     if (rc != NGX_OK) {
-        return NGX_ERROR;
+        return rc;
     }
 
     /* as we write it; in a text its quotes would be escaped */
@@ -577,19 +572,32 @@ ngx_http_wassiit_follow_make(ngx_http_wassiit_follow_t *follow,
 }
 
 
-/* The line at hand is made, or needn't be. */
+/* The line at hand is made, or needn't be, or can't. */
 
 static void
-ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow)
+ngx_http_wassiit_follow_made(ngx_http_wassiit_follow_t *follow)
 {
     ngx_http_wassiit_follow_line_t  *line;
 
     line = follow->lines.elts;
-    line = &line[follow->at];
+    line = &line[follow->at++];
 
     if (line->at.len) {
-        follow->cursor_len = line->at.len;
-        ngx_memcpy(follow->cursor, line->at.data, line->at.len);
+        ngx_http_wassiit_follow_move(follow, line->at.data, line->at.len);
+    }
+}
+
+
+static void
+ngx_http_wassiit_follow_move(ngx_http_wassiit_follow_t *follow, u_char *at,
+    size_t len)
+{
+    ngx_memcpy(follow->from, at, len);
+    follow->from_len = len;
+
+    if (!follow->held) {
+        ngx_memcpy(follow->cursor, at, len);
+        follow->cursor_len = len;
     }
 }
 
@@ -609,14 +617,18 @@ ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job, void *data)
         /* it is logged, and must not stop all others */
         break;
 
+    case NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL:
+    case NGX_HTTP_WASSIIT_CHANGE_ZONE_HELD:
+        /* nor must this, but there may be room later */
+        follow->held = 1;
+        break;
+
     default:
         ngx_http_wassiit_follow_end(follow, NGX_ERROR);
         return;
     }
 
-    ngx_http_wassiit_follow_move(follow);
-    follow->at++;
-
+    ngx_http_wassiit_follow_made(follow);
     ngx_http_wassiit_follow_next(follow);
 }
 

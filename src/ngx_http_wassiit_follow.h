@@ -29,8 +29,9 @@ struct ngx_http_wassiit_follow_s {
     const u_char                  *seal;        /* a key; NULL: lines lie there
                                                    as in the file */
 
-    /* NGX_OK: all that was read is made, and the cursor has moved; NGX_ERROR:
-       not all, and it is to be read again later.  Or NULL */
+    /* NGX_OK: all that was read is made, and the cursor has moved;
+       NGX_DECLINED: all but lines that can't be made yet, at which it stays;
+       NGX_ERROR: not all, and it is to be read again later.  Or NULL */
     void                         (*moved)(ngx_http_wassiit_follow_t *follow,
                                       ngx_int_t rc);
     void                          *data;
@@ -44,6 +45,10 @@ struct ngx_http_wassiit_follow_s {
     ngx_uint_t                     whole;
 
     /* follow.c's */
+    ngx_uint_t                     held;        /* the cursor is, as a line
+                                                   can't be made */
+    size_t                         from_len;    /* where the log is read on */
+    u_char                         from[NGX_HTTP_WASSIIT_CURSOR_LEN];
     ngx_pool_t                    *page;        /* of what is read; or NULL */
     ngx_array_t                    lines;       /* of the page */
     ngx_uint_t                     at;          /* the first that isn't made */
@@ -58,11 +63,13 @@ struct ngx_http_wassiit_follow_s {
 
 /*
  * Reads on in the log from the cursor, and makes what is new here; where the
- * log has lost what follows the cursor, the newest line of each partner.  Only
- * one worker of a node does so at a time.  Returns NGX_OK: it goes on, or went
- * on before; NGX_DECLINED: Redis can't be asked now.
+ * log has lost what follows the cursor, the newest line of each partner.  What
+ * can't be made yet is left until follow_again().  Only one worker of a node
+ * does so at a time.  Returns NGX_OK: it goes on, or went on before;
+ * NGX_DECLINED: Redis can't be asked now.
  */
 ngx_int_t ngx_http_wassiit_follow_read(ngx_http_wassiit_follow_t *follow);
+ngx_int_t ngx_http_wassiit_follow_again(ngx_http_wassiit_follow_t *follow);
 
 /*
  * Reads "rev line" as the hash has it.  Returns NGX_OK, and line is a part of

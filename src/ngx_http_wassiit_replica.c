@@ -7,6 +7,7 @@
 
 /* what failed is tried again: microseconds */
 #define REPLICA_AGAIN           ((uint64_t) 500000)
+#define REPLICA_HELD            ((uint64_t) 2000000)
 
 /* milliseconds: how long an answer waits for all nodes, and looks for them */
 #define REPLICA_SETTLE          1000
@@ -46,8 +47,8 @@ typedef struct {
 } ngx_http_wassiit_replica_wait_t;
 
 
-static void ngx_http_wassiit_replica_read(
-    ngx_http_wassiit_cluster_t *cluster);
+static void ngx_http_wassiit_replica_read(ngx_http_wassiit_cluster_t *cluster,
+    ngx_int_t rc);
 static void ngx_http_wassiit_replica_moved(
     ngx_http_wassiit_follow_t *follow, ngx_int_t rc);
 static void ngx_http_wassiit_replica_offered(ngx_http_wassiit_offer_t *offer,
@@ -172,7 +173,8 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
     if (!replica->followed
         || (last.len && ngx_http_wassiit_replica_compare(&last, &cursor) > 0))
     {
-        ngx_http_wassiit_replica_read(cluster);
+        ngx_http_wassiit_replica_read(cluster,
+                         ngx_http_wassiit_follow_again(&replica->follow));
         return;
     }
 
@@ -204,20 +206,19 @@ void
 ngx_http_wassiit_replica_hear(ngx_http_wassiit_cluster_t *cluster)
 {
     if (cluster->leads && cluster->redis->up) {
-        ngx_http_wassiit_replica_read(cluster);
+        ngx_http_wassiit_replica_read(cluster,
+                  ngx_http_wassiit_follow_read(&cluster->replica->follow));
     }
 }
 
 
 static void
-ngx_http_wassiit_replica_read(ngx_http_wassiit_cluster_t *cluster)
+ngx_http_wassiit_replica_read(ngx_http_wassiit_cluster_t *cluster,
+    ngx_int_t rc)
 {
-    ngx_http_wassiit_replica_t  *replica;
-
-    replica = cluster->replica;
-
-    if (ngx_http_wassiit_follow_read(&replica->follow) != NGX_OK) {
-        replica->again = ngx_http_wassiit_zone_clock() + REPLICA_AGAIN;
+    if (rc != NGX_OK) {
+        cluster->replica->again = ngx_http_wassiit_zone_clock()
+                                  + REPLICA_AGAIN;
     }
 }
 
@@ -228,19 +229,32 @@ ngx_http_wassiit_replica_moved(ngx_http_wassiit_follow_t *follow,
 {
     ngx_http_wassiit_cluster_t *cluster = follow->data;
 
+    uint64_t                         now;
     ngx_http_wassiit_replica_t      *replica;
     ngx_http_wassiit_claims_lead_t  *lead;
 
     replica = cluster->replica;
 
+    now = ngx_http_wassiit_zone_clock();
+
+    if (rc == NGX_DECLINED) {
+        /* what is heard meanwhile doesn't put it off */
+
+        if (replica->again <= now) {
+            replica->again = now + REPLICA_HELD;
+        }
+
+        return;
+    }
+
     if (rc != NGX_OK) {
-        replica->again = ngx_http_wassiit_zone_clock() + REPLICA_AGAIN;
+        replica->again = now + REPLICA_AGAIN;
         return;
     }
 
     replica->again = 0;
     replica->followed = 1;
-    replica->moved = ngx_http_wassiit_zone_clock();
+    replica->moved = now;
 
     if (!cluster->leads) {
         return;

@@ -560,6 +560,34 @@ row 'seals that differ' => sub {
     $redis->connect->call('DEL', $Hash, $Log);
     $joins->('Boma anew');
     is_deeply([ sort keys %{ in_redis($redis) } ], [qw(atlas boma)], 'all partners are there');
+};
+
+# What isn't sealed, or by another key, holds up nothing but itself.
+
+row 'a line that does not open' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, cluster => 'seal=seal.secret', files => { 'seal.secret' => "$seals[0]\n" });
+    my $made = at_is($cluster, 1, 201, 'POST', '/boma/keys')->json;
+    my ($key, $id) = ref $made->{key} ? @{ $made->{key} }{qw(key id)} : @{$made}{qw(key id)};
+    verdicts_are($cluster, $key, '200 200 200', 'a key');
+
+    my $c = $redis->connect;
+    my $line = $Json->encode({ id => 'odd', rev => 1, keys => [] });
+    my $at = $c->call('XADD', $Log, '*', id => 'odd', rev => 1, line => $line);
+    $c->call('HSET', $Hash, 'odd', "1 $line");
+    $c->call('HSET', 'wassiit:{partners}:c', 'log', $at);
+
+    my $r = at_is($cluster, 1, 202, 'DELETE', "/boma/keys/$id");
+    is_deeply([ sort split / /, pending($r) ], [ map { "edge-$_" } 1 .. 3 ], 'none has all');
+    verdicts_are($cluster, $key, '401 401 401', 'and yet what came after it');
+    ok($cluster->node($_)->wait_log(qr/a line of partner "odd" .* isn't sealed by this node's key/),
+       "node $_ says so") for 1 .. 3;
+
+    $c->call('HDEL', $Hash, 'odd');
+    $c->call('XDEL', $Log, $at);
+    ok(wait_for { $r = at($cluster, 2, 'PATCH', '/boma', { name => 'free' }); $r->status == 200 },
+       'when it is gone all have all') or diag($r->body);
+    same_everywhere($cluster);
     $cluster->stop;
 };
 
