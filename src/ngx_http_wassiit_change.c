@@ -341,7 +341,6 @@ ngx_http_wassiit_change_follow(ngx_http_wassiit_change_t *change,
     if (work->rev < draft->rev) {
         ngx_memcpy(work->text, draft->text, draft->len);
         work->len = draft->len;
-
         return ngx_http_wassiit_change_write(change, work);
     }
 

@@ -23,6 +23,8 @@ static ngx_http_wassiit_redis_call_t *ngx_http_wassiit_redis_call_get(
     ngx_http_wassiit_redis_link_t *link);
 static void ngx_http_wassiit_redis_queue(ngx_http_wassiit_redis_link_t *link,
     ngx_http_wassiit_redis_call_t *call);
+static void ngx_http_wassiit_redis_give_back(
+    ngx_http_wassiit_redis_link_t *link, ngx_http_wassiit_redis_call_t *call);
 static u_char *ngx_http_wassiit_redis_room(ngx_http_wassiit_redis_link_t *link,
     ngx_http_wassiit_redis_buf_t *buf, size_t len, size_t most);
 static ngx_int_t ngx_http_wassiit_redis_reply(
@@ -32,6 +34,7 @@ static ngx_int_t ngx_http_wassiit_redis_again(
     ngx_wassiit_resp_t *reply);
 static void ngx_http_wassiit_redis_loaded(ngx_wassiit_resp_t *reply,
     void *data);
+static void ngx_http_wassiit_redis_wipe(ngx_http_wassiit_redis_buf_t *buf);
 static void ngx_http_wassiit_redis_pushed(ngx_http_wassiit_redis_link_t *link,
     ngx_wassiit_resp_t *reply);
 static void ngx_http_wassiit_redis_quit(ngx_http_wassiit_redis_link_t *link,
@@ -202,7 +205,8 @@ ngx_http_wassiit_redis_push(ngx_http_wassiit_redis_link_t *link,
 
 declined:
 
-    ngx_queue_insert_head(&link->free, &call->queue);
+    call->len = 0;
+    ngx_http_wassiit_redis_give_back(link, call);
 
     return NGX_DECLINED;
 }
@@ -233,6 +237,20 @@ ngx_http_wassiit_redis_call_get(ngx_http_wassiit_redis_link_t *link)
     link->ncalls += (call != NULL);
 
     return call;
+}
+
+
+/* What it kept may be a partner's line, with secrets. */
+
+static void
+ngx_http_wassiit_redis_give_back(ngx_http_wassiit_redis_link_t *link,
+    ngx_http_wassiit_redis_call_t *call)
+{
+    if (call->bytes) {
+        ngx_explicit_memzero(call->bytes, ngx_min(call->len, call->size));
+    }
+
+    ngx_queue_insert_head(&link->free, &call->queue);
 }
 
 
@@ -279,6 +297,7 @@ ngx_http_wassiit_redis_room(ngx_http_wassiit_redis_link_t *link,
 
     if (buf->data && buf->size >= have + len) {
         ngx_memmove(buf->data, buf->data + buf->start, have);
+        ngx_explicit_memzero(buf->data + have, buf->end - have);
         p = buf->data;
 
     } else {
@@ -295,6 +314,7 @@ ngx_http_wassiit_redis_room(ngx_http_wassiit_redis_link_t *link,
 
         if (buf->data) {
             ngx_memcpy(p, buf->data + buf->start, have);
+            ngx_explicit_memzero(buf->data, buf->end);
             ngx_free(buf->data);
         }
 
@@ -335,6 +355,7 @@ ngx_http_wassiit_redis_write(ngx_event_t *wev)
             goto done;
         }
 
+        ngx_explicit_memzero(out->data + out->start, n);
         out->start += n;
     }
 
@@ -425,12 +446,15 @@ ngx_http_wassiit_redis_read(ngx_event_t *rev)
                 goto done;
             }
 
-            ngx_wassiit_resp_first(&reply, in->data + in->start,
-                                   link->parser.len);
-            in->start += link->parser.len;
+            p = in->data + in->start;
+            used = link->parser.len;
+            ngx_wassiit_resp_first(&reply, p, used);
+            in->start += used;
             ngx_memzero(&link->parser, sizeof(ngx_wassiit_resp_parser_t));
 
-            if (ngx_http_wassiit_redis_reply(link, &reply) != NGX_OK) {
+            rc = ngx_http_wassiit_redis_reply(link, &reply);
+            ngx_explicit_memzero(p, used);
+            if (rc != NGX_OK) {
                 goto done;
             }
         }
@@ -485,7 +509,7 @@ ngx_http_wassiit_redis_reply(ngx_http_wassiit_redis_link_t *link,
     }
 
     ngx_queue_remove(q);
-    ngx_queue_insert_head(&link->free, q);
+    ngx_http_wassiit_redis_give_back(link, call);
 
     error = *reply;
     leave = 0;
@@ -786,16 +810,29 @@ ngx_http_wassiit_redis_ping(ngx_http_wassiit_redis_link_t *link)
 }
 
 
+/* Forgets what is in it; the reply at hand is before that. */
+
+static void
+ngx_http_wassiit_redis_wipe(ngx_http_wassiit_redis_buf_t *buf)
+{
+    if (buf->data) {
+        ngx_explicit_memzero(buf->data + buf->start, buf->end - buf->start);
+    }
+
+    buf->start = 0;
+    buf->end = 0;
+}
+
+
 void
 ngx_http_wassiit_redis_drop(ngx_http_wassiit_redis_link_t *link)
 {
     ngx_queue_t                    *q;
     ngx_http_wassiit_redis_call_t  *call;
 
-    link->out.start = 0;
-    link->out.end = 0;
-    link->in.start = 0;
-    link->in.end = 0;
+    ngx_http_wassiit_redis_wipe(&link->out);
+    ngx_http_wassiit_redis_wipe(&link->in);
+
     link->loading = 0;
     link->pinged = 0;
     link->subscribed = 0;
@@ -806,7 +843,7 @@ ngx_http_wassiit_redis_drop(ngx_http_wassiit_redis_link_t *link)
         call = ngx_queue_data(q, ngx_http_wassiit_redis_call_t, queue);
 
         ngx_queue_remove(q);
-        ngx_queue_insert_head(&link->free, q);
+        ngx_http_wassiit_redis_give_back(link, call);
 
         call->handler(NULL, call->data);
     }

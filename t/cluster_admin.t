@@ -560,7 +560,47 @@ row 'seals that differ' => sub {
     $redis->connect->call('DEL', $Hash, $Log);
     $joins->('Boma anew');
     is_deeply([ sort keys %{ in_redis($redis) } ], [qw(atlas boma)], 'all partners are there');
+    $cluster->stop;
 };
+
+# Lines that went to Redis, or came from there, aren't left behind in memory.
+
+row 'nothing is left of a secret' => sub {
+    my ($redis) = @_;
+    plan(skip_all => 'what is freed stays under ASan') if $ENV{TEST_VARIANT} eq 'asan';
+    my $cluster = start($redis);
+    at_is($cluster, 1, 201, 'POST', '/boma/hmac_secret');
+    same_everywhere($cluster);
+    my $secret = in_file($cluster->node(1))->{boma}{hmac_secret};
+    is(length $secret > 20, 1, 'a secret');
+
+    # no answer to a client has this one
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'The Boma' });
+    name_is($cluster, $_, 'boma', 'The Boma') for 2, 3;
+    for my $n (2, 3) {
+        my $left;
+        ok(wait_for { !($left = grep { count_in_memory($_, $secret) } $cluster->node($n)->worker_pids) },
+           "node $n: no worker has it") or diag($left);
+    }
+    $cluster->stop;
+};
+
+# In memory of the process' own that can be written to.
+
+sub count_in_memory {
+    my ($pid, $text) = @_;
+    open my $maps, '<', "/proc/$pid/maps" or die "maps: $!";
+    open my $memory, '<:raw', "/proc/$pid/mem" or die "mem: $!";
+    my $found = 0;
+    while (<$maps>) {
+        no warnings 'portable';
+        my ($from, $to) = map { hex } /^(\w+)-(\w+) rw.p/ or next;
+        sysseek $memory, $from, 0;
+        sysread $memory, my $bytes, $to - $from;
+        $found += () = $bytes =~ /\Q$text\E/g;
+    }
+    return $found;
+}
 
 # What isn't sealed, or by another key, holds up nothing but itself.
 
