@@ -186,9 +186,17 @@ ngx_http_wassiit_offer_read(ngx_wassiit_resp_t *reply, void *data)
 
         value = reply->text;
 
-        partner[i].lacks = reply->type == NGX_WASSIIT_RESP_NIL
-                           || ngx_http_wassiit_offer_lacks(offer, &partner[i],
-                                                           &value);
+        partner[i].lacks = (reply->type == NGX_WASSIIT_RESP_NIL
+                            || ngx_http_wassiit_offer_lacks(offer, &partner[i],
+                                                            &value));
+
+        if (partner[i].lacks && partner[i].rev == NGX_HTTP_WASSIIT_REV_MAX) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "the line of partner \"%V\" in \"%V\" has the "
+                          "highest rev that there is: the cluster can't take "
+                          "it", &partner[i].id, &offer->zone->file);
+            partner[i].lacks = 0;
+        }
     }
 
     ngx_http_wassiit_offer_next(offer);
@@ -288,6 +296,8 @@ ngx_http_wassiit_offer_taken(ngx_http_wassiit_job_t *job, void *data)
 
     case NGX_HTTP_WASSIIT_CHANGE_NO_PARTNER:
     case NGX_HTTP_WASSIIT_CHANGE_BAD_LINE:
+    case NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL:
+        /* it is logged, and must not stop all others */
         break;
 
     default:

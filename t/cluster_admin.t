@@ -456,6 +456,15 @@ row 'edited by hand' => sub {
     $cluster->stop;
 };
 
+row 'a line that can not be offered' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis);
+    edit_by_hand($cluster->node(1), sub { $_[0]{atlas}{rev} = 9007199254740991; $_[0]{boma}{name} = 'by hand' });
+    name_is($cluster, $_, 'boma', 'by hand') for 1 .. 3;
+    ok($cluster->node(1)->wait_log(qr/"atlas" .* has the highest rev/), 'it says so');
+    $cluster->stop;
+};
+
 # Of a file that says less than the cluster knows nothing comes back, and what it
 # lacks is there again.
 
