@@ -51,6 +51,9 @@
 #define SESSION_OTHER_NODES     1
 #define SESSION_OTHER_SEAL      2
 
+/* as the ledger has it */
+#define SESSION_PLACES          10000
+
 /* characters of a session's name */
 #define SESSION_SID             32
 
@@ -296,7 +299,7 @@ ngx_http_wassiit_session_joined(ngx_wassiit_resp_t *reply, void *data)
         || ngx_wassiit_resp_next(&head.resp) != NGX_OK
         || ngx_wassiit_resp_number(&head.resp, &former) != NGX_OK
         || ngx_wassiit_resp_next(&head.resp) != NGX_OK
-        || place < 1)
+        || place < 1 || place > SESSION_PLACES)
     {
         cluster->asked = 0;
         return;
