@@ -27,8 +27,8 @@ pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t,$(T))
 stored = $(filter t/ledger.t,$(T))
 # What takes minutes runs twice: so, and with ASan.
-long = $(filter t/cluster.t t/cluster_admin.t t/cluster_replicas.t \
-    t/cluster_stale.t t/redis.t,$(T))
+long = $(filter t/cluster.t t/cluster_admin.t t/cluster_lies.t \
+    t/cluster_replicas.t t/cluster_stale.t t/redis.t,$(T))
 # By a Valkey, too: what the server does in its own way.
 served = $(filter t/cluster.t t/cluster_acl.t t/cluster_admin.t t/cluster_demo.t \
     t/cluster_replicas.t t/ledger.t t/redis.t,$(T))
