@@ -155,9 +155,13 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
     cursor.data = replica->follow.cursor;
     cursor.len = replica->follow.cursor_len;
 
-    /* what Redis was asked for before the cursor moved may lie behind it */
+    /*
+     * What Redis was asked for before the cursor moved may lie behind it, and
+     * while lines are being made it moves.
+     */
 
     if (last.len && cursor.len && cluster->told > replica->moved
+        && replica->follow.page == NULL
         && ngx_http_wassiit_replica_compare(&last, &cursor) < 0)
     {
         /* the log was lost */
