@@ -113,11 +113,11 @@ is_deeply(\%is, { appendonly => 'yes', appendfsync => 'always', 'maxmemory-polic
 
 # the script writes several at once, which Redis reads again by the rights of
 # the default user
-my $told = redis('wassiit', 'the secret')->call('HGETALL', "$z:c");
+my $told = redis('wassiit', 'the secret')->call('HGETALL', "$z:n");
 cmp_ok(scalar @$told, '>', 2, 'the script has told it several things');
 $server->kill;
 $server->restart;
-is_deeply({ @{ redis('wassiit', 'the secret')->call('HGETALL', "$z:c") } }, { @$told },
+is_deeply({ @{ redis('wassiit', 'the secret')->call('HGETALL', "$z:n") } }, { @$told },
     'what it was told is there after a crash');
 $server->stop;
 
