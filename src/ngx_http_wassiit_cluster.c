@@ -9,6 +9,9 @@
 /* ms: the server is given so much more than it is to wait */
 #define CLUSTER_LATE            2000
 
+/* bytes of an answer, in a line of the log */
+#define CLUSTER_QUOTED          512
+
 
 static const ngx_str_t  ngx_http_wassiit_cluster_kind = ngx_string("redis");
 
@@ -206,6 +209,8 @@ ngx_int_t
 ngx_http_wassiit_cluster_read(ngx_http_wassiit_cluster_t *cluster,
     ngx_wassiit_resp_t *reply, ngx_http_wassiit_answer_head_t *head)
 {
+    size_t   len;
+    u_char   text[CLUSTER_QUOTED];
     int64_t  now, epoch;
 
     if (reply->type == NGX_WASSIIT_RESP_ARRAY && reply->count >= 3) {
@@ -233,9 +238,11 @@ ngx_http_wassiit_cluster_read(ngx_http_wassiit_cluster_t *cluster,
     if (ngx_http_wassiit_log_admits(cluster->log, NGX_LOG_ERR,
                                     &ngx_http_wassiit_cluster_kind))
     {
+        len = ngx_wassiit_resp_print(&reply->text, text, sizeof(text));
+
         ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
-                      "Redis refuses a call of zone \"%V\": \"%V\"",
-                      &cluster->zone->name, &reply->text);
+                      "Redis refuses a call of zone \"%V\": \"%*s\"",
+                      &cluster->zone->name, len, text);
     }
 
     return NGX_ERROR;

@@ -39,6 +39,7 @@ static void ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply,
     void *data);
 static ngx_int_t ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
     ngx_http_wassiit_follow_line_t *line);
+static ngx_uint_t ngx_http_wassiit_follow_is_entry(const ngx_str_t *at);
 static ngx_int_t ngx_http_wassiit_follow_add(ngx_http_wassiit_follow_t *follow,
     ngx_http_wassiit_follow_line_t *line);
 static ngx_uint_t ngx_http_wassiit_follow_wants(
@@ -112,8 +113,12 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
 {
     ngx_http_wassiit_follow_t *follow = data;
 
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      i, n, compared;
+    ngx_wassiit_resp_t              entry;
     ngx_http_wassiit_follow_line_t  line;
+
+    compared = follow->compared;
+    follow->compared = 0;
 
     if (reply == NULL || reply->type != NGX_WASSIIT_RESP_ARRAY) {
         ngx_http_wassiit_follow_end(follow, NGX_ERROR);
@@ -123,12 +128,27 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
     n = reply->count;
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_wassiit_follow_entry(reply, &line) != NGX_OK) {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "the log of wassiit_zone \"%V\" in Redis has an "
-                          "entry that is none", &follow->zone->name);
-            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
-            return;
+        (void) (i ? ngx_wassiit_resp_skip(reply)
+                  : ngx_wassiit_resp_next(reply));
+        entry = *reply;
+
+        if (ngx_http_wassiit_follow_entry(&entry, &line) != NGX_OK) {
+
+            if (line.at.len == 0) {
+                ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+                return;
+            }
+
+            if (i) {
+                ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                              "the log of wassiit_zone \"%V\" in Redis has an "
+                              "entry that is none, it is passed over",
+                              &follow->zone->name);
+            }
+
+            /* no partner's */
+            ngx_str_set(&line.id, "");
+            ngx_str_set(&line.line, "");
         }
 
         if (i == 0) {
@@ -147,9 +167,23 @@ ngx_http_wassiit_follow_log_read(ngx_wassiit_resp_t *reply, void *data)
         }
     }
 
+    if (n == 0 && compared) {
+        /* nothing has come since, though it lacks that entry */
+        ngx_http_wassiit_follow_end(follow,
+                                    follow->held ? NGX_DECLINED : NGX_OK);
+        return;
+    }
+
     if (i == 0) {
         /* the log isn't what it was: all partners are compared */
         follow->cursor_len = 0;
+        follow->from_len = 0;
+
+        if (compared) {
+            /* once more, but not at once */
+            ngx_http_wassiit_follow_end(follow, NGX_ERROR);
+            return;
+        }
 
         if (ngx_http_wassiit_follow_last(follow) != NGX_OK) {
             ngx_http_wassiit_follow_end(follow, NGX_ERROR);
@@ -187,7 +221,8 @@ ngx_http_wassiit_follow_last_read(ngx_wassiit_resp_t *reply, void *data)
     ngx_http_wassiit_follow_t *follow = data;
 
     if (reply == NULL || reply->type == NGX_WASSIIT_RESP_ERROR
-        || reply->text.len > sizeof(follow->end))
+        || (reply->text.len
+            && !ngx_http_wassiit_follow_is_entry(&reply->text)))
     {
         ngx_http_wassiit_follow_end(follow, NGX_ERROR);
         return;
@@ -282,6 +317,8 @@ ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply, void *data)
 {
     ngx_http_wassiit_follow_t *follow = data;
 
+    size_t                          len;
+    u_char                          id[NGX_HTTP_WASSIIT_ID_LEN];
     ngx_str_t                       value;
     ngx_uint_t                      n;
     ngx_http_wassiit_follow_line_t  line;
@@ -327,9 +364,11 @@ ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply, void *data)
         if (ngx_http_wassiit_follow_value(&value, &line.rev, &line.line)
             != NGX_OK)
         {
+            len = ngx_wassiit_resp_print(&line.id, id, sizeof(id));
+
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "what Redis has of partner \"%V\" of wassiit_zone "
-                          "\"%V\" is no line", &line.id, &follow->zone->name);
+                          "what Redis has of partner \"%*s\" of wassiit_zone "
+                          "\"%V\" is no line", len, id, &follow->zone->name);
             continue;
         }
 
@@ -349,7 +388,7 @@ ngx_http_wassiit_follow_scan_read(ngx_wassiit_resp_t *reply, void *data)
 }
 
 
-/* The next entry of an answer, whose texts it keeps. */
+/* An entry of the log, whose texts it keeps; line->at is known, or empty. */
 
 static ngx_int_t
 ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
@@ -361,10 +400,9 @@ ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
     ngx_memzero(line, sizeof(ngx_http_wassiit_follow_line_t));
     rev = 0;
 
-    if (ngx_wassiit_resp_next(resp) != NGX_OK
-        || resp->type != NGX_WASSIIT_RESP_ARRAY || resp->count != 2
+    if (resp->type != NGX_WASSIIT_RESP_ARRAY || resp->count != 2
         || ngx_wassiit_resp_next(resp) != NGX_OK
-        || resp->text.len > NGX_HTTP_WASSIIT_CURSOR_LEN)
+        || !ngx_http_wassiit_follow_is_entry(&resp->text))
     {
         return NGX_ERROR;
     }
@@ -404,6 +442,32 @@ ngx_http_wassiit_follow_entry(ngx_wassiit_resp_t *resp,
 
     return (line->at.len && line->id.len && rev > 0 && line->line.len)
            ? NGX_OK : NGX_ERROR;
+}
+
+
+/* "N-N": Redis takes nothing else for one when it is asked by it. */
+
+static ngx_uint_t
+ngx_http_wassiit_follow_is_entry(const ngx_str_t *at)
+{
+    size_t      i;
+    ngx_uint_t  dashes;
+
+    if (at->len == 0 || at->len > NGX_HTTP_WASSIIT_CURSOR_LEN) {
+        return 0;
+    }
+
+    for (i = 0, dashes = 0; i < at->len; i++) {
+
+        if (at->data[i] == '-') {
+            dashes++;
+
+        } else if (at->data[i] < '0' || at->data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return dashes == 1 && at->data[0] != '-' && at->data[i - 1] != '-';
 }
 
 
@@ -499,6 +563,7 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
 
         follow->whole = !follow->held;
         more = (follow->end_len != 0);
+        follow->compared = more;
     }
 
     ngx_http_wassiit_follow_end(follow, follow->held ? NGX_DECLINED : NGX_OK);
@@ -673,8 +738,13 @@ ngx_http_wassiit_follow_value(const ngx_str_t *value, uint64_t *rev,
 {
     u_char  *p, *last;
 
-    last = value->data + value->len;
     *rev = 0;
+
+    if (value->len == 0) {
+        return NGX_ERROR;
+    }
+
+    last = value->data + value->len;
 
     for (p = value->data; p < last && *p >= '0' && *p <= '9'; p++) {
         *rev = *rev * 10 + (*p - '0');

@@ -53,6 +53,7 @@ struct ngx_http_wassiit_follow_s {
     ngx_array_t                    lines;       /* of the page */
     ngx_uint_t                     at;          /* the first that isn't made */
     ngx_uint_t                     more;        /* to be read after the page */
+    ngx_uint_t                     compared;    /* all were, just now */
     ngx_uint_t                     count;       /* of partners in a page */
     size_t                         end_len;     /* the cursor after all */
     u_char                         end[NGX_HTTP_WASSIIT_CURSOR_LEN];

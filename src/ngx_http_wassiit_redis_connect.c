@@ -608,16 +608,21 @@ void
 ngx_http_wassiit_redis_fail(ngx_http_wassiit_redis_link_t *link,
     ngx_http_wassiit_redis_cause_e cause, const char *fmt, ...)
 {
-    u_char   *p, *last, text[NGX_HTTP_WASSIIT_REDIS_TEXT];
-    va_list   args;
+    size_t      len;
+    u_char     *p, *last, text[NGX_HTTP_WASSIIT_REDIS_TEXT];
+    va_list     args;
+    ngx_str_t   say;
 
     va_start(args, fmt);
     p = ngx_vslprintf(text, text + NGX_HTTP_WASSIIT_REDIS_TEXT, fmt, args);
     va_end(args);
 
+    say.data = text;
+    say.len = p - text;
+    len = ngx_wassiit_resp_print(&say, text, say.len);
+
     if (link->redis.up) {
-        ngx_http_wassiit_redis_break(link, "it %*s", (size_t) (p - text),
-                                     text);
+        ngx_http_wassiit_redis_break(link, "it %*s", len, text);
         return;
     }
 
@@ -629,8 +634,7 @@ ngx_http_wassiit_redis_fail(ngx_http_wassiit_redis_link_t *link,
 
     link->text_len = ngx_slprintf(link->text + link->text_len, last,
                                   "%s%V %*s%s%*s", link->text_len ? ", " : "",
-                                  &link->name,
-                                  (size_t) (p - text), text,
+                                  &link->name, len, text,
                                   link->said_len ? ": " : "", link->said_len,
                                   link->said)
                      - link->text;
@@ -711,19 +715,25 @@ void
 ngx_http_wassiit_redis_break(ngx_http_wassiit_redis_link_t *link,
     const char *fmt, ...)
 {
-    u_char   *p, text[NGX_HTTP_WASSIIT_REDIS_TEXT];
-    va_list   args;
+    size_t      len;
+    u_char     *p, text[NGX_HTTP_WASSIIT_REDIS_TEXT];
+    va_list     args;
+    ngx_str_t   say;
 
     va_start(args, fmt);
     p = ngx_vslprintf(text, text + NGX_HTTP_WASSIIT_REDIS_TEXT, fmt, args);
     va_end(args);
+
+    say.data = text;
+    say.len = p - text;
+    len = ngx_wassiit_resp_print(&say, text, say.len);
 
     if (!link->redis.up) {
         ngx_http_wassiit_redis_fail(link, NGX_HTTP_WASSIIT_REDIS_AWAY,
                                     "has gone%s: %*s",
                                     link->redis.conf->ssl ? ""
                                     : " (if it takes TLS alone, add \"ssl\")",
-                                    (size_t) (p - text), text);
+                                    len, text);
         return;
     }
 
@@ -734,7 +744,7 @@ ngx_http_wassiit_redis_break(ngx_http_wassiit_redis_link_t *link,
         ngx_log_error(NGX_LOG_WARN, link->cycle->log, 0,
                       "wassiit_redis: zone \"%V\" has lost %V: %*s%s%*s; it "
                       "connects again", &link->redis.conf->zone, &link->name,
-                      (size_t) (p - text), text, link->said_len ? ": " : "",
+                      len, text, link->said_len ? ": " : "",
                       link->said_len, link->said);
     }
 

@@ -392,8 +392,10 @@ ngx_uint_t
 ngx_http_wassiit_redis_heed(ngx_http_wassiit_redis_link_t *link,
     ngx_wassiit_resp_t *reply)
 {
+    size_t                                     len;
     ngx_uint_t                                 i;
     const ngx_http_wassiit_redis_complaint_t  *complaint;
+    u_char  text[NGX_HTTP_WASSIIT_REDIS_QUOTED];
 
     complaint = ngx_http_wassiit_redis_complaints;
 
@@ -408,14 +410,12 @@ ngx_http_wassiit_redis_heed(ngx_http_wassiit_redis_link_t *link,
 
         if (complaint[i].text && !(link->complained & (1u << i))) {
             link->complained |= 1u << i;
+            len = ngx_wassiit_resp_print(&reply->text, text, sizeof(text));
 
             ngx_log_error(NGX_LOG_ERR, link->cycle->log, 0,
                           "wassiit_redis: zone \"%V\": %V %s: %*s",
                           &link->redis.conf->zone, &link->name,
-                          complaint[i].text,
-                          ngx_min(reply->text.len,
-                                  NGX_HTTP_WASSIIT_REDIS_QUOTED),
-                          reply->text.data);
+                          complaint[i].text, len, text);
         }
 
         return complaint[i].leave;

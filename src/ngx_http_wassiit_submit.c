@@ -11,6 +11,9 @@
 #define SUBMIT_COPY         100
 #define SUBMIT_COPY_MOST    1000
 
+/* bytes of an answer, in a line of the log */
+#define SUBMIT_QUOTED       512
+
 /* entries that the log keeps at the least */
 #define SUBMIT_LOG          "100000"
 
@@ -241,6 +244,8 @@ static ngx_http_wassiit_ordered_e
 ngx_http_wassiit_submit_read(ngx_http_wassiit_submit_call_t *call,
     ngx_wassiit_resp_t *reply)
 {
+    size_t                     len;
+    u_char                     text[SUBMIT_QUOTED];
     int64_t                    rev;
     ngx_str_t                  value, *name;
     ngx_uint_t                 i, stale;
@@ -253,10 +258,12 @@ ngx_http_wassiit_submit_read(ngx_http_wassiit_submit_call_t *call,
         || ngx_wassiit_resp_next(reply) != NGX_OK)
     {
         /* it refuses to execute it: read-only, out of memory, ... */
+        len = ngx_wassiit_resp_print(&reply->text, text, sizeof(text));
+
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "Redis does not take a change of partner \"%V\" of "
-                      "wassiit_zone \"%V\": %V", &call->job->change.id, name,
-                      &reply->text);
+                      "wassiit_zone \"%V\": %*s", &call->job->change.id, name,
+                      len, text);
         goto failed;
     }
 

@@ -375,6 +375,22 @@ ngx_wassiit_resp_digits(const u_char *p, const u_char *last, int64_t *number)
 
 
 size_t
+ngx_wassiit_resp_print(const ngx_str_t *text, u_char *to, size_t size)
+{
+    size_t  i, len;
+
+    len = ngx_min(text->len, size);
+
+    for (i = 0; i < len; i++) {
+        to[i] = (text->data[i] >= 0x20 && text->data[i] < 0x7f) ? text->data[i]
+                                                                : '?';
+    }
+
+    return len;
+}
+
+
+size_t
 ngx_wassiit_resp_size(const ngx_str_t *args, ngx_uint_t n)
 {
     size_t      size;

@@ -88,6 +88,13 @@ ngx_uint_t ngx_wassiit_resp_is(ngx_wassiit_resp_t *resp, const char *text);
  */
 ngx_int_t ngx_wassiit_resp_number(ngx_wassiit_resp_t *resp, int64_t *number);
 
+/*
+ * Writes a text that a server has sent as a line of a log may have it: as much
+ * as there is room for, and "?" for all but ASCII that is printed.  to may be
+ * the text itself.  Returns its length.
+ */
+size_t ngx_wassiit_resp_print(const ngx_str_t *text, u_char *to, size_t size);
+
 /* At most so many bytes has a command of n arguments, its name the first. */
 size_t ngx_wassiit_resp_size(const ngx_str_t *args, ngx_uint_t n);
 

@@ -233,6 +233,46 @@ row 'changes of one partner at once' => sub {
     $cluster->stop;
 };
 
+# Which would take long where there are many.
+
+sub compared { return $_[0]->connect->call('INFO', 'commandstats') =~ /^cmdstat_hscan:calls=(\d+)/m ? $1 : 0 }
+
+# As someone may write to it with its own tools, or be asked to.
+
+row 'what Redis has that is none' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/\[error\]/);
+    my $c = $redis->connect;
+    at_is($cluster, 1, 200, 'PATCH', '/atlas', { name => 'first' });
+
+    my $odd = "odd\n2026/11/29 12:00:00 [emerg] 1#1: \e[31mnot ours";
+    $c->call('XADD', $Log, '*', 'x', 'y');
+    $c->call('XADD', $Log, '*', 'id', $odd, 'rev', 7, 'line', 'no line');
+    $c->call('XADD', $Log, '*', 'id', 'zed', 'rev', 1, 'line', qq({"id":"zed",\n"rev":1}));
+    $c->call('HSET', $Hash, $odd, 'no line');
+    at_is($cluster, 2, 200, 'PATCH', '/atlas', { name => 'second' });
+    name_is($cluster, $_, atlas => 'second') for 1 .. 3;
+
+    # what names the last entry stays; so all are compared
+    $c->call('DEL', $Log);
+    my $node = $cluster->node(1);
+    $node->reload;
+    ok($node->wait_log(qr/what Redis has of partner "odd\?2026[^\n]*\?\[31mnot ours" of wassiit_zone/),
+       'an id is printed') or diag($node->error_log);
+    ok($cluster->wait_active, 'active');
+    my $before = compared($redis);
+    Time::HiRes::sleep(1);
+    cmp_ok(compared($redis) - $before, '<', 10, 'which has an end');
+
+    at_is($cluster, 3, 200, 'PATCH', '/boma', { name => 'third' });
+    name_is($cluster, $_, boma => 'third') for 1 .. 3;
+    is((files($cluster))[0], (files($cluster))[2], 'files');
+    like($node->error_log, qr/has an entry that is none, it is passed over/, 'an entry');
+    unlike($node->error_log, qr/^(?!\d{4}\/)|\e/m, 'the log has its lines');
+    $c->call('HDEL', $Hash, $odd);
+    $cluster->stop;
+};
+
 row 'cut off from Redis' => sub {
     my ($redis) = @_;
     my $cluster = start($redis, relays => 1);

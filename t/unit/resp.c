@@ -26,6 +26,7 @@ static void unit_resp_deepest(void);
 static void unit_resp_pipelined(void);
 static void unit_resp_skip(void);
 static void unit_resp_numbers(void);
+static void unit_resp_print(void);
 static void unit_resp_commands(void);
 static ngx_int_t unit_resp_parse(const void *bytes, size_t len, size_t first,
     size_t piece);
@@ -105,6 +106,7 @@ main(void)
     unit_resp_pipelined();
     unit_resp_skip();
     unit_resp_numbers();
+    unit_resp_print();
     unit_resp_commands();
 
     return unit_done();
@@ -361,6 +363,25 @@ unit_resp_numbers(void)
 
 
 /* A command is an array of strings: read as such it says the same. */
+
+/* It can neither end a line of the log nor speak to a terminal. */
+
+static void
+unit_resp_print(void)
+{
+    size_t     len;
+    u_char     bytes[16];
+    ngx_str_t  text = ngx_string("a b\n\r\t\x1b\x7f\xc3\xa9~");
+
+    len = ngx_wassiit_resp_print(&text, bytes, sizeof(bytes));
+    unit_ok(len == text.len && memcmp(bytes, "a b???????~", len) == 0,
+            "what isn't printed is ?");
+    unit_is(ngx_wassiit_resp_print(&text, bytes, 3), 3, "as there is room");
+
+    ngx_str_null(&text);
+    unit_is(ngx_wassiit_resp_print(&text, bytes, 3), 0, "none");
+}
+
 
 static void
 unit_resp_commands(void)
