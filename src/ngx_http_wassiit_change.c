@@ -157,14 +157,6 @@ ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone)
 }
 
 
-uint64_t
-ngx_http_wassiit_change_told(ngx_http_wassiit_zone_t *zone)
-{
-    return ngx_wassiit_load_acquire(
-                              &ngx_http_wassiit_zone_journals(zone)->version);
-}
-
-
 static ngx_http_wassiit_changed_e
 ngx_http_wassiit_change_locked(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work)
@@ -763,6 +755,14 @@ ngx_http_wassiit_change_room(ngx_http_wassiit_change_t *change,
     ngx_http_wassiit_work_t *work, ngx_http_wassiit_record_t *rec)
 {
     ngx_int_t  rc;
+
+    /* what has a key twice can't be loaded */
+
+    if (change->draft
+        && ngx_http_wassiit_zone_clashes(change->zone, rec, work->file.log))
+    {
+        return NGX_HTTP_WASSIIT_CHANGE_TAKEN;
+    }
 
     rc = ngx_http_wassiit_zone_room(change->zone, rec);
 

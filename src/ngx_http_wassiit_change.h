@@ -157,7 +157,12 @@ ngx_uint_t ngx_http_wassiit_change_left(ngx_http_wassiit_zone_t *zone);
  * Returns a number that changes whenever a change goes on in any process: as
  * long as it stays what it was, whoever makes one is stuck.  Takes no lock.
  */
-uint64_t ngx_http_wassiit_change_told(ngx_http_wassiit_zone_t *zone);
+static ngx_inline uint64_t
+ngx_http_wassiit_change_told(ngx_http_wassiit_zone_t *zone)
+{
+    return ngx_wassiit_load_acquire(
+                              &ngx_http_wassiit_zone_journals(zone)->version);
+}
 
 
 #endif /* _NGX_HTTP_WASSIIT_CHANGE_H_INCLUDED_ */

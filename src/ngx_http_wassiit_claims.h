@@ -104,6 +104,8 @@ typedef struct {
     uint64_t                        met;        /* last answer, of any kind */
     uint64_t                        behind;     /* entries of the log that
                                                    aren't applied yet */
+    uint32_t                        left;       /* lines of others' that
+                                                   couldn't be made here */
     uint32_t                        up;         /* the leader has a
                                                    connection */
     uint32_t                        strange;    /* others share otherwise: */

@@ -568,7 +568,7 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
 
     ngx_http_wassiit_follow_end(follow, follow->held ? NGX_DECLINED : NGX_OK);
 
-    if (more && follow->page == NULL) {
+    if (more && follow->page == NULL && follow->from_len) {
         (void) ngx_http_wassiit_follow_log(follow);
     }
 }
@@ -675,11 +675,22 @@ ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job, void *data)
     switch (job->changed) {
 
     case NGX_HTTP_WASSIIT_CHANGED:
+        follow->made = 1;
+        break;
+
     case NGX_HTTP_WASSIIT_CHANGE_RIVALS:    /* a newer one is made */
+        break;
+
+    case NGX_HTTP_WASSIIT_CHANGE_TAKEN:
+        /* what is to come may set that right */
+        follow->clashes = 1;
+        follow->made = 0;
+        follow->left = 1;
         break;
 
     case NGX_HTTP_WASSIIT_CHANGE_BAD_LINE:
         /* it is logged, and must not stop all others */
+        follow->left = 1;
         break;
 
     case NGX_HTTP_WASSIIT_CHANGE_ZONE_FULL:

@@ -44,6 +44,11 @@ struct ngx_http_wassiit_follow_s {
     /* set when all partners were compared; the caller may reset it */
     ngx_uint_t                     whole;
 
+    /* the caller clears them; a line that can't be taken holds up no other */
+    ngx_uint_t                     left;        /* there was one */
+    ngx_uint_t                     clashes;     /* ... for its keys, ... */
+    ngx_uint_t                     made;        /* and others were, since */
+
     /* follow.c's */
     ngx_uint_t                     held;        /* the cursor is, as a line
                                                    can't be made */

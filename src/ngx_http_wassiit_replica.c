@@ -127,6 +127,12 @@ ngx_http_wassiit_replica_lead(ngx_http_wassiit_cluster_t *cluster)
     ngx_memcpy(replica->follow.cursor, lead->cursor,
                replica->follow.cursor_len);
 
+    if (lead->left) {
+        /* scopes may be others now, or keys: all are compared */
+        store(&lead->left, 0);
+        replica->follow.cursor_len = 0;
+    }
+
     replica->followed = 0;
     replica->epoch = 0;
     replica->again = 0;
@@ -260,11 +266,26 @@ ngx_http_wassiit_replica_moved(ngx_http_wassiit_follow_t *follow,
     replica->followed = 1;
     replica->moved = now;
 
+    if (follow->clashes && follow->made) {
+        /* the key of a partner that has none of it now, perhaps */
+        follow->clashes = 0;
+        follow->cursor_len = 0;
+        follow->from_len = 0;
+        replica->followed = 0;
+        replica->again = now + REPLICA_AGAIN;
+        return;
+    }
+
     if (!cluster->leads) {
         return;
     }
 
     lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
+
+    if (follow->left) {
+        follow->left = 0;
+        store(&lead->left, 1);
+    }
 
     ngx_memcpy(lead->cursor, follow->cursor, follow->cursor_len);
     lead->cursor[follow->cursor_len] = '\0';

@@ -363,6 +363,13 @@ uint64_t ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec);
 
 /*
+ * Has another partner of the zone a key of the record's?  Returns 1, and logs
+ * whose it is; or 0, also if that can't be seen now.
+ */
+ngx_uint_t ngx_http_wassiit_zone_clashes(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log);
+
+/*
  * Is there room for what the record makes of its partner?  Returns NGX_OK;
  * NGX_AGAIN: there is, but a reader that is stopped, or very slow, may still
  * look at it, or another writer is stopped; NGX_DECLINED: no.

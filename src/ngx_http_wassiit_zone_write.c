@@ -285,6 +285,53 @@ ngx_http_wassiit_zone_tag(ngx_http_wassiit_zone_t *zone,
 }
 
 
+ngx_uint_t
+ngx_http_wassiit_zone_clashes(ngx_http_wassiit_zone_t *zone,
+    ngx_http_wassiit_record_t *rec, ngx_log_t *log)
+{
+    uint32_t                      place;
+    ngx_str_t                     id;
+    ngx_uint_t                    i, clashes;
+    ngx_wassiit_probe_t           probe;
+    ngx_http_wassiit_zone_key_t  *key;
+
+    if (rec->nkeys == 0
+        || ngx_http_wassiit_mend_lock(zone, ZONE_MUTEX_PATIENCE) != NGX_OK)
+    {
+        return 0;
+    }
+
+    clashes = 0;
+
+    for (i = 0; i < rec->nkeys && !clashes; i++) {
+        place = ngx_http_wassiit_zone_lookup_key(zone->sh, rec->keys[i].digest,
+                                                 &probe);
+        if (place == 0) {
+            continue;
+        }
+
+        key = ngx_http_wassiit_zone_at(zone->sh, place);
+        id.len = key->id_len;
+        id.data = key->names;
+
+        clashes = (id.len != rec->id.len
+                   || ngx_memcmp(id.data, rec->id.data, id.len) != 0);
+
+        if (clashes) {
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "a line of partner \"%V\" that another node has made "
+                          "isn't taken into wassiit_zone \"%V\": its "
+                          "keys[%ui] is partner \"%V\"'s here; delete the one "
+                          "that is too many", &rec->id, &zone->name, i, &id);
+        }
+    }
+
+    ngx_http_wassiit_mend_unlock(zone);
+
+    return clashes;
+}
+
+
 ngx_int_t
 ngx_http_wassiit_zone_room(ngx_http_wassiit_zone_t *zone,
     ngx_http_wassiit_record_t *rec)

@@ -233,9 +233,59 @@ row 'changes of one partner at once' => sub {
     $cluster->stop;
 };
 
-# Which would take long where there are many.
-
 sub compared { return $_[0]->connect->call('INFO', 'commandstats') =~ /^cmdstat_hscan:calls=(\d+)/m ? $1 : 0 }
+
+# Which no node could be started with again.
+
+row 'two partners with the same key' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/\[error\]/);
+    my $node = $cluster->node(1);
+
+    # renamed by hand, at one node, whose file must not have both
+    edit_by_hand($node, sub { ($_[0]{azure} = delete $_[0]{atlas})->{id} = "azure" });
+    ok($cluster->node($_)->wait_log(qr/a line of partner "azure" .* its keys\[0\] is partner "atlas"'s here/),
+       "node $_ says so") or diag($cluster->node($_)->error_log) for 2, 3;
+
+    for my $n (1 .. 3) {
+        at_is($cluster, $n, $n == 1 ? 404 : 200, 'GET', '/atlas');
+        at_is($cluster, $n, $n == 1 ? 200 : 404, 'GET', '/azure');
+        is($cluster->node($n)->reload, '', "node $n is reloaded");
+    }
+
+    ok($cluster->wait_active, 'active');
+    at_is($cluster, 2, 204, 'DELETE', '/atlas');
+    same_everywhere($cluster, 'then all have it');
+    at_is($cluster, $_, 200, 'GET', '/azure') for 1 .. 3;
+    $cluster->stop;
+};
+
+# As where nodes are reloaded one after another with more of them.
+
+row 'a scope that one has not yet' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, allow_log => qr/\[error\]/);
+    my @conf = map { Wassiit::_read($_->dir . '/conf/nginx.conf') } $cluster->nodes;
+    my $more = sub {
+        my ($n) = @_;
+        $cluster->node($n)->write('nginx.conf', $conf[ $n - 1 ] =~ s/(wassiit_scopes) /$1 reports.read /r);
+        $cluster->node($n)->reload;
+    };
+
+    $more->($_) for 1, 2;
+    ok($cluster->wait_active, 'active');
+    at($cluster, 1, 'PATCH', '/atlas', { name => 'new', scopes => ['reports.read'] });
+    at($cluster, 1, 'POST', '', { id => 'zed', name => 'new', scopes => ['reports.read'] });
+    name_is($cluster, 2, $_ => 'new') for qw(atlas zed);
+    ok($cluster->node(3)->wait_log(qr/a line of partner "zed" .* unknown scope/), 'node 3 lacks it');
+
+    at_is($cluster, 2, 200, 'PATCH', '/boma', { name => 'next' });
+    name_is($cluster, $_, boma => 'next') for 1 .. 3;
+    $more->(3);
+    name_is($cluster, 3, $_ => 'new') for qw(atlas zed);
+    same_everywhere($cluster);
+    $cluster->stop;
+};
 
 # As someone may write to it with its own tools, or be asked to.
 
