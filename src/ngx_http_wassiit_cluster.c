@@ -9,6 +9,9 @@
 /* ms: the server is given so much more than it is to wait */
 #define CLUSTER_LATE            2000
 
+/* the ledger takes none that is larger, and they are told to it again */
+#define CLUSTER_NUMBER          (((int64_t) 1 << 53) - 1)
+
 /* bytes of an answer, in a line of the log */
 #define CLUSTER_QUOTED          512
 
@@ -223,7 +226,9 @@ ngx_http_wassiit_cluster_read(ngx_http_wassiit_cluster_t *cluster,
             if (ngx_wassiit_resp_next(&head->resp) == NGX_OK
                 && ngx_wassiit_resp_number(&head->resp, &now) == NGX_OK
                 && ngx_wassiit_resp_next(&head->resp) == NGX_OK
-                && ngx_wassiit_resp_number(&head->resp, &epoch) == NGX_OK)
+                && ngx_wassiit_resp_number(&head->resp, &epoch) == NGX_OK
+                && now >= 0 && now <= CLUSTER_NUMBER
+                && epoch >= 0 && epoch <= CLUSTER_NUMBER)
             {
                 head->now = now;
                 head->epoch = epoch;
