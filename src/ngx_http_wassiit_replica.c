@@ -504,6 +504,9 @@ ngx_http_wassiit_replica_behind(ngx_http_wassiit_replica_wait_t *wait,
         if (pushed->data == NULL) {
             return NULL;
         }
+
+        /* what is no UTF-8 is no JSON, and could not be answered */
+        (void) ngx_wassiit_resp_print(pushed, pushed->data, pushed->len);
     }
 
     return pending;

@@ -303,6 +303,13 @@ row 'what Redis has that is none' => sub {
     at_is($cluster, 2, 200, 'PATCH', '/atlas', { name => 'second' });
     name_is($cluster, $_, atlas => 'second') for 1 .. 3;
 
+    # of a node that lives for long, at an entry of long ago
+    my $nodes = 'wassiit:{partners}:n';
+    my $record = (grep { /edge-3/ } @{ $c->call('HGETALL', $nodes) })[0];
+    $c->call('HSET', $nodes, 4, join ' ', 'sid', '9' x 15, 0, "edge\xff\xfe", (split ' ', $record)[ 4 .. 7 ], '1-1');
+    is(pending(at_is($cluster, 2, 202, 'PATCH', '/atlas', { name => 'third' })), 'edge??', 'a name is printed');
+    $c->call('HDEL', $nodes, 4);
+
     # what names the last entry stays; so all are compared
     $c->call('DEL', $Log);
     my $node = $cluster->node(1);
