@@ -17,6 +17,7 @@ static void test_crowded(void);
 static void test_late(void);
 static void unit_claims_between(void);
 static void test_answers(void);
+static void test_told(void);
 static void test_states(void);
 static void unit_claims_alike(void);
 static void unit_claims_fill(ngx_uint_t leave);
@@ -40,6 +41,7 @@ main(void)
     test_crowded();
     test_late();
     test_answers();
+    test_told();
     test_states();
 
     return unit_done();
@@ -259,6 +261,43 @@ test_answers(void)
 }
 
 
+/* What the ledger counts and the node has come together again. */
+
+static void
+test_told(void)
+{
+    ngx_http_wassiit_claim_t  first;
+
+    unit_node_new(20, NODES);
+    (void) unit_node_takes(0, 5);
+    (void) unit_node_call(0, NGX_HTTP_WASSIIT_CAPS_SHORT);
+    unit_is(unit_node_takes(0, 20), 4, "what was granted is used");
+    unit_is(unit_node_call(0, NGX_HTTP_WASSIIT_CAPS_SWEEP), NGX_DECLINED,
+            "there is nothing to be told");
+
+    (void) unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &first);
+    (void) unit_node_limit(0, 16);
+    unit_is(unit_node_cap(0), 9, "by another limit it keeps what it was told");
+    unit_is(unit_node_end(0, &first, 13), NGX_DECLINED,
+            "an answer by the former limit doesn't count");
+    unit_is(unit_node_cap(0), 9, "nothing has changed");
+    unit_is(unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SWEEP, &claim), NGX_OK,
+            "the ledger is told by which limit that is");
+
+    /* all have more than the limit together */
+
+    unit_is(unit_node_end(0, &claim, 6), NGX_OK, "which has it lower its cap");
+    unit_is(unit_node_cap(0), 9, "as soon as that isn't in use");
+    unit_is(unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SWEEP, &claim), NGX_OK,
+            "until then it tells again");
+    unit_is(claim.cap, 9, "what there is");
+
+    unit_is(unit_node_end(0, &claim, 9), NGX_OK, "others have given theirs");
+    unit_claims_wait(2 * SECOND);
+    unit_is(unit_node_takes(0, 20), 9, "so it has all of it again");
+}
+
+
 /* what is admitted in each state */
 
 static void
@@ -320,6 +359,25 @@ test_states(void)
     lead->session++;
     (void) unit_node_restate(NGX_HTTP_WASSIIT_CAPS_SHARED);
     unit_is(unit_node_cap(0), 0, "and keeps nothing for the next one");
+
+    /* ... that has asked, and has no answer yet */
+
+    unit_node_new(20, NODES);
+    lead = unit_node_lead();
+    lead->above = 1;
+    unit_node_active();
+    (void) unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &claim);
+    unit_is(unit_node_takes(0, 9), 0, "what it has asked for isn't there yet");
+
+    /* one that has met no Redis, and was told to refuse */
+
+    unit_node_new(20, NODES);
+    zone.claims.cold = 0;
+    ngx_http_wassiit_claims_extend(&zone.claims, 0);
+    ngx_http_wassiit_claims_enter(&zone.claims, NGX_HTTP_WASSIIT_ALONE);
+    unit_is(unit_node_takes(0, 9), 0, "with cold=refuse nothing is admitted");
+    ngx_http_wassiit_claims_extend(&zone.claims, node->now);
+    unit_is(unit_node_takes(0, 9), 5, "but once Redis was met, the share is");
 }
 
 

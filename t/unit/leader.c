@@ -21,6 +21,7 @@
 #define POOL            (512 * 1024)
 
 
+static void test_session(void);
 static void test_again(void);
 static void test_above(void);
 static void test_dies(void);
@@ -240,6 +241,7 @@ main(void)
 
     node = unit_shared(sizeof(unit_node_t));
 
+    test_session();
     test_again();
     test_above();
     test_dies();
@@ -249,6 +251,65 @@ main(void)
     test_copies();
 
     return unit_done();
+}
+
+
+/* How long a session lasts, and what another server is told. */
+
+static void
+test_session(void)
+{
+    char                             text[32];
+    uint32_t                         number;
+    uint64_t                         sent, until, seq;
+    ngx_http_wassiit_claims_lead_t  *lead;
+
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_leader_active();
+    lead = unit_node_lead();
+
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_is("renew", "in time");
+    sent = node->now;
+    node->now += SECOND;
+    unit_leader_answer("OK 9000 7 0-0");
+    until = lead->until;
+    unit_ok(until > sent + LEASE / 2
+            && until + LEASE / 1000 + SECOND / 5 <= sent + LEASE,
+            "a session ends here before it does for the ledger");
+
+    (void) unit_node_takes(0, 5);
+    (void) unit_node_call(0, NGX_HTTP_WASSIIT_CAPS_SHORT);
+    seq = unit_node_entry(0)->seq;
+    number = lead->session;
+
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_answer("RESTATE 12000 8");
+    unit_ok(lead->session != number, "with another server no answer counts "
+            "that is under way");
+    unit_is(lead->until, until, "nor does the session last longer by that");
+    unit_leader_tick();
+    unit_leader_is("restate", "it is told what it lacks");
+    (void) snprintf(text, sizeof(text), "%d", (int) unit_node_cap(0));
+    unit_ok(strcmp(args[7], "1") == 0 && strcmp(args[8], "20") == 0
+            && strcmp(args[9], "1000") == 0 && strcmp(args[11], text) == 0,
+            "all of it: %s of %s in %s ms", args[11], args[8], args[9]);
+    unit_ok(strtoul(args[12], NULL, 10) > seq,
+            "by a call later than any before: %s", args[12]);
+
+    /* another worker leads by the time that it is answered */
+
+    ngx_wassiit_robust_unlock(ngx_http_wassiit_claims_lock(&zone.claims));
+    cluster->leads = 0;
+    unit_leader_answer("OK 12001 8");
+    unit_is(lead->state, NGX_HTTP_WASSIIT_RESTATING,
+            "who doesn't lead any more changes nothing");
+    unit_is(lead->until, until, "of the session either");
 }
 
 
