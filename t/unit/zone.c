@@ -597,7 +597,7 @@ test_untagged(void)
 }
 
 
-/* Tags are a zone's own, unless it shares with another what they are made by. */
+/* Tags are a zone's own, unless two share what they are made by. */
 
 static void
 test_tags(void)
