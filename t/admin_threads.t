@@ -33,7 +33,7 @@ sub faults {
 }
 
 sub start {
-    my ($workers, $listen) = (@_, '');
+    my ($workers, $listen, $location) = (@_, '', '');
     local $ENV{LD_PRELOAD} = $SHIM;
     local $ENV{WASSIIT_FAULTS} = $FAULTS;
     faults();
@@ -48,6 +48,7 @@ http {
     server {
         listen %%PORT%% $listen;
         location / { wassiit_access partners; wassiit_limit off; empty_gif; }
+        $location
         location /admin/ { wassiit_access operators; wassiit_admin partners; }
     }
 }
@@ -143,6 +144,28 @@ subtest 'the disk is slow' => sub {
     alone('no thread is left', $server);
     undef @clients;
     ok(wait_for { of_process('fd', $worker) <= $descriptors }, 'and no descriptor');
+    $server->stop;
+};
+
+# Both tell the event loop when they are done.
+
+subtest 'beside threads of nginx' => sub {
+    plan skip_all => 'this nginx has none' if `$ENV{TEST_NGINX_BINARY} -V 2>&1` !~ /--with-threads/;
+    my $server = start(1, '', 'location = /index.html { aio threads; sendfile off; root html; }');
+    is(threads($server), '33', 'there are those of its pool');
+
+    my @readers = map { Wassiit::Client->new($server->port) } 1 .. 20;
+    my @clients;
+    for my $n (1 .. 20) {
+        push @clients, patch_sent($server, "p$n", "Beside $n");
+        $_->send($_->request_bytes(uri => '/index.html')) for @readers;
+    }
+
+    is_deeply([ map { $_->response->status } @clients ], [ (200) x 20 ], 'all changes are made');
+    is_deeply([ map { my $reader = $_; map { $reader->response->status } 1 .. 20 } @readers ], [ (200) x 400 ],
+              'and all that was read is answered');
+    is(name_of($server, 'p20'), 'Beside 20', 'the last one is in force');
+    ok(wait_for { threads($server) eq '33' }, 'its threads alone are left');
     $server->stop;
 };
 
