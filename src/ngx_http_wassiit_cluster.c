@@ -15,6 +15,9 @@
 /* bytes of an answer, in a line of the log */
 #define CLUSTER_QUOTED          512
 
+/* ms, or a quarter of the lease if that is less */
+#define CLUSTER_PATIENCE        2000
+
 
 static const ngx_str_t  ngx_http_wassiit_cluster_kind = ngx_string("redis");
 
@@ -149,7 +152,12 @@ ngx_http_wassiit_cluster_is_copied(ngx_wassiit_resp_t *reply,
 }
 
 
-/* The leader has something to say at once. */
+ngx_msec_t
+ngx_http_wassiit_cluster_patience(ngx_http_wassiit_cluster_t *cluster)
+{
+    return ngx_min(CLUSTER_PATIENCE, cluster->conf->lease / 4);
+}
+
 
 void
 ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster)

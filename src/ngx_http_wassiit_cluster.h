@@ -140,6 +140,10 @@ ngx_int_t ngx_http_wassiit_cluster_copy(ngx_http_wassiit_redis_t *redis,
 ngx_uint_t ngx_http_wassiit_cluster_is_copied(ngx_wassiit_resp_t *reply,
     ngx_uint_t replicas);
 
+/* ms that the leader waits for an answer; one that isn't there won't come */
+ngx_msec_t ngx_http_wassiit_cluster_patience(
+    ngx_http_wassiit_cluster_t *cluster);
+
 /* The leader has something to say at once. */
 void ngx_http_wassiit_cluster_now(ngx_http_wassiit_cluster_t *cluster);
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_wassiit_adjust.h"
+#include "ngx_http_wassiit_scan.h"
 #include "ngx_http_wassiit_session.h"
 #include "ngx_http_wassiit_zone_sh.h"
 #include "ngx_wassiit_seal.h"
@@ -30,9 +31,6 @@
 
 /* milliseconds; a session is renewed so often, or each tenth of the lease */
 #define SESSION_RENEW           1000
-
-/* an answer that isn't there by then, or a quarter of the lease, won't come */
-#define SESSION_TIMEOUT         2000
 
 /* entries that are looked at in one go */
 #define SESSION_ENTRIES         8192
@@ -92,20 +90,8 @@ static void ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t
     *cluster);
 static void ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void
     *data);
-static void ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster);
-static void ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void
-    *data);
 static void ngx_http_wassiit_session_left(ngx_wassiit_resp_t *reply, void
     *data);
-
-
-/* One call of the leader's at a time. */
-
-static ngx_inline ngx_msec_t
-ngx_http_wassiit_session_timeout(ngx_http_wassiit_cluster_t *cluster)
-{
-    return ngx_min(SESSION_TIMEOUT, cluster->conf->lease / 4);
-}
 
 
 void
@@ -157,7 +143,7 @@ ngx_http_wassiit_session_speak(ngx_http_wassiit_cluster_t *cluster,
     }
 
     if (lead->former && !lead->scanned) {
-        ngx_http_wassiit_session_scan(cluster);
+        ngx_http_wassiit_scan(cluster);
     }
 }
 
@@ -260,7 +246,7 @@ ngx_http_wassiit_session_join(ngx_http_wassiit_cluster_t *cluster,
     args[11].len = sizeof(seed);
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2, 12,
-                                    ngx_http_wassiit_session_timeout(cluster),
+                                    ngx_http_wassiit_cluster_patience(cluster),
                                     ngx_http_wassiit_session_joined, cluster)
         == NGX_OK)
     {
@@ -501,7 +487,7 @@ ngx_http_wassiit_session_renew(ngx_http_wassiit_cluster_t *cluster,
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     sizeof(args) / sizeof(args[0]),
-                                    ngx_http_wassiit_session_timeout(cluster),
+                                    ngx_http_wassiit_cluster_patience(cluster),
                                     ngx_http_wassiit_session_renewed, cluster)
         == NGX_OK)
     {
@@ -751,7 +737,7 @@ ngx_http_wassiit_session_state_all(ngx_http_wassiit_cluster_t *cluster)
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, whole, 2 + n,
                                     2 + n + (args - rest),
-                                    ngx_http_wassiit_session_timeout(cluster),
+                                    ngx_http_wassiit_cluster_patience(cluster),
                                     ngx_http_wassiit_session_stated, cluster)
         == NGX_OK)
     {
@@ -787,94 +773,6 @@ ngx_http_wassiit_session_stated(ngx_wassiit_resp_t *reply, void *data)
 }
 
 
-/*
- * A former life of this node may have lent some of its standing share: what it
- * left in the ledger is claimed anew, partner by partner.
- */
-
-static void
-ngx_http_wassiit_session_scan(ngx_http_wassiit_cluster_t *cluster)
-{
-    u_char     set[sizeof("wassiit:{}:ids") + NGX_HTTP_WASSIIT_ZONE_NAME_LEN];
-    ngx_str_t  args[5];
-
-    ngx_str_set(&args[0], "SSCAN");
-    args[1].data = set;
-    args[1].len = ngx_sprintf(set, "wassiit:{%V}:ids", &cluster->zone->name)
-                  - set;
-    args[2].data = cluster->scan;
-    args[2].len = ngx_strlen(cluster->scan);
-
-    if (args[2].len == 0) {
-        ngx_str_set(&args[2], "0");
-    }
-
-    ngx_str_set(&args[3], "COUNT");
-    ngx_str_set(&args[4], "200");
-
-    if (ngx_http_wassiit_redis_call(cluster->redis, args, 5,
-                                    ngx_http_wassiit_session_timeout(cluster),
-                                    ngx_http_wassiit_session_scanned, cluster)
-        == NGX_OK)
-    {
-        cluster->asked = ngx_http_wassiit_zone_clock();
-    }
-}
-
-
-static void
-ngx_http_wassiit_session_scanned(ngx_wassiit_resp_t *reply, void *data)
-{
-    ngx_http_wassiit_cluster_t *cluster = data;
-
-    ngx_uint_t                       n;
-    ngx_http_wassiit_claims_lead_t  *lead;
-    u_char                           scan[sizeof(cluster->scan)];
-
-    cluster->asked = 0;
-    lead = ngx_http_wassiit_claims_lead(&cluster->zone->claims);
-
-    if (!cluster->leads || reply == NULL
-        || reply->type != NGX_WASSIIT_RESP_ARRAY
-        || ngx_wassiit_resp_next(reply) != NGX_OK
-        || reply->text.len == 0 || reply->text.len >= sizeof(cluster->scan))
-    {
-        return;
-    }
-
-    (void) ngx_cpystrn(scan, reply->text.data, reply->text.len + 1);
-
-    if (ngx_wassiit_resp_next(reply) != NGX_OK) {
-        return;
-    }
-
-    for (n = reply->count; n; n--) {
-        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
-            return;
-        }
-
-        if (reply->text.len && reply->text.len <= NGX_HTTP_WASSIIT_ID_LEN
-            && ngx_http_wassiit_caps_note(cluster->zone, &reply->text)
-               != NGX_OK)
-        {
-            /* from the beginning */
-            ngx_http_wassiit_zone_mend(cluster->zone);
-            cluster->scan[0] = '\0';
-            return;
-        }
-    }
-
-    (void) ngx_cpystrn(cluster->scan, scan, sizeof(cluster->scan));
-
-    if (ngx_strcmp(scan, "0") == 0) {
-        cluster->scan[0] = '\0';
-        store(&lead->scanned, 1);
-    }
-
-    ngx_http_wassiit_cluster_now(cluster);
-}
-
-
 /* Nothing is admitted here any more: the others needn't wait for the lease. */
 
 void
@@ -903,7 +801,7 @@ ngx_http_wassiit_session_leave(ngx_http_wassiit_cluster_t *cluster)
 
     if (ngx_http_wassiit_redis_eval(cluster->redis, args, 2,
                                     2 + NGX_HTTP_WASSIIT_COMMON,
-                                    ngx_http_wassiit_session_timeout(cluster),
+                                    ngx_http_wassiit_cluster_patience(cluster),
                                     ngx_http_wassiit_session_left, cluster)
         == NGX_OK)
     {

@@ -202,7 +202,8 @@ my $rows = <<'END';
     replica         cluster offer submit zone_sh
     reply           decision headers_in headers_out reply_text wassiit
     reply_text      ctx decision limit
-    session         adjust cluster seal zone_sh
+    scan            cluster zone_sh
+    session         adjust cluster scan seal zone_sh
     status          admin_send args decision wassiit
     status_cluster  cluster status zone_sh
     status_json     decision limit status time

@@ -643,6 +643,7 @@ unit_leader_begin(void)
     conf.nodes = NODES;
     conf.share = SHARE;
     conf.lease = LEASE / 1000;
+    ngx_str_set(&conf.check, "-");
 
     ngx_str_set(&redis.run_id, "run");
     redis.up = 1;
