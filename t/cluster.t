@@ -225,9 +225,9 @@ sub chaos {
 sub knows_all {
     my ($redis) = @_;
     my $c = eval { $redis->connect } or return;
-    my $epoch = $c->call('HGET', 'wassiit:{partners}:c', 'epoch') // return;
-    my %nodes = @{ $c->call('HGETALL', 'wassiit:{partners}:n') };
-    return 3 == grep { (split)[6] == $epoch } values %nodes;
+    my %n = @{ $c->call('HGETALL', 'wassiit:{partners}:n') } or return;
+    my $epoch = (split ' ', $n{state} // die 'no state')[1];
+    return 3 == grep { /^\d/ && (split ' ', $n{$_})[6] == $epoch } keys %n;
 }
 
 sub act {
