@@ -366,8 +366,9 @@ test_states(void)
     lead = unit_node_lead();
     lead->above = 1;
     unit_node_active();
+    unit_is(unit_node_takes(1, 9), 0, "what it hasn't asked for isn't there");
     (void) unit_node_begin(0, NGX_HTTP_WASSIIT_CAPS_SHORT, &claim);
-    unit_is(unit_node_takes(0, 9), 0, "what it has asked for isn't there yet");
+    unit_is(unit_node_takes(0, 9), 0, "nor is what it has asked for, yet");
 
     /* one that has met no Redis, and was told to refuse */
 

@@ -24,6 +24,7 @@
 static void test_session(void);
 static void test_again(void);
 static void test_above(void);
+static void test_follows(void);
 static void test_dies(void);
 static void test_errors(void);
 static void test_stamp(void);
@@ -244,6 +245,7 @@ main(void)
     test_session();
     test_again();
     test_above();
+    test_follows();
     test_dies();
     test_errors();
     test_stamp();
@@ -345,6 +347,40 @@ test_again(void)
     unit_leader_is("SSCAN", "so it asks for that");
     unit_leader_answer("0 *");
     unit_is(unit_node_takes(0, 9), 5, "from then on it has its share");
+
+    node->now += 86401 * SECOND;
+    ngx_http_wassiit_claims_extend(&zone.claims, node->now + LEASE);
+    unit_leader_tick();
+    unit_is(unit_node_lead()->former, 0, "a day later no window remembers it");
+}
+
+
+/* A worker that follows lowers what the one before has not. */
+
+static void
+test_follows(void)
+{
+    unit_leader_new();
+    unit_leader_begin();
+    unit_leader_tick();
+    unit_leader_answer("OK 5000 7 1 0 SHARE");
+    unit_leader_active();
+
+    (void) unit_node_takes(0, 5);
+    (void) unit_node_call(0, NGX_HTTP_WASSIIT_CAPS_SHORT);
+    node->now += 2 * SECOND;
+    unit_leader_tick();
+    unit_leader_answer("LOST 7000 7");
+    unit_leader_tick();
+    unit_is(unit_node_cap(0), 5, "what is above the share has been lowered");
+    unit_leader_answer("OK 7001 7 2 6000 NONE");
+
+    ngx_wassiit_robust_unlock(ngx_http_wassiit_claims_lock(&zone.claims));
+    unit_leader_begin();
+    unit_is(unit_node_takes(0, 9), 0, "in another place nothing is admitted");
+    unit_leader_tick();
+    unit_is(unit_node_cap(0), 0, "until all that isn't in use is lowered");
+    unit_leader_is("restate", "which is told");
 }
 
 
