@@ -84,6 +84,7 @@ typedef struct {
                                                   ledger's last answer; 0 */
     ngx_uint_t                     up;         /* Redis is connected */
     ngx_uint_t                     agrees;     /* with the other nodes */
+    ngx_uint_t                     stale;      /* it lets no partner in */
     ngx_uint_t                     caps;       /* not the standing share */
     uint64_t                       behind;     /* entries of the log */
 } ngx_http_wassiit_status_cluster_t;

@@ -82,6 +82,8 @@ ngx_http_wassiit_status_cluster(ngx_http_wassiit_status_t *status,
     cluster->place = load(&lead->place);
     cluster->up = load(&lead->up);
     cluster->agrees = !load(&lead->strange);
+    cluster->stale = zone->claims.stale
+                     && ngx_http_wassiit_claims_is_stale(&zone->claims, now);
     cluster->caps = load(&lead->caps);
     cluster->behind = load(&lead->behind);
 

@@ -106,11 +106,12 @@ ngx_http_wassiit_json_cluster(ngx_http_wassiit_status_t *status)
     ngx_http_wassiit_text_add(text, ",\"cluster\":{\"node\":\"%V\","
                               "\"place\":%ui,\"nodes\":%ui,\"state\":\"%V\","
                               "\"session\":%uL.%03uL,\"agrees\":%s,"
-                              "\"redis\":{\"connected\":%s",
+                              "\"stale\":%s,\"redis\":{\"connected\":%s",
                               &cluster.node, cluster.place, cluster.nodes,
                               cluster.state, cluster.rest / 1000,
                               cluster.rest % 1000,
                               cluster.agrees ? "true" : "false",
+                              cluster.stale ? "true" : "false",
                               cluster.up ? "true" : "false");
 
     if (cluster.answered) {

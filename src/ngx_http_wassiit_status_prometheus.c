@@ -346,8 +346,11 @@ ngx_http_wassiit_prometheus_cluster(ngx_http_wassiit_status_t *status)
     ngx_http_wassiit_prometheus_gauge(text, name, "config_agrees",
                                       cluster.agrees,
                                       "0: other nodes have other values of "
-                                      "nodes or share, so this one can't "
-                                      "join.");
+                                      "nodes, share or seal, so this one "
+                                      "can't join.");
+    ngx_http_wassiit_prometheus_gauge(text, name, "stale", cluster.stale,
+                                      "1: it answers partners with 503, as it "
+                                      "has been without Redis for \"stale\".");
     ngx_http_wassiit_prometheus_gauge(text, name, "caps", cluster.caps,
                                       "Partners whose cap on this node isn't "
                                       "the standing share.");

@@ -92,6 +92,7 @@ sub agrees_with_metrics {
             $is->('node_info', node => $json->{node}) eq 1 ? () : 'node',
             $is->('redis_connected') eq ($json->{redis}{connected} ? 1 : 0) ? () : 'connected',
             $is->('config_agrees') eq ($json->{agrees} ? 1 : 0) ? () : 'agrees',
+            $is->('stale') eq ($json->{stale} ? 1 : 0) ? () : 'stale',
             $is->('log_behind') eq $json->{behind} ? () : 'behind',
             ($is->('session_seconds') > 0) == ($json->{session} > 0) ? () : 'session',
             ($is->('redis_answer_time_seconds') > 0) == defined $json->{redis}{answered} ? () : 'answered',
@@ -251,7 +252,14 @@ is(ask($a, 'first', '/dry'), 200, 'a dry run');
     is($seen->{redis}{answered}, undef, 'it has never answered');
     is($seen->{place}, 0, 'so there is no place');
     ok($seen->{agrees}, 'nor another opinion');
+    ok(!$seen->{stale}, 'without "stale" it lets partners in');
     agrees_with_metrics($d, 'no Redis');
+    $d->stop;
+
+    $d = node(free_port(), 'nodes=2 node=edge-d lease=2s stale=3s');
+    becomes($d, 'with "stale" it lets nobody in, which is told', sub { $_[0]{stale} });
+    is(ask($d, 'first'), 503, 'nobody');
+    agrees_with_metrics($d, 'stale');
     $d->stop;
 }
 

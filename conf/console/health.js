@@ -68,6 +68,10 @@ function* cluster(status, history) {
         || Date.parse(status.now) - Date.parse(answered) > SILENT * 1000;
     const found = (level, key, more) => ({ level, who: 'cluster', key, ...more });
 
+    if (shared.stale) {
+        yield found('bad', 'cluster.stale');
+    }
+
     if (!shared.agrees) {
         // it is alone, too, but Redis isn't to blame
         yield found('bad', 'cluster.disagrees');

@@ -128,6 +128,8 @@ is(found(node(10, { state: 'alone', redis: { connected: false, answered: null } 
 is(found(node(10, { state: 'restating' })), ['note cluster cluster.joining'], 'it joins again');
 is(found(node(10, { state: 'alone', agrees: false })), ['bad cluster cluster.disagrees'],
     'what differs is told, not what comes of it');
+is(found(node(10, { stale: true, state: 'alone', redis: gone })),
+    ['bad cluster cluster.stale', 'bad cluster cluster.alone'], 'it lets nobody in');
 is(found(node(10, { place: 4 })), ['warn cluster cluster.tooMany'], 'one too many');
 is(found(node(10), node(12, { behind: 1 })), [], 'a change takes its time');
 is(found(node(10, { behind: 1 }), node(12, { behind: 1 })), ['bad cluster cluster.behind'], 'but not long');

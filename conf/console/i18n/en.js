@@ -61,6 +61,7 @@ export default {
     'cluster.never': 'Redis has never answered: this front door shares the limits with nobody and admits its standing share alone. Start Redis, or correct address, user and password in wassiit_redis',
     'cluster.silent': 'Redis hasn’t answered since {time}: soon this front door shares the limits with nobody. Start Redis, or repair the way to it',
     'cluster.joining': 'This front door is joining the cluster',
+    'cluster.stale': 'This front door answers partners with 503: it has been without Redis for the time of stale in wassiit_cluster. See why in error.log',
     'cluster.disagrees': 'This front door can’t join the cluster: the others have another nodes, share or seal. Give all of them the same in wassiit_cluster, then reload nginx',
     'cluster.tooMany': 'There are more front doors than nodes={nodes} in wassiit_cluster: this one has no share of its own. Raise nodes on all of them',
     'cluster.behind': 'Changes that were made at other front doors aren’t in force here: revoked keys may still work. The error log tells why',

@@ -61,6 +61,7 @@ export default {
     'cluster.never': 'Redis n’a jamais répondu : cette passerelle ne partage les limites avec personne et s’en tient à sa part fixe. Démarrez Redis ou corrigez l’adresse, l’utilisateur et le mot de passe dans wassiit_redis',
     'cluster.silent': 'Redis ne répond plus depuis {time} : bientôt, cette passerelle ne partagera plus les limites. Démarrez Redis ou rétablissez le réseau',
     'cluster.joining': 'Cette passerelle rejoint le cluster',
+    'cluster.stale': 'Cette passerelle répond 503 aux partenaires : elle est sans Redis depuis le délai de stale dans wassiit_cluster. Voyez-en la raison dans error.log',
     'cluster.disagrees': 'Cette passerelle ne peut pas rejoindre le cluster : les autres ont un autre nodes, share ou seal. Donnez à toutes les mêmes valeurs dans wassiit_cluster, puis rechargez nginx',
     'cluster.tooMany': 'Il y a plus de passerelles que nodes={nodes} dans wassiit_cluster : celle-ci n’a pas de part fixe. Augmentez nodes sur toutes',
     'cluster.behind': 'Des modifications faites sur d’autres passerelles ne sont pas appliquées ici : des clés révoquées peuvent encore passer. Le journal d’erreurs dit pourquoi',
