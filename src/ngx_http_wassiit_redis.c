@@ -606,12 +606,6 @@ ngx_http_wassiit_redis_pushed(ngx_http_wassiit_redis_link_t *link,
     ngx_uint_t   message;
 
     if (reply->type == NGX_WASSIIT_RESP_ERROR) {
-
-        if (link->redis.quiet) {
-            /* nothing else would say so: calls may well be answered */
-            (void) ngx_http_wassiit_redis_heed(link, reply);
-        }
-
         ngx_http_wassiit_redis_refuse(link, reply);
         return;
     }

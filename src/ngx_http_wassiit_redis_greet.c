@@ -191,6 +191,11 @@ ngx_http_wassiit_redis_refuse(ngx_http_wassiit_redis_link_t *link,
         return;
     }
 
+    if (link->redis.quiet) {
+        /* nothing else would say so: another connection's calls may go on */
+        (void) ngx_http_wassiit_redis_heed(link, reply);
+    }
+
     len = ngx_min(reply->text.len, NGX_HTTP_WASSIIT_REDIS_QUOTED);
     cause = NGX_HTTP_WASSIIT_REDIS_DENIED;
 
