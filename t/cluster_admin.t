@@ -396,6 +396,29 @@ row 'an answer of Redis is lost' => sub {
     $cluster->stop;
 };
 
+row 'another was faster while Redis was not heard' => sub {
+    my ($redis) = @_;
+    my $cluster = start($redis, relays => 1);
+    at_is($cluster, 2, 200, 'PATCH', '/boma', { name => 'before' });
+
+    # it is on its way, and never comes
+    $cluster->relay(2)->hold;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        at($cluster, 1, 'PATCH', '/boma', { rate => '900r/s' });
+        $cluster->relay(2)->$_ for qw(gone heal);
+        POSIX::_exit(0);
+    }
+
+    my $r = at($cluster, 2, 'PATCH', '/boma', { name => 'at last' });
+    waitpid $pid, 0;
+    like($r->status, qr/^20[02]$/, 'it is made then') or diag($r->body);
+    name_is($cluster, $_, 'boma', 'at last') for 1 .. 3;
+    same_everywhere($cluster);
+    is(in_file($cluster->node(1))->{boma}{rate}, '900r/s', 'and so was the other one');
+    $cluster->stop;
+};
+
 row 'the log is trimmed while one is away' => sub {
     my ($redis) = @_;
     my $cluster = start($redis, relays => 1);
