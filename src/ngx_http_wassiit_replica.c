@@ -28,6 +28,7 @@ struct ngx_http_wassiit_replica_s {
     uint64_t                        epoch;      /* offered in */
     uint64_t                        moved;      /* when the cursor did */
     uint32_t                        edits;      /* of the file, when it began */
+    unsigned                        asked:1;    /* what Redis' disk keeps */
     unsigned                        followed:1; /* all that there was */
     unsigned                        reading:1;
     unsigned                        offering:1;
@@ -47,6 +48,10 @@ typedef struct {
 } ngx_http_wassiit_replica_wait_t;
 
 
+static void ngx_http_wassiit_replica_ask(
+    ngx_http_wassiit_cluster_t *cluster);
+static void ngx_http_wassiit_replica_kept(ngx_wassiit_resp_t *reply,
+    void *data);
 static void ngx_http_wassiit_replica_read(ngx_http_wassiit_cluster_t *cluster,
     ngx_int_t rc);
 static void ngx_http_wassiit_replica_moved(
@@ -156,6 +161,10 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
         return;
     }
 
+    if (!replica->asked) {
+        ngx_http_wassiit_replica_ask(cluster);
+    }
+
     last.data = cluster->last;
     last.len = ngx_strlen(cluster->last);
     cursor.data = replica->follow.cursor;
@@ -209,6 +218,80 @@ ngx_http_wassiit_replica_tick(ngx_http_wassiit_cluster_t *cluster,
         replica->follow.cursor_len = 0;
         replica->followed = 0;
     }
+}
+
+
+/* A change that Redis has taken should be on its disk: is it? */
+
+static void
+ngx_http_wassiit_replica_ask(ngx_http_wassiit_cluster_t *cluster)
+{
+    ngx_str_t  args[4];
+
+    ngx_str_set(&args[0], "CONFIG");
+    ngx_str_set(&args[1], "GET");
+    ngx_str_set(&args[2], "appendonly");
+    ngx_str_set(&args[3], "appendfsync");
+
+    cluster->replica->asked =
+        (ngx_http_wassiit_redis_call(cluster->redis, args, 4, REPLICA_TIMEOUT,
+                                     ngx_http_wassiit_replica_kept, cluster)
+         == NGX_OK);
+}
+
+
+static void
+ngx_http_wassiit_replica_kept(ngx_wassiit_resp_t *reply, void *data)
+{
+    ngx_http_wassiit_cluster_t *cluster = data;
+
+    ngx_str_t   only, sync;
+    ngx_uint_t  n, is_only;
+
+    if (reply == NULL) {
+        cluster->replica->asked = 0;
+        return;
+    }
+
+    if (reply->type != NGX_WASSIIT_RESP_ARRAY) {
+        /* it isn't to be asked */
+        return;
+    }
+
+    only.len = 0;
+    sync.len = 0;
+
+    for (n = reply->count / 2; n; n--) {
+        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+            return;
+        }
+
+        is_only = ngx_wassiit_resp_is(reply, "appendonly");
+
+        if (ngx_wassiit_resp_next(reply) != NGX_OK) {
+            return;
+        }
+
+        if (is_only) {
+            only = reply->text;
+
+        } else {
+            sync = reply->text;
+        }
+    }
+
+    if (only.len == 0 || sync.len == 0
+        || (only.len == 3 && sync.len == sizeof("always") - 1))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cluster->log, 0,
+                  "the Redis of zone \"%V\" has \"appendonly %V\" and "
+                  "\"appendfsync %V\": a change of partners that was answered "
+                  "with success may not be on its disk; set \"appendonly yes\" "
+                  "and \"appendfsync always\"", &cluster->zone->name, &only,
+                  &sync);
 }
 
 

@@ -776,6 +776,25 @@ sub all_of {
     } @{ $c->call('KEYS', '*') });
 }
 
+row 'what Redis keeps' => sub {
+    my $redis = Wassiit::Redis->start(appendonly => 1);
+    my $cluster = start($redis);
+    my $node = $cluster->node(1);
+    my $warning = sub { return qr/\[warn\].* the Redis of zone "partners" has "appendonly $_[0]" and "appendfsync $_[1]"/ };
+    at_is($cluster, 1, 200, 'PATCH', '/boma', { name => 'kept' });
+    unlike($_->error_log, $warning->('\w+', '\w+'), 'all is on its disk') for $cluster->nodes;
+
+    for ([qw(yes everysec)], [qw(no always)]) {
+        $redis->connect->call('CONFIG', 'SET', 'appendonly', $_->[0], 'appendfsync', $_->[1]);
+        is($node->reload, '', 'a reload');
+        ok($node->wait_log($warning->(@$_)), "appendonly $_->[0], appendfsync $_->[1]: the log says what is missing");
+        is(() = $node->error_log =~ /${\ $warning->(@$_)}/g, 1, 'once');
+    }
+
+    $cluster->stop;
+    $redis->stop;
+};
+
 row 'made, deleted and made again' => sub {
     my ($redis) = @_;
     my $cluster = start($redis, allow_log => qr/exited on signal 9/);
