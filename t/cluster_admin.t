@@ -399,13 +399,13 @@ row 'an answer of Redis is lost' => sub {
 row 'another was faster while Redis was not heard' => sub {
     my ($redis) = @_;
     my $cluster = start($redis, relays => 1);
-    at_is($cluster, 2, 200, 'PATCH', '/boma', { name => 'before' });
+    at_is($cluster, 2, 200, 'PATCH', '/boma', { name => 'before!' });
 
-    # it is on its way, and never comes
+    # it is on its way, and never comes; the other line is as long
     $cluster->relay(2)->hold;
     my $pid = fork // die "fork: $!";
     if (!$pid) {
-        at($cluster, 1, 'PATCH', '/boma', { rate => '900r/s' });
+        at($cluster, 1, 'PATCH', '/boma', { rate => '9000r/s' });
         $cluster->relay(2)->$_ for qw(gone heal);
         POSIX::_exit(0);
     }
@@ -415,7 +415,7 @@ row 'another was faster while Redis was not heard' => sub {
     like($r->status, qr/^20[02]$/, 'it is made then') or diag($r->body);
     name_is($cluster, $_, 'boma', 'at last') for 1 .. 3;
     same_everywhere($cluster);
-    is(in_file($cluster->node(1))->{boma}{rate}, '900r/s', 'and so was the other one');
+    is(in_file($cluster->node(1))->{boma}{rate}, '9000r/s', 'and so was the other one');
     $cluster->stop;
 };
 
