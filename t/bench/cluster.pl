@@ -210,9 +210,55 @@ sub cluster_late {
         for 'stopped', 'slow', 'gone';
 }
 
+# Of the script alone, called again and again by three nodes; the target is for one
+# partner in a call.
+
+sub cluster_script_costs {
+    my $redis = Wassiit::Redis->start;
+    my $to = $redis->connect;
+    my $path = File::Basename::dirname(__FILE__) . '/../../conf/cluster/ledger.lua';
+    open my $in, '<', $path or die "$path: $!\n";
+    my $sha = $to->load(do { local $/; <$in> });
+    my @keys = map { "wassiit:{bench}:$_" } 'c', 'n';
+    my ($run_id, $lease, $seq, $last) = ($redis->run_id, 1e7, 0);
+    $last = $to->evalsha($sha, \@keys, 'join', "door-$_", "session-$_", $run_id, 3, 500, $lease) for 1 .. 3;
+
+    my $ask = sub {
+        my ($k, $many, $first, $cap, $want) = @_;
+        my @rates = map { join ' ', 120, 1000, 1, $cap, $want, ++$seq, 0 } 1 .. $many;
+        my @ids = map { "wassiit:{bench}:w:$cap.$many." . ($first + $_) % 256 } 1 .. $many;
+        my $common = join ' ', $k, "session-$k", $run_id, $last->[2], 10, $last->[1], $lease;
+        $last = $to->evalsha($sha, [ @keys, @ids ], 'adjust', $common, @rates);
+        $last->[0] eq 'OK' or die "adjust: @$last\n";
+    };
+
+    system('chrt -f -p 1 ' . $redis->pid . ' 2>/dev/null');
+    for my $row ([ 'gets some and gives it back', sub { [ 1, 30, $_[0] % 2 ? 32 : 30 ] } ],
+                 [ 'others are asked', sub { [ 1 + $_[0] % 3, 40, 42 ] } ]) {
+        my ($what, $call) = @$row;
+        for my $many (1, 2, 8, 64) {
+            my (@turns, $n);
+            for (1 .. 16) {
+                $to->call('CONFIG', 'RESETSTAT');
+                for my $i (1 .. 1 + 320 / $many) {
+                    my ($k, $cap, $want) = @{ $call->($i) };
+                    $ask->($k, $many, $n += $many, $cap, $want);
+                }
+                my $of = commands($redis)->{evalsha};
+                push @turns, $of->{usec} / $of->{calls} / $many;
+            }
+            row("us of Redis' CPU a partner, $many in a call, $what", $many == 1 ? '<= 30' : '', '%.1f',
+                median(@turns));
+        }
+    }
+    $redis->stop;
+}
+
 # What it costs Redis where limits are all used, and where no node uses its share.
 
 sub cluster_redis_costs {
+    cluster_script_costs();
+
     for my $wait ('off', 'on') {
         my $redis = Wassiit::Redis->start;
         my $cluster = doors($redis, { map { $_ => '120r/s' } qw(atlas basalt cedar dune) }, cluster => "wait=$wait");
