@@ -264,7 +264,9 @@ ngx_http_wassiit_zone_share_tags(ngx_http_wassiit_zone_t *zone,
         ngx_explicit_memzero(mac, sizeof(mac));
     }
 
-    if (ngx_memcmp(&sh->tags[tag], &tags, sizeof(tags)) != 0) {
+    if (ngx_memcmp(sh->tags[tag].seed, tags.seed, sizeof(tags.seed)) != 0
+        || ngx_memcmp(&sh->tags[tag].key, &tags.key, sizeof(tags.key)) != 0)
+    {
         sh->tags[!tag] = tags;
         store(&sh->tag, !tag);
     }
