@@ -10,9 +10,10 @@
 # A fault is a text, undef if there was none. steps() is how many there were.
 #
 # A node keeps the rules of the script's head: its cap rises only by an answer to its
-# newest call; it lowers its cap before it tells; it uses more than min(cap, s) only
-# until DEADLINE after it sent what renewed its session; after LOST it goes on with
-# max(min(cap, s), used), and where its place isn't its own any more, with what it used.
+# newest call; it lowers its cap before it tells, never below what is in use; it uses more
+# than min(cap, s) only until DEADLINE after it sent what renewed its session; after LOST
+# it goes on with max(min(cap, s), used), and where its place isn't its own any more, with
+# what it used.
 
 package Wassiit::Ledger;
 
@@ -117,17 +118,20 @@ sub cap {
     return $p->{cap} // ($node->{own} ? $self->share_of($node) : 0);
 }
 
-# What it may use now.
+# What it may use now. sunk: what the ledger has told it to lower its cap to. As long as
+# more is in use, that is the cap that counts, but nothing is admitted.
 
 sub in_force {
     my ($self, $node, $p) = @_;
     my $cap = $self->cap($node, $p);
+    $cap = min($cap, max($p->{sunk}, $self->used($p))) if defined $p->{sunk};
     return $self->{T} < $node->{D} ? $cap : min($cap, $self->share_of($node));
 }
 
 sub lower {
     my ($self, $node, $p, $to) = @_;
     my $cap = min($self->cap($node, $p), max($to, $self->used($p)));
+    delete $p->{sunk};
     $p->{cap} = $cap;
     $p->{seq}++;
     $p->{touched} = 1;
@@ -181,6 +185,9 @@ sub fail {
 
 sub call {
     my ($self, $node, $verb, $ids, @args) = @_;
+    for my $p (map { $node->{p}{$_} } @$ids) {
+        $self->fail('%s tells %d, and uses %d', $node->{name}, $p->{cap}, $self->used($p)) if $self->used($p) > $p->{cap};
+    }
     push @{ $self->{net} }, { node => $node, life => $node->{life}, sid => $node->{sid}, verb => $verb, ids => $ids,
                               args => \@args, sent => $self->{T}, epoch => $node->{epoch},
                               cap => @$ids ? $node->{p}{ $ids->[0] }{cap} : 0,
@@ -235,6 +242,7 @@ sub lost {
     if ($node->{memory}) {
         for my $p (values %{ $node->{p} }) {
             $p->{cap} = max(min($self->cap($node, $p), $self->share_of($node)), $self->used($p)) if $p->{touched};
+            delete $p->{sunk};
             $p->{seq}++;
         }
     }
@@ -288,7 +296,9 @@ sub answered {
                   || $call->{epoch} != $node->{epoch};
         my $p = $node->{p}{$id};
         delete $p->{most} if $cap > $call->{cap};
-        $p->{cap} = $cap;
+        delete $p->{sunk};
+        $p->{sunk} = $cap if $cap < $call->{cap};
+        $p->{cap} = min(max($cap, $self->used($p)), max($cap, $call->{cap}));
         $self->check_caps($id);
     }
 }
@@ -583,6 +593,7 @@ sub change_rate {
         my $new = $self->{rates}{ $node->{rev} + 1 };
         for my $p (values %{ $node->{p} }) {
             $p->{cap} = $self->cap($node, $p);
+            delete $p->{sunk};
             $p->{touched} = 1;
             $p->{seq}++;
         }
