@@ -226,6 +226,38 @@ subtest 'another server' => sub {
     is_deeply(adjust(1, 10, 10), [ 10, 2, 0 ], 'until there is less');
 };
 
+# The other server lacks the last of it; what is in windows by that is there for W.
+subtest 'another server, and one above nodes' => sub {
+    my $start = sub { fresh(); join_as('n3', 's3') };
+    my $fail_over = sub {
+        $run .= 'x';
+        $epoch = renew(1)->[2];
+        is(restate($_, 1, {}), 'OK', "$_ tells its caps") for 1, 2;
+    };
+    my $wait = sub { for (1 .. $_[0]) { $T += 5000; renew($_) for 1, 2 } };
+
+    $start->();
+    is_deeply(adjust(3, 0, 4), [ 4, 6, 0 ], 'one above nodes is granted some');
+    $c->call('DEL', prefix() . 'w:atlas');
+    $fail_over->();
+    is_deeply(adjust(1, 5, 20), [ 5, 10, 0 ], 'which the other server lacks: it waits for that node');
+    $wait->(2);
+    is_deeply(adjust(1, 5, 20), [ 5, 10, 0 ], 'also when its session is over');
+    $wait->(12);
+    is_deeply(adjust(1, 5, 20), [ 10, 5, 0 ], 'until all has left its window');
+
+    $start->();
+    adjust(3, 0, 4);
+    $wait->(2);
+    $fail_over->();
+    is_deeply(adjust(1, 5, 6), [ 6, 5, 0 ], 'but not for one whose session was over before');
+    join_as('n3', 's3b', life => 's3');
+    $fail_over->();
+    is_deeply(adjust(1, 6, 7), [ 6, 5, 0 ], 'that has come back');
+    is(restate(3, 1, { atlas => 4 }, sid => 's3b'), 'OK', 'until it has told');
+    is_deeply(adjust(1, 6, 7), [ 7, 4, 0 ], 'what it has');
+};
+
 subtest 'an emptied ledger' => sub {
     fresh();
     $c->call('DEL', map { prefix() . $_ } qw(c n w:atlas));

@@ -342,6 +342,26 @@ local function doubt_places(nodes)
     end
 end
 
+-- Of a node above `nodes` nothing can be lacking if its session was over by the
+-- last call that is known here, nor if all was told since the loss before.
+local function trust_places(nodes, before, hold, last, epoch)
+    local records = redis.call('HGETALL', KEYS[2])
+    for i = 1, #records, 2 do
+        local at = tonumber(records[i])
+        if at and at > nodes then
+            local head, exp, told, rest = string.match(records[i + 1],
+                '^(%S+ (%d+) %d %S+ %S+ %d+ %d+ )(%d+)( .*)$')
+            if tonumber(exp) <= last
+               and (hold == 0 or tonumber(told) == before
+                    or last >= hold + MAX_SPAN)
+            then
+                redis.call('HSET', KEYS[2], records[i],
+                           head .. string.format('%d', epoch) .. rest)
+            end
+        end
+    end
+end
+
 -- What every call but join and change begins with: the place, or a refusal.
 local life, former, refusal
 
@@ -349,8 +369,10 @@ if k and epoch == 0 then
     refusal = 'LOST'
 elseif k then
     if run ~= run_id then
+        local before, held_until = epoch, hold
         run = run_id
         epoch, cause, hold = begin_epoch(epoch, cause, hold, now, lease, MOVED)
+        trust_places(nodes, before, held_until, last, epoch)
         write_state(run, epoch, cause, hold, nodes, share)
         doubt_places(nodes)
     end
@@ -745,7 +767,7 @@ local function is_told(p, k)
     if p and p.told == epoch then
         return true
     elseif k > nodes then
-        return not is_live(p)
+        return not is_taken(p)
     end
     -- Whoever took a place and was then lost here is back, or its session over.
     return not is_taken(p) and now >= hold and cause == MOVED
@@ -769,8 +791,11 @@ local function answer(text, ...)
 end
 
 local function begin(their_run, lease, why)
+    local before, held_until = epoch, hold
     run, is_changed = their_run, true
     epoch, cause, hold = begin_epoch(epoch, cause, hold, now, lease, why)
+    trust_places(nodes, before, held_until, last, epoch)
+    places = nil
 end
 
 local function doubt()
