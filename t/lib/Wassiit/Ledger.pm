@@ -76,7 +76,7 @@ sub begin {
     $self->{node} = [ map { { name => "n$_" } } 1 .. $self->{nodes} + pick(0, 0, 1) ];
     $self->{redis}->call('FLUSHALL');
     for my $node (@{ $self->{node} }) { $self->life($node) if chance(0.75) }
-    delete @$self{qw(saved fail_at)};
+    delete @$self{qw(saved fail_at lacking)};
     $self->note('nodes %d share %d W %d N %d', @$self{qw(nodes share W)}, $self->{rates}{1});
 }
 
@@ -296,6 +296,7 @@ sub answered {
                   || $call->{epoch} != $node->{epoch};
         my $p = $node->{p}{$id};
         delete $p->{most} if $cap > $call->{cap};
+        $self->{lacking}{ $node->{life} } = 1 if $cap > $call->{cap};
         delete $p->{sunk};
         $p->{sunk} = $cap if $cap < $call->{cap};
         $p->{cap} = min(max($cap, $self->used($p)), max($cap, $call->{cap}));
@@ -465,17 +466,22 @@ sub event {
     elsif ($self->{changes}) { $self->change_rate }
 }
 
+# Its place may go to one that has none yet: not exact.
+
 sub cut {
     my ($self, $node) = @_;
     return $node->{cut} = 0 if $node->{cut};
-    return if !$node->{alive} || !$self->is_settled;
+    return if !$node->{alive} || !$self->is_settled || grep { !$_->{memory} } $self->alive;
     $node->{cut} = 1;
     $self->note('%s cut off', $node->{name});
 }
 
+# One that dies with what it was granted since is lacking would not be exact.
+
 sub fall {
     my ($self, $node) = @_;
     return if !$self->is_settled;
+    $self->snapshot if $node->{alive} && $self->{lacking}{ $node->{life} };
     $node->{alive} = 0;
     $node->{cut} = 0;
     $self->note('%s dies', $node->{name});
@@ -557,6 +563,7 @@ sub snapshot {
     delete $self->{fail_at};
     $self->{saved} = [ map { [ $names[$_], $dumps[$_] ] } 0 .. $#names ];
     $self->{saved_at} = $self->{T};
+    $self->{lacking} = {};
 }
 
 sub will_fail_over {
