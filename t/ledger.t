@@ -17,7 +17,7 @@ use Wassiit::Ledger;
 use Wassiit::Redis;
 
 my $script = Wassiit::_read(abs_path(dirname(__FILE__) . '/../conf/cluster/ledger.lua'));
-my ($L, $W) = (10_000, 60_000);
+my ($L, $W, $guard) = (10_000, 60_000, 200);
 my $redis = Wassiit::Redis->start(unix => 1);
 my $c = $redis->connect;
 my $sha = $c->load(Wassiit::Ledger::with_clock($script));
@@ -109,7 +109,7 @@ subtest 'places' => sub {
 
     is(leave(2), 'OK', 'a node leaves');
     is(adjust(2, 0, 0), 'LOST', 'and is gone');
-    is_deeply([ @{ join_as('n5', 's5') }[ 3 .. 5 ] ], [ 2, $T, 'NONE' ], 'its place is for the next');
+    is_deeply([ @{ join_as('n5', 's5') }[ 3 .. 5 ] ], [ 2, $T + $guard, 'NONE' ], 'its place is for the next');
 
     $T += $L + 1;
     renew($_, sid => $_ == 1 ? 's1b' : $_ == 2 ? 's5' : 's3', stamp => $T) for 1 .. 3;
@@ -126,7 +126,7 @@ subtest 'a place of another, asked for twice' => sub {
     $T += $L + 1;
     is(renew($_)->[0], 'LOST', "$_ was cut off") for 1, 2;
     is(join_as('n3', 's3')->[3], 1, 'the place of one that was cut off is given away');
-    my $ended = $T;
+    my $ended = $T + $guard;
     my @join = ('n1', 's1b', life => 's1');
     is_deeply([ @{ join_as(@join) }[ 3 .. 5 ] ], [ 2, $ended, 'NONE' ], 'it gets the next, with nothing');
     $T += 10;
@@ -202,6 +202,23 @@ subtest 'lives that have ended' => sub {
     }
     is_deeply(adjust(1, 6, 20, sid => 's1b'), [ 10, 4, 0 ], 'what is above the share of an ended one comes back');
     is_deeply(adjust(1, 10, 20, sid => 's1b'), [ 14, 0, 0 ], 'but not its share');
+};
+
+# The clock may be early by then.
+subtest 'one that has left, and a clock that is set ahead' => sub {
+    fresh();
+    is_deeply(adjust(1, 5, 9), [ 9, 6, 0 ], 'one has some');
+    is_deeply(adjust(2, 5, 20), [ 9, 2, 0 ], 'another, too');
+    is_deeply(adjust(2, 9, 20), [ 11, 0, 0 ], 'all is given out');
+    is(leave(1), 'OK', 'the one leaves');
+    my $left = $T;
+    for (1 .. 14) { $T += 4000; renew(2) }
+    my $stamp = $T;
+    $T += 3_600_000;
+    my $full = adjust(2, 11, 20, stamp => $stamp, elapsed => $left + $W - 1 - $stamp);
+    is_deeply($full, [ 11, 0, $guard - 99 ], 'a moment before W has passed its part is not free');
+    $T += $guard;
+    is(adjust(2, 11, 20)->[0], 15, 'soon after, it is');
 };
 
 subtest 'another server' => sub {

@@ -59,7 +59,7 @@
 -- restate COMMON done "N W v cap cap seq 0"... KEYS[3]... -> OK now epoch
 --   every partner of whom this life has adjusted or restated once, also those
 --   whose cap is s: the ledger may have lost that it rose to s
--- leave COMMON -> OK now epoch
+-- leave COMMON -> OK now epoch. Its caps are locked until W after that.
 -- change id rev line maxlen [seal], KEYS[3] prefix..'p', KEYS[4] prefix..'log'
 --   rev: the one that it started from; the ledger may know less, as it has lost
 --   some. -> OK now epoch rev id-in-log, or STALE now epoch "rev line", or
@@ -79,10 +79,12 @@
 -- starts after the ledger was emptied, before any other is back; one that is
 -- cut off while its place goes to another name, as none else was left, or while
 -- its place is forgotten for longer than lease + W; one that took a place
--- within what a failover lost, and died; two nodes of one name. And by one a
--- node after a rate was lowered, until each has learned of it.
+-- within what a failover lost, and died, or is above `nodes`; two nodes of one
+-- name. And by one a node after a rate was lowered, until each has learned of it.
+-- PROOF.md tells how far.
 
 local DRIFT = 100          -- how far the clock may be ahead of what callers say
+local GUARD = 200          -- what ends now ends so much later, as it may be early
 local HELD = 8             -- so many times that it was held back are known
 local BACK = 1000          -- a clock this far behind has been set back
 local ASK_AGAIN = 100      -- before that, none is asked to lend once more
@@ -958,7 +960,8 @@ function verbs.join()
         has = has_at_first(p, k, has_memory)
         local former = p and p.exp or 0
         if is_taken(p) then
-            former = max(former, now)  -- it may have lived on, cut off
+            -- It may have lived on, cut off.
+            former = max(former, now + GUARD)
         end
         p = { gone = TAKEN, life = life, former = former, told = 0,
               cursor = '0-0', owns = has == 'SHARE' and '1' or '0' }
@@ -1016,7 +1019,7 @@ end
 
 function verbs.leave()
     local p = all_places()[place]
-    p.gone, p.exp = LEFT, now
+    p.gone, p.exp = LEFT, now + GUARD
     write_place(place, p)
     return answer('OK')
 end

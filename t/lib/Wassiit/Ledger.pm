@@ -93,7 +93,7 @@ sub life {
     my ($self, $node) = @_;
     my $life = 'l' . ++$self->{lives};
     %$node = (name => $node->{name}, alive => 1, life => $life, sid => $life, memory => 0, sids => 0, own => 0,
-              D => 0, stamp => 0, stamped => 0, epoch => 0, state => 'joining', rev => $self->{rev},
+              D => 0, stamp => 0, stamped => 0, took => 0, epoch => 0, state => 'joining', rev => $self->{rev},
               p => { map { $_ => { seq => 0, ring => [] } } qw(p q) }, renewed => 0);
     $self->join_call($node);
 }
@@ -189,7 +189,7 @@ sub call {
         $self->fail('%s tells %d, and uses %d', $node->{name}, $p->{cap}, $self->used($p)) if $self->used($p) > $p->{cap};
     }
     push @{ $self->{net} }, { node => $node, life => $node->{life}, sid => $node->{sid}, verb => $verb, ids => $ids,
-                              args => \@args, sent => $self->{T}, epoch => $node->{epoch},
+                              args => \@args, sent => $self->{T}, epoch => $node->{epoch}, bears => $node->{took},
                               cap => @$ids ? $node->{p}{ $ids->[0] }{cap} : 0,
                               seqs => { map { $_ => $node->{p}{$_}{seq} } @$ids } };
 }
@@ -261,7 +261,7 @@ sub execute {
     return $self->fail('%s: %s', $call->{verb}, $answer) if ref $answer ne 'ARRAY';
     $self->{waiting} = 0;
     $self->note('%s %s %s: %s', $call->{node}{name}, $call->{verb}, "@args", "@$answer");
-    push @{ $self->{back} }, { %$call, answer => $answer };
+    push @{ $self->{back} }, { %$call, answer => $answer, took => $self->{T} - $call->{sent} };
 }
 
 sub answered {
@@ -271,7 +271,7 @@ sub answered {
     return if !$node->{alive} || $call->{life} ne $node->{life} || $call->{sid} ne $node->{sid};
 
     if ($call->{sent} >= $node->{stamped}) {
-        @$node{qw(stamp stamped)} = ($now, $call->{sent});
+        @$node{qw(stamp stamped took)} = ($now, @$call{qw(sent took)});
     }
     if ($word eq 'LOST') {
         $self->lost($node) if $node->{state} ne 'joining';
@@ -527,9 +527,19 @@ sub leave {
     $self->snapshot;
 }
 
+# What a node says of the time is too much by as long as the call was on its way that
+# the stamp is of. Where the clock jumps ahead just then, it is early by that, too: not
+# exact if it is more than what all ends are late by.
+
+sub are_stamps_good {
+    my ($self) = @_;
+    return 100 >= max(0, (map { $_->{took} } $self->alive), (map { $_->{bears} } @{ $self->{net} }),
+                      map { $_->{took} } @{ $self->{back} });
+}
+
 sub step_clock {
     my ($self) = @_;
-    $self->{offset} += pick(-1, 1) * int rand 3_600_000;
+    $self->{offset} += ($self->are_stamps_good ? pick(-1, 1) : -1) * int rand 3_600_000;
     $self->note('clock off by %d', $self->{offset});
 }
 
@@ -584,7 +594,7 @@ sub fail_over {
     ref and die "$_\n"
         for $self->{redis}->pipeline([ 'FLUSHALL' ], map { [ 'RESTORE', $_->[0], 0, $_->[1] ] } @{ $self->{saved} });
     $self->{run_id} = 'run' . $self->{steps} . '.' . ++$self->{runs};
-    $self->{offset} += int(rand 20_000) - 10_000;
+    $self->{offset} += int(rand 20_000) - ($self->are_stamps_good ? 10_000 : 20_000);
     $self->note('failover by %d ms', $self->{T} - $self->{saved_at});
     $self->unsettled;
 }
