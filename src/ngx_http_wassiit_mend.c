@@ -2,6 +2,8 @@
 #include "ngx_http_wassiit_mend.h"
 
 
+static ngx_int_t ngx_http_wassiit_mend_locked(ngx_http_wassiit_zone_t *zone,
+    ngx_int_t rc);
 static void ngx_http_wassiit_mend(ngx_http_wassiit_zone_t *zone);
 static void ngx_http_wassiit_mend_lines(ngx_http_wassiit_zone_t *zone);
 static ngx_uint_t ngx_http_wassiit_mend_is_orphan(
@@ -11,34 +13,24 @@ static ngx_uint_t ngx_http_wassiit_mend_is_orphan(
 ngx_int_t
 ngx_http_wassiit_mend_lock(ngx_http_wassiit_zone_t *zone, ngx_uint_t patience)
 {
-    switch (ngx_wassiit_robust_lock(&zone->sh->mutex,
-                                    ngx_wassiit_robust_now() + patience))
-    {
-    case NGX_OK:
-        break;
+    ngx_int_t  rc;
 
-    case NGX_DONE:
-        ngx_http_wassiit_mend(zone);
-        ngx_wassiit_robust_consistent(&zone->sh->mutex);
-        break;
+    rc = ngx_wassiit_robust_lock(&zone->sh->mutex,
+                                 ngx_wassiit_robust_now() + patience);
 
-    case NGX_BUSY:
+    if (rc == NGX_BUSY) {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
                       "another process changes wassiit_zone \"%V\", and does "
                       "not go on: is one of nginx's processes stopped?",
                       &zone->name);
-        return NGX_BUSY;
 
-    default:
+    } else if (rc == NGX_ERROR) {
         /* can't be */
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
                       "locking wassiit_zone \"%V\" failed", &zone->name);
-        return NGX_BUSY;
     }
 
-    zone->patience = 0;
-
-    return NGX_OK;
+    return ngx_http_wassiit_mend_locked(zone, rc);
 }
 
 
@@ -47,17 +39,19 @@ ngx_http_wassiit_mend_lock(ngx_http_wassiit_zone_t *zone, ngx_uint_t patience)
 ngx_int_t
 ngx_http_wassiit_mend_trylock(ngx_http_wassiit_zone_t *zone)
 {
-    switch (ngx_wassiit_robust_trylock(&zone->sh->mutex)) {
+    return ngx_http_wassiit_mend_locked(zone,
+                                ngx_wassiit_robust_trylock(&zone->sh->mutex));
+}
 
-    case NGX_OK:
-        break;
 
-    case NGX_DONE:
+static ngx_int_t
+ngx_http_wassiit_mend_locked(ngx_http_wassiit_zone_t *zone, ngx_int_t rc)
+{
+    if (rc == NGX_DONE) {
         ngx_http_wassiit_mend(zone);
         ngx_wassiit_robust_consistent(&zone->sh->mutex);
-        break;
 
-    default:
+    } else if (rc != NGX_OK) {
         return NGX_BUSY;
     }
 
