@@ -102,7 +102,7 @@ sub cluster_path {
 # epoll_wait returns is the load's affair, so these aren't counted.
 
 sub cluster_system_calls {
-    my $strace = Wassiit::Redis::program('strace');
+    my ($strace) = grep { -x } map { "$_/strace" } split /:/, $ENV{PATH};
     if (!$strace) {
         print "  system calls: not measured, \"strace\" is missing\n";
         return;
