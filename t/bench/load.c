@@ -336,7 +336,7 @@ load_receive(load_connection_t *c)
         }
 
         c->end = p + 4 - c->buf;
-        p = strstr(c->buf, "Content-Length: ");
+        p = strcasestr(c->buf, "Content-Length: ");
 
         if (p == NULL || (size_t) (p - c->buf) > c->end) {
             load_die("no Content-Length");
