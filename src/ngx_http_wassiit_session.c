@@ -446,7 +446,7 @@ ngx_http_wassiit_session_refused(ngx_http_wassiit_cluster_t *cluster,
         ngx_log_error(NGX_LOG_ERR, cluster->log, 0,
                       "node \"%V\" of zone \"%V\" can't join: the lines of "
                       "partners in Redis %s; give all nodes the same, or see "
-                      "\"Another seal\" in the README",
+                      "\"Another seal\" in cluster.md",
                       &conf->node, &cluster->zone->name,
                       (check.len == 1)
                       ? "aren't sealed, and it has a \"seal\""

@@ -27,7 +27,7 @@ static ngx_uint_t ngx_http_wassiit_zone_are_scopes(
 /* by NGX_HTTP_WASSIIT_MEMORY_SMALL and the others */
 
 static const char *const  ngx_http_wassiit_zone_pages[] = {
-    "small pages, large ones are quicker: see vm.nr_hugepages in the README",
+    "small pages, large ones are quicker: see vm.nr_hugepages in operating.md",
     "large pages, which are reserved",
     "large pages, as far as the system finds some"
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # The description of the admin endpoint and status: it is served to operators and
-# to nobody else; it says what the code, the README and conf/nginx.conf say; and
+# to nobody else; it says what the code, conf/doc and conf/nginx.conf say; and
 # each answer that it documents is given as it documents it.
 
 use strict;
@@ -209,11 +209,10 @@ is_deeply({ map { $_ => $errors->{$_}{status} } keys %$errors },
 is_deeply([ sort keys %$errors ], [ sort keys %named ], 'each error is one of an answer');
 
 
-# ---- what the README says
+# ---- what conf/doc says
 
-my $readme = text('README.md');
-my ($endpoint) = $readme =~ /^## The admin endpoint\n(.*?)^## /ms;
-my ($status) = $readme =~ /^## Status\n(.*?)^## /ms;
+my ($endpoint) = text('conf/doc/admin.md') =~ /^## The admin endpoint\n(.*?)^## /ms;
+my ($status) = text('conf/doc/monitoring.md') =~ /^## Status\n(.*?)^## /ms;
 
 my %rows;
 for my $row ($endpoint =~ /^(\| `(?:GET|POST|PATCH|DELETE) .*)$/mg) {
@@ -223,23 +222,23 @@ for my $row ($endpoint =~ /^(\| `(?:GET|POST|PATCH|DELETE) .*)$/mg) {
     $uri =~ s/\bKEYID\b/{keyId}/;
     my $operation = $paths->{"/admin/$uri"}{ lc $method };
 
-    ok($operation, "README's $method $uri") or next;
+    ok($operation, "admin.md's $method $uri") or next;
     $rows{"$method /admin/$uri"} = 1;
 
     my %arguments = map { $_->{name} // '' => 1 } @{ $operation->{parameters} // [] };
-    ok($arguments{$_}, "README's $method $uri: argument $_") for $query =~ /(\w+)=/g;
+    ok($arguments{$_}, "admin.md's $method $uri: argument $_") for $query =~ /(\w+)=/g;
 
     my $schema = $operation->{requestBody}{content}{'application/json'}{schema}{'$ref'} // '';
     my $fields = $schemas->{ $schema =~ s{.*/}{}r }{properties} // {};
-    ok($fields->{$_}, "README's $method $uri: field $_")
+    ok($fields->{$_}, "admin.md's $method $uri: field $_")
         for grep { $_ ne 'null' } $body =~ /`([a-z]{2,})`/g;
 }
 
-# The one that a key's id makes: the README has it as any other id.
+# The one that a key's id makes: admin.md has it as any other id.
 is_deeply([ sort keys %rows ],
           [ grep { $_ ne 'DELETE /admin/partners/{partnerId}/keys/rotate' }
             sort map { my $uri = $_; map { "$_ $uri" } split / /, verbs($paths->{$uri}) }
-            grep { /^\/admin\// } keys %$paths ], 'README has each of its requests');
+            grep { /^\/admin\// } keys %$paths ], 'admin.md has each of its requests');
 
 # "a.b": the field b of the field a.
 sub field {
@@ -262,7 +261,7 @@ for my $row ($status =~ /^(\| (?:`.*|)\|.*`.*)$/mg) {
     for my $name ($fields =~ /`([a-z_.]+)`/g) {
         $name = $name =~ /^\./ ? $above =~ s/\.\w+$/$name/r : $name;
         $above = $name;
-        ok(field($name), "README's status: $name");
+        ok(field($name), "monitoring.md's status: $name");
     }
 
     while ($metrics =~ /`(wassiit_\w+)(?:\{([^}]*)\})?`/g) {
@@ -272,7 +271,7 @@ for my $row ($status =~ /^(\| (?:`.*|)\|.*`.*)$/mg) {
 
 my $documented = $document->{'x-metrics'};
 is_deeply({ map { $_ => join ' ', sort grep { $_ ne 'le' } @{ $documented->{$_}{labels} } } keys %$documented },
-          \%metrics, "README's metrics, with their labels");
+          \%metrics, "monitoring.md's metrics, with their labels");
 
 
 # ---- each request, each answer

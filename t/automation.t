@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Partners' own programs, as README.md shows them and one more for node, each a
+# Partners' own programs, as conf/doc/partners.md shows them and one more for node, each a
 # process of its own: through the front door to the sandbox's wap.cm, which
 # asks the front door for the contract's signature.
 
@@ -57,9 +57,10 @@ END
 );
 
 {
-    open my $in, '<:raw', "$top/README.md" or die "README.md: $!";
-    my $readme = do { local $/; <$in> };
-    while ($readme =~ /^<!-- test: client -->\n```(\w+)\n(.*?)^```$/msg) {
+    my $document = "$top/conf/doc/partners.md";
+    open my $in, '<:raw', $document or die "$document: $!";
+    my $text = do { local $/; <$in> };
+    while ($text =~ /^<!-- test: client -->\n```(\w+)\n(.*?)^```$/msg) {
         $program{$1}{text} = $2 // die "no such program: $1";
     }
 }

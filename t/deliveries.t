@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # Webhooks from end to end: the messaging backend's deliveries through
-# conf/nginx.conf's egress to README.md's receiver, and what that signs back
+# conf/nginx.conf's egress to the receiver of conf/doc/webhooks.md, and what that signs back
 # through wassiit_webhook_verify. What is public is in t/egress.t.
 
 use strict;
@@ -41,10 +41,10 @@ sub write_to {
 }
 
 
-# ---- the guide's receiver, as it stands in README.md
+# ---- the guide's receiver, as it stands in conf/doc/webhooks.md
 
-my ($program) = text_of("$top/README.md") =~ /^<!-- test: receiver -->\n```python\n(.*?)^```$/ms
-    or die 'README.md has no receiver';
+my ($program) = text_of("$top/conf/doc/webhooks.md") =~ /^<!-- test: receiver -->\n```python\n(.*?)^```$/ms
+    or die 'conf/doc/webhooks.md has no receiver';
 my $receiver = write_to("$dir/receiver.py", $program);
 my $port = free_port();
 

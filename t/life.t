@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# README.md's life of a partner, step by step, as it is printed, against what
+# The life of a partner of conf/doc/operating.md, step by step, as it is printed, against what
 # "make run" starts.
 
 use strict;
@@ -12,13 +12,14 @@ use Test::More;
 
 my $s = start_door('life', partners => []);
 
-open my $in, '<:raw', 'README.md' or die "README.md: $!";
-my $readme = do { local $/; <$in> };
+my $document = 'conf/doc/operating.md';
+open my $in, '<:raw', $document or die "$document: $!";
+my $text = do { local $/; <$in> };
 
 # A "$ " begins a step; what follows is what it prints, "…" any part of it.
 
 my @steps;
-for my $block ($readme =~ /^<!-- test: life -->\n```console\n(.*?)^```/gms) {
+for my $block ($text =~ /^<!-- test: life -->\n```console\n(.*?)^```/gms) {
     my ($nothing, @parts) = split /^\$ /m, $block;
     push @steps, map { [ split /\n/ ] } @parts;
 }

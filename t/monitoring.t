@@ -44,9 +44,9 @@ for my $alert (@alerts) {
     like($tests, qr/alertname="$alert",alertstate="firing"/, "$alert: a test has it fire");
 }
 
-is_deeply({ text('README.md') =~ /^\| `(Wassiit\w+)` \| (\w+) \|/mg },
+is_deeply({ text('conf/doc/monitoring.md') =~ /^\| `(Wassiit\w+)` \| (\w+) \|/mg },
           { $rules =~ /^ *- alert: (\w+)\n(?:(?! *- ).*\n)*? +severity: (\w+)$/mg },
-          'README.md has them all, with their severity');
+          'conf/doc/monitoring.md has them all, with their severity');
 
 
 # ---- each test of an alert notices if its threshold is another

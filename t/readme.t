@@ -1,5 +1,6 @@
 #!/usr/bin/env perl
-# README.md against the module: its examples run, its tables are complete.
+# README.md and conf/doc against the module: their examples run, their tables are
+# complete, their links lead somewhere.
 
 use strict;
 use warnings;
@@ -13,7 +14,8 @@ use Wassiit;
 use Test::More;
 
 my $top = abs_path(dirname(__FILE__) . '/..');
-my $readme = text('README.md');
+my @documents = ('README.md', map { s{^\Q$top/}{}r } sort glob "\"$top\"/conf/doc/*.md");
+my $readme = join '', map { text($_) } @documents;
 my $face = text('src/ngx_http_wassiit_conf.c') . text('src/ngx_http_wassiit_variables.c');
 my $decisions = text('src/ngx_http_wassiit_decision.c');
 my $reply = text('src/ngx_http_wassiit_reply_text.c');
@@ -34,19 +36,19 @@ sub is_subset {
 sub is_set { is_deeply([ sort @{ $_[0] } ], [ sort @{ $_[1] } ], $_[2]) }
 
 
-# ---- the blocks: language, text, line, mark ("<!-- test: x -->" before it)
+# ---- the blocks: language, text, file and line, mark ("<!-- test: x -->" before it)
 
 my @blocks;
 
-{
+for my $file (@documents) {
     my ($block, $mark, $n) = (undef, '', 0);
 
-    for my $line (split /^/, $readme) {
+    for my $line (split /^/, text($file)) {
         $n++;
         if ($block) {
             if ($line =~ /^```/) { undef $block } else { $block->{text} .= $line }
         } elsif ($line =~ /^```(\w*)/) {
-            push @blocks, $block = { lang => $1, text => '', line => $n,
+            push @blocks, $block = { lang => $1, text => '', line => "$file:$n",
                                      mark => $mark };
             $mark = '';
         } elsif ($line =~ /^<!-- test: (\w+) -->/) {
@@ -59,7 +61,7 @@ sub blocks {
     my ($lang, $mark) = @_;
     my @found = grep { $_->{lang} eq $lang && (!defined $mark
                                                || $_->{mark} eq $mark) } @blocks;
-    die "README.md has no block $lang" unless @found;
+    die "no document has a block $lang" unless @found;
     return @found;
 }
 
@@ -114,17 +116,17 @@ for my $block (blocks('nginx')) {
               qw(partners.jsonl internal.jsonl operators.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
           'webhook.secret' => 'secret',
           'ca.pem' => $authority, 'redis.secret' => 'secret' });
-    is($exit, 0, "line $block->{line}: holds ($level)") or diag("$conf\n$message");
+    is($exit, 0, "$block->{line}: holds ($level)") or diag("$conf\n$message");
 }
 
 for my $block (blocks('sh')) {
     open my $sh, '|-', 'sh', '-n' or die "sh: $!";
     print {$sh} $block->{text};
-    ok(close $sh, "line $block->{line}: a shell takes it");
+    ok(close $sh, "$block->{line}: a shell takes it");
 }
 
 
-# ---- a key made as the README says, the synopsis with it
+# ---- a key made as the documents say, the synopsis with it
 
 sub run {
     my ($command, $dir) = @_;
@@ -382,15 +384,50 @@ is_set([ $readme =~ /^\| (\d{3} \| `\w+`) \|/mg ],
        'a line for each code');
 
 
-# ---- what it refers to is there
+# ---- what they refer to is there
 
-my %anchor;
-for ($readme =~ /^#+ (.*)$/mg) {
-    (my $anchor = lc) =~ s/[^\w -]//g;
-    $anchor{ $anchor =~ tr/ /-/r } = 1;
+# What a heading's text becomes in an address; of those alike, the later ones get
+# a number.
+sub anchors {
+    my ($file) = @_;
+    my (%anchor, %seen);
+    for (text($file) =~ s{^```.*?^```}{}gmsr =~ m{^#+ (.*)$}mg) {
+        (my $anchor = lc) =~ s/[^\w -]//g;
+        $anchor =~ tr{ }{-};
+        $anchor{ $anchor . ($seen{$anchor}++ ? "-" . ($seen{$anchor} - 1) : '') } = 1;
+    }
+    return \%anchor;
 }
-is_subset([ $readme =~ /\]\(#([^)]*)\)/g ], [ keys %anchor ], 'links');
-is_deeply([ $readme =~ /^\[(.*?)\]\(#[^)]*\)(?: ·)?$/mg ], [ $readme =~ /^## (.*)$/mg ], 'the links at the top: all parts, in order');
+
+# Each link of a file that leads to no file or to no heading, but for those to
+# other hosts.
+sub dead_links {
+    my ($file) = @_;
+    my $prose = text($file) =~ s{^```.*?^```}{}gmsr =~ s{`[^`\n]*`}{}gr;
+    my $folder = dirname("$top/$file");
+    my @dead;
+
+    for my $link ($prose =~ m{\]\(([^)\s]*)\)}g, $prose =~ m{^\[[^\]]+\]:\s+(\S+)}mg,
+                  $prose =~ m{\b(?:src|href)="([^"]*)"}g)
+    {
+        next if $link =~ /\A(?:https?|mailto):/;
+        my ($to, $anchor) = split /#/, $link, 2;
+        my $path = $to eq '' ? "$top/$file" : "$folder/$to";
+        my $is_there = -e $path
+            && (!defined $anchor || anchors(abs_path($path) =~ s{^\Q$top/}{}r)->{$anchor});
+        push @dead, $link unless $is_there;
+    }
+    return @dead;
+}
+
+my @linked = (@documents, qw(CHANGES.md conf/cluster/PROOF.md t/bench/COSTS.md));
+is_deeply([ dead_links($_) ], [], "$_: its links lead somewhere") for @linked;
+
+my $front = text('README.md');
+is_subset([ @documents[1 .. $#documents] ], [ $front =~ m{\]\((conf/doc/[^)#]*)}g ],
+          'README.md leads to each of conf/doc');
+is_deeply([ $front =~ /^\[(.*?)\]\(#[^)]*\)(?: ·)?$/mg ], [ $front =~ /^## (.*)$/mg ],
+          'the links at the top: all parts, in order');
 is_subset([ $readme =~ /`(?:\w+=\S+ )?make (\w+)/g ],
           [ text('Makefile') =~ /^([a-z]+):/mg ], 'goals of make');
 is_deeply([ grep { !-e "$top/$_" }

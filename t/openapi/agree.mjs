@@ -1,4 +1,4 @@
-// Do the specification, conf/nginx.conf and the README say the same?
+// Do the specification, conf/nginx.conf and conf/doc say the same?
 
 import { is } from '../browser/tap.mjs';
 import { specification as document, vendor } from '../../conf/docs/specification.mjs';

@@ -94,7 +94,7 @@ is(structure(planted(({ paths }) => {
 })), /^POST .*audio: 26214400 bytes, in conf\/nginx\.conf 16777216$/, "a body's size");
 
 is(structure(planted((copy) => { copy['x-errors'].rate_limited.status = 403; })),
-    /^the code 429 rate_limited: in README\.md alone$/, "a code's status");
+    /^the code 429 rate_limited: in partners\.md alone$/, "a code's status");
 
 is(structure(planted((copy) => { delete copy['x-errors'].expired_key; })),
     /^the code expired_key: in responses alone$/, 'a code that is left out');

@@ -1,4 +1,4 @@
-// The specification, conf/nginx.conf and the README, held against each other.
+// The specification, conf/nginx.conf and conf/doc, held against each other.
 
 import { isDeepStrictEqual } from 'node:util';
 import { codeOf } from './answer.mjs';
@@ -109,12 +109,12 @@ export function sizes(specification) {
     });
 }
 
-// ---- codes, scopes and headers, beside the README
+// ---- codes, scopes and headers, beside partners.md
 
 // Rows of "| a | `b` | …", without what partners never see: of 408 nginx itself
 // makes no answer, it closes the connection.
-function readmeCodes() {
-    return [...text('README.md').matchAll(/^\| (\d{3}) \| `(\w+)` \| (.*)$/mg)]
+function writtenCodes() {
+    return [...text('conf/doc/partners.md').matchAll(/^\| (\d{3}) \| `(\w+)` \| (.*)$/mg)]
         .filter(([, , code, more]) => !/^only at the admin endpoint/.test(more)
             && !['unauthorized', 'forbidden', 'request_timeout'].includes(code))
         .map(([, status, code]) => `${status} ${code}`);
@@ -137,7 +137,7 @@ export function codes(specification) {
         });
 
     return [
-        ...differences(listed, readmeCodes(), ['x-errors', 'README.md'], 'the code'),
+        ...differences(listed, writtenCodes(), ['x-errors', 'partners.md'], 'the code'),
         ...differences(used, Object.keys(errors), ['responses', 'x-errors'], 'the code'),
         ...responses.filter(([status, response]) => status >= 400 && !response['x-codes']?.length)
             .map(([, response]) => `${response.description}: no x-codes`),
@@ -165,13 +165,13 @@ export function scopeNames(specification) {
 }
 
 export function limitHeaders(specification) {
-    const readme = [...text('README.md').matchAll(/^\| `((?:X-)?RateLimit[\w-]*)` \| `(.*?)` \|/mg)]
+    const written = [...text('conf/doc/partners.md').matchAll(/^\| `((?:X-)?RateLimit[\w-]*)` \| `(.*?)` \|/mg)]
         .map(([, name, shown]) => `${name}: ${shown}`);
     const headers = Object.entries(specification.document.components.headers)
         .filter(([name]) => /RateLimit/.test(name))
         .map(([name, header]) => `${name}: ${header.example}`);
 
-    return differences(headers, readme, ['the specification', 'README.md'], 'the header');
+    return differences(headers, written, ['the specification', 'partners.md'], 'the header');
 }
 
 // ---- in itself
