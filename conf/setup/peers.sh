@@ -25,7 +25,8 @@ if [ "$(cat "$out/ready" 2> /dev/null)" != "$state" ]; then
         die "can't download: $(grep -m 1 '^E:' "$out/log" || tail -n 1 "$out/log")"
     for package in "$out"/packages/*.deb; do
         dpkg -x "$package" "$out"
-    done
+        dpkg-deb -W --showformat='${Package} ${Version}\n' "$package"
+    done | grep -E "^($(echo $wanted | tr ' ' '|')) " > "$out/versions"
     rm -r "$out/packages"
     printf '%s' "$state" > "$out/ready"
 fi

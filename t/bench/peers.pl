@@ -31,6 +31,7 @@ sub peers_figures {
     );
 
     print "OTHER WAYS TO LET IN WHO HAS A KEY\n";
+    print "  peers: ", peers_versions(), "\n" if $root;
     print "  njs, Lua, HAProxy: not measured, conf/setup/peers.sh finds no packages of them\n"
         if !$root;
 
@@ -39,6 +40,12 @@ sub peers_figures {
     return map { ($_ => [ 10_000, %{ $peer{$_}->(1000) } ]) } keys %peer;
 }
 
+
+# Of the packages that were unpacked.
+sub peers_versions {
+    open my $in, "<", "$root/versions" or die "$root/versions: $!\n";
+    return join ", ", map { s/\n//r } <$in>;
+}
 
 # What each looks keys up in, of the same 10,000 partners.
 
