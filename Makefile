@@ -43,7 +43,7 @@ FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
-    unit suite asan fuzz strength check matrix debug tags bench help deps test-deps
+    unit suite asan fuzz strength check matrix debug tags bench pictures help deps test-deps
 
 all: build
 
@@ -122,6 +122,9 @@ debug: test-deps ## a whole nginx for a debugger: build/debug/nginx
 
 bench: build test-deps ## speed and memory, beside the bare nginx
 	@t/bench/run
+
+pictures: build console docs browser ## the pictures of the documentation: conf/doc
+	@$(setup)/pictures.sh
 
 tags: test-deps ## for an editor
 	@ctags -R ngx_http_wassiit_module.c src /usr/share/nginx/src/src
