@@ -1,42 +1,28 @@
 # The window as partners meet it: what is counted, what is told, what isn't
-# counted. (t/unit/window holds the arithmetic.)
+# counted. (t/unit/window holds the arithmetic, t/limit_time.t what takes a while.)
 
 use strict;
 use warnings;
 
 use lib 't/lib';
 use Wassiit;
-use Test::More;
-use Time::HiRes qw(sleep);
+use Wassiit::Answer;
+use Test::Nginx::Socket;
 
-my @own = map { partner("own-$_->[0]-$_->[1]", "own-$_->[0]$_->[1]-key",
-                        rate => "$_->[0]r/$_->[1]") }
-    [3, 's'], [3, 'm'], [3, 'h'], [3, 'd'], [1, 'd'], [1000000, 'd'],
-    [1000000, 's'];
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $rate = $block->rate // '4r/m';
+    chomp $rate;
 
-my $server = Wassiit::Server->start(
-    files => {
-        'partners.jsonl' => [
-            @own,
-            (map { partner($_, "$_-key") } qw(zone exempt trial quiet second)),
-            (map { partner($_, "$_-key", rate => '2r/h', scopes => ['messages.send']) }
-                 qw(refused denied unauth some)),
-            partner('paused', 'paused-key', rate => '2r/h', enabled => JSON::PP::false()),
-            partner('pair', ['pair-one', 'pair-two'], rate => '3r/h'),
-            partner('wait', 'wait-key', rate => '1r/s'),
-        ],
-        'other.jsonl' => [ partner('zone', 'zone-key') ],
-    },
-    conf => <<'END');
-http {
-    wassiit_zone zone=api:4m file=partners.jsonl rate=4r/m;
-    wassiit_zone zone=other:1m file=other.jsonl;
-    log_format decision '$wassiit_partner $wassiit_decision';
-    access_log logs/access.log decision;
-
-    server {
-        listen %%PORT%%;
+    $block->set_value(partners => '{"id":"atlas","rate":"' . $rate . '","key":"atlas-key",'
+        . '"scopes":["messages.send"]}') unless defined $block->partners;
+    $block->set_value(http_config => <<'END') unless defined $block->http_config;
+        wassiit_zone zone=api:1m file=partners.jsonl rate=4r/m;
+        log_format decision '$wassiit_partner $wassiit_decision';
+END
+    $block->set_value(config => <<'END') unless defined $block->config;
         wassiit_access api;
+        access_log logs/access.log decision;
         error_page 404 =200 @ok;
 
         location @ok { wassiit_access off; return 200 "ok"; }
@@ -50,209 +36,284 @@ http {
         location /failed/ { auth_request /verdict/500; }
         location /verdict/401 { internal; return 401; }
         location /verdict/500 { internal; return 500; }
-    }
-    server {
-        listen %%PORT_2%%;
-        wassiit_access other;
-    }
-    server {
-        listen %%PORT_3%%;
-        wassiit_access api;
-        wassiit_limit off;
-        wassiit_limit_headers off;
-        location /on/ { wassiit_limit on; location /on/told/ { wassiit_limit_headers on; } }
-    }
-}
 END
+    $block->set_value(request => 'GET /') unless defined $block->request
+                                                 || defined $block->pipelined_requests;
+    $block->set_value(more_headers => 'X-API-Key: atlas-key')
+        unless defined $block->more_headers;
+});
 
-my @fields = qw(RateLimit-Policy RateLimit X-RateLimit-Limit
-                X-RateLimit-Remaining X-RateLimit-Reset);
+our $Pair = JSON::PP->new->encode(partner('pair', ['pair-one', 'pair-two'], rate => '3r/h'));
 
-sub get {
-    my ($key, $uri, %more) = @_;
-    return http($server->port($more{port}), uri => $uri // '/', %more,
-                headers => ["X-API-Key" => $key, @{ $more{headers} // [] }]);
+check_accum_error_log();
+log_level('info');
+no_long_string();
+no_root_location();
+no_shuffle();
+plan('no_plan');
+run_tests();
+
+__DATA__
+
+=== TEST 1: 3r/m, counted down, and a fourth that is refused
+--- rate: 3r/m
+--- request eval: [ ('GET /') x 4 ]
+--- error_code eval: [ 200, 200, 200, 429 ]
+--- limit eval: [ map { "3 60 $_" } 2, 1, 0, 0 ]
+--- problem eval: [ (undef) x 3, '429 rate_limited' ]
+
+
+=== TEST 2: 3r/h, counted down, and a fourth that is refused
+--- rate: 3r/h
+--- request eval: [ ('GET /') x 4 ]
+--- error_code eval: [ 200, 200, 200, 429 ]
+--- limit eval: [ map { "3 3600 $_" } 2, 1, 0, 0 ]
+--- problem eval: [ (undef) x 3, '429 rate_limited' ]
+
+
+=== TEST 3: 3r/d, counted down, and a fourth that is refused
+--- rate: 3r/d
+--- request eval: [ ('GET /') x 4 ]
+--- error_code eval: [ 200, 200, 200, 429 ]
+--- limit eval: [ map { "3 86400 $_" } 2, 1, 0, 0 ]
+--- problem eval: [ (undef) x 3, '429 rate_limited' ]
+
+
+=== TEST 4: the first of 3r/s
+--- rate: 3r/s
+--- limit: 3 1 2
+
+
+=== TEST 5: the first of a window learns of all of it
+--- rate: 1r/d
+--- response_headers
+RateLimit-Policy: "default";q=1;w=86400
+RateLimit: "default";r=0;t=86400
+X-RateLimit-Limit: 1
+X-RateLimit-Remaining: 0
+X-RateLimit-Reset: 86400
+
+
+=== TEST 6: a limit of 1
+--- rate: 1r/d
+--- request eval: [ ('GET /') x 2 ]
+--- error_code eval: [ 200, 429 ]
+--- limit eval: [ ('1 86400 0') x 2 ]
+
+
+=== TEST 7: a limit of 1000000 a second
+--- rate: 1000000r/s
+--- limit: 1000000 1 999999
+
+
+=== TEST 8: a limit of 1000000 a day
+--- rate: 1000000r/d
+--- limit: 1000000 86400 999999
+
+
+=== TEST 9: a partner without a rate has the zone's
+--- partners
+{"id":"atlas","key":"atlas-key"}
+--- limit: 4 60 3
+
+
+=== TEST 10: a zone without a rate has 100r/m
+--- partners
+{"id":"atlas","key":"atlas-key"}
+--- http_config
+wassiit_zone zone=api:1m file=partners.jsonl;
+wassiit_zone zone=other:1m file=../html/other.jsonl rate=7r/m;
+--- user_files
+>>> other.jsonl
+--- config
+location / { wassiit_access api; empty_gif; }
+--- suppress_stderr
+--- limit: 100 60 99
+
+
+=== TEST 11: a scope that is missing isn't counted
+--- request eval: [ ('GET /scope/') x 4, 'GET /' ]
+--- error_code eval: [ (403) x 4, 200 ]
+--- limit eval: [ ('none') x 4, '4 60 3' ]
+
+
+=== TEST 12: a header twice isn't counted
+--- request eval: [ ('GET /') x 5 ]
+--- more_headers eval: [ ("X-API-Key: atlas-key\nX-API-Key: atlas-key") x 4, 'X-API-Key: atlas-key' ]
+--- error_code eval: [ (400) x 4, 200 ]
+--- limit eval: [ ('none') x 4, '4 60 3' ]
+
+
+=== TEST 13: what "deny" refuses isn't counted
+--- request eval: [ ('GET /denied/') x 4, 'GET /' ]
+--- error_code eval: [ (403) x 4, 200 ]
+--- limit eval: [ ('none') x 4, '4 60 3' ]
+
+
+=== TEST 14: what auth_request refuses isn't counted
+--- request eval: [ ('GET /unauth/') x 4, 'GET /' ]
+--- error_code eval: [ (401) x 4, 200 ]
+--- limit eval: [ ('none') x 4, '4 60 3' ]
+
+
+=== TEST 15: what auth_request fails at isn't counted
+--- request eval: [ ('GET /failed/') x 4, 'GET /' ]
+--- error_code eval: [ (500) x 4, 200 ]
+--- limit eval: [ ('none') x 4, '4 60 3' ]
+
+
+=== TEST 16: a disabled partner isn't told of a limit
+--- partners
+{"id":"atlas","enabled":false,"key":"atlas-key"}
+--- error_code: 403
+--- limit: none
+
+
+=== TEST 17: a 429 isn't counted as admitted
+--- rate: 2r/h
+--- request eval: [ ('GET /') x 8 ]
+--- error_code eval: [ 200, 200, (429) x 6 ]
+--- limit eval: [ '2 3600 1', ('2 3600 0') x 7 ]
+
+
+=== TEST 18: two keys, one window
+--- partners eval: $::Pair
+--- request eval: [ ('GET /') x 4 ]
+--- more_headers eval: [ map { "X-API-Key: pair-$_" } qw(one two one two) ]
+--- error_code eval: [ 200, 200, 200, 429 ]
+--- limit eval: [ map { "3 3600 $_" } 2, 1, 0, 0 ]
+
+
+=== TEST 19: off: never refused, nothing is told or counted, for other locations too
+--- request eval: [ ('GET /exempt/') x 6, 'GET /' ]
+--- error_code eval: [ (200) x 7 ]
+--- limit eval: [ ('none') x 6, '4 60 3' ]
+
+
+=== TEST 20: limited in one location, exempt in another
+--- request eval: [ ('GET /') x 5, 'GET /exempt/' ]
+--- error_code eval: [ (200) x 4, 429, 200 ]
+--- limit eval: [ map({ "4 60 $_" } 3, 2, 1, 0, 0), 'none' ]
+
+
+=== TEST 21: dry_run: never refused, counted and told
+--- request eval: [ ('GET /dry/') x 6 ]
+--- error_code eval: [ (200) x 6 ]
+--- limit eval: [ map { "4 60 $_" } 3, 2, 1, 0, 0, 0 ]
+--- raw_response_headers_unlike eval: [ ('(?i)Retry-After') x 6 ]
+
+
+=== TEST 22: dry_run: what was counted counts elsewhere
+--- request eval: [ ('GET /dry/') x 6, 'GET /' ]
+--- error_code eval: [ (200) x 6, 429 ]
+
+
+=== TEST 23: dry_run: logged with partner and key
+--- rate: 1r/h
+--- pipelined_requests eval: [ ('GET /dry/') x 2 ]
+--- error_code eval: [ 200, 200 ]
+--- error_log eval: qr/\[warn\] .*rate_limited_dry_run, partner "atlas", key "k1"/
+
+
+=== TEST 24: dry_run: $wassiit_decision
+--- rate: 1r/h
+--- pipelined_requests eval: [ 'GET /dry/', 'GET /dry/', 'GET /' ]
+--- error_code eval: [ 200, 200, 429 ]
+--- access_log
+atlas allowed
+atlas rate_limited_dry_run
+atlas rate_limited
+
+
+=== TEST 25: wassiit_limit_headers off: counted, not told, Retry-After stays
+--- request eval: [ ('GET /quiet/') x 5 ]
+--- error_code eval: [ (200) x 4, 429 ]
+--- limit eval: [ ('none') x 5 ]
+--- response_headers_like eval: [ ('') x 4, 'Retry-After: [1-9]\d?' ]
+
+
+=== TEST 26: both directives in a server; a location changes both back, one at a time
+--- config
+wassiit_access api;
+wassiit_limit off;
+wassiit_limit_headers off;
+location / { empty_gif; }
+location /on/ {
+    wassiit_limit on;
+    empty_gif;
+    location /on/told/ { wassiit_limit_headers on; empty_gif; }
 }
-
-# An answer's limit headers in one line, each of them exactly once. The reset
-# is what it should be, or less where time has passed since the window began.
-
-sub told {
-    my ($r) = @_;
-    my @values = map { my @all = $r->headers($_);
-                       @all > 1 ? "twice: @all" : $all[0] // 'none' } @fields;
-    return join ' | ', @values;
-}
-
-sub tells {
-    my ($r, $limit, $seconds, $remaining, $name) = @_;
-    my $reset = $r->header('X-RateLimit-Reset') // -1;
-
-    is(told($r), join(' | ', qq("default";q=$limit;w=$seconds),
-                      qq("default";r=$remaining;t=$reset), $limit, $remaining,
-                      $reset), "$name: headers");
-    ok($reset >= ($seconds > 1) && $reset <= $seconds, "$name: a reset in time")
-        or diag("$reset of $seconds");
-}
-
-sub remaining { get(@_)->header('X-RateLimit-Remaining') }
+--- request eval: [ 'GET /', 'GET /on/', 'GET /on/told/' ]
+--- error_code eval: [ (200) x 3 ]
+--- limit eval: [ 'none', 'none', '4 60 2' ]
 
 
-# ---- each unit of time; a partner's own rate and the zone's
-
-my %seconds = (s => 1, m => 60, h => 3600, d => 86400);
-
-for my $unit (qw(m h d)) {
-    for my $n (1 .. 3) {
-        tells(get("own-3$unit-key"), 3, $seconds{$unit}, 3 - $n,
-              "request $n of 3r/$unit");
-    }
-
-    my $r = get("own-3$unit-key");
-    is($r->status, 429, "3r/$unit: the fourth is refused");
-    tells($r, 3, $seconds{$unit}, 0, "3r/$unit: the fourth");
-    is($r->header('Retry-After'), $r->header('X-RateLimit-Reset'),
-       "3r/$unit: Retry-After");
-    is($r->json->{type},
-       'https://iana.org/assignments/http-problem-types#quota-exceeded',
-       "3r/$unit: the problem's type");
-    is_deeply($r->json->{'violated-policies'}, ['default'],
-              "3r/$unit: the violated policy");
-}
-
-is(told(get('own-3s-key')), '"default";q=3;w=1 | "default";r=2;t=1 | 3 | 2 | 1',
-   'the first of 3r/s');
-is(told(get('own-1d-key')),
-   '"default";q=1;w=86400 | "default";r=0;t=86400 | 1 | 0 | 86400', 'a limit of 1');
-is(get('own-1d-key')->status, 429, 'a limit of 1: the second is refused');
-
-is(get("own-1000000$_->[0]-key")->header('RateLimit-Policy'),
-   qq("default";q=1000000;w=$_->[1]), "a limit of 1000000 per $_->[0]")
-    for ['s', 1], ['d', 86400];
-
-tells(get('zone-key'), 4, 60, 3, "the zone's rate");
-tells(get('zone-key', '/', port => 2), 100, 60, 99, 'the default rate, of another zone');
+=== TEST 27: HEAD of a file
+--- user_files
+>>> file
+0123456789
+--- config
+wassiit_access api;
+root html;
+--- request: HEAD /file
+--- limit: 4 60 3
 
 
-# ---- a retry after Retry-After
-
-{
-    my $r;
-    for (1 .. 200) {
-        $r = get('wait-key');
-        last if $r->status == 429;
-    }
-
-    is($r->status, 429, '1r/s: refused');
-    is($r->header('Retry-After'), 1, '1r/s: Retry-After is at least 1');
-    sleep($r->header('Retry-After'));
-    is(get('wait-key')->status, 200, '1r/s: a retry after Retry-After is admitted');
-}
-
-
-# ---- what isn't counted
-
-for my $case (
-    ['refused', 'a scope that is missing', 403, uri => '/scope/'],
-    ['refused', 'a header twice', 400, headers => ['X-API-Key', 'refused-key']],
-    ['denied', '"deny"', 403, uri => '/denied/'],
-    ['unauth', 'auth_request that refuses', 401, uri => '/unauth/'],
-    ['unauth', 'auth_request that fails', 500, uri => '/failed/'],
-) {
-    my ($who, $what, $status, %how) = @$case;
-    my @r = map { get("$who-key", $how{uri}, %how) } 1 .. 4;
-
-    is_deeply([map { $_->status } @r], [($status) x 4], "$what refuses");
-    is(told($r[0]), join(' | ', ('none') x 5), "$what: no limit is told");
-}
-
-is(remaining("$_-key"), 1, "$_: nothing was used up") for qw(refused denied unauth);
-
-is(get('paused-key')->status, 403, 'a disabled partner');
-$server->partners(map { $_->{id} eq 'paused' ? { %$_, enabled => JSON::PP::true() } : $_ }
-    map { JSON::PP::decode_json($_) } split /\n/,
-    do { local (@ARGV, $/) = $server->dir . '/conf/partners.jsonl'; <> });
-is($server->reload, '', 'the partner is enabled by a reload');
-is(remaining('paused-key'), 1, 'a disabled partner has used up nothing');
+=== TEST 28: a 304
+--- user_files
+>>> file
+0123456789
+--- config
+wassiit_access api;
+root html;
+--- request: GET /file
+--- more_headers
+X-API-Key: atlas-key
+If-None-Match: *
+--- error_code: 304
+--- limit: 4 60 3
 
 
-# ---- a 429 isn't counted as admitted, nor does it prolong the window
-
-{
-    my @r = map { get('some-key') } 1 .. 8;
-    is(join(' ', map { $_->status } @r), '200 200 429 429 429 429 429 429',
-       'two of eight are admitted');
-    cmp_ok($r[7]->header('Retry-After'), '<=', $r[2]->header('Retry-After'),
-           'refusals do not prolong the wait');
-}
-
-
-# ---- two keys, one window
-
-is(remaining('pair-one'), 2, 'the first key');
-is(remaining('pair-two'), 1, 'the second key shares the window');
-is(remaining('pair-one'), 0, 'and so does the first again');
-is(get('pair-two')->status, 429, 'refused by either');
+=== TEST 29: a 412
+--- user_files
+>>> file
+0123456789
+--- config
+wassiit_access api;
+root html;
+--- request: GET /file
+--- more_headers
+X-API-Key: atlas-key
+If-Match: "none"
+--- error_code: 412
+--- limit: 4 60 3
 
 
-# ---- wassiit_limit off, dry_run; wassiit_limit_headers
-
-{
-    my @r = map { get('exempt-key', '/exempt/') } 1 .. 6;
-    is(join(' ', map { $_->status } @r), join(' ', (200) x 6), 'off: never refused');
-    is(told($r[5]), join(' | ', ('none') x 5), 'off: nothing is told');
-    is(remaining('exempt-key'), 3, 'off: nothing is counted, for other locations too');
-    remaining('exempt-key') for 1 .. 3;
-    is(get('exempt-key')->status, 429, 'limited in one location');
-    is(get('exempt-key', '/exempt/')->status, 200, 'exempt in another');
-}
-{
-    my @r = map { get('trial-key', '/dry/') } 1 .. 6;
-    is(join(' ', map { $_->status } @r), join(' ', (200) x 6), 'dry_run: never refused');
-    is(join(' ', map { $_->header('X-RateLimit-Remaining') } @r), '3 2 1 0 0 0',
-       'dry_run: counted and told');
-    is($r[5]->header('Retry-After'), undef, 'dry_run: no Retry-After');
-    is(get('trial-key')->status, 429, 'dry_run: what was counted counts elsewhere');
-    ok($server->wait_log(qr/\[warn\] .*rate_limited_dry_run, partner "trial", key "k1"/),
-       'dry_run: logged');
-    is(join(' ', $server->access_log =~ /^trial (\S+)$/mg),
-       join(' ', ('allowed') x 4, ('rate_limited_dry_run') x 2, 'rate_limited'),
-       'dry_run: $wassiit_decision');
-}
-{
-    my @r = map { get('quiet-key', '/quiet/') } 1 .. 5;
-    is(join(' ', map { $_->status } @r), '200 200 200 200 429',
-       'wassiit_limit_headers off: counted');
-    is(told($_), join(' | ', ('none') x 5), 'wassiit_limit_headers off: not told')
-        for @r[0, 4];
-    like($r[4]->header('Retry-After'), qr/^[1-9]\d?$/,
-         'wassiit_limit_headers off: Retry-After stays');
-}
-
-is(told(get('second-key', '/', port => 3)), join(' | ', ('none') x 5),
-   'both directives in server');
-get('second-key', '/on/', port => 3);
-tells(get('second-key', '/on/told/', port => 3), 4, 60, 2,
-      'a location changes both back, one at a time');
+=== TEST 30: a 416
+--- user_files
+>>> file
+0123456789
+--- config
+wassiit_access api;
+root html;
+--- request: GET /file
+--- more_headers
+X-API-Key: atlas-key
+Range: bytes=100-
+--- error_code: 416
+--- limit: 4 60 3
 
 
-# ---- the headers on other answers than nginx's plain ones
-
-mkdir $server->dir . '/html';
-$server->write('../html/file', 'x' x 10);
-chmod 0644, $server->dir . '/html/file';
-for my $case (['HEAD', 200], ['a 304', 304, 'If-None-Match', '*'],
-              ['a 412', 412, 'If-Match', '"none"'],
-              ['a 416', 416, 'Range', 'bytes=100-'],
-              ['a 206', 206, 'Range', 'bytes=1-2'])
-{
-    my ($what, $status, @headers) = @$case;
-    my $r = get('own-1000000d-key', '/file', headers => \@headers,
-                method => $what eq 'HEAD' ? 'HEAD' : 'GET');
-
-    is($r->status, $status, "$what of a file");
-    tells($r, 1000000, 86400, $r->header('X-RateLimit-Remaining'), "$what of a file");
-}
-
-$server->stop;
-done_testing;
+=== TEST 31: a 206
+--- user_files
+>>> file
+0123456789
+--- config
+wassiit_access api;
+root html;
+--- request: GET /file
+--- more_headers
+X-API-Key: atlas-key
+Range: bytes=1-2
+--- error_code: 206
+--- limit: 4 60 3
