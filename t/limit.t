@@ -139,7 +139,8 @@ location / { wassiit_access api; empty_gif; }
 
 === TEST 12: a header twice isn't counted
 --- request eval: [ ('GET /') x 5 ]
---- more_headers eval: [ ("X-API-Key: atlas-key\nX-API-Key: atlas-key") x 4, 'X-API-Key: atlas-key' ]
+--- more_headers eval
+[ ("X-API-Key: atlas-key\nX-API-Key: atlas-key") x 4, "X-API-Key: atlas-key" ]
 --- error_code eval: [ (400) x 4, 200 ]
 --- limit eval: [ ('none') x 4, '4 60 3' ]
 

@@ -46,7 +46,8 @@ sub get { http($server->port, uri => '/', headers => [ 'X-API-Key' => $_[0] ]) }
 }
 
 is(get('paused-key')->status, 403, 'a disabled partner');
-$server->partners(map { $_->{id} eq 'paused' ? { %$_, enabled => JSON::PP::true() } : $_ } @partners);
+$_->{enabled} = JSON::PP::true() for grep { $_->{id} eq 'paused' } @partners;
+$server->partners(@partners);
 is($server->reload, '', 'the partner is enabled by a reload');
 is(get('paused-key')->header('X-RateLimit-Remaining'), 1,
    'a disabled partner has used up nothing');

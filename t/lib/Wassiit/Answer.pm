@@ -13,6 +13,8 @@
 #   --- limit: 1000 60 999          the five headers of a limit, each once: how
 #                                   many, in how many seconds, what is left
 #   --- limit: none                 none of them
+#   --- logged: TEXT                one line of the access log has it, or matches it
+#                                   where it is a pattern (qr, by eval)
 #
 # With several requests, a list by eval: undef asks nothing of that answer. A
 # problem's status is the block's error_code, unless that is given, too.
@@ -62,6 +64,21 @@ sub _hook {
         }
 
         $check->(@_);
+    };
+
+    my $check_log = \&Test::Nginx::Socket::check_access_log;
+
+    *Test::Nginx::Socket::check_access_log = sub ($$$) {
+        my ($block) = @_;
+
+        if (defined(my $text = $block->logged)) {
+            chomp $text;
+            my $pattern = ref $text ? $text : qr{\Q$text\E};
+            my @lines = grep { $_ =~ $pattern } @{ Test::Nginx::Util::access_log_data() };
+            Test::More::is(scalar @lines, 1, $block->name . " - one line of the log is $text");
+        }
+
+        $check_log->(@_);
     };
 }
 
