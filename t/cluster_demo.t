@@ -112,7 +112,7 @@ is($again =~ s/\A.*\n//r, $printed =~ s/\A.*\n//r, 'and prints the same');
 my @which = qw(door-1/logs/nginx.pid redis/redis.pid door-2/logs/nginx.pid);
 my @before = map { text_of($_) } @which;
 kill 'KILL', -$before[0], $before[1];
-ok(wait_for { !grep { -d "/proc/$_" } @before[0, 1] }, 'a front door and Redis are killed');
+ok(wait_for { !grep { Wassiit::_read("/proc/$_/stat") =~ /\) [^ZX] \d/ } @before[0, 1] }, 'a front door and Redis are killed');
 like(cluster('start'), qr/\Aalready running /, 'it runs still');
 my @after = map { text_of($_) } @which;
 isnt($after[$_], $before[$_], "$which[$_]: another") for 0, 1;

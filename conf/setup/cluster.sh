@@ -214,7 +214,7 @@ stop() {
         # by TERM it writes what it has, and goes; stopped, it would not hear it
         kill -TERM "$pid" || die "pid $pid belongs to another user"
         kill -CONT "$pid"
-        wait_for test ! -e "/proc/$pid" || die "pid $pid does not end"
+        wait_for ended "$pid" || die "pid $pid does not end"
         echo "stopped, pid $pid"
     fi
 }

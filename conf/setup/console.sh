@@ -19,6 +19,7 @@ console() {
     cp "$npm/uplot/dist/uPlot.esm.js" "$new/vendor/uplot.js"
     cp "$npm/uplot/dist/uPlot.min.css" "$new/vendor/uplot.css"
     cp "$npm/uplot/LICENSE" "$new/vendor/uplot.LICENSE"
+    chmod -R a+rX "$new"
 
     rm -rf "$top/build/console"
     mv "$new" "$top/build/console"

@@ -15,6 +15,7 @@ docs() {
     rm -rf "$to.new"
     mkdir -p "$to.new"
     node "$top/conf/docs/$1" "$to.new" || die "build/$2 can not be made"
+    chmod -R a+rX "$to.new"
     rm -rf "$to"
     mv "$to.new" "$to"
 }

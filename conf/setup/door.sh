@@ -1,6 +1,10 @@
 # What demo.sh and cluster.sh stand on: keys, partners, and prefixes of
 # conf/nginx.conf that run. Sourced; $top is the tree.
 
+# Workers run as another user than root: what is made here is theirs to read,
+# whatever the caller's umask says. What is not says so itself.
+umask 022
+
 # The pid of the program that runs from a prefix by its pid file, or nothing.
 running() {
     local pid
@@ -21,6 +25,14 @@ wait_for() {
 }
 
 taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+
+# Whether a process has ended. One that its parent hasn't waited for is still
+# listed, and for good where process 1 waits for nobody, as in some containers.
+ended() {
+    local state
+    state=$(sed -n 's/^State:[[:blank:]]*//p' "/proc/$1/status" 2> /dev/null) || true
+    [[ $state == '' || $state == [ZX]* ]]
+}
 
 # A number in base 62, six digits.
 base62() {
@@ -91,6 +103,7 @@ make_door() {
     mkdir -p "$1"/{conf/state,logs,modules,temp}
     ln -sf "$top/build/ngx_http_wassiit_module.so" "$1/modules/"
     cp "$top"/conf/*.* "$1/conf/"
+    chmod a+rx "$top/build" "$1" "$1"/conf
     for made in console docs docs-admin; do
         ln -sfn "$2/$made" "$1/$made"
     done
@@ -120,9 +133,9 @@ end() {
     local pid
     pid=$(running "$@") || return 0
     kill -QUIT "$pid" || die "pid $pid belongs to another user"
-    if ! wait_for test ! -e "/proc/$pid"; then
+    if ! wait_for ended "$pid"; then
         kill -TERM "$pid"
-        wait_for test ! -e "/proc/$pid" || die "pid $pid does not end"
+        wait_for ended "$pid" || die "pid $pid does not end"
     fi
     echo "stopped, pid $pid"
 }
