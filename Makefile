@@ -24,7 +24,7 @@ watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
-started = $(filter t/demo.t t/cluster_demo.t,$(T))
+started = $(filter t/demo.t t/cluster_demo.t t/setup.t,$(T))
 stored = $(filter t/ledger.t,$(T))
 # What takes minutes runs twice: so, and with ASan.
 long = $(filter t/cluster.t t/cluster_admin.t t/cluster_lies.t \
