@@ -12,6 +12,7 @@
 # what has changed, and nothing if nothing has.
 set -euo pipefail
 . "$(dirname "$0")/apt.sh"
+. "$(dirname "$0")/progress.sh"
 
 variant=${1:-deb}
 module=ngx_http_wassiit_module
@@ -96,7 +97,11 @@ fi
 
 goals=($what)
 [ "$what" = modules ] || goals=(binary $([ $link = static ] || echo modules))
-make -s -j "$(nproc)" -f "$out/Makefile" -C "$source" "${goals[@]}"
+command=(make --no-print-directory -f "$out/Makefile" -C "$source" "${goals[@]}")
+object='^[[:blank:]]*-o .*/\(.*\.o\)\( \\\)*$'
+of=$("${command[@]}" -n | grep -c "$object") || true
+"${command[@]}" -j "$(nproc)" |
+    sed -u -n "s|$object|+build/${out##*/} \1|p" | progress "$of"
 
 # Not in place: an nginx that runs has the file mapped.
 if [ "$variant" = deb ] && [ "$source" = $headers ] && ! cmp -s "$out/$module.so" "$top/build/$module.so"

@@ -7,6 +7,7 @@
 #   check.sh FILE.c     one source's compilers and analyzers
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. conf/setup/progress.sh
 
 nginx=/usr/share/nginx/src/src
 flags=(-I src)
@@ -37,17 +38,29 @@ if [ $# = 1 ]; then
     clang -fsyntax-only "${flags[@]}" "${warnings[@]}" "$1"
     clang-tidy --quiet --checks="-*,$tidy" --warnings-as-errors='*' "$1" -- \
         "${flags[@]}" 2> /dev/null
+    echo "+checked $1"
     exit
 fi
 
-perl t/lib/style.pl
-for script in .ci/run conf/setup/*.sh t/lib/*.sh; do
-    bash -n "$script"
-done
-cppcheck --quiet --error-exitcode=1 --inline-suppr -I src \
-    --enable=warning,portability,performance ./*.c src
-for bench in t/bench/*.c; do
-    gcc -O2 -fsyntax-only "${flags[@]}" -I t/unit "${warnings[@]}" "$bench"
-done
-printf '%s\n' ./*.c src/*.c | xargs -P "$(nproc)" -n 1 "$0"
+# What has been looked at, a line each.
+all() {
+    perl t/lib/style.pl
+    echo '+checked style'
+
+    for script in .ci/run conf/setup/*.sh t/lib/*.sh; do
+        bash -n "$script"
+    done
+    for bench in t/bench/*.c; do
+        gcc -O2 -fsyntax-only "${flags[@]}" -I t/unit "${warnings[@]}" "$bench"
+    done
+
+    cppcheck --quiet --error-exitcode=1 --inline-suppr -I src \
+        --enable=warning,portability,performance ./*.c src
+    echo '+checked by cppcheck'
+
+    printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 "$0"
+}
+
+sources=(./*.c src/*.c)
+all | progress $((${#sources[@]} + 2))
 echo 'check: nothing found'
