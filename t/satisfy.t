@@ -6,145 +6,266 @@ use warnings;
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Answer;
 use MIME::Base64 qw(encode_base64);
-use Test::More;
+use Test::Nginx::Socket;
 
-# Theirs: the location's text, the status of a refusal or 0.
-my %theirs = (
-    allow => ['allow all;', 0],
-    deny => ['deny all;', 403],
-    basic_ok => ['auth_basic own; auth_basic_user_file users;', 0],
-    basic_no => ['auth_basic own; auth_basic_user_file nobody;', 401],
-    request_ok => ['auth_request /verdict/204;', 0],
-    request_401 => ['auth_request /verdict/401;', 401],
-    request_403 => ['auth_request /verdict/403;', 403],
+my $json = JSON::PP->new->canonical;
+my $partners = join "\n", map { $json->encode($_) }
+    partner('atlas', 'atlas-key', rate => '1000r/d'),
+    partner('poor', 'poor-key', scopes => [], rate => '1000r/d'),
+    partner('paused', 'paused-key', enabled => JSON::PP::false()),
+    partner('spent', 'spent-key', rate => '1r/d'),
+    { id => 'old', scopes => [ 'files.send' ], keys => [
+        { id => 'k1', sha256 => key_sha256('expired-key'),
+          expires => '2020-01-01T00:00:00Z' } ] };
+
+# Who asks, by what key, and the refusal that is ours.
+my @who = (
+    [ 'good_key', 'atlas-key' ],
+    [ 'bad_keys', '', 401, 'missing_key' ],
+    [ 'bad_keys', 'nobody-knows', 401, 'invalid_key' ],
+    [ 'bad_keys', 'expired-key', 401, 'expired_key' ],
+    [ 'bad_keys', 'paused-key', 403, 'partner_disabled' ],
+    [ 'bad_keys', 'poor-key', 403, 'insufficient_scope' ],
+    [ 'two_keys', 'atlas-key', 400, 'duplicate_header' ],
+    [ 'spent_key', 'spent-key', 429, 'rate_limited' ],
 );
 
-# Ours: what is sent, the refusal.
-my %ours = (
-    ok => ['atlas-key'],
-    missing_key => [''],
-    invalid_key => ['nobody-knows', 401],
-    expired_key => ['expired-key', 401],
-    partner_disabled => ['paused-key', 403],
-    insufficient_scope => ['poor-key', 403],
-    duplicate_header => ['atlas-key', 400],
-    rate_limited => ['spent-key', 429],
-);
-$ours{missing_key}[1] = 401;
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my ($mode, $theirs) = map { my $text = $block->$_ // ''; chomp $text; $text } qw(mode theirs);
 
-my $locations = join '', map {
-    my $mode = $_;
-    map { "location /$mode/$_ { satisfy $mode; $theirs{$_}[0] }\n" } sort keys %theirs;
-} 'all', 'any';
-
-my $server = Wassiit::Server->start(
-    files => {
-        'partners.jsonl' => [
-            partner('atlas', 'atlas-key', rate => '1000r/d'),
-            partner('poor', 'poor-key', scopes => [], rate => '1000r/d'),
-            partner('paused', 'paused-key', enabled => JSON::PP::false()),
-            partner('spent', 'spent-key', rate => '1r/d'),
-            { id => 'old', scopes => ['files.send'], keys => [{ id => 'k1',
-                sha256 => key_sha256('expired-key'), expires => '2020-01-01T00:00:00Z' }] },
-        ],
-        users => "user:{PLAIN}word\n", nobody => "\n",
-    },
-    conf => <<'END' =~ s/%%LOCATIONS%%/$locations/r);
-http {
-    wassiit_zone zone=api:1m file=partners.jsonl;
-    wassiit_scopes nobody.holds;
-    server {
-        listen %%PORT%%;
+    $block->set_value(partners => $partners);
+    $block->set_value(user_files =>
+        ">>> ../conf/users\nuser:{PLAIN}word\n>>> ../conf/nobody\n\n");
+    $block->set_value(http_config => <<'END');
+        wassiit_zone zone=api:1m file=partners.jsonl;
+        wassiit_scopes nobody.holds;
+        server {
+            listen 127.0.0.1:$TEST_NGINX_PORT_2;
+            return 200 "$http_x_seen";
+        }
+END
+    $block->set_value(config => <<'END' =~ s/%%MODE%%/satisfy $mode; $theirs/r) if $mode;
         wassiit_access api;
         wassiit_scope files.send;
         proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
         error_page 404 = @backend;
-        location @backend { satisfy any; allow all; wassiit_access off; proxy_pass http://%%PORT_2%%; }
-        location / { }
-        location /redirected { satisfy any; allow all; wassiit_scope nobody.holds; try_files /none /then; }
-        location /then { proxy_pass http://%%PORT_2%%; }
-        %%LOCATIONS%%
-        location = /verdict/204 { internal; return 204; }
-        location = /verdict/401 { internal; add_header WWW-Authenticate 'Own realm="x"' always; return 401; }
-        location = /verdict/403 { internal; return 403; }
-    }
-    server { listen %%PORT_2%%; return 200 "$http_x_seen"; }
-}
-END
-
-chmod 0644, map { $server->dir . "/conf/$_" } 'users', 'nobody';
-
-my @basic = (Authorization => 'Basic ' . encode_base64('user:word', ''));
-
-sub get {
-    my ($ours, $uri) = @_;
-    my $key = $ours{$ours}[0];
-
-    return http($server->port, uri => $uri, headers => [@basic,
-        $key ? ('X-API-Key' => $key) : (),
-        $ours eq 'duplicate_header' ? ('X-API-Key' => $key) : ()]);
-}
-
-# Who has the last word: 'ours', 'theirs', 'partner' (let in and counted) or
-# 'anyone' (let in by them alone).
-
-sub expected {
-    my ($mode, $ours, $refuses) = @_;
-
-    return 'ours' if $ours eq 'duplicate_header';
-
-    if ($ours eq 'ok' || $ours eq 'rate_limited') {
-        return 'theirs' if $mode eq 'all' && $refuses;
-        return $ours eq 'ok' ? 'partner' : 'ours';
-    }
-
-    return $mode eq 'any' && !$refuses ? 'anyone' : 'ours';
-}
-
-get('rate_limited', '/');
-my $left = 1000;
-
-for my $mode ('all', 'any') {
-    for my $theirs (sort keys %theirs) {
-        for my $ours (sort keys %ours) {
-            my ($code, $status) = ($ours, $ours{$ours}[1]);
-            my ($refuses, $name) = ($theirs{$theirs}[1], "$mode: $ours, $theirs");
-            my $expected = expected($mode, $ours, $refuses);
-            my $r = get($ours, "/$mode/$theirs");
-            my @challenges = $r->headers('WWW-Authenticate');
-
-            if ($expected eq 'ours') {
-                is($r->status, $status, "$name: ours");
-                like($r->body, qr/"status":$status,"code":"$code"/, "$name: our body");
-                is(scalar(grep { $_ eq 'ApiKey realm="api"' } @challenges),
-                   $status == 401 ? 1 : 0, "$name: our challenge");
-            } elsif ($expected eq 'theirs') {
-                is($r->status, $refuses, "$name: theirs");
-                unlike($r->body, qr/"code"/, "$name: their body");
-                is(scalar(grep { /ApiKey/ } @challenges), 0, "$name: no challenge of ours");
-            } else {
-                is($r->status, 200, "$name: let in");
-                is("@challenges", '', "$name: no challenge on a success");
-                is($r->body, $expected eq 'partner' ? 'atlas,allowed,' : ',allowed,',
-                   "$name: the backend learns who");
-            }
-
-            is($r->header('X-RateLimit-Remaining'), $expected eq 'partner' ? --$left
-               : $expected eq 'ours' && $ours eq 'rate_limited' ? 0 : undef,
-               "$name: " . ($expected eq 'partner' ? 'counted' : 'not counted'));
+        location @backend {
+            satisfy any;
+            allow all;
+            wassiit_access off;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;
         }
+        location / { }
+        location /t { %%MODE%% }
+        location = /verdict/204 { internal; return 204; }
+        location = /verdict/401 {
+            internal;
+            add_header WWW-Authenticate 'Own realm="x"' always;
+            return 401;
+        }
+        location = /verdict/403 { internal; return 403; }
+END
+    return unless $mode;
+
+    # The first spends what "spent" has. Who asks then is let in as a partner and
+    # counted, let in as anyone by them alone, or refused, by ours or by theirs.
+    my %want = (error_code => [ 200 ], response_body_like => [ '' ],
+                raw_response_headers_like => [ '' ], raw_response_headers_unlike => [ '(?!)' ],
+                limit => [ undef ]);
+    my @request = ('GET /');
+    my @headers = ('X-API-Key: spent-key');
+    my $basic = 'Authorization: Basic ' . encode_base64('user:word', '');
+
+    for (@who) {
+        my ($who, $key, $status, $code) = @$_;
+        my $verdict = $who eq 'two_keys' ? 'ours' : $block->$who;
+        my ($by, $their_status) = split ' ', $verdict;
+        my $once = qr/\A(?!.*ApiKey.*ApiKey).*^WWW-Authenticate: ApiKey realm="api"\r$/ms;
+        my @answer =
+            $by eq 'partner' ? (200, '\Aatlas,allowed,\z', '', '(?i)WWW-Auth', '1000 86400 999')
+            : $by eq 'anyone' ? (200, '\A,allowed,\z', '', '(?i)WWW-Auth', 'none')
+            : $by eq 'theirs' ? ($their_status, '\A(?!.*"code")', '', 'ApiKey', 'none')
+            : ($status, qq("status":$status,"code":"$code"), $status == 401 ? $once : '',
+               $status == 401 ? '(?!)' : 'ApiKey',
+               $code eq 'rate_limited' ? '1 86400 0' : 'none');
+
+        push @request, 'GET /t';
+        push @headers, join "\n", $basic,
+            ("X-API-Key: $key") x ($who eq 'two_keys' ? 2 : $key ? 1 : 0);
+        push @{ $want{$_} }, shift @answer
+            for qw(error_code response_body_like raw_response_headers_like
+                   raw_response_headers_unlike limit);
     }
+
+    # nothing else was counted
+    push @request, 'GET /';
+    push @headers, 'X-API-Key: atlas-key';
+    my $left = $block->good_key =~ /partner/ ? 998 : 999;
+    my @last = (200, '', '', '(?!)', "1000 86400 $left");
+    push @{ $want{$_} }, shift @last
+        for qw(error_code response_body_like raw_response_headers_like
+               raw_response_headers_unlike limit);
+
+    $block->set_value(request => \@request);
+    $block->set_value(more_headers => \@headers);
+    $block->set_value($_ => $want{$_}) for keys %want;
+});
+
+log_level('info');
+no_long_string();
+no_root_location();
+no_shuffle();
+plan('no_plan');
+run_tests();
+
+__DATA__
+
+=== TEST 1: all, beside "allow"
+--- mode: all
+--- theirs: allow all;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 2: all, beside "deny"
+--- mode: all
+--- theirs: deny all;
+--- good_key: theirs 403
+--- bad_keys: ours
+--- spent_key: theirs 403
+
+
+=== TEST 3: all, beside auth_basic that lets in
+--- mode: all
+--- theirs: auth_basic own; auth_basic_user_file users;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 4: all, beside auth_basic that refuses
+--- mode: all
+--- theirs: auth_basic own; auth_basic_user_file nobody;
+--- good_key: theirs 401
+--- bad_keys: ours
+--- spent_key: theirs 401
+
+
+=== TEST 5: all, beside auth_request that lets in
+--- mode: all
+--- theirs: auth_request /verdict/204;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 6: all, beside auth_request that asks who it is
+--- mode: all
+--- theirs: auth_request /verdict/401;
+--- good_key: theirs 401
+--- bad_keys: ours
+--- spent_key: theirs 401
+
+
+=== TEST 7: all, beside auth_request that refuses
+--- mode: all
+--- theirs: auth_request /verdict/403;
+--- good_key: theirs 403
+--- bad_keys: ours
+--- spent_key: theirs 403
+
+
+=== TEST 8: any, beside "allow"
+--- mode: any
+--- theirs: allow all;
+--- good_key: partner
+--- bad_keys: anyone
+--- spent_key: ours
+
+
+=== TEST 9: any, beside "deny"
+--- mode: any
+--- theirs: deny all;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 10: any, beside auth_basic that lets in
+--- mode: any
+--- theirs: auth_basic own; auth_basic_user_file users;
+--- good_key: partner
+--- bad_keys: anyone
+--- spent_key: ours
+
+
+=== TEST 11: any, beside auth_basic that refuses
+--- mode: any
+--- theirs: auth_basic own; auth_basic_user_file nobody;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 12: any, beside auth_request that lets in
+--- mode: any
+--- theirs: auth_request /verdict/204;
+--- good_key: partner
+--- bad_keys: anyone
+--- spent_key: ours
+
+
+=== TEST 13: any, beside auth_request that asks who it is
+--- mode: any
+--- theirs: auth_request /verdict/401;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 14: any, beside auth_request that refuses
+--- mode: any
+--- theirs: auth_request /verdict/403;
+--- good_key: partner
+--- bad_keys: ours
+--- spent_key: ours
+
+
+=== TEST 15: let in by them alone, sent where ours agrees: the partner, and counted
+--- config
+wassiit_access api;
+wassiit_scope files.send;
+proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
+location /redirected {
+    satisfy any;
+    allow all;
+    wassiit_scope nobody.holds;
+    try_files /none /then;
 }
+location /then { proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+--- request: GET /redirected
+--- more_headers
+X-API-Key: atlas-key
+--- response_body chomp
+atlas,allowed,
+--- limit: 1000 86400 999
 
-{
-    my $r = get('ok', '/redirected');
-    is($r->body, 'atlas,allowed,', 'let in by them alone, sent where ours agrees: the partner');
-    is($r->header('X-RateLimit-Remaining'), --$left, 'and counted');
-    is(get('missing_key', '/redirected')->status, 401, 'sent where ours refuses');
+
+=== TEST 16: let in by them alone, sent where ours refuses
+--- config
+wassiit_access api;
+wassiit_scope files.send;
+proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
+location /redirected {
+    satisfy any;
+    allow all;
+    wassiit_scope nobody.holds;
+    try_files /none /then;
 }
-
-is(get('ok', '/')->header('X-RateLimit-Remaining'), --$left, 'nothing else was counted');
-
-$server->stop;
-done_testing;
+location /then { proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+--- request: GET /redirected
+--- problem: 401 missing_key
