@@ -76,6 +76,10 @@ The lines of conf/partners.jsonl (mode 0600), which C<file=partners.jsonl>
 names. The field C<"key":"text"> stands for
 C<"keys":[{"id":"k1","sha256":"..."}]>. What isn't JSON is written as it is.
 
+=item C<--- files eval: { name => text, ... }>
+
+Further files in conf/, those named .jsonl or .secret with mode 0600.
+
 =item C<--- allow_log: REGEX>
 
 Lines of alert, crit or emerg that this block is meant to cause. A block with
@@ -381,6 +385,9 @@ sub _hook_test_nginx {
 
 
 sub _block_files {
+    my $files = $Block->files // {};
+    _write("$ENV{TEST_NGINX_SERVROOT}/conf/$_", $files->{$_}) for keys %$files;
+
     return unless defined $Block->partners;
     partners_file("$ENV{TEST_NGINX_SERVROOT}/conf/partners.jsonl",
                   split /\n/, $Block->partners);
