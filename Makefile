@@ -26,13 +26,15 @@ described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t t/setup.t,$(T))
 stored = $(filter t/ledger.t,$(T))
+asked = $(filter t/command%,$(T))
 # What takes minutes runs twice: so, and with ASan.
 long = $(filter t/cluster.t t/cluster_admin.t t/cluster_lies.t \
     t/cluster_replicas.t t/cluster_stale.t t/redis.t,$(T))
 # By a Valkey, too: what the server does in its own way.
 served = $(filter t/cluster.t t/cluster_acl.t t/cluster_admin.t t/cluster_demo.t \
     t/cluster_replicas.t t/ledger.t t/redis.t,$(T))
-once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(long)
+once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(asked) \
+    $(long)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
     $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
@@ -85,7 +87,7 @@ test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U=
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \
-	    $(many:%=user:%) $(many:%=next:%) \
+	    $(many:%=user:%) $(asked:%=user:%) $(many:%=next:%) \
 	    $(served:%=valkey:%) $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c

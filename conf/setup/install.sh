@@ -19,7 +19,7 @@ cluster=redis-server
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
-      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server'
+      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server jq shellcheck'
 
 case ${1:-run} in
     run) wanted=$run ;;

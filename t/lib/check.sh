@@ -50,6 +50,8 @@ all() {
     for script in .ci/run conf/setup/*.sh t/lib/*.sh; do
         bash -n "$script"
     done
+    dash -n conf/bin/wassiit
+    shellcheck conf/bin/wassiit conf/bin/lib/*.sh
     for bench in t/bench/*.c; do
         gcc -O2 -fsyntax-only "${flags[@]}" -I t/unit "${warnings[@]}" "$bench"
     done

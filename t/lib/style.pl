@@ -7,7 +7,8 @@ use warnings;
 
 my @c = sort glob '*.c src/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.[ch]';
 my @module = grep { !m{^t/} } @c;
-my @scripts = sort glob 't/*.t t/lib/* t/bench/* conf/setup/*.sh .ci/run';
+my @scripts = sort glob 't/*.t t/lib/* t/bench/* conf/setup/*.sh
+                       conf/bin/* conf/bin/lib/* .ci/run';
 my $found = 0;
 
 sub finding {

@@ -1,0 +1,297 @@
+# The partners' file: wassiit check, backup and restore.
+
+# Opens it as descriptor 8, and locks it, as the module does: "-s" against who
+# changes it, "-x" against everyone. It may be made anew until it is locked.
+lock_file() {
+    local tries=0
+    need flock
+    while [ $tries -lt 8 ]; do
+        [ -f "$2" ] || die "$2: no such file"
+        [ -r "$2" ] || die "$2 can't be read: are you its owner, or root?"
+        exec 8< "$2"
+        flock "$1" -w 5 8 ||
+            die "$2 is locked by another program: \"lslocks\" tells by which one"
+        # shellcheck disable=SC3013
+        [ ! /dev/fd/8 -ef "$2" ] || return 0
+        exec 8<&-
+        tries=$((tries + 1))
+    done
+    die "$2 is replaced again and again"
+}
+
+find_nginx() {
+    nginx=${opt_nginx:-${WASSIIT_NGINX:-${conf_nginx-}}}
+    if [ -z "$nginx" ]; then
+        nginx=$(PATH=$PATH:/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin
+            command -v nginx) ||
+            die "nginx, which checks the file, isn't here: name it by --nginx PATH, or check where it is"
+    fi
+    [ -x "$nginx" ] || die "$nginx: no such program"
+}
+
+# The module beside the program, or in the tree, as an absolute path.
+find_module() {
+    local built path
+    built=$("$nginx" -V 2>&1 | tr ' ' '\n')
+    path=$(printf '%s\n' "$built" | sed -n 's/^--modules-path=//p')
+    [ -n "$path" ] ||
+        path=$(printf '%s\n' "$built" | sed -n 's/^--prefix=\(.*\)/\1\/modules/p')
+    for module in ${tree:+"$tree/build"} "${path:-/usr/local/nginx/modules}"; do
+        module=$module/ngx_http_wassiit_module.so
+        [ ! -f "$module" ] || return 0
+    done
+    die "$nginx has no ngx_http_wassiit_module, and there is no $module: name it by --module PATH"
+}
+
+absolute() {
+    case $1 in
+        /*) echo "$1" ;;
+        *) echo "$PWD/$1" ;;
+    esac
+}
+
+# A text in quotes, as nginx reads it.
+quoted() {
+    printf '"'
+    printf %s "$1" | sed 's/[\\"]/\\&/g'
+    printf '"'
+}
+
+# Has nginx test a configuration with $dir/partners.jsonl alone, in a zone of
+# the size $1; what it says is in $dir/said.
+ask_nginx() {
+    {
+        [ -z "$module" ] || echo "load_module $(quoted "$(absolute "$module")");"
+        echo "pid $(quoted "$dir/pid");"
+        echo 'events { } http { access_log off;'
+        for name in client_body proxy fastcgi uwsgi scgi; do
+            echo "${name}_temp_path $(quoted "$dir/$name");"
+        done
+        [ -z "$scopes" ] || echo "wassiit_scopes $scopes;"
+        echo "wassiit_zone zone=check:$1 $(quoted "file=$dir/partners.jsonl");"
+        echo '}'
+    } > "$dir/nginx.conf"
+
+    (
+        unset NGINX
+        "$nginx" -t -p "$dir/" -c "$dir/nginx.conf" -e stderr > "$dir/said" 2>&1
+    )
+}
+
+# What nginx says of our copy, as of the file $1: what follows "[$2]", without
+# what it says of our configuration.
+said() {
+    FILE=$dir/partners.jsonl NAME=$1 LEVEL="[$2] " awk '
+        {
+            if (!(n = index($0, ENVIRON["LEVEL"])))
+                next
+            text = substr($0, n + length(ENVIRON["LEVEL"]))
+            sub(/^[0-9]+#[0-9]+: /, "", text)
+            sub(/(, "wassiit_zone")? in [^ ]*\/nginx\.conf:[0-9]+$/, "", text)
+            while (n = index(text, ENVIRON["FILE"]))
+                text = substr(text, 1, n - 1) ENVIRON["NAME"] \
+                       substr(text, n + length(ENVIRON["FILE"]))
+            print text
+        }' "$dir/said"
+}
+
+# Checks $dir/partners.jsonl, and says what is wrong as of the file $1. nginx
+# itself stops at the first fault: the line that has it is then made a blank one
+# of our copy. With a line fewer, two others may come to have one key.
+check_copy() {
+    local faults=0 size=1m larger fault line text
+
+    find_nginx
+    module=${opt_module:-${WASSIIT_MODULE:-${conf_module-}}}
+    [ -z "$module" ] || [ -f "$module" ] || die "$module: no such file"
+    scopes=$(printf %s "${opt_scopes:-${WASSIIT_SCOPES:-${conf_scopes-}}}" | tr ',\n' '  ')
+    case $scopes in
+        *[!A-Za-z0-9._:\ -]*) usage "\"$scopes\": scopes are of a-z A-Z 0-9 . _ : -" ;;
+    esac
+
+    while ! ask_nginx "$size"; do
+        fault=$(said "$1" emerg | head -n 1)
+        text=${fault#"$1":}
+        line=${text%%:*}
+
+        case $fault in
+            'unknown directive "wassiit_'*)
+                # it may be a part of the program, or not
+                [ -z "$module" ] || die "$module is no ngx_http_wassiit_module"
+                find_module
+                continue ;;
+            *' is too small for the '*' would do')
+                larger=${fault##*zone=check:}
+                larger=${larger%% *}
+                [ "$larger" != "$size" ] || die "nginx can't check $1: $fault"
+                size=$larger
+                continue ;;
+        esac
+        case $line in
+            "$text" | '' | *[!0-9]*)
+                [ -n "$fault" ] || fault=$(tail -n 1 "$dir/said")
+                die "nginx can't check $1: ${fault:-$nginx has said nothing}" ;;
+        esac
+        case $text in
+            *' has the same key, on line '*)
+                [ $faults -gt 0 ] || echo "$fault"
+                faults=$((faults + 1))
+                break ;;
+        esac
+
+        faults=$((faults + 1))
+        echo "$fault"
+        if [ $faults -eq 20 ]; then
+            echo "$1: there may be more; these come first"
+            break
+        fi
+        sed "${line}s/.*//" "$dir/partners.jsonl" > "$dir/next" &&
+            mv "$dir/next" "$dir/partners.jsonl" ||
+            die "no room in $dir"
+    done
+
+    said "$1" warn | sed 's/^/warning: /'
+    [ $faults -eq 0 ]
+}
+
+command_check() {
+    parse 'scopes= nginx= module=' "$@"
+    words 1 1 FILE
+    settings
+    need_dir
+
+    if [ "$arg1" = - ]; then
+        cat > "$dir/partners.jsonl" || exit 1
+    elif [ -f "$arg1" ]; then
+        lock_file -s "$arg1"
+        cat <&8 > "$dir/partners.jsonl" || exit 1
+        exec 8<&-
+        chmod --reference="$arg1" "$dir/partners.jsonl"
+    else
+        [ -e "$arg1" ] || die "$arg1: no such file"
+        [ ! -d "$arg1" ] || die "$arg1 is a folder"
+        cat < "$arg1" > "$dir/partners.jsonl" || exit 1
+    fi
+
+    check_copy "$arg1" >&2 || exit 1
+    echo "$arg1: nginx would take it"
+}
+
+# Takes from the end of $dir/partners.jsonl what a power cut leaves of a line,
+# as a load does: cut short, or with zero bytes.
+whole_lines() {
+    local last
+    [ -s "$dir/partners.jsonl" ] || return 0
+    [ "$(tail -c 1 "$dir/partners.jsonl" | od -A n -t u1 | tr -d ' ')" != 10 ] ||
+        [ "$(tail -n 1 "$dir/partners.jsonl" | tr -dc '\000' | wc -c)" -ne 0 ] ||
+        return 0
+
+    last=$(tail -n 1 "$dir/partners.jsonl" | tr '\000' '\n' | head -n 1)
+    sed '$d' "$dir/partners.jsonl" > "$dir/next"
+    if printf %s "$last" | jq -e 'type == "object"' > /dev/null 2>&1; then
+        printf '%s\n' "$last" >> "$dir/next"
+    else
+        say "$file ends in the middle of a line, which is left out"
+    fi
+    mv "$dir/next" "$dir/partners.jsonl"
+}
+
+# The partners' file, as $file, links having been followed.
+need_file() {
+    settings
+    file=${opt_file:-${WASSIIT_FILE:-${conf_file-}}}
+    [ -n "$file" ] ||
+        usage 'the partners'\'' file: name it by --file, by WASSIIT_FILE, or by "file" in /etc/wassiit'
+    file=$(readlink -f -- "$file") || die "$file: no such folder"
+}
+
+stamp() { date -u +%Y%m%dT%H%M%SZ; }
+
+# Waits until what was made in a folder is on the disk.
+sync_all() { sync "$@" || die "$1 is not on the disk yet: sync failed"; }
+
+command_backup() {
+    local to folder temp
+    parse 'file=' "$@"
+    words 1 1 'where to, DIR or FILE,'
+    need jq
+    need_file
+    need_dir
+
+    to=$arg1
+    case $to in
+        /*) ;;
+        *) to=./$to ;;
+    esac
+    [ ! -d "$to" ] || to=${to%/}/partners-$(stamp).jsonl
+    folder=${to%/*}
+    [ -d "$folder" ] || die "$folder: no such folder"
+    [ ! -e "$to" ] || die "$to exists already: name another, or move it away"
+
+    lock_file -s "$file"
+    cat <&8 > "$dir/partners.jsonl" || die "$file can't be read"
+    exec 8<&-
+    whole_lines
+
+    temp=$(mktemp "$folder/.wassiit.XXXXXXXX") || die "no file can be made in $folder"
+    if ! cat "$dir/partners.jsonl" > "$temp" || ! sync "$temp" ||
+       ! ln -T "$temp" "$to" 2> "$dir/said"; then
+        rm -f "$temp"
+        die "$to can't be made: $(tail -n 1 "$dir/said" 2> /dev/null)"
+    fi
+    rm -f "$temp"
+    sync_all "$folder"
+    echo "$to"
+}
+
+# The new file is a new one in the same folder, which others may write, too: it
+# is made by nobody but us, and its owner and mode are set by its descriptor.
+command_restore() {
+    local from folder next former=''
+    parse 'file= scopes= nginx= module=' "$@"
+    words 1 1 'what to restore, BACKUP,'
+    from=$arg1
+    need jq
+    need_file
+    need_dir
+    [ -f "$from" ] || die "$from: no such file"
+    [ -r "$from" ] || die "$from can't be read: are you its owner, or root?"
+    folder=${file%/*}
+
+    cat "$from" > "$dir/backup" || exit 1
+    cp "$dir/backup" "$dir/partners.jsonl" || exit 1
+    check_copy "$from" >&2 || die "$file is left as it is"
+
+    if [ -e "$file" ]; then
+        lock_file -x "$file"
+        former=$file.$(stamp)
+        cat <&8 > "$dir/partners.jsonl" || exit 1
+    else
+        : > "$dir/partners.jsonl"
+    fi
+    if cat "$dir/backup" "$dir/partners.jsonl" |
+       jq -R 'fromjson? | select(type == "object" and has("rev"))' | grep -q .; then
+        die "a cluster shares these partners (their lines have \"rev\"), and what it has is newer than $from: it would undo this. Give back what was lost by the admin endpoint, at any node"
+    fi
+
+    set -C
+    [ -w "$folder" ] || die "no file can be made in $folder: are you its owner, or root?"
+    next=$folder/.wassiit.$(openssl rand -hex 8)
+    set -C
+    exec 9> "$next"
+
+    if [ -n "$former" ]; then
+        cat "$dir/partners.jsonl" > "$former" || { rm -f "$next"; die "$former can't be made"; }
+        chown --reference="$file" /proc/self/fd/9 &&
+            chmod --reference="$file" /proc/self/fd/9
+    fi && cat "$dir/backup" >&9 && sync /proc/self/fd/9 && mv -fT "$next" "$file" || {
+        rm -f "$next"
+        die "$file is left as it is"
+    }
+    set +C
+    exec 9>&- 8<&-
+    sync_all "$folder"
+
+    echo "$file is as $from says, from the next reload on: nginx -t && nginx -s reload"
+    [ -z "$former" ] || echo "what was there is in $former"
+}
