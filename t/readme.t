@@ -114,7 +114,7 @@ for my $block (blocks('nginx')) {
 
     my ($exit, $message) = nginx_test($conf, files =>
         { map({ $_ => [ partner('one', "$_ key") ] }
-              qw(partners.jsonl internal.jsonl operators.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
+              qw(partners.jsonl internal.jsonl operators.jsonl state/partners.jsonl)), 'wapcm.secret' => 'c2VjcmV0',
           'webhook.secret' => 'secret',
           'ca.pem' => $authority, 'redis.secret' => 'secret' });
     is($exit, 0, "$block->{line}: holds ($level)") or diag("$conf\n$message");
