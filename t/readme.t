@@ -146,17 +146,24 @@ sub run {
     return $output;
 }
 
-my ($snippet) = blocks('sh', 'key');
-my ($key) = run($snippet->{text}, test_dir()) =~ /^the key: (\S+)$/m;
-ok($key, 'a key is made');
+# Each way to make one: the key, and the file that it is in.
+my @made = map {
+    my $dir = test_dir() . '/' . $_->{line} =~ tr{./:}{-}r;
+    mkdir $dir or die "$dir: $!";
+    local $ENV{PATH} = "$top/conf/bin:$ENV{PATH}";
+    my ($key) = run($_->{text}, $dir) =~ /^the key: (\S+)$/m;
+    ok($key, "$_->{line}: a key is made");
 
-my $made = test_dir() . '/partners.jsonl';
-is((stat $made)[2] & 07777, 0600, 'its file is for the owner alone');
-open my $in, '<', $made or die "$made: $!";
-my $partners = do { local $/; <$in> };
-unlike($partners, qr/\Q$key/, 'which has not the key');
+    is((stat "$dir/partners.jsonl")[2] & 07777, 0600, 'its file is for the owner alone');
+    open my $in, '<', "$dir/partners.jsonl" or die "$dir: $!";
+    my $partners = do { local $/; <$in> };
+    unlike($partners, qr/\Q$key/, 'which has not the key');
+    [ $key, $partners ];
+} blocks('sh', 'key');
+is(@made, 2, 'by the command, and by openssl alone');
 
 {
+    my ($key, $partners) = @{ $made[1] };
     my ($conf) = blocks('nginx', 'synopsis');
     my $s = Wassiit::Server->start(conf => moved($conf->{text}),
                                    files => { 'partners.jsonl' => $partners });
@@ -191,6 +198,7 @@ unlike($partners, qr/\Q$key/, 'which has not the key');
 # ---- the location that is protected
 
 {
+    my ($key, $partners) = @{ $made[0] };
     my ($conf) = blocks('nginx', 'existing');
     my $s = Wassiit::Server->start(files => { 'partners.jsonl' => $partners },
         conf => 'http { ' . moved($conf->{text}) . <<'END');
