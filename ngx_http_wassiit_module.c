@@ -22,6 +22,7 @@
 #include "ngx_http_wassiit_turn.h"
 #include "ngx_http_wassiit_upstream.h"
 #include "ngx_http_wassiit_variables.h"
+#include "ngx_http_wassiit_version.h"
 #include "ngx_http_wassiit_webhook.h"
 
 
@@ -164,8 +165,10 @@ ngx_http_wassiit_init_module(ngx_cycle_t *cycle)
     wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_wassiit_module);
 
     if (ngx_test_config) {
-        return NGX_OK;
+        return ngx_http_wassiit_version_dump(cycle);
     }
+
+    ngx_http_wassiit_version_compare(cycle);
 
     if (wmcf) {
         ngx_http_wassiit_load_zones(cycle, wmcf);

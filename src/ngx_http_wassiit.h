@@ -15,7 +15,7 @@
 #include "ngx_wassiit_scope.h"
 
 
-/* of this module, as it stands in its status */
+/* Semantic versioning.  This is the only place; CHANGES.md tells its story. */
 #define NGX_HTTP_WASSIIT_VERSION  "1.0.0"
 
 

@@ -191,7 +191,7 @@ my $rows = <<'END';
     leader          adjust cluster park replica session zone_sh
     limit           adjust caps wassiit decision park
     log
-    module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally thread turn upstream variables webhook
+    module          access admin arena body conf conf_check conf_zone egress job leader limit log payload redis reply tally thread turn upstream variables version webhook
     payload         arena body ctx decision headers_in json multipart rules
     park            adjust caps cluster zone_sh
     offer           follow
@@ -215,6 +215,7 @@ my $rows = <<'END';
     turn
     upstream        wassiit headers_in
     variables       audit change cluster decision limit upstream webhook
+    version         wassiit
     wassiit         hmac scope zone
     webhook         body ctx decision headers_in log
 END
