@@ -20,7 +20,9 @@ my $Env = join '', map { "env $_; " } qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS
 sub conf {
     my (%with) = @_;
     return operators_conf(workers => 2, zone => $with{zone} // '8m', main => $Env,
-        server => 'location /busy { proxy_pass http://%%PORT_3%%; }', http => <<'END');
+        server => 'location /busy { proxy_pass http://%%PORT_3%%; }
+            location = /version { wassiit_access operators; wassiit_scope partners.manage; wassiit_status partners; }',
+        http => <<'END');
     access_log logs/access.log;
     log_format backend $msec;
     server {
@@ -193,6 +195,74 @@ subtest 'both programs have one memory' => sub {
 };
 
 
+# nginx keeps the code that it has loaded, over any reload: only another program
+# loads what has been put in its place.
+
+subtest 'another version of the module' => sub {
+    my $module = $ENV{TEST_NGINX_LOAD_MODULES}
+        or plan skip_all => 'the module is a part of this nginx';
+    my ($version) = Wassiit::_read('src/ngx_http_wassiit.h') =~ /VERSION *"([^"]+)"/;
+    (my $other = $version) =~ tr/0-9/9/;
+    my $former = Wassiit::_read($module);
+    (my $newer = $former) =~ s/(?<![\d.])\Q$version\E(?![\d.])/$other/g;
+    isnt($newer, $former, 'the version is in the file');
+
+    # as packages and "make install" do: beside, then in its place
+    my $file = test_dir() . '/ngx_http_wassiit_module.so';
+    my $put = sub {
+        Wassiit::_write("$file.new", $_[0]);
+        rename "$file.new", $file or die "$file: $!";
+    };
+    $put->($former);
+    local $ENV{TEST_NGINX_LOAD_MODULES} = $file;
+
+    my $old = start(partner('busy', 'busy-key', rate => "${N}r/h"));
+    my $port = $old->port;
+    my $traffic = Front::Traffic::start {
+        verdict(http($port, uri => '/busy', headers => ['X-API-Key' => 'busy-key']));
+    };
+    my $runs = sub {
+        my ($server) = @_;
+        return client_of($server, 1)->request(uri => '/version', headers => ['X-API-Key' => $Operator])
+                                    ->json->{version};
+    };
+    my $warned = sub {
+        my $lines = () = $old->error_log =~ /\[warn\].*"\Q$file\E" is another file than the one that runs, wassiit \Q$version\E, .*USR2/g;
+        return $lines;
+    };
+
+    is($runs->($old), $version, 'a version runs');
+    is($old->reload, '', 'a reload');
+    is($warned->(), 0, 'with the same file says nothing of it');
+
+    $put->($newer);
+    is($old->reload, '', 'a reload with another file');
+    is($warned->(), 1, 'warns');
+    is($runs->($old), $version, 'as the code that runs is still the former');
+
+    my $new = $old->upgrade;
+    $old->signal('QUIT');
+    ok($old->wait_end, 'an upgrade by USR2, then QUIT');
+    is($runs->($new), $other, 'loads the other');
+    is($new->reload, '', 'a reload');
+    is($warned->(), 1, 'has nothing to warn of');
+
+    $put->($former);
+    my $back = $new->upgrade;
+    $new->signal('QUIT');
+    ok($new->wait_end, 'the way back is the same');
+    is($runs->($back), $version, 'to the version before');
+
+    ok(wait_for { ask($port, 'busy-key', uri => '/busy')->status == 429 }, 'all room is used');
+    my $seen = $traffic->stop;
+    is_deeply([ sort keys %$seen ], [ 200, '429 rate_limited' ], 'each request was answered') or diag(explain($seen));
+    my $lines = () = Wassiit::_read($back->dir . '/logs/backend.log') =~ /\n/g;
+    is($lines, $N, "the backend has seen $N requests, by both versions together");
+    is(admin(admin_of($back), GET => '/busy')->json->{counts}{allowed}, $N, 'so many were counted');
+    $back->stop;
+};
+
+
 # The old one is told, and leaves changes to the new one.
 
 sub apart {
@@ -321,7 +391,7 @@ sub let_go {
 let_go('a zone with another name', sub {
     my $conf = conf();
     $conf =~ s/zone=partners:/zone=renamed:/;
-    $conf =~ s/wassiit_(access|admin) partners;/wassiit_$1 renamed;/g;
+    $conf =~ s/wassiit_(access|admin|status) partners;/wassiit_$1 renamed;/g;
     $_[0]->conf($conf);
 }, sub { });
 
