@@ -34,5 +34,5 @@ def known: IN("username", "plugins", "create_time", "update_time", "desc", "grou
       limits: [$plugins[]["limit-count"] | values | rate(.count; .time_window)],
       notes: [(keys[] | select(known | not)),
               ($plugins[] | keys[] | select(IN("key-auth", "limit-count") | not) | "the plugin \(.)")
-              | {where: $where, text: .}]}
+              | {where: $where, left: true, text: .}]}
    | with_rate)

@@ -25,7 +25,7 @@ unreadable() {
     [ "$opt_from" = map ] ||
         ! head -c 65536 "$dir/export" | grep -q '^[A-Za-z_]*:' ||
         die "$arg1 is YAML, and JSON is read: deck gateway dump --format json, or yq -o json $arg1"
-    die "$arg1: $(sed -n 's/^jq: error[^:]*: //p' "$dir/said" | head -n 1): is it an export of $opt_from?"
+    die "$arg1: $(sed -n 's/^jq: error (at [^)]*)[^:]*: //p; s/^\(jq: \)*parse error/not JSON/p' "$dir/said" | head -n 1): is it an export of $opt_from?"
 }
 
 drafts() {
@@ -70,7 +70,8 @@ command_import() {
     } | jq -cn -f "$lib/sums.jq") || exit 1
 
     printf '%s\n' "$all" | jq -r '
-        (.notes[] | "\(.where): \(if .lost then "not carried over: " else "" end)\(.text)"),
+        (.notes | sort_by((.where | capture(":(?<line>[0-9]+)$").line | tonumber)? // 0)[]
+         | "\(.where): \(if .lost or .left then "not carried over: " else "" end)\(.text)"),
         ([.partners[] | select(.keys == null) | .id]
          | if . == [] then empty else "without a key: " + join(" ") end),
         ([.partners[] | select(.scopes == null)] | length

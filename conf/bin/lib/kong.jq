@@ -46,10 +46,11 @@ input
       keys: [$keys[] | {where: $where, key: .key}],
       groups: [of($all; $consumer; "acls") | .group],
       limits: [of($all; $consumer; "plugins") | select(.enabled != false) | limits],
-      notes: [(if .username and .custom_id and .username != .custom_id
-               then "custom_id \(.custom_id)" else empty end),
-              ($keys[] | select(.ttl) | "a key's ttl of \(.ttl) s: here it has no end, give it \"expires\""),
-              (.groups[]? | "what the consumer group \(if type == "object" then .name else . end) limits"),
-              (keys[] | select(known | not))
-              | {where: $where, text: .}]}
+      notes: [((if .username and .custom_id and .username != .custom_id
+                then "custom_id \(.custom_id)" else empty end),
+               (.groups[]? | "what the consumer group \(if type == "object" then .name else . end) limits"),
+               (keys[] | select(known | not))
+               | {where: $where, left: true, text: .}),
+              ($keys[] | select(.ttl)
+               | {where: $where, text: "a key's ttl of \(.ttl) s: here it has no end, give it \"expires\""})]}
    | with_rate)

@@ -14,7 +14,7 @@ def with_rate:
     [.limits[].rate // empty] as $rates
     | .where as $where
     | .rate = $rates[0]
-    | .notes += [(.limits[].text // empty | {where: $where, text: .}),
-                 ($rates[1:][] | {where: $where,
+    | .notes += [(.limits[].text // empty | {where: $where, left: true, text: .}),
+                 ($rates[1:][] | {where: $where, left: true,
                      text: "the limit \(.) beside \($rates[0]): a partner has one"})]
     | del(.limits);

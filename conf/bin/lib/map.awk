@@ -4,7 +4,11 @@
 # text; "note" if nobody is let in by it. us is what parts them, sq is a single
 # quote, variable the map's source, any with "key" in its name if it is empty.
 
-function told(kind, text) { print kind us first us text }
+function told(kind, text) {
+    if (kind != "pair")
+        gsub(/[\001-\037]/, "?", text)
+    print kind us first us text
+}
 
 # A backslash and d, as nginx reads them.
 function escaped(d) {
@@ -29,6 +33,8 @@ function directive(    key, client) {
             if (client != "" && client != "0")
                 told("note", "default: who has none of the keys was \"" client "\", and is refused here")
         }
+        else if (key client ~ /[\001-\037]/)
+            told("lost", "a key or a client that isn't printable")
         else if (key ~ /^~/)
             told("lost", "a regular expression, of which there is no SHA-256")
         else if (client ~ /\$/)

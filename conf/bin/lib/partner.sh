@@ -91,10 +91,16 @@ ask() {
 done_by() {
     ask "$@"
     case $status in
-        2??) pending ;;
+        2??)
+            [ -z "$body" ] || printf %s "$body" | jq -e 'type == "object"' > /dev/null 2>&1 ||
+                strange
+            pending ;;
         *) refused ;;
     esac
 }
+
+# Whoever answers there, it isn't the endpoint.
+strange() { die "${socket:-$base} answers $status, and not as the admin endpoint does: is that its address?"; }
 
 # In a cluster: who hasn't made it yet?
 pending() {
@@ -114,8 +120,7 @@ refused() {
           + " (\($status) \($code), request \($more.instance))",
           ($more.errors[]? | "  \(.pointer | ltrimstr("#/") | ltrimstr("#")): \(.detail)")
         ' 2> /dev/null)
-    [ -n "$sentence" ] ||
-        die "${socket:-$base} answers $status, and not as the admin endpoint does: is that its address?"
+    [ -n "$sentence" ] || strange
     die "$sentence"
 }
 

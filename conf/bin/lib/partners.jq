@@ -4,11 +4,15 @@
 # An id of what may be any name.
 def slug:
     ascii_downcase
-    | gsub("[\u00c0-\u00c5\u00e0-\u00e5]"; "a") | gsub("[\u00c7\u00e7]"; "c")
-    | gsub("[\u00c8-\u00cb\u00e8-\u00eb]"; "e") | gsub("[\u00cc-\u00cf\u00ec-\u00ef]"; "i")
-    | gsub("[\u00d1\u00f1]"; "n") | gsub("[\u00d2-\u00d6\u00f2-\u00f6]"; "o")
-    | gsub("[\u00d9-\u00dc\u00f9-\u00fc]"; "u") | gsub("[\u0152\u0153]"; "oe")
-    | gsub("[^a-z0-9._-]+"; "-") | sub("^-+"; "") | .[0:64] | sub("-+$"; "")
+    | if test("^[a-z0-9._-]{1,64}$") then .
+      else
+        gsub("[\u00c0-\u00c5\u00e0-\u00e5]"; "a") | gsub("[\u00c7\u00e7]"; "c")
+        | gsub("[\u00c8-\u00cb\u00e8-\u00eb]"; "e") | gsub("[\u00cc-\u00cf\u00ec-\u00ef]"; "i")
+        | gsub("[\u00d1\u00f1]"; "n") | gsub("[\u00d2-\u00d6\u00f2-\u00f6]"; "o")
+        | gsub("[\u00d9-\u00dc\u00f9-\u00fc]"; "u") | gsub("[\u0152\u0153]"; "oe")
+        | gsub("[^a-z0-9._-]+"; "-") | gsub("--+"; "-") | sub("^-"; "")
+        | .[0:64] | sub("-$"; "")
+      end
     | if IN("", ".", "..") then "partner" else . end;
 
 # The id, or with the first number behind it that makes it a free one.

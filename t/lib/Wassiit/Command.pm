@@ -19,7 +19,7 @@ use File::Basename ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(shells wassiit told slurp spew);
+our @EXPORT = qw(shells wassiit told like_text slurp spew);
 
 my $Top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
 my $Dir = test_dir() . '/command';
@@ -91,6 +91,13 @@ sub wassiit {
     waitpid $pid, 0;
     return { exit => $? >> 8, out => slurp("$Dir/out"), err => slurp("$Dir/err"),
              argv => slurp("$Dir/argv") };
+}
+
+# A text as documents show it: "…" is anything.
+sub like_text {
+    my ($text) = @_;
+    my $pattern = join '.*?', map { quotemeta } split /\xe2\x80\xa6/, $text, -1;
+    return qr{\A$pattern\z}s;
 }
 
 # What it is to print and to end with; a pattern, or all of it.
