@@ -1,13 +1,13 @@
 #!/usr/bin/env perl
-# conf/nginx.conf and conf/sandbox.conf, as an operator finds them: every
-# endpoint with its scope and methods, nginx's own errors, what a backend sees.
+# conf/nginx.conf and conf/sandbox.conf, as an operator finds them: what a backend
+# sees, who may operate and what the audit log has of it, TLS. (What partners get is
+# in t/door_*.t.)
 
 use strict;
 use warnings;
 
 use IO::Socket::UNIX;
 use JSON::PP;
-use MIME::Base64 qw(encode_base64);
 use POSIX ();
 
 use lib 't/lib';
@@ -15,31 +15,15 @@ use Wassiit;
 use Wassiit::Door;
 use Test::More;
 
-my @scopes = qw(messages.send audio.send files.send calls.initiate
-                conversations.read webhooks.manage);
 my $api = '/api/partner/v1';
 my @backends;
-
-my %secret = map { $_ => encode_base64("secret of $_", '') } qw(all none once);
+my %people = door_people();
+my %key = %{ $people{keys} };
+my %secret = %{ $people{secrets} };
 
 END { my $exit = $?; stop_backend($_) for @backends; $? = $exit }
 
-
-my %key = map { $_ => make_key("front door $_") }
-          qw(all hourly none once disabled), map { ("only-$_", "but-$_") } @scopes;
-
-my @partners = (
-    partner('all', $key{all}, rate => '1000r/s', hmac_secret => $secret{all}),
-    partner('hourly', $key{hourly}, rate => '1000r/h'),
-    partner('none', $key{none}, scopes => [], hmac_secret => $secret{none}),
-    partner('once', $key{once}, rate => '1r/h', hmac_secret => $secret{once}),
-    map({ my $scope = $_;
-          (partner("only-$scope", $key{"only-$scope"}, scopes => [$scope]),
-           partner("but-$scope", $key{"but-$scope"},
-                   scopes => [ grep { $_ ne $scope } @scopes ])) } @scopes),
-);
-
-sub start { return start_door($_[0], partners => \@partners, @_[1 .. $#_]) }
+sub start { return start_door($_[0], partners => $people{partners}, @_[1 .. $#_]) }
 
 
 # ---- a backend that tells what it was sent
@@ -100,24 +84,6 @@ sub is_envelope {
 
 my $s = start('main');
 
-# What each path takes, of a size if that matters: bytes and their type.
-
-my $otp = '{"reference": 1, "country": "CM", "recipient": "670000000",'
-    . ' "scheduled": "2025-09-29T12:40:14.590Z", "variables": {"otp": "123456"}}';
-
-sub payload {
-    my ($path, $size) = @_;
-
-    return ($otp, 'application/json') if $path =~ m{^/automation\b};
-    return ('{"to": "+212600000000", "type": "voice"}', 'application/json') if $path =~ m{/calls};
-    return ('{"to": "+212600000000", "text": "Hello from WASSIIT!"}' . ' ' x (($size // 54) - 54),
-            'application/json') if $path !~ m{/messages/(audio|document)};
-
-    return (join("\r\n", '--edge', 'Content-Disposition: form-data; name="to"', '', '+212600000000',
-                 '--edge', 'Content-Disposition: form-data; name="file"; filename="a.mp3"', '',
-                 'x' x ($size // 9), '--edge--', ''), 'multipart/form-data; boundary=edge');
-}
-
 # Who has a secret signs what goes to wap.cm.
 
 sub ask {
@@ -128,12 +94,11 @@ sub ask {
         unshift @headers, 'X-API-Key' => $key{$who};
         unshift @headers, 'X-API-Timestamp' => time,
             'X-API-Signature' => signature($secret{$who}, $key{$who}, time)
-            if $uri =~ m{^/automation\b} && $secret{$who} && !$more{unsigned};
-        delete $more{unsigned};
+            if $uri =~ m{^/automation\b} && $secret{$who};
     }
 
     if ($method =~ /^P/) {
-        my ($body, $type) = payload($uri, delete $more{size});
+        my ($body, $type) = payload($uri);
         unshift @headers, 'Content-Type' => $type;
         $more{body} //= $body;
     }
@@ -141,291 +106,6 @@ sub ask {
     return http($s->port, method => $method, uri => $uri, headers => \@headers, %more);
 }
 
-
-# ---- every endpoint: right scope, missing scope, no key, wrong method
-
-# method, path, scope, status, members of the answer, methods, a wrong one
-my @item = ('GET, HEAD, PUT, PATCH, DELETE', 'POST');
-my @endpoints = (
-    [ 'POST', "$api/messages", 'messages.send', 202,
-      'created_at id status type', 'POST', 'GET' ],
-    [ 'POST', "$api/messages/audio", 'audio.send', 202,
-      'created_at id status type', 'POST', 'GET' ],
-    [ 'POST', "$api/messages/document", 'files.send', 202,
-      'created_at id status type', 'POST', 'PUT' ],
-    [ 'GET', "$api/messages/msg_1", 'messages.send', 200,
-      'id status updated_at', 'GET, HEAD', 'DELETE' ],
-    [ 'POST', "$api/calls", 'calls.initiate', 202,
-      'created_at id status type', 'POST', 'GET' ],
-    [ 'GET', "$api/conversations", 'conversations.read', 200,
-      'data next', 'GET, HEAD', 'POST' ],
-    [ 'GET', "$api/conversations/conv_1", 'conversations.read', 200,
-      'contact id messages next', 'GET, HEAD', 'DELETE' ],
-    [ 'GET', "$api/webhooks", 'webhooks.manage', 200,
-      'data next', 'GET, HEAD, POST', 'DELETE' ],
-    [ 'POST', "$api/webhooks", 'webhooks.manage', 201,
-      'active events id url', 'GET, HEAD, POST', 'PATCH' ],
-    map({ [ $_, "$api/webhooks/hook_1", 'webhooks.manage', 200,
-            'active events id url', @item ] } qw(GET PUT PATCH)),
-    [ 'DELETE', "$api/webhooks/hook_1", 'webhooks.manage', 204, undef, @item ],
-);
-
-for (@endpoints) {
-    my ($method, $path, $scope, $status, $members, $methods, $wrong) = @$_;
-    my $name = "$method $path";
-
-    my $r = ask($method, $path, "only-$scope");
-    is($r->status, $status, "$name: with $scope");
-    is(join(' ', sort keys %{ $r->json }), $members, "$name: the answer")
-        if defined $members;
-    is($r->header('X-RateLimit-Limit'), 100, "$name: limited");
-    my $left = $r->header('X-RateLimit-Remaining');
-
-    $r = ask($method, $path, "but-$scope");
-    is_problem($r, 403, 'insufficient_scope', "$name: without $scope");
-    is_deeply($r->json->{required_scopes}, [$scope], "$name: says which");
-
-    $r = ask($method, $path);
-    is_problem($r, 401, 'missing_key', "$name: no key");
-    is($r->header('WWW-Authenticate'), 'ApiKey realm="partners"',
-       "$name: says how");
-
-    $r = ask($wrong, $path, "only-$scope");
-    is_problem($r, 405, 'method_not_allowed', "$name: $wrong");
-    is_deeply([ $r->headers('Allow') ], [$methods], "$name: Allow");
-    is_problem(ask($wrong, $path), 405, 'method_not_allowed',
-               "$name: $wrong, no key");
-
-    is(ask($method, $path, "only-$scope")->header('X-RateLimit-Remaining'),
-       $left - 1, "$name: a wrong method costs nothing");
-
-    next unless $method eq 'GET';
-    $r = ask('HEAD', $path, "only-$scope");
-    is($r->status . $r->body, 200, "HEAD $path: no body");
-}
-
-is(ask('PUT', "$api/messages", 'all', headers => ['X-HTTP-Method' => 'POST'])
-   ->status, 405, 'the method is what the request line says');
-is_problem(ask('TRACE', "$api/webhooks"), 405, 'method_not_allowed', 'TRACE');
-
-
-# ---- the guide's own call
-
-my $guide = sub {
-    curl('-X', 'POST', "http://127.0.0.1:" . $s->port . "$api/messages",
-         '-H', "X-API-Key: $key{'only-messages.send'}",
-         '-H', 'Content-Type: application/json',
-         '-d', '{"to": "+212600000000", "text": "Hello from WASSIIT!"}');
-};
-my $r = $guide->();
-is($r->status, 202, "the guide's call is accepted");
-like($r->json->{id}, qr/\Amsg_\w+\z/, 'it gets an id');
-is($r->json->{status}, 'queued', 'and a status');
-is(ask('GET', "$api/messages/" . $r->json->{id}, 'all')->json->{id},
-   $r->json->{id}, 'by which its delivery can be asked for');
-
-
-# ---- wap.cm
-
-$r = ask('POST', '/automation/?test=1', 'none');
-is($r->status, 200, 'automation: any partner that signs');
-my $tested = { %$Documented, data => { %{ $Documented->{data} }, cost => 0 } };
-is_deeply($r->json, $tested, 'automation: a test, the documented answer but for its cost');
-is($r->header('X-RateLimit-Remaining'), 99, 'automation: limited');
-
-$r = ask('GET', '/automation/WAP250929112004.X84803', 'none');
-is($r->json->{data}{reference}, 'WAP250929112004.X84803',
-   'automation: one reference');
-is(ask('GET', '/automation/a/b', 'none')->json->{message}, 'not_found',
-   "automation: wap.cm's own error passes");
-
-is_envelope(ask('POST', '/automation/'), 401, 'missing_key', 'automation');
-is_envelope(ask('POST', '/automation/', 'none', unsigned => 1), 401,
-            'missing_signature', 'automation');
-is_envelope(ask('POST', '/automation/', 'none', unsigned => 1, headers => [
-                'X-API-Timestamp' => time - 400,
-                'X-API-Signature' => signature($secret{none}, $key{none}, time - 400) ]),
-            401, 'stale_timestamp', 'automation');
-is_envelope(ask('POST', '/automation/', 'none', unsigned => 1, headers => [
-                'X-API-Timestamp' => time,
-                'X-API-Signature' => signature($secret{all}, $key{none}, time) ]),
-            401, 'invalid_signature', 'automation');
-is_envelope(ask('POST', '/automation/', 'only-calls.initiate'), 401,
-            'missing_signature', 'automation, a partner without a secret');
-is_envelope(ask('POST', '/automation/', undef,
-                headers => ['X-API-Key' => 'of nobody']),
-            401, 'invalid_key', 'automation');
-
-$r = ask('GET', '/automation/', 'none');
-is_envelope($r, 405, 'method_not_allowed', 'automation');
-is($r->header('Allow'), 'POST', 'automation: Allow');
-$r = ask('DELETE', '/automation/x', 'none');
-is_envelope($r, 405, 'method_not_allowed', 'automation, a reference');
-is($r->header('Allow'), 'GET, HEAD', 'automation, a reference: Allow');
-
-# without the slash it is the same
-for my $query ('', '?test=1') {
-    $r = ask('POST', "/automation$query", 'all');
-    is($r->status, 200, "/automation$query");
-    is_deeply($r->json, $query ? $tested : $Documented, "/automation$query: the documented answer");
-}
-$r = ask('GET', '/automation', 'none');
-is_envelope($r, 405, 'method_not_allowed', '/automation');
-is($r->header('Allow'), 'POST', '/automation: Allow');
-is_envelope(ask('POST', '/automation'), 401, 'missing_key', '/automation');
-is_envelope(ask('POST', '/automation', 'none', unsigned => 1), 401,
-            'missing_signature', '/automation');
-is_envelope(ask('POST', '/automation?x=y', 'none', unsigned => 1, headers => [
-                'X-API-Timestamp' => time,
-                'X-API-Signature' => signature($secret{all}, $key{none}, time) ]),
-            401, 'invalid_signature', '/automation');
-
-
-# ---- the limit is one for both backends
-
-is(ask('POST', "$api/messages", 'once')->status, 202, 'one in an hour');
-$r = ask('POST', "$api/messages", 'once');
-is_problem($r, 429, 'rate_limited', 'no second one');
-like($r->header('Retry-After'), qr/\A3(?:600|59\d)\z/, 'Retry-After');
-is_envelope(ask('POST', '/automation/', 'once'), 429, 'rate_limited',
-            'nor at the other backend');
-
-
-# ---- nginx's own errors
-
-for my $path ('/', '/index.html', '/api/partner/v1', "$api/", "$api/message",
-              "$api/messagesx", "$api/conversationsx", "$api/webhooksx",
-              "$api/calls/1", '/api/partner/v2/messages', '/automations',
-              '/problem', '/@problem', '/docs%0a', '/docs/en%0a')
-{
-    is_problem(ask('GET', $path, 'all'), 404, 'not_found', $path);
-}
-is_problem(ask('GET', '/nothing'), 404, 'not_found', 'no key, no path');
-
-for my $list ('messages', 'conversations', 'webhooks') {
-    is_problem(ask($_, "$api/$list/", 'all'), 404, 'not_found',
-               "$_ $list/") for 'GET', 'POST', 'DELETE';
-}
-
-$r = ask('GET', "$api/messages/a/b", 'all');
-is($r->status . $r->body, '404{"error":"not_found"}',
-   "a backend's own error passes");
-
-sub sized {
-    my ($path, $size, $who, $body) = @_;
-    my $client = Wassiit::Client->new($s->port);
-
-    $client->send("POST $path HTTP/1.1\r\nHost: h\r\n"
-        . "X-API-Key: $key{$who}\r\nContent-Length: $size\r\n\r\n"
-        . ($body // ''));
-    my $r = $client->response;      # nginx goes on to wait for the body
-    $client->close;
-    return $r;
-}
-
-is(ask('POST', "$api/messages", 'all', size => 65536)->status, 202,
-   '64k are accepted');
-for ([ 'messages', 65536 ], [ 'messages/audio', 16 * 2**20 ],
-     [ 'messages/document', 100 * 2**20 ], [ 'messages/x', 65536 ])
-{
-    my ($path, $size) = @$_;
-    $r = sized("$api/$path", $size + 1, 'all');
-    is_problem($r, 413, 'too_large', "$path, $size + 1");
-    is($r->json->{detail}, "A body of this path may have at most $size bytes.",
-       "$path: the most that it takes");
-}
-for my $size (65537, 70000, 100_000) {
-    is(sized("$api/messages", $size, 'all', 'x' x $size)->json->{detail},
-       'A body of this path may have at most 65536 bytes.',
-       "messages, $size that came with the header: the most that it takes");
-}
-is_envelope(sized($_, 65537, 'all'), 413, 'too_large', $_)
-    for '/automation/', '/automation';
-is(ask('POST', "$api/messages/$_", 'all', size => 2**20)->status, 202,
-   "$_ of 1m is accepted") for qw(audio document);
-
-for my $path ('messages', 'webhooks') {
-    $r = ask('POST', "$api/$path", 'all', body => 'x' x 70000, chunked => 1);
-    is_problem($r, 413, 'too_large', "$path: more than 64k in chunks");
-    is($r->json->{detail}, 'A body of this path may have at most 65536 bytes.',
-       "$path: more than 64k in chunks: the most that it takes");
-}
-is_problem(ask('GET', "$api/messages/" . 'x' x 9000, 'all'), 414,
-           'uri_too_long', 'a long path');
-is_problem(ask('GET', "$api/messages/1", undef,
-               headers => ['X-API-Key' => 'x' x 9000]),
-           400, 'bad_request', 'a key of 9000 bytes');
-is_problem(ask('GET', "$api/messages/1", undef,
-               headers => ['X-API-Key' => 'x' x 8000]),
-           401, 'invalid_key', 'a key of 8000 bytes');
-
-for my $case ([ 501, 'not_implemented', 'a coding', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zip\r\n\r\n" ],
-              [ 505, 'http_version_not_supported', 'a version', "GET / HTTP/3.0\r\nHost: a\r\n\r\n" ])
-{
-    my ($status, $code, $name, $bytes) = @$case;
-    for my $port ($s->port, $s->port(2)) {
-        my $client = Wassiit::Client->new($port);
-        $client->send($bytes);
-        my $r = $client->response;
-        is($r->status . ' ' . $r->header('Content-Type'), "$status application/problem+json", "$name: status, type");
-        is(eval { $r->json->{code} }, $code, "$name: code");
-    }
-}
-
-# What is no HTTP, at either server, and a body that isn't, in the form of its
-# path; the connection ends, and the log has what was sent.
-
-my $signed = sub {
-    my $time = time;
-    return "Host: a\r\nX-API-Key: $key{all}\r\nX-API-Timestamp: $time\r\nX-API-Signature: "
-        . signature($secret{all}, $key{all}, $time) . "\r\nTransfer-Encoding: chunked\r\n"
-        . "Content-Type: application/json\r\n\r\nzz\r\n";
-};
-
-for my $case ([ 'no Host', "GET / HTTP/1.1\r\n\r\n" ],
-              [ 'a Host that is none', "GET /automation/ HTTP/1.1\r\nHost: a/b\r\n\r\n" ],
-              [ 'a bad line', "GET / HTTP/1.1\r\nHost: a\r\nX-A: \0\r\n\r\n" ],
-              [ 'a large line', "POST $api/calls HTTP/1.1\r\nHost: a\r\nX-A: " . 'x' x 9000 . "\r\n\r\n" ],
-              [ 'no request', "nonsense\r\n\r\n" ],
-              [ 'no method', "\x01 / HTTP/1.1\r\nHost: a\r\n\r\n" ],
-              [ 'two Hosts', "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" ],
-              [ 'a path that is none', "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n" ],
-              [ 'two lengths', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
-                               . "Transfer-Encoding: chunked\r\n\r\n" ])
-{
-    my ($name, $bytes) = @$case;
-    for my $port ($s->port, $s->port(2)) {
-        my $client = Wassiit::Client->new($port);
-        $client->send($bytes);
-        my $r = $client->response;
-        is($r->status . ' ' . $r->header('Content-Type'), '400 application/problem+json', "$name: status, type");
-        is(eval { $r->json->{code} }, 'bad_request', "$name: code");
-        ok($client->is_closed, "$name: closed");
-        is($r->header('X-Request-ID'), $r->json->{instance}, "$name: its id") if $port == $s->port;
-    }
-}
-like($s->access_log, qr{"POST $api/calls" 400 \d+ partner=- }, 'a large line: the log has the method');
-
-for my $path ("$api/messages", "$api/webhooks", '/automation/', '/automation', '/automation/x') {
-    my $client = Wassiit::Client->new($s->port);
-    my $method = $path =~ m{/x\z} ? 'GET' : 'POST';
-    $client->send("$method $path HTTP/1.1\r\n" . $signed->());
-    ($path =~ /automation/ ? \&is_envelope : \&is_problem)->($client->response, 400, 'bad_request', "$path: no chunk");
-    ok($client->is_closed, "$path: closed");
-}
-
-$r = ask('GET', "$api/messages/1", 'all',
-         headers => ['X-API-Key' => $key{none}]);
-is($r->status, 400, 'two keys');
-is($r->json->{code}, 'duplicate_header', 'two keys: code');
-
-{
-    my $client = Wassiit::Client->new($s->port);
-    for (1, 2) {
-        $client->send("GET $api/messages/1 HTTP/1.1\r\nHost: a\r\nX-API-Key: $key{all}\r\nX-API-Key: $key{all}\r\n\r\n");
-        is($client->response->json->{code}, 'duplicate_header', 'two keys: the connection stays open');
-    }
-}
 
 # What stands behind a body that isn't read to its end is no request.
 
@@ -450,52 +130,10 @@ for my $path ('/automation/', "$api/messages", "$api/messages/audio") {
 }
 
 
-# ---- payloads that break the rules: refused, told why, and counted
-
-$r = ask('POST', "$api/messages", 'hourly');
-my $left = $r->header('X-RateLimit-Remaining');
-
-for my $row ([ "$api/messages", '{"to": "0600", "text": ""}', '#/to #/text' ],
-             [ "$api/calls", '{"to": "+212600000000"}', '#/type' ],
-             [ "$api/messages/audio", "--edge--", '#/to #/file' ],
-             [ "$api/messages/document", "--edge", '#' ])
-{
-    my ($path, $body, $pointers) = @$row;
-    $r = ask('POST', $path, 'hourly', body => $body);
-    is_problem($r, 400, 'invalid_payload', $path);
-    is(join(' ', map { $_->{pointer} } @{ $r->json->{errors} }), $pointers, "$path: what is wrong");
-    cmp_ok($r->header('X-RateLimit-Remaining'), '<', $left, "$path: counted");
-    $left = $r->header('X-RateLimit-Remaining');
-}
-
-$r = ask('POST', '/automation/', 'all', body => $otp =~ s/CM/XX/r);
-is($r->status, 400, 'automation: a country that is none');
-is($r->json->{message}, 'invalid_payload', 'automation: code');
-is_deeply([ map { $_->{pointer} } @{ $r->json->{data}{errors} } ], ['#/country'],
-          'automation: what is wrong');
-
-
-# ---- logs
-
-my $log = $s->access_log;
-like($log, qr{^127\.0\.0\.1\ \[\S+\]\ "POST\ $api/messages"\ 202\ \d+
-              \ partner=only-messages\.send\ key=k1\ decision=allowed
-              \ left=\d+/100\ id=[0-9a-f]{32}\ time=\S+
-              \ upstream=unix:\S+/202/\S+$}mx,
-     'who, what and what became of it');
-like($log, qr/ 401 \d+ partner=- key=- decision=missing_key left=-/,
-     'a refusal');
-like($log, qr/"POST \/automation\/" 200/, 'no query');
-like($log, qr/ 400 \d+ partner=all key=k1 decision=invalid_payload left=\d/, 'a broken payload');
-for my $who (sort keys %key) {
-    unlike($log . $s->error_log, qr/\Q$key{$who}\E/, "not the key of $who");
-}
-
-
 # ---- the sandbox itself
 
 my $socket = test_dir() . '/main-messaging.sock';
-$r = http($socket, uri => "$api/calls");
+my $r = http($socket, uri => "$api/calls");
 is($r->status . $r->body, '405{"error":"method_not_allowed"}',
    'sandbox: a wrong method');
 is(http($socket, uri => '/x')->body, '{"error":"not_found"}',
@@ -593,18 +231,6 @@ $s->stop;
 }
 
 
-# ---- backends that are down
-
-$s = start('down', sandbox => '',
-           allow_log => qr/\[crit\].* connect\(\) to unix:/);
-$r = ask('POST', "$api/messages", 'all');
-is_problem($r, 502, 'bad_gateway', 'no messaging backend');
-is($r->header('Allow'), undef, 'no messaging backend: no Allow');
-is_envelope(ask('POST', '/automation/', 'all'), 502, 'bad_gateway',
-            'no wap.cm');
-$s->stop;
-
-
 # ---- operators: who may look, who may change, and the log of changes
 
 {
@@ -678,55 +304,6 @@ $s->stop;
               'what was asked for');
     is($s->access_log =~ s/"(?:GET|HEAD|PUT) .*\n//gr =~ tr/\n//, @lines,
        'the access log has them, too');
-    $s->stop;
-}
-
-
-# ---- the console: what anyone may ask for, and error.log has no line of
-
-{
-    my $dir = test_dir() . '/small-console';
-    my %file = ('index.html' => 'the page', 'pages/one.js' => 'a script');
-
-    for ($dir, "$dir/pages") { mkdir $_ or die "$_: $!"; chmod 0755, $_ }
-
-    for (sort keys %file) {
-        open my $out, '>', "$dir/$_" or die "$_: $!";
-        print {$out} $file{$_};
-        close $out;
-        chmod 0644, "$dir/$_";
-    }
-
-    my $conf = door_text('nginx.conf') =~ s/\balias console\//alias $dir\//r;
-    $s = start('console', conf => $conf =~ s/^error_log \S+\K notice/ info/mr);
-
-    for my $row ([ '/console/', 'index.html', 'text/html' ],
-                 [ '/console/index.html', 'index.html', 'text/html' ],
-                 [ '/console/pages/one.js?x=1', 'pages/one.js', 'text/javascript' ])
-    {
-        my ($uri, $name, $type) = @$row;
-        $r = http($s->port(2), uri => $uri);
-        is_deeply([ $r->status, $r->body, $r->header('Content-Type') ],
-                  [ 200, $file{$name}, $type ], "console: $uri");
-    }
-
-    my $log = $s->error_log;
-
-    for my $uri (qw(nothing.js pages pages/ pages/nothing/ nothing/ index.html/ pages//
-                    x%0a2026/11/29%2009:00:00%20[emerg]%201%231:%20forged %0a %7f pages/%0d/
-                    pages%0a/ caf%c3%a9.js %1b[2J),
-                 'a' x 300, 'a/' x 1000)
-    {
-        $r = http($s->port(2), uri => "/console/$uri");
-        is_deeply([ $r->status, $r->header('Content-Type'), eval { $r->json->{code} } ],
-                  [ 404, 'application/problem+json', 'not_found' ], 'console: ' . substr $uri, 0, 20);
-        is($r->header('X-Content-Type-Options'), 'nosniff', '... with the headers of its pages');
-    }
-    is(http($s->port(2), uri => '/console/', method => 'POST')->status, 405, 'console: POST');
-
-    is(join('', grep { !/client .* closed keepalive connection/ }
-                split /^/, substr $s->error_log, length $log),
-       '', 'console: error.log has no line of it');
     $s->stop;
 }
 

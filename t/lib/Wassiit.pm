@@ -569,14 +569,21 @@ sub _prefix {
 
     _write("$dir/html/index.html", "it works\n");
     _write("$dir/conf/nginx.conf", _conf($conf, $workers));
-    for my $name (sort keys %{ $files // {} }) {
-        my $what = $files->{$name};
-        _folder("$dir/conf/$1") if $name =~ m{^(.+)/};
-        ref $what ? partners_file("$dir/conf/$name", @$what)
-                  : _write("$dir/conf/$name", $what);
-    }
+    _write_files("$dir/conf", $files);
 
     return $dir;
+}
+
+
+sub _write_files {
+    my ($dir, $files) = @_;
+
+    for my $name (sort keys %{ $files // {} }) {
+        my $what = $files->{$name};
+        _folder("$dir/$1") if $name =~ m{^(.+)/};
+        ref $what ? partners_file("$dir/$name", @$what)
+                  : _write("$dir/$name", $what);
+    }
 }
 
 

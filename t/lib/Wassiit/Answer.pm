@@ -13,6 +13,9 @@
 #   --- limit: 1000 60 999          the five headers of a limit, each once: how
 #                                   many, in how many seconds, what is left
 #   --- limit: none                 none of them
+#   --- members: id status          the members of a body that is an object, sorted
+#   --- pointers: #/to #/text       what is wrong in a payload, in that order
+#   --- json: TEXT                  the body is this JSON, whatever its order
 #   --- logged: TEXT                one line of the access log has it, or matches it
 #                                   where it is a pattern (qr, by eval)
 #
@@ -52,13 +55,17 @@ sub _hook {
     *Test::Nginx::Socket::check_response_body = sub ($$$$$$) {
         my ($block, $res, undef, $index) = @_;
 
-        for my $section (qw(problem envelope limit)) {
+        for my $section (qw(problem envelope limit members pointers json)) {
             my $expected = $block->$section;
             $expected = $expected->[$index] if ref $expected;
             next unless defined $expected;
 
-            my @wrong = $section eq 'limit' ? wrong_limit($res, split ' ', $expected)
-                : wrong_error($res, $section, $block->realm // 'api', split ' ', $expected);
+            my @words = split ' ', $expected;
+            my @wrong = $section eq 'limit' ? wrong_limit($res, @words)
+                : $section eq 'members' ? wrong_members($res, @words)
+                : $section eq 'pointers' ? wrong_pointers($res, @words)
+                : $section eq 'json' ? wrong_json($res, $expected)
+                : wrong_error($res, $section, $block->realm // 'api', @words);
             Test::More::ok(!@wrong, $block->name . " - $section $expected")
                 or Test::More::diag("wrong: @wrong\n", $res->as_string);
         }
@@ -161,6 +168,30 @@ sub wrong_limit {
                     RateLimit => qq("default";r=$left;t=$reset),
                     'X-RateLimit-Limit' => $limit, 'X-RateLimit-Remaining' => $left);
     return grep { $told{$_} ne $expected{$_} } sort keys %expected;
+}
+
+
+sub wrong_members {
+    my ($res, @expected) = @_;
+    my $json = eval { JSON::PP->new->utf8->decode($res->content) } // {};
+    my @members = ref $json eq 'HASH' ? sort keys %$json : 'no object';
+    return "@members" eq "@expected" ? () : "@members";
+}
+
+
+sub wrong_pointers {
+    my ($res, @expected) = @_;
+    my $json = eval { JSON::PP->new->utf8->decode($res->content) } // {};
+    my @pointers = map { $_->{pointer} } @{ ($json->{data} // $json)->{errors} // [] };
+    return "@pointers" eq "@expected" ? () : "pointers @pointers";
+}
+
+
+sub wrong_json {
+    my ($res, $expected) = @_;
+    my $json = JSON::PP->new->utf8->canonical;
+    my $got = eval { $json->encode($json->decode($res->content)) } // 'no JSON';
+    return $got eq $json->encode($json->decode($expected)) ? () : 'json';
 }
 
 1;

@@ -9,7 +9,10 @@
 # some. The contract with the sandbox's wap.cm is $Contract{key} and
 # $Contract{secret}, base64. signature($secret, $key, $time) is what
 # X-API-Signature has to be. $Documented is what wap.cm's guide shows as the
-# answer to an OTP, its number masked as there.
+# answer to an OTP, its number masked as there. door_people() are partners, keys
+# and secrets by name: "all" with every scope and a secret, "hourly" with 1000r/h,
+# "none" without a scope, "once" with 1r/h, and for each scope "only-SCOPE" and
+# "but-SCOPE".
 
 package Wassiit::Door;
 
@@ -24,8 +27,8 @@ use JSON::PP ();
 use MIME::Base64 ();
 use Wassiit;
 
-our @EXPORT = qw(start_door door_text door_moved signature %Contract
-                 $Documented $Operator);
+our @EXPORT = qw(start_door door_files door_people door_text door_moved payload
+                 signature %Contract $Documented $Operator);
 
 our $Operator = make_key('an operator');
 
@@ -71,19 +74,69 @@ sub start_door {
     return Wassiit::Server->start(
         conf => door_moved($with{conf} // door_text('nginx.conf'), $name),
         allow_log => $with{allow_log}, daemon => $with{daemon},
-        files => {
-            'state/partners.jsonl' => $with{partners},
-            'operators.jsonl' => [ partner('ops', $Operator,
-                                           scopes => ['partners.manage'],
-                                           rate => '1000r/s') ],
-            'pages.conf' => door_text('pages.conf'),
-            'wapcm.secret' => "$Contract{secret}\n",
-            'webhook.secret' => "the receiver's\n",
-            'wapcm.jsonl' => [ partner('front-door', $Contract{key},
-                                       hmac_secret => $Contract{secret}) ],
-            'sandbox.conf' => $with{sandbox} // door_moved(door_text('sandbox.conf'), $name),
-            %{ $with{files} // {} },
-        });
+        files => { door_files($name, %with) });
+}
+
+# What lies in the folder of nginx.conf.
+
+sub door_files {
+    my ($name, %with) = @_;
+
+    return (
+        'state/partners.jsonl' => $with{partners},
+        'operators.jsonl' => [ partner('ops', $Operator,
+                                       scopes => ['partners.manage'],
+                                       rate => '1000r/s') ],
+        'pages.conf' => door_text('pages.conf'),
+        'wapcm.secret' => "$Contract{secret}\n",
+        'webhook.secret' => "the receiver's\n",
+        'wapcm.jsonl' => [ partner('front-door', $Contract{key},
+                                   hmac_secret => $Contract{secret}) ],
+        'sandbox.conf' => $with{sandbox} // door_moved(door_text('sandbox.conf'), $name),
+        %{ $with{files} // {} },
+    );
+}
+
+# Partners that ask, with their keys and secrets.
+
+sub door_people {
+    my @scopes = qw(messages.send audio.send files.send calls.initiate
+                    conversations.read webhooks.manage);
+    my %key = map { $_ => make_key("front door $_") }
+              qw(all hourly none once), map { ("only-$_", "but-$_") } @scopes;
+    my %secret = map { $_ => MIME::Base64::encode_base64("secret of $_", '') }
+                 qw(all none once);
+
+    my @partners = (
+        partner('all', $key{all}, rate => '1000r/s', hmac_secret => $secret{all}),
+        partner('hourly', $key{hourly}, rate => '1000r/h'),
+        partner('none', $key{none}, scopes => [], hmac_secret => $secret{none}),
+        partner('once', $key{once}, rate => '1r/h', hmac_secret => $secret{once}),
+        map({ my $scope = $_;
+              (partner("only-$scope", $key{"only-$scope"}, scopes => [$scope]),
+               partner("but-$scope", $key{"but-$scope"},
+                       scopes => [ grep { $_ ne $scope } @scopes ])) } @scopes),
+    );
+
+    return (partners => \@partners, keys => \%key, secrets => \%secret);
+}
+
+# What each path takes, of a size if that matters: bytes and their type.
+
+sub payload {
+    my ($path, $size) = @_;
+
+    return ('{"reference": 1, "country": "CM", "recipient": "670000000",'
+            . ' "scheduled": "2025-09-29T12:40:14.590Z", "variables": {"otp": "123456"}}',
+            'application/json') if $path =~ m{^/automation\b};
+    return ('{"to": "+212600000000", "type": "voice"}', 'application/json') if $path =~ m{/calls};
+    return ('{"to": "+212600000000", "text": "Hello from WASSIIT!"}' . ' ' x (($size // 54) - 54),
+            'application/json') if $path !~ m{/messages/(audio|document)};
+
+    return (join("\r\n", '--edge', 'Content-Disposition: form-data; name="to"', '',
+                 '+212600000000', '--edge',
+                 'Content-Disposition: form-data; name="file"; filename="a.mp3"', '',
+                 'x' x ($size // 9), '--edge--', ''), 'multipart/form-data; boundary=edge');
 }
 
 sub signature {
