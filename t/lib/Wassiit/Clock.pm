@@ -27,7 +27,7 @@ sub new {
     $self->set($time);
     chmod 0644, $self->{file};
     $ENV{WASSIIT_CLOCK} = $self->{file};
-    $ENV{LD_PRELOAD} = "$dir/clock.so";
+    $ENV{$_} = "$dir/clock.so" for qw(LD_PRELOAD TEST_NGINX_LD_PRELOAD);
     return $self;
 }
 
