@@ -51,7 +51,7 @@ all() {
         bash -n "$script"
     done
     dash -n conf/bin/wassiit
-    shellcheck conf/bin/wassiit conf/bin/lib/*.sh
+    shellcheck conf/bin/wassiit conf/bin/lib/*.sh conf/bin/wassiit.bash
     for bench in t/bench/*.c; do
         gcc -O2 -fsyntax-only "${flags[@]}" -I t/unit "${warnings[@]}" "$bench"
     done

@@ -188,7 +188,7 @@ whole_lines() {
 
     last=$(tail -n 1 "$dir/partners.jsonl" | tr '\000' '\n' | head -n 1)
     sed '$d' "$dir/partners.jsonl" > "$dir/next"
-    if printf %s "$last" | jq -e 'type == "object"' > /dev/null 2>&1; then
+    if printf %s "$last" | jq -r type 2> /dev/null | grep -qx object; then
         printf '%s\n' "$last" >> "$dir/next"
     else
         say "$file ends in the middle of a line, which is left out"
@@ -226,12 +226,11 @@ command_backup() {
     [ ! -d "$to" ] || to=${to%/}/partners-$(stamp).jsonl
     folder=${to%/*}
     [ -d "$folder" ] || die "$folder: no such folder"
-    [ ! -e "$to" ] || die "$to exists already: name another, or move it away"
-
     lock_file -s "$file"
     cat <&8 > "$dir/partners.jsonl" || die "$file can't be read"
     exec 8<&-
     whole_lines
+    [ ! -e "$to" ] || die "$to exists already: name another, or move it away"
 
     temp=$(mktemp "$folder/.wassiit.XXXXXXXX") || die "no file can be made in $folder"
     if ! cat "$dir/partners.jsonl" > "$temp" || ! sync "$temp" ||

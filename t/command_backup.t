@@ -1,0 +1,152 @@
+#!/usr/bin/env perl
+# wassiit backup and restore, while nginx runs and operators change partners.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Fcntl qw(:flock);
+use JSON::PP ();
+use Test::More;
+use Wassiit;
+use Wassiit::Command;
+use Wassiit::Operators;
+
+my $JSON = JSON::PP->new->utf8->canonical;
+my $dir = test_dir();
+my $key = make_key('a partner');
+
+sub files_in { my ($folder) = @_; opendir my $all, $folder or die "$folder: $!"; return sort grep { !/^\.\.?$/ } readdir $all }
+
+for my $shell (shells()) {
+    my ($name) = $shell =~ m{(\w+)$};
+    my $s = start_operators(partners => [ partner('atlas', $key, rate => '50000r/s') ]);
+    my $file = $s->dir . '/conf/state/partners.jsonl';
+    my $to = "$dir/backups-$name";
+    mkdir $to or die "$to: $!";
+    my $run = sub { my ($words, %with) = @_; return wassiit($shell, $words, WASSIIT_FILE => $file, WASSIIT_SCOPES => 'partners.manage', %with) };
+    my $says = sub { my ($words, @more) = @_; told($run->($words), @more[0 .. 2], "$name: $more[3]") };
+    my $change = sub { my ($method, $path, $body) = @_; return admin($s->port(2), $method, $path, $body)->status };
+    my $opens = sub { http($s->port, headers => ['X-API-Key' => $_[0] // $key])->status };
+
+
+    # ---- backup
+
+    my $before = slurp($file);
+    my ($owner, $mode) = (stat $file)[4, 2];
+    my $r = $run->(['backup', $to]);
+    told($r, 0, qr{\A\Q$to\E/partners-\d{8}T\d{6}Z\.jsonl\n\z}, '', "$name: into a folder");
+    chomp(my $backup = $r->{out});
+    is(slurp($backup), $before, "$name: what it had");
+    is((stat $backup)[2] & 07777, 0600, "$name: for its owner alone");
+    $says->(['backup', "$to/named"], 0, "$to/named\n", '', 'into a file');
+    $says->(['backup', "$to/named"], 1, '', qr/named exists already: name another/, 'which is there already');
+    $says->(['backup', '/none/x'], 1, '', "wassiit: /none: no such folder\n", 'no folder');
+    is_deeply([ grep { /^\./ } files_in($to) ], [], "$name: nothing else is left there");
+    told($run->(['backup', $to], WASSIIT_FILE => undef), 2, '', qr/name it by --file, by WASSIIT_FILE, or by "file"/, "$name: of what?");
+    told($run->(['backup', $to], WASSIIT_FILE => "$dir/none"), 1, '', "wassiit: $dir/none: no such file\n", "$name: of none");
+
+    # what a power cut leaves of a last line
+    my $torn = spew("$dir/torn", qq({"id":"a"}\n));
+    for ([ qq({"id":"b"), '', 'half a line' ], [ qq({"id":"b"}), qq({"id":"b"}\n), 'a line without its end' ],
+         [ qq({"id":"b"}\0\0\0), qq({"id":"b"}\n), 'zeros behind a line' ], [ qq({"id":"b"}\0\0\n), qq({"id":"b"}\n), 'and an end' ],
+         [ "\0\0\0\0", '', 'zeros alone' ], [ '', '', 'nothing' ])
+    {
+        my ($end, $kept, $what) = @$_;
+        spew($torn, qq({"id":"a"}\n$end));
+        unlink "$to/torn";
+        my $r = $run->(['backup', '--file', $torn, "$to/torn"]);
+        is(slurp("$to/torn"), qq({"id":"a"}\n$kept), "$name: $what");
+        like($r->{err}, $end && !$kept ? qr/^wassiit: .* ends in the middle of a line, which is left out$/ : qr/\A\z/, "$name: $what: is said");
+    }
+
+
+    # ---- while others write
+
+    my $writers = Wassiit::Operators::Crew->start(2, sub {
+        my ($n, $stop) = @_;
+        my ($made, $failed) = (0, 0);
+        until ($stop->()) {
+            my $r = admin($s->port(2), 'POST', '', { id => "w$n-" . $made++, name => 'x' x 100 });
+            $failed++ if !$r || $r->status != 201;
+        }
+        return { made => $made, failed => $failed };
+    });
+    for my $n (1 .. 8) {
+        my $r = $run->(['backup', "$to/live-$n"]);
+        is($r->{exit}, 0, "$name: backup $n while others write") or diag($r->{err});
+        my $text = slurp("$to/live-$n");
+        my @lines = split /\n/, $text;
+        ok($text =~ /\n\z/ && @lines == grep({ ref eval { $JSON->decode($_) } } @lines), "$name: of whole lines");
+        my %last = (0 => -1, 1 => -1);
+        my $holes = grep { /"w(\d)-(\d+)"/ && $2 != ++$last{$1} } @lines;
+        is($holes, 0, "$name: and no change is missing before the last");
+    }
+    $writers->stop;
+    my @wrote = $writers->results;
+    is_deeply([ map { $_->{failed} } @wrote ], [ 0, 0 ], "$name: nobody was kept from a change");
+    cmp_ok($wrote[0]{made}, '>', 5, "$name: and there were some");
+
+
+    # ---- restore
+
+    my $now = slurp($file);
+    $r = $run->(['restore', $backup]);
+    told($r, 0, qr{\A\Q$file is as $backup says, from the next reload on: nginx -t && nginx -s reload\E\nwhat was there is in (\Q$file\E\.\d{8}T\d{6}Z)\n\z},
+         '', "$name: restore");
+    my ($former) = $r->{out} =~ /is in (\S+)$/m;
+    is(slurp($file), $before, "$name: it is as it was");
+    is(slurp($former), $now, "$name: what was there stays");
+    is((stat $former)[2] & 07777, 0600, "$name: for its owner alone");
+    is_deeply([ (stat $file)[4, 2] ], [ $owner, $mode ], "$name: the workers' as before");
+    is_deeply([ files_in($s->dir . '/conf/state') ], [ sort 'partners.jsonl', $former =~ m{([^/]+)$} ], "$name: nothing else is left");
+
+    # a change before the reload counts on top of it
+    is($change->('POST', '', { id => 'after' }), 201, "$name: a change meanwhile");
+    is($s->reload, "", "$name: nginx takes it");
+    is($change->('GET', '/w0-0'), 404, "$name: who was made since is gone");
+    is($change->('GET', '/after'), 200, "$name: who was made after it is there");
+    is($opens->(), 200, "$name: who was there is served");
+
+    unlink $former;
+    spew("$dir/bad", qq({"id":"atlas"}\n{"id":"b","rate":"5"}\n));
+    my $kept = slurp($file);
+    $says->(['restore', "$dir/bad"], 1, '', qr/\A\Q$dir\E\/bad:2: rate: .*\nwassiit: \Q$file\E is left as it is\n\z/, 'a bad one');
+    $says->(['restore', "$dir/none"], 1, '', "wassiit: $dir/none: no such file\n", 'none');
+    spew("$dir/rev", qq({"id":"atlas","rev":7}\n));
+    $says->(['restore', "$dir/rev"], 1, '', qr/a cluster shares these partners/, 'one of a cluster');
+    is(slurp($file), $kept, "$name: nothing is changed");
+
+    SKIP: {
+        skip 'root may write everywhere', 2 if $> == 0;
+        chmod 0500, $s->dir . '/conf/state';
+        $says->(['restore', $backup], 1, '', qr/no file can be made in/, 'a folder that may not be written');
+        chmod 0700, $s->dir . '/conf/state';
+        is(slurp($file), $kept, "$name: nothing is changed");
+    }
+
+    # who writes by hand has it locked
+    open my $locked, '<', $file or die "$file: $!";
+    flock $locked, LOCK_EX or die "flock: $!";
+    $says->(['backup', "$to/locked"], 1, '', qr/is locked by another program: "lslocks" tells by which one/, 'a locked file');
+    ok(!-e "$to/locked", "$name: isn't copied");
+    flock $locked, LOCK_UN;
+    $s->stop;
+
+    # nothing is there: a machine made anew
+    my $empty = "$dir/anew-$name";
+    mkdir $empty or die "$empty: $!";
+    told($run->(['restore', '--file', "$empty/p.jsonl", $backup]), 0, "$empty/p.jsonl is as $backup says, from the next reload on: nginx -t && nginx -s reload\n",
+         '', "$name: where there was none");
+    is(slurp("$empty/p.jsonl"), $before, "$name: it is there");
+    is((stat "$empty/p.jsonl")[2] & 07777, 0600, "$name: for its owner alone");
+
+    # the name may be a link: what it leads to is replaced
+    symlink "$empty/p.jsonl", "$empty/link" or die "symlink: $!";
+    spew("$dir/one", qq({"id":"one"}\n));
+    is($run->(['restore', '--file', "$empty/link", "$dir/one"])->{exit}, 0, "$name: by a link");
+    is(readlink "$empty/link", "$empty/p.jsonl", "$name: which stays one");
+    is(slurp("$empty/p.jsonl"), qq({"id":"one"}\n), "$name: the file is the backup's");
+}
+
+done_testing;
