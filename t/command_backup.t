@@ -113,8 +113,9 @@ for my $shell (shells()) {
     my $kept = slurp($file);
     $says->(['restore', "$dir/bad"], 1, '', qr/\A\Q$dir\E\/bad:2: rate: .*\nwassiit: \Q$file\E is left as it is\n\z/, 'a bad one');
     $says->(['restore', "$dir/none"], 1, '', "wassiit: $dir/none: no such file\n", 'none');
-    spew("$dir/rev", qq({"id":"atlas","rev":7}\n));
-    $says->(['restore', "$dir/rev"], 1, '', qr/a cluster shares these partners/, 'one of a cluster');
+    my $shared = spew("$dir/shared", qq({"id":"atlas","rev":7}\n));
+    $says->(["restore", "--file", $shared, $backup], 1, "", qr/a cluster shares these partners/, "one of a cluster");
+    is(slurp($shared), qq({"id":"atlas","rev":7}\n), "$name: is as it was");
     is(slurp($file), $kept, "$name: nothing is changed");
 
     SKIP: {

@@ -268,9 +268,9 @@ command_restore() {
     else
         : > "$dir/partners.jsonl"
     fi
-    if cat "$dir/backup" "$dir/partners.jsonl" |
-       jq -R 'fromjson? | select(type == "object" and has("rev"))' | grep -q .; then
-        die "a cluster shares these partners (their lines have \"rev\"), and what it has is newer than $from: it would undo this. Give back what was lost by the admin endpoint, at any node"
+    if jq -R 'fromjson? | select(type == "object" and has("rev"))' "$dir/partners.jsonl" |
+       grep -q .; then
+        die "a cluster shares these partners (their lines have \"rev\"), and the lines that Redis has are newer than those of $from: it would undo this. Change them by the admin endpoint, at any node"
     fi
 
     set -C
