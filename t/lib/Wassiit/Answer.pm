@@ -29,6 +29,11 @@ use warnings;
 
 use JSON::PP ();
 use Test::More ();
+use Wassiit;
+
+# Test::Nginx sleeps three times as long before it looks at a log: "logged" waits
+# for its line.
+BEGIN { $ENV{TEST_NGINX_SLEEP} //= 0.005 }
 
 my @LIMIT = qw(RateLimit-Policy RateLimit X-RateLimit-Limit
                X-RateLimit-Remaining X-RateLimit-Reset);
@@ -81,7 +86,8 @@ sub _hook {
         if (defined(my $text = $block->logged)) {
             chomp $text;
             my $pattern = ref $text ? $text : qr{\Q$text\E};
-            my @lines = grep { $_ =~ $pattern } @{ Test::Nginx::Util::access_log_data() };
+            my @lines;
+            wait_for { @lines = grep { $_ =~ $pattern } @{ Test::Nginx::Util::access_log_data() } };
             Test::More::is(scalar @lines, 1, $block->name . " - one line of the log is $text");
         }
 
