@@ -1,502 +1,399 @@
-#!/usr/bin/env perl
-# wassiit_egress public: whatever way an address is written, nothing inside is
-# connected to, and what is public is.
-#
-# As root this runs in a network of its own, in which a machine on lo has public
-# and private addresses. Without rights it has 127.0.0.1, ::1 and unix sockets.
+# wassiit_egress public: whatever way an address is written, and by whatever way
+# a request goes, nothing inside is connected to. What is public, slow clients,
+# HTTP/2 and connections that are kept are t/egress_net.t's.
 
 use strict;
 use warnings;
 
-my ($alone, $net);
-
-BEGIN {
-    $net = $> == 0;
-    $alone = $ENV{WASSIIT_EGRESS_NET};
-
-    if ($net && !$alone) {
-        $ENV{WASSIIT_EGRESS_NET} = 1;
-        exec 'unshare', '--net', $^X, $0, @ARGV or die "unshare: $!";
-    }
-}
-
-use IO::Socket::INET;
-
 use lib 't/lib';
 use Wassiit;
-use Wassiit::Clock;
 use Wassiit::Dns;
 use Wassiit::Listener;
-use Test::More;
+use Test::Nginx::Socket;
 
-my @public = qw(1.2.3.4 9.9.9.9 2a00:1450::1);
-my @inner = qw(10.0.0.1 172.16.0.1 192.168.0.1 169.254.169.254 100.64.0.1 192.0.2.1
-               198.18.0.1 fd00::1 fec0::1 64:ff9b::a00:1 2002:a00:1::1 2001:db8::1);
-
-if ($net) {
-    system('ip', 'link', 'set', 'lo', 'up') == 0 or die 'ip';
-    for my $address (@public, @inner) {
-        system('ip', 'address', 'add', $address, 'dev', 'lo', $address =~ /:/ ? 'nodad' : ()) == 0
-            or die "ip: $address";
-    }
-}
-
-my $inside = Wassiit::Listener->start;
-my $port = $inside->port;
-my $unix = $inside->unix;
-
-my $dns = Wassiit::Dns->start(
+our $Inside = Wassiit::Listener->start;
+our $Port = $Inside->port;
+our $Unix = $Inside->unix;
+our $Dns = Wassiit::Dns->start(
     'local.test' => { A => [ ['127.0.0.1'] ] },
+    'kept.test' => { A => [ ['127.0.0.1'] ], ttl => 3600 },
     'local6.test' => { AAAA => [ ['::1'] ] },
     'mapped.test' => { AAAA => [ ['::ffff:127.0.0.1'] ] },
-    'private.test' => { A => [ ['10.0.0.1', '192.168.0.1', '169.254.169.254'] ], AAAA => [ ['fd00::1'] ] },
+    'private.test' => { A => [ ['10.0.0.1', '192.168.0.1', '169.254.169.254'] ],
+                        AAAA => [ ['fd00::1'] ] },
     'alias.test' => { CNAME => 'local.test' },
-    'mixed.test' => { A => [ ['127.0.0.1', '10.0.0.1', '1.2.3.4', '9.9.9.9'] ], AAAA => [ [ '::1'] ] },
-    'kept.test' => { A => [ ['127.0.0.1'] ], ttl => 3600 },
-    'good.test' => { A => [ ['1.2.3.4'] ], ttl => 3600 },
-    'good6.test' => { AAAA => [ ['2a00:1450::1'] ] },
-    'rebound.test' => { A => [ ['1.2.3.4'], ['127.0.0.1'] ] },
     'messaging' => { A => [ ['127.0.0.1'] ] },
     'empty.test' => {},
 );
+our $Resolver = 'resolver 127.0.0.1:' . $Dns->port . ';';
 
-# Each request has a second of its own, as the error log takes 10 lines of one.
-my $now = time;
-my $clock = Wassiit::Clock->new($now);
+our $Loopback = 'nothing goes to \S+, which is loopback';
+# The last is one that the resolver has kept.
+our @Names = map { "$_:$Port" } '127.0.0.1', 'local.test', 'kept.test', 'kept.test';
 
-my $upstreams = $net ? <<"END" : '';
-    upstream mixed { server 127.0.0.1:$port; server 10.0.0.1:$port; server 1.2.3.4:$port; }
-    upstream outer { server 1.2.3.4:$port; keepalive 4; }
-END
-my $outer = $net ? <<"END" : '';
-        location /mixed { proxy_pass http://mixed; }
-        location /outer { proxy_pass http://outer; }
-        location /literal { proxy_pass http://1.2.3.4:$port; }
-END
+sub hosts { return [ map { "http://$_:$Port/" } @_ ] }
 
-my $s = Wassiit::Server->start(workers => 1, files => {
-        'partners.jsonl' => [ { id => 'atlas', webhook_secret => 'secret' } ],
-    }, conf => <<"END");
-http {
-    wassiit_zone zone=partners:1m file=partners.jsonl;
-    proxy_cache_path %%DIR%%/temp/cache keys_zone=cache:1m;
-    upstream inner { server 127.0.0.1:$port; keepalive 4; }
-    upstream two { server 127.0.0.1:$port; server unix:$unix; }
-    upstream kept { server 127.0.0.1:$port; keepalive 4; }
-    upstream held { server %%PORT_4%%; keepalive 4; }
-$upstreams
-    wassiit_egress public;
+# Before each answer: whom the listener inside has seen.
+sub came { return 'came:' . join('', map { " $_" } $Inside->came) . "\n$_[0]" }
 
-    server {
-        listen %%PORT%%;
-        listen %%PORT_2%% http2;
-        resolver 127.0.0.1:@{[ $dns->port ]};
-        error_page 500 502 503 504 \@problem;
-        proxy_connect_timeout 5s;
-        client_body_buffer_size 1k;
+# "to" are the addresses of a request each to /t; "why" is what the log says, of
+# 10 at most, as it takes no more in a second. With "reaches" each is sent there.
 
-        location /to { proxy_pass \$http_x_to; }
-        location /unbuffered { proxy_request_buffering off; proxy_http_version 1.1; proxy_pass \$http_x_to; }
-        location /signed { wassiit_webhook_sign zone=partners partner=atlas; proxy_pass \$http_x_to; }
-        location /cached { proxy_cache cache; proxy_cache_key \$http_x_to\$uri; proxy_cache_valid 200 1h; proxy_pass \$http_x_to; }
-        location /fastcgi { fastcgi_pass \$http_x_to; }
-        location /uwsgi { uwsgi_pass \$http_x_to; }
-        location /scgi { scgi_pass \$http_x_to; }
-        location /grpc { grpc_pass \$http_x_to; }
-        location /memcached { set \$memcached_key x; memcached_pass 127.0.0.1:$port; }
-        location /if { if (\$args) { set \$x 1; } proxy_pass \$http_x_to; }
-        location /except { limit_except GET { allow all; } proxy_pass \$http_x_to; }
-        location /inner { proxy_pass http://inner; }
-        location /two { proxy_pass http://two; }
-        location /static6 { proxy_pass http://[::1]:$port; }
-        location /unix { proxy_pass http://unix:$unix:/; }
-        location /named { try_files /none \@named; }
-        location \@named { proxy_pass \$http_x_to; }
-        location /paged { error_page 404 = /to; return 404; }
-        location /mirrored { mirror /to; mirror_request_body off; return 204; }
-        location /mirror { mirror /to; empty_gif; }
-        location /asked { auth_request /to; empty_gif; }
-        location /accel { proxy_pass \$http_x_to; }
-        location /file { alias %%DIR%%/html/index.html; }
-        location /gif { empty_gif; }
-        location /status { stub_status; }
-        location /any { wassiit_egress any; proxy_pass \$http_x_to; }
-        location /kept { wassiit_egress any; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://kept; }
-        location /then { proxy_pass http://kept; }
-        location /held { wassiit_egress any; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://held; }
-        location /refused { proxy_pass http://held; }
-$outer
-        location \@problem { wassiit_problem; }
+for my $block (blocks()) {
+    my $to = $block->to // next;
+    die $block->name . ": $to" unless ref $to && @$to <= 10;
+    my $n = @$to;
+    my ($method) = ($block->method // 'GET') =~ /(\w+)/;
+
+    $block->set_value(request => [ ("$method /t") x $n ]);
+    $block->set_value(more_headers => [ map { "X-To: $_\n" } @$to ]);
+    $block->set_value(response_body_filters => \&came);
+    if (defined $block->reaches) {
+        chomp(my $address = $block->reaches);
+        $block->set_value(response_body_like => [ (qr/\Acame: \Q$address\E\n\Q$address\E /) x $n ]);
+        next;
     }
 
-    server {
-        listen %%PORT_3%%;
-        error_page 502 \@problem;
-        location / { proxy_pass \$http_x_to; }
-        location \@problem { wassiit_problem; }
-    }
-
-    server {
-        listen %%PORT_4%%;
-        location / { return 204; }
-    }
-}
-END
-
-sub to {
-    my ($url, %with) = @_;
-    my $uri = delete $with{uri} // '/to';
-    $clock->set(++$now);
-    return http($s->port(delete $with{server}), uri => $uri, headers => [ defined $url ? ('X-To' => $url) : () ], %with);
+    chomp(my $status = $block->error_code // '502');
+    chomp(my $why = $block->why // $Loopback);
+    chomp(my $page = $block->page // ($status eq '502' ? '"code":"bad_gateway"' : ''));
+    $block->set_value(error_code => [ ($status) x $n ]);
+    $block->set_value(response_body_like => [ (qr/\Acame:\n.*$page/s) x $n ]);
+    $block->set_value(error_log => qr/\[error\].*(?:$why)/);
 }
 
-sub is_refused {
-    my ($r, $name, $why, $reset) = @_;
-    my $log = $s->error_log;
-    my @lines = split /\n/, substr $log, $is_refused::seen // 0;
-    $is_refused::seen = length $log;
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $config = $block->config // 'location /t { proxy_pass $http_x_to; }';
 
-    is($r->status, 502, "$name: refused") if !$reset;
-    is(eval { $r->json->{code} }, 'bad_gateway', "$name: code") if !$reset;
-    is_deeply([ $inside->came ], [], "$name: nothing is reached");
-    ok(scalar(grep { /\[error\].*$why/ } @lines), "$name: the log says why") or diag(@lines);
-}
-
-sub is_sent {
-    my ($r, $address, $name) = @_;
-    is($r->status, 200, "$name: sent");
-    like($r->body, qr/\A\Q$address\E /, "$name: to $address");
-    is_deeply([ $inside->came ], [$address], "$name: and nowhere else");
-}
-
-
-# ---- how an address may be written
-
-my $loopback = qr/nothing goes to \S+, which is loopback/;
-my $v6 = -e '/proc/net/if_inet6';
-
-for my $row (
-    [ "127.0.0.1:$port", $loopback ],
-    [ "127.1.2.3:$port", $loopback ],
-    [ "127.000.000.001:$port", $loopback ],
-    [ "0.0.0.0:$port", 'which is unspecified' ],
-    [ "255.255.255.255:$port", 'could not be resolved' ],
-    [ "224.0.0.1:$port", 'which is multicast' ],
-    [ "240.0.0.1:$port", 'which is reserved' ],
-    [ "10.0.0.1:$port", 'which is private' ],
-    [ "172.16.0.1:$port", 'which is private' ],
-    [ "192.168.0.1:$port", 'which is private' ],
-    [ "169.254.169.254:$port", 'which is link-local' ],
-    [ "100.64.0.1:$port", 'which is shared' ],
-    [ "168.63.129.16:$port", "which is a cloud's own" ],
-    [ "[::1]:$port", $loopback ],
-    [ "[0:0:0:0:0:0:0:1]:$port", $loopback ],
-    [ "[::]:$port", 'which is unspecified' ],
-    [ "[::ffff:127.0.0.1]:$port", $loopback ],
-    [ "[::ffff:7f00:1]:$port", $loopback ],
-    [ "[::ffff:10.0.0.1]:$port", 'which is private' ],
-    [ "[::127.0.0.1]:$port", 'which is IPv4-compatible' ],
-    [ "[64:ff9b::10.0.0.1]:$port", 'which is private' ],
-    [ "[64:ff9b:1::1]:$port", 'which is local NAT64' ],
-    [ "[2002:a00:1::1]:$port", 'which is private' ],
-    [ "[fd00::1]:$port", 'which is private' ],
-    [ "[fec0::1]:$port", 'which is site-local' ],
-    [ "[fe80::1]:$port", 'which is link-local' ],
-    [ "[fe80::1%lo]:$port", 'invalid host|invalid IPv6' ],
-    [ "[ff02::1]:$port", 'which is multicast' ],
-    [ "[2001:db8::1]:$port", 'which is for documentation' ],
-
-    # numbers that inet_aton() knows are names to nginx, and unknown ones
-    map({ [ "$_:$port", 'could not be resolved' ] }
-        qw(127.1 0 2130706433 0x7f000001 0x7f.0.0.1 017700000001 127.0.0.1.), 'x@127.0.0.1'),
-
-    [ "local.test:$port", $loopback ],
-    [ "LOCAL.Test:$port", $loopback ],
-    [ "local.test.:$port", $loopback ],
-    [ "alias.test:$port", $loopback ],
-    [ "local6.test:$port", $loopback ],
-    [ "mapped.test:$port", $loopback ],
-    [ "private.test:$port", 'which is private' ],
-    [ "messaging:$port", $loopback ],
-    [ "none.test:$port", 'could not be resolved' ],
-    [ "empty.test:$port", 'could not be resolved' ],
-    [ "localhost:$port", 'could not be resolved' ],
-
-    [ 'inner', $loopback ],
-    [ 'INNER', $loopback ],
-    [ 'two', 'which is a unix socket' ],
-    [ "unix:$unix:/", 'which is a unix socket' ],
-    [ "unix:$unix", 'which is a unix socket' ],
-    [ '127.0.0.1:0', 'invalid port' ],
-    [ '127.0.0.1:99999', 'invalid port' ],
-    [ ":$port", 'no host' ],
-    [ '', 'no host' ],
-)
-{
-    my ($where, $why) = @$row;
-    is_refused(to("http://$where" . ($where =~ /^unix/ ? '' : '/')), $where, $why);
-}
-
-is_refused(to("https://127.0.0.1:$port/"), 'https', $loopback);
-is_refused(to('ftp://127.0.0.1/'), 'ftp', 'invalid URL prefix');
-is_refused(to(undef), 'no address', 'invalid URL prefix');
-
-
-# ---- a name that the resolver has kept is judged as well, and asked for once
-
-is_refused(to("http://kept.test:$port/"), "kept name, $_", $loopback) for 1 .. 3;
-is($dns->asked('kept.test', 'A'), 1, 'a kept name is not asked for again');
-
-
-# ---- whatever goes upstream, by whatever way
-
-for my $name ("127.0.0.1:$port", "local.test:$port", "kept.test:$port") {
-    my $url = "http://$name/";
-
-    for my $size (1, 500, 100_000) {
-        for my $way (qw(to unbuffered signed)) {
-            my %body = (uri => "/$way", method => 'POST', body => 'x' x $size);
-            is_refused(to($url, %body), "$name, /$way, $size bytes", $loopback);
-            is_refused(to($url, %body, chunked => 1), "$name, /$way, $size bytes in chunks", $loopback);
-        }
-    }
-
-    is_refused(to($name, uri => "/$_"), "$name, $_", $loopback) for qw(fastcgi uwsgi scgi);
-    is_refused(to("grpc://$name", uri => '/grpc'), "$name, gRPC", $loopback);
-    is_refused(to($url, uri => $_), "$name, $_", $loopback)
-        for qw(/cached /if?x /if /except /named /accel);
-    is(to($url, uri => '/paged')->status, 502, "$name, by error_page");
-    is(to($url, uri => '/asked')->status, 500, "$name, by auth_request");
-    is_deeply([ $inside->came ], [], "$name, by either: nothing is reached");
-    is_refused(to($url, uri => '/except', method => 'PUT'), "$name, limit_except", $loopback);
-
-    my $r = to($url, uri => '/mirror');
-    is($r->status, 200, "$name, a mirror's main request goes on");
-    ok($s->wait_log(qr/nothing goes to \S+, which is loopback.*subrequest: "\/to"/), "$name, the mirror is refused");
-    is_deeply([ $inside->came ], [], "$name, mirror: nothing is reached");
-
-    for my $size (0, 500, 100_000) {
-        for my $way (qw(to unbuffered signed)) {
-            my $body = test_dir() . "/body-$size";
-            open my $out, '>', $body or die "$body: $!";
-            print {$out} 'x' x $size;
-            close $out or die "$body: $!";
-            $clock->set(++$now);
-            my $r = curl('--http2-prior-knowledge', 'http://127.0.0.1:' . $s->port(2) . "/$way",
-                         '-H', "X-To: $url", $size ? ('--data-binary', "\@$body") : ());
-
-            # nginx may end the stream before curl has sent all
-            is_refused($r, "$name, HTTP/2, /$way, $size bytes", $loopback,
-                       $way eq 'unbuffered' && $r->exit_code != 0);
-        }
-    }
-}
-
-is_refused(to(undef, uri => "/$_"), $_, $loopback) for qw(memcached inner two static6);
-is_refused(to(undef, uri => '/unix'), 'unix', 'which is a unix socket');
-is_refused(to("http://local.test:$port/", server => 3), 'without a resolver', 'no resolver defined');
-
-
-# ---- a body that comes slowly: refused when it is there, or has begun
-
-for my $way (qw(to unbuffered)) {
-    for my $name ("127.0.0.1:$port", "local.test:$port") {
-        my $client = Wassiit::Client->new($s->port);
-        $client->send("POST /$way HTTP/1.1\r\nHost: h\r\nX-To: http://$name/\r\nContent-Length: 5000\r\n\r\n"
-                      . 'x' x 10);
-        wait_for { $s->error_log =~ /which is loopback/ } if $way eq 'unbuffered';
-        $client->send('x' x 4990);
-        is_refused($client->response, "$name, a slow body, /$way", $loopback);
-        $client->close;
-    }
-}
-
-
-# ---- a client that goes while its name is looked up
-
-{
-    my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'udp') or die "udp: $!";
-    my $hangs = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', Listen => 5) or die "tcp: $!";
-    my $slow = Wassiit::Server->start(conf => <<"END");
-http {
-    log_format status '\$status';
-    access_log logs/access.log status;
-    server {
-        listen %%PORT%%;
-        listen %%PORT_2%% http2;
+    $block->set_value(http_config => <<"END" . ($block->http_config // ''));
+        upstream inner { server 127.0.0.1:$Port; keepalive 4; }
+        upstream two { server 127.0.0.1:$Port; server unix:$Unix; }
         wassiit_egress public;
-        resolver 127.0.0.1:@{[ $silent->sockport ]};
-        location / { proxy_pass http://\$host:$port; }
-        location /timeout { resolver_timeout 1s; proxy_pass http://\$host:$port; }
-        location /action { resolver_timeout 1s; proxy_pass http://\$host:$port; post_action /after; }
-        location /after { wassiit_egress any; proxy_pass http://127.0.0.1:@{[ $hangs->sockport ]}; }
-    }
-}
 END
-    my $client = Wassiit::Client->new($slow->port);
-    $client->send("GET / HTTP/1.1\r\nHost: slow.test\r\n\r\n");
-    ok(wait_for { my $in = ''; vec($in, fileno $silent, 1) = 1; select $in, undef, undef, 0 }, 'a name is asked for');
-    $client->close;
-    ok(wait_for { $slow->access_log =~ /^499$/m }, 'the request ends with its client');
+    my $resolver = defined $block->unresolved ? '' : $Resolver;
+    $block->set_value(config => <<"END" . ($config =~ s/PORT/$Port/gr =~ s/UNIX/$Unix/gr));
+        $resolver
+        error_page 500 502 503 504 \@problem;
+        location \@problem { wassiit_problem; }
+END
+});
 
-    $client = Wassiit::Client->new($slow->port);
-    $client->send("GET /timeout HTTP/1.1\r\nHost: slow.test\r\n\r\n");
-    is($client->response->status, 502, 'no answer from the resolver: 502');
+log_level('info');
+no_long_string();
+no_shuffle();
+plan tests => planned_tests();
+run_tests();
 
-    # what is done after a request takes it elsewhere
-    my ($worker) = $slow->worker_pids;
-    my $lost = () = $slow->error_log =~ /could not be resolved/g;
-    $client = Wassiit::Client->new($slow->port);
-    $client->send("GET /action HTTP/1.1\r\nHost: slower.test\r\n\r\n");
-    ok(wait_for { my $in = ''; vec($in, fileno $silent, 1) = 1; select $in, undef, undef, 0 }, 'a name is asked for');
-    $client->close;
-    ok(wait_for { $lost < (() = $slow->error_log =~ /could not be resolved/g) }, 'the lookup ends, though its client has gone');
-    is(join(' ', $slow->worker_pids), $worker, 'the worker lives on');
+__DATA__
 
-    # two for one name, and the worker ends while they wait
-    my @waiting = map { Wassiit::Client->new($slow->port) } 1 .. 2;
-    $_->send("POST / HTTP/1.1\r\nHost: slow.test\r\nContent-Length: 1\r\n\r\nx") for @waiting;
-    ok(wait_for { my $in = ''; vec($in, fileno $silent, 1) = 1; select $in, undef, undef, 0 }, 'and again');
-    $slow->signal('TERM');
-    $slow->stop;
+=== TEST 1: loopback
+--- to eval: ::hosts('127.0.0.1', '127.1.2.3', '127.000.000.001')
+
+
+=== TEST 2: loopback of IPv6
+--- to eval
+::hosts('[::1]', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]')
+
+
+=== TEST 3: unspecified
+--- to eval: ::hosts('0.0.0.0', '[::]')
+--- why: which is unspecified
+
+
+=== TEST 4: multicast
+--- to eval: ::hosts('224.0.0.1', '[ff02::1]')
+--- why: which is multicast
+
+
+=== TEST 5: reserved
+--- to eval: ::hosts('240.0.0.1')
+--- why: which is reserved
+
+
+=== TEST 6: private
+--- to eval
+::hosts('10.0.0.1', '172.16.0.1', '192.168.0.1', '[::ffff:10.0.0.1]', '[fd00::1]')
+--- why: which is private
+
+
+=== TEST 7: private, in an address that leads there
+--- to eval: ::hosts('[64:ff9b::10.0.0.1]', '[2002:a00:1::1]')
+--- why: which is private
+
+
+=== TEST 8: link-local
+--- to eval: ::hosts('169.254.169.254', '[fe80::1]')
+--- why: which is link-local
+
+
+=== TEST 9: site-local
+--- to eval: ::hosts('[fec0::1]')
+--- why: which is site-local
+
+
+=== TEST 10: shared
+--- to eval: ::hosts('100.64.0.1')
+--- why: which is shared
+
+
+=== TEST 11: a cloud's own
+--- to eval: ::hosts('168.63.129.16')
+--- why: which is a cloud's own
+
+
+=== TEST 12: IPv4-compatible
+--- to eval: ::hosts('[::127.0.0.1]')
+--- why: which is IPv4-compatible
+
+
+=== TEST 13: local NAT64
+--- to eval: ::hosts('[64:ff9b:1::1]')
+--- why: which is local NAT64
+
+
+=== TEST 14: for documentation
+--- to eval: ::hosts('[2001:db8::1]')
+--- why: which is for documentation
+
+
+=== TEST 15: a scope
+--- to eval: ::hosts('[fe80::1%lo]')
+--- why: invalid host|invalid IPv6
+
+
+=== TEST 16: broadcast, and numbers that only inet_aton() knows, are unknown names
+--- to eval
+::hosts('255.255.255.255', '127.1', '0', '2130706433', '0x7f000001', '0x7f.0.0.1', '017700000001',
+        '127.0.0.1.', 'x@127.0.0.1')
+--- why: could not be resolved
+
+
+=== TEST 17: a name of loopback
+--- to eval
+::hosts('local.test', 'LOCAL.Test', 'local.test.', 'alias.test', 'local6.test', 'mapped.test',
+        'messaging')
+
+
+=== TEST 18: a name of private addresses
+--- to eval: ::hosts('private.test')
+--- why: which is private
+
+
+=== TEST 19: a name of nothing
+--- to eval: ::hosts('none.test', 'empty.test', 'localhost')
+--- why: could not be resolved
+
+
+=== TEST 20: an upstream{}
+--- to eval: [ 'http://inner/', 'http://INNER/' ]
+
+
+=== TEST 21: a unix socket
+--- to eval: [ "http://unix:$::Unix:/", "http://unix:$::Unix", 'http://two/' ]
+--- why: which is a unix socket
+
+
+=== TEST 22: no port
+--- to eval: [ map { "http://$_/" } '127.0.0.1:0', '127.0.0.1:99999' ]
+--- why: invalid port
+
+
+=== TEST 23: no host
+--- to eval: [ "http://:$::Port/", 'http:///' ]
+--- why: no host
+
+
+=== TEST 24: HTTPS
+--- to eval: [ "https://127.0.0.1:$::Port/" ]
+
+
+=== TEST 25: another scheme, or no address
+--- to eval: [ 'ftp://127.0.0.1/', '' ]
+--- why: invalid URL prefix
+
+
+=== TEST 26: FastCGI
+--- config
+location /t { fastcgi_pass $http_x_to; }
+--- to eval: [ @::Names ]
+
+
+=== TEST 27: uwsgi
+--- config
+location /t { uwsgi_pass $http_x_to; }
+--- to eval: [ @::Names ]
+
+
+=== TEST 28: SCGI
+--- config
+location /t { scgi_pass $http_x_to; }
+--- to eval: [ @::Names ]
+
+
+=== TEST 29: gRPC
+--- config
+location /t { grpc_pass $http_x_to; }
+--- to eval: [ map { "grpc://$_" } @::Names ]
+
+
+=== TEST 30: through a cache
+--- http_config
+    proxy_cache_path $TEST_NGINX_SERVROOT/cache keys_zone=cache:1m;
+--- config
+location /t {
+    proxy_cache cache; proxy_cache_key $http_x_to$uri; proxy_cache_valid 200 1h;
+    proxy_pass $http_x_to;
 }
+--- to eval: [ map { "http://$_/" } @::Names ]
 
 
-# ---- what doesn't go upstream is as it was
-
-is(to(undef, uri => '/file')->body, "it works\n", 'a file');
-is(to(undef, uri => '/gif')->header('Content-Type'), 'image/gif', 'a content handler that answers itself');
-is(length to(undef, uri => '/gif')->body, 43, 'all of its answer');
-like(to(undef, uri => '/status')->body, qr/^Active connections/, 'another');
-is(to(undef, uri => '/none')->status, 404, 'nothing');
-is(to(undef, uri => '/gif', method => 'POST')->status, 405, 'its own error');
-
-{
-    my $client = Wassiit::Client->new($s->port);
-    is($client->request(uri => '/gif')->status, 200, 'and the next request') for 1 .. 3;
-    is($client->request(uri => '/to', headers => [ 'X-To' => "http://local.test:$port/" ])->status, 502,
-       'on one connection') for 1 .. 3;
-    $client->close;
-}
-$inside->came;
+=== TEST 31: signed
+--- http_config
+    wassiit_zone zone=partners:1m file=partners.jsonl;
+--- partners
+{"id":"atlas","webhook_secret":"secret"}
+--- config
+location /t { wassiit_webhook_sign zone=partners partner=atlas; proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
 
 
-# ---- "any" stays what it was
-
-like(to("http://127.0.0.1:$port/", uri => '/any')->body, qr/^127\.0\.0\.1 /, 'any: loopback');
-like(to("http://local.test:$port/", uri => '/any')->body, qr/^127\.0\.0\.1 /, 'any: a name');
-like(to("http://unix:$unix:/", uri => '/any')->body, qr/^unix /, 'any: a unix socket');
-is_deeply([ $inside->came ], [ '127.0.0.1', '127.0.0.1', 'unix' ], 'any: all reached');
-
-# A refusal is nothing that a server of an upstream{} is ill of.
-
-for (1 .. 3) {
-    is(to(undef, uri => '/then')->status, 502, 'refused here');
-    is(to(undef, uri => '/kept')->status, 200, 'and served there');
-}
-$inside->came;
-
-# A connection that is kept is nothing to try again for.
-
-is(to(undef, uri => '/held')->status, 204, 'a connection that is kept');
-my $told = () = $s->error_log =~ /nothing goes to/g;
-is(to(undef, uri => '/refused')->status, 502, 'is not taken elsewhere');
-is((() = $s->error_log =~ /nothing goes to/g) - $told, 1, 'and its server is asked for once');
+=== TEST 32: not buffered
+--- config
+location /t { proxy_request_buffering off; proxy_http_version 1.1; proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
 
 
-# ---- what is public is reached: only where there is such an address
-
-if ($net) {
-    my $big = 'x' x 100_000;
-
-    # nginx reads each number as a decimal
-    is(to("http://0177.0.0.1:$port/")->status, 502, '0177.0.0.1 is 177.0.0.1, which is not here');
-    is_deeply([ $inside->came ], [], '0177.0.0.1: nothing is reached');
-
-    for my $row ([ "1.2.3.4:$port", '1.2.3.4' ], [ "[2a00:1450::1]:$port", '2a00:1450::1' ],
-                 [ "good.test:$port", '1.2.3.4' ], [ "GOOD.test:$port", '1.2.3.4' ],
-                 [ "good6.test:$port", '2a00:1450::1' ], [ 'outer', '1.2.3.4' ])
-    {
-        my ($where, $address) = @$row;
-        my $host = $where =~ s/:\d+$//r;
-
-        for my $way (qw(to unbuffered signed if accel named paged)) {
-            my $r = to("http://$where/", uri => "/$way");
-            is_sent($r, $address, "$where, /$way");
-        }
-
-        for my $way (qw(to unbuffered signed)) {
-            my $r = to("http://$where/", uri => "/$way", method => 'POST', body => $big);
-            is($r->body, "$address $where 100000\n", "$where, /$way: the host as it was written, and the body");
-            is_sent($r, $address, "$where, /$way, a body");
-
-            $r = curl('--http2-prior-knowledge', 'http://127.0.0.1:' . $s->port(2) . "/$way",
-                      '-H', "X-To: http://$where/", '--data-binary', '@' . test_dir() . '/body-100000');
-            is_sent($r, $address, "$where, /$way, HTTP/2");
-        }
-
-        my $r = to("http://$where/", uri => '/cached');
-        is_sent($r, $address, "$where, cached");
-        is(to("http://$where/", uri => '/cached')->body, $r->body, "$where, from the cache");
-        is_deeply([ $inside->came ], [], "$where, from the cache: not sent again");
-    }
-
-    is($dns->asked('good.test', 'A'), 1, 'one name is asked for once');
-
-    # the others reach it, though it speaks HTTP alone
-    for my $way (qw(fastcgi uwsgi scgi)) {
-        my $client = Wassiit::Client->new($s->port);
-        $client->send("GET /$way HTTP/1.0\r\nX-To: 1.2.3.4:$port\r\n\r\n");
-        my @came;
-        ok(wait_for { @came = $inside->came }, "$way: sent");
-        is($came[0], '1.2.3.4', "$way: to a public address");
-        $client->close;
-    }
-
-    is_sent(to(undef, uri => "/$_"), '1.2.3.4', $_) for qw(mixed outer literal);
-    is_sent(to('http://mixed/'), '1.2.3.4', 'the one public server of an upstream{}') for 1 .. 3;
-
-    # of a name's addresses only the public ones, and when one is dead the next
-    for (1 .. 6) {
-        my $r = to("http://mixed.test:$port/");
-        like($r->body, qr/^(?:1\.2\.3\.4|9\.9\.9\.9) /, 'a name of many: a public one');
-    }
-    my %came;
-    $came{$_}++ for $inside->came;
-    is_deeply([ grep { !/^(?:1\.2\.3\.4|9\.9\.9\.9)$/ } keys %came ], [], 'a name of many: nothing else');
-
-    system('ip', 'address', 'del', '9.9.9.9/32', 'dev', 'lo') == 0 or die 'ip';
-    for (1 .. 6) {
-        my $r = to("http://mixed.test:$port/");
-        like($r->body, qr/^1\.2\.3\.4 /, 'a name of many, of which one is down');
-    }
-    $inside->came;
-
-    # the very address that was judged is connected to, whatever comes next
-    is_sent(to("http://rebound.test:$port/"), '1.2.3.4', 'a name, before it is rebound');
-    my $r;
-    wait_for { $r = to("http://rebound.test:$port/"); $r->status != 200 };
-    is($r->status, 502, 'a name that was rebound: refused');
-    is_deeply([ grep { $_ ne '1.2.3.4' } $inside->came ], [], 'a name that was rebound: nothing is reached');
-}
-
-$s->stop;
+=== TEST 33: with an if in the location
+--- config
+location /t { if ($request_method) { set $x 1; } proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
 
 
-# ---- the directive
+=== TEST 34: with limit_except, for the method and for others
+--- config
+location /t { limit_except GET { allow all; } proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
 
-for my $row ([ 'wassiit_egress public;', 0, '' ], [ 'wassiit_egress any;', 0, '' ],
-             [ 'wassiit_egress off;', 1, 'invalid value "off" in "wassiit_egress" directive, it must be "any" or "public"' ],
-             [ 'wassiit_egress;', 1, 'invalid number of arguments in "wassiit_egress"' ],
-             [ 'wassiit_egress public any;', 1, 'invalid number of arguments in "wassiit_egress"' ],
-             [ 'wassiit_egress public; wassiit_egress any;', 1, 'is duplicate' ])
-{
-    my ($text, $expected, $message) = @$row;
-    for my $conf ("http { $text server { } }", "http { server { $text } }", "http { server { location / { $text } } }") {
-        my ($exit, $error) = nginx_test($conf);
-        is($exit, $expected, "$conf: exit code") or diag($error);
-        like($error, qr/\Q$message\E/, "$conf: message") if $expected;
-    }
-}
 
-done_testing;
+=== TEST 35: for another method
+--- config
+location /t { limit_except GET { allow all; } proxy_pass $http_x_to; }
+--- method: PUT
+--- to eval: [ map { "http://$_/" } @::Names ]
+
+
+=== TEST 36: by a named location
+--- config
+location /t { try_files /none @named; }
+location @named { proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
+
+
+=== TEST 37: by error_page
+--- config
+location /t { error_page 404 = /to; return 404; }
+location /to { proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
+--- page: 502 Bad Gateway
+
+
+=== TEST 38: by auth_request
+--- config
+location /t { auth_request /to; empty_gif; }
+location /to { proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
+--- error_code: 500
+
+
+=== TEST 39: memcached
+--- config
+location /t { set $memcached_key x; memcached_pass 127.0.0.1:PORT; }
+--- to eval: [ '' ]
+
+
+=== TEST 40: an upstream{} of the configuration's
+--- config
+location /t { proxy_pass http://inner; }
+--- to eval: [ '' ]
+
+
+=== TEST 41: one of which a server is a unix socket
+--- config
+location /t { proxy_pass http://two; }
+--- to eval: [ '' ]
+
+
+=== TEST 42: an address of the configuration's
+--- config
+location /t { proxy_pass http://[::1]:PORT; }
+--- to eval: [ '' ]
+
+
+=== TEST 43: a unix socket of the configuration's
+--- config
+location /t { proxy_pass http://unix:UNIX:/; }
+--- to eval: [ '' ]
+--- why: which is a unix socket
+
+
+=== TEST 44: a name, without a resolver
+--- unresolved
+--- to eval: ::hosts('local.test')
+--- why: no resolver defined
+
+
+=== TEST 45: a file doesn't go upstream
+--- user_files
+>>> file
+it works
+--- request
+GET /file
+--- response_body
+it works
+
+
+=== TEST 46: nor does an answer of the location's own
+--- config
+location /t { empty_gif; }
+--- request
+GET /t
+--- response_headers
+Content-Length: 43
+--- raw_response_headers_like: \nContent-Type: image/gif\r\n
+
+
+=== TEST 47: nor that of another module
+--- config
+location /t { stub_status; }
+--- request
+GET /t
+--- response_body_like: ^Active connections
+
+
+=== TEST 48: nor nothing
+--- request
+GET /none
+--- error_code: 404
+
+
+=== TEST 49: a location's own error is as it was
+--- config
+location /t { empty_gif; }
+--- request
+POST /t
+--- error_code: 405
+
+
+=== TEST 50: "any": loopback, and a name of it
+--- config
+location /t { wassiit_egress any; proxy_pass $http_x_to; }
+--- to eval: [ map { "http://$_/" } @::Names ]
+--- reaches: 127.0.0.1
+
+
+=== TEST 51: "any": a unix socket
+--- config
+location /t { wassiit_egress any; proxy_pass $http_x_to; }
+--- to eval: [ "http://unix:$::Unix:/" ]
+--- reaches: unix
