@@ -67,7 +67,9 @@ for my $block (blocks()) {
     $block->set_value(more_headers => [ map { $_->[0] } @cases ]);
     $block->set_value(response_body => [ map { $_->[1] } @cases ]);
     $block->set_value(response_body_filters => sub {
-        return $_[0] =~ s/\A.*?\r\nHost: .*?\r\n(?:Connection: close\r\n)?(.*)\r\n\z/$1/sr =~ s/\r//gr;
+        my ($seen) = @_;
+        $seen =~ s/\A.*?\r\nHost: .*?\r\n(?:Connection: close\r\n)?(.*)\r\n\z/$1/s;
+        return $seen =~ s/\r//gr;
     });
     $Test::Nginx::Util::TestNginxSleep = 0.002;     # no log is looked at
 }
