@@ -13,8 +13,8 @@ use Wassiit::Steps;
 sub envelope {
     my ($status, $message) = @_;
     return "$status\n    Content-Type: application/json\n"
-        . qq(    ~ ^\\{"success":false,"status":$status,"message":"$message","data":\\{"detail":"\\w)
-        . qq([^"]*\\.","instance":"[0-9a-f]{32}"[^{}]*\\}\\}\$\n);
+        . qq(    ~ ^\\{"success":false,"status":$status,"message":"$message","data":\\{)
+        . qq("detail":"\\w[^"]*\\.","instance":"[0-9a-f]{32}"[^{}]*\\}\\}\$\n);
 }
 
 admin_blocks(partners => ['{"id":"atlas","key":"atlas-key"}'], config => <<'END');

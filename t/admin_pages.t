@@ -38,6 +38,7 @@ sub refused {
 
 our $More = 'there is no argument';
 our $Known = 'limit, after, q and state are\.';
+our $Percent = 'has a % without two hex digits after it\.';
 our $Text = 'The argument q must be 1 to 128 bytes that an id or a name contains\.';
 our ($a64, $a65, $a129) = map { 'a' x $_ } 64, 65, 129;
 our @Changes = ((map { "DELETE partners/$_ => 204" } 'p1', 'a', map { "p$_" } 20 .. 39),
@@ -124,7 +125,7 @@ main::refused('The argument state must be enabled or disabled\.', 'state=on')
 
 === TEST 14: a percent sign has two hex digits after it
 --- steps eval
-CORE::join '', map { main::refused("The argument $_->[0] has a % without two hex digits after it\\.",
+CORE::join '', map { main::refused("The argument $_->[0] $main::Percent",
                                    "$_->[0]=$_->[1]") }
     ['limit', '5%'], ['q', 'a%zz'], ['q', '%4'], ['q', '%%34'], ['q', '%'], ['after', 'atlas%2'],
     ['state', 'enabled%']

@@ -52,8 +52,8 @@ or in a log: a test fails if one does.
 C<admin_blocks(partners =E<gt> [...], config =E<gt> ..., http =E<gt> ...)> gives the
 blocks these partners, unless a block has its own, and a front door
 with an admin endpoint, unless they have a C<config> of their own: zone "api" has
-the section C<partners>, zone "ops" guards the endpoint; C<zone_size> is of "api"; C</file> is the partners'
-file, C</send> asks for messages.send. It also says how many tests there are.
+the section C<partners>, C<zone_size> large, zone "ops" guards the endpoint;
+C</file> is the partners' file, C</send> asks for messages.send. It also says how many tests there are.
 
 =cut
 
