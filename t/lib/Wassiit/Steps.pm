@@ -34,6 +34,8 @@ of its C<errors>, in their order. Lines below it that begin with blanks:
     > Name: value       is sent, too
     Name: value         the answer has this header, once
     Name:               it doesn't
+    Name ~: REGEX       its value is like that
+    Name !: VALUE       its value is another
     ~ REGEX   ! REGEX   its body is like that, or isn't
     = ID ... [> NEXT]   it is a page of these partners, and where the next begins
 
@@ -50,10 +52,10 @@ or in a log: a test fails if one does.
 =head1 FUNCTIONS
 
 C<admin_blocks(partners =E<gt> [...], config =E<gt> ..., http =E<gt> ...)> gives the
-blocks these partners, unless a block has its own, and a front door
-with an admin endpoint, unless they have a C<config> of their own: zone "api" has
-the section C<partners>, C<zone_size> large, zone "ops" guards the endpoint;
-C</file> is the partners' file, C</send> asks for messages.send. It also says how many tests there are.
+blocks these partners, unless a block has its own, and a front door with an admin
+endpoint, unless it has a C<config>: zone "api" has the partners, C<zone_size> large,
+zone "ops" guards the endpoint; C</file> is the partners' file, C</send> asks for
+messages.send. It also says how many tests there are.
 
 =cut
 
@@ -225,6 +227,11 @@ sub _add {
 
     } elsif ($line =~ /^> (.*)/) {
         push @{ $step->{sends} }, $1;
+
+    } elsif ($line =~ /^([\w-]+) ([~!]): (.*)/) {
+        my ($name, $is, $value) = ($1, $2 eq '~', $3);
+        push @{ $step->{head} }, $is ? "(?=.*^(?i:$name): (?m-s:$value)\\r?\$)"
+            : "(?=.*^(?i:$name): (?!\Q$value\E\\r?\$))";
 
     } elsif ($line =~ /^([\w-]+):(?: (.*))?$/) {
         my ($name, $value) = ($1, $2);
