@@ -8,7 +8,7 @@ fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 
 # Which suites and unit tests: T and U name some, else all are meant.
 ifeq ($(T)$(U),)
-T := $(wildcard t/*.t)
+T := $(filter-out t/deb.t,$(wildcard t/*.t))
 U := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
 everything := check $(fuzzers:%=build/fuzz/%)
 replays := $(fuzzers:%=fuzz:%)
@@ -29,6 +29,7 @@ pasted = $(filter t/snippets.t,$(T))
 started = $(filter t/demo.t t/cluster_demo.t t/setup.t,$(T))
 stored = $(filter t/ledger.t,$(T))
 asked = $(filter t/command%,$(T))
+packaged = $(filter t/packaging.t,$(T))
 # What takes minutes runs twice: so, and with ASan.
 long = $(filter t/cluster.t t/cluster_admin.t t/cluster_lies.t \
     t/cluster_replicas.t t/cluster_stale.t t/redis.t,$(T))
@@ -36,7 +37,7 @@ long = $(filter t/cluster.t t/cluster_admin.t t/cluster_lies.t \
 served = $(filter t/cluster.t t/cluster_acl.t t/cluster_admin.t t/cluster_demo.t \
     t/cluster_replicas.t t/ledger.t t/redis.t,$(T))
 once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(asked) \
-    $(long)
+    $(packaged) $(long)
 many = $(filter-out $(once),$(T))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
     $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
@@ -47,12 +48,13 @@ FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
-    unit suite asan fuzz strength check matrix debug tags bench pictures help deps test-deps
+    unit suite asan fuzz strength check matrix debug tags bench pictures help deps test-deps \
+    deb deb-test deb-deps
 
 all: build
 
 help:           ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 build: deps     ## the module for the distribution's nginx
 	@$(setup)/build.sh deb
@@ -71,6 +73,12 @@ browser: test-deps
 described: test-deps docs
 	@$(setup)/docs.sh test
 
+deb: deb-deps   ## Debian packages, built in chroots: build/deb; D="bookworm trixie unstable"
+	@$(setup)/deb.sh $(D)
+
+deb-test: deb   ## installs, upgrades and removes them in chroots, with requests coming
+	@TEST_SUITES="$(or $(D),bookworm trixie unstable)" prove t/deb.t
+
 run: build console docs ## a front door with sandbox backends on 127.0.0.1:8080
 	@$(setup)/demo.sh start
 
@@ -83,6 +91,7 @@ stop:           ## end it
 	@$(setup)/cluster.sh stop
 
 clean: stop     ## remove all that was made
+	@[ ! -e build/chroot ] || $(setup)/deb.sh clean
 	@rm -rf build tags
 
 test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
@@ -135,6 +144,11 @@ tags: test-deps ## for an editor
 
 deps:
 	@$(setup)/install.sh run
+
+deb-deps:
+	@$(setup)/install.sh deb
+	@$(setup)/console.sh run
+	@$(setup)/docs.sh run
 
 test-deps:
 	@$(setup)/install.sh test

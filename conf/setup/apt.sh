@@ -28,13 +28,18 @@ private_apt() {
     "${apt[@]}" "$@"
 }
 
+# The mirror that this machine has Debian from, or what $1 labels of it.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+        'Origin: Debian' "Label: ${1:-Debian}" | head -n 1
+}
+
 # The packages of unstable, the sources of this machine's suites and of trixie.
 make_private_apt() {
     local state=$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     shift
 
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' \
-        'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+    mirror=$(debian_mirror)
     [ -n "$mirror" ] ||
         die "apt knows no Debian mirror: run 'apt-get update' as root first"
 

@@ -3,6 +3,7 @@
 #   install.sh run      what building and running the module takes
 #   install.sh console  and what putting the console together takes
 #   install.sh cluster  and what "make cluster" takes besides that
+#   install.sh deb      and what building the Debian packages takes: no nginx
 #   install.sh test     and what "make test" takes besides
 # What the machine has stays as it is: before anything is installed, apt is asked
 # what it would do, and if that removes a package, or replaces one that serves,
@@ -14,6 +15,7 @@ set -euo pipefail
 
 run='nginx-dev libjansson-dev libssl-dev gcc make libc6-dev curl openssl'
 console='npm'
+deb='npm debootstrap lintian'
 cluster=redis-server
 ! command -v valkey-server > /dev/null || cluster=
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
@@ -25,8 +27,9 @@ case ${1:-run} in
     run) wanted=$run ;;
     console) wanted="$run $console" ;;
     cluster) wanted="$run $console $cluster" ;;
+    deb) wanted=$deb ;;
     test) wanted="$run $console $test" ;;
-    *) die "no such set: $1 (run, console, cluster, test)" ;;
+    *) die "no such set: $1 (run, console, cluster, deb, test)" ;;
 esac
 
 command -v apt-get dpkg-query > /dev/null ||
