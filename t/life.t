@@ -55,5 +55,33 @@ for my $step (@steps) {
     like($got, qr/\A$pattern\z/s, substr $command, 0, 70);
 }
 
+# The same by the command.
+
+my ($commands) = $text =~ /^<!-- test: command -->\n```sh\n(.*?)^```/ms
+    or die "$document has no commands";
+{
+    my $file = test_dir() . '/operator';
+    open my $key, '>', $file or die "$file: $!";
+    chmod 0600, $file;
+    print {$key} "$Operator\n";
+    close $key or die "$file: $!";
+
+    local $ENV{PATH} = "conf/bin:$ENV{PATH}";
+    local $ENV{WASSIIT_URL} = 'http://127.0.0.1:' . $s->port(2) . '/admin';
+    local $ENV{WASSIIT_KEY_FILE} = $file;
+
+    for my $command (split /\n/, $commands) {
+        my $said = qx($command 2>&1);
+        is($?, 0, $command) or diag($said);
+    }
+
+    my $partner = http($s->port(2), uri => '/admin/partners/clinique-atlas',
+                       headers => ['X-API-Key' => $Operator])->json;
+    is_deeply([ @$partner{qw(name enabled rate scopes)} ],
+              ['Clinique Atlas', JSON::PP::false(), '500r/m', [qw(messages.send files.send)]],
+              'and the partner is as they say');
+    is(@{ $partner->{keys} }, 2, 'with both keys');
+}
+
 $s->stop;
 done_testing;
