@@ -26,7 +26,7 @@ watched = $(filter t/monitoring.t t/prometheus.t,$(T))
 browsed = $(filter t/console.t t/docs.t,$(T))
 described = $(filter t/openapi.t t/admin_openapi.t,$(T))
 pasted = $(filter t/snippets.t,$(T))
-started = $(filter t/demo.t t/cluster_demo.t t/setup.t,$(T))
+started = $(filter t/demo.t t/cluster_demo.t t/setup.t t/dist.t,$(T))
 stored = $(filter t/ledger.t,$(T))
 asked = $(filter t/command%,$(T))
 packaged = $(filter t/packaging.t,$(T))
@@ -48,8 +48,8 @@ FUZZ_TIME ?= 60
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
-    unit suite asan fuzz strength check matrix debug tags bench pictures help deps test-deps \
-    deb deb-test deb-deps
+    unit suite asan fuzz strength check matrix debug tags bench pictures install dist \
+    deb deb-test help deps deb-deps test-deps
 
 all: build
 
@@ -58,6 +58,13 @@ help:           ## this list
 
 build: deps     ## the module for the distribution's nginx
 	@$(setup)/build.sh deb
+
+install: ## what is built, for an nginx of this machine: NGINX, MODULE, prefix, DESTDIR
+	@NGINX="$(NGINX)" MODULE="$(MODULE)" modulesdir="$(modulesdir)" \
+	    prefix="$(prefix)" DESTDIR="$(DESTDIR)" $(setup)/place.sh
+
+dist:           ## build/ngx_http_wassiit_module-VERSION.tar.xz, of what is committed
+	@$(setup)/dist.sh
 
 console: ## the operators' console: build/console
 	@$(setup)/install.sh console
