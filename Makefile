@@ -105,7 +105,8 @@ test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U=
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \
-	    $(many:%=user:%) $(asked:%=user:%) $(many:%=next:%) \
+	    $(many:%=user:%) $(many:%=next:%) \
+	    $(patsubst %,user:%,$(filter t/command.t t/command_backup.t,$(asked))) \
 	    $(served:%=valkey:%) $(newest:%=unstable:%)
 
 unit: test-deps $(programs) ## the core's unit tests alone; U=x for t/unit/x.c

@@ -157,4 +157,15 @@ END
     told($run->(['check', $file], HOME => $home), 0, qr/take it/, '', "$name: those at home");
 }
 
+
+# ---- as it is installed
+
+mkdir "$dir/$_" for qw(usr usr/bin usr/share usr/share/wassiit);
+system("cp conf/bin/wassiit $dir/usr/bin && cp conf/bin/lib/* $dir/usr/share/wassiit") == 0 or die "no copy";
+symlink "usr/bin/wassiit", "$dir/link" or die "symlink: $!";
+is(qx($dir/link --version), "wassiit of an unknown version\n", "without a file that says its version");
+spew("$dir/usr/share/wassiit/version", "1.2.3\n");
+is(qx($dir/link --version), "wassiit 1.2.3\n", "with one");
+like(qx($dir/link key), qr/\Awst_\w{38}\n\{/, "it works there");
+
 done_testing;

@@ -36,6 +36,7 @@ sub slurp { my ($file) = @_; local $/; open my $in, '<:raw', $file or die "$file
 
 sub spew {
     my ($file, $text, $mode) = @_;
+    unlink $file;      # which may be of a mode that keeps us from writing
     open my $out, '>:raw', $file or die "$file: $!";
     print {$out} $text;
     close $out or die "$file: $!";
