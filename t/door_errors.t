@@ -395,7 +395,7 @@ Connection: close
 
 
 === TEST 50: no messaging backend
---- no_sandbox
+--- sandbox: none
 --- ask: POST /api/partner/v1/messages all
 --- allow_log: \[crit\].* connect\(\) to unix:
 --- problem: 502 bad_gateway
@@ -404,7 +404,7 @@ Connection: close
 
 
 === TEST 51: no wap.cm
---- no_sandbox
+--- sandbox: none
 --- ask: POST /automation/ all
 --- allow_log: \[crit\].* connect\(\) to unix:
 --- envelope: 502 bad_gateway

@@ -13,7 +13,7 @@
 #   --- body: TEXT                    in place of that body
 #   --- type: text/plain              and of its type
 #   --- server: admin                 asks the other server
-#   --- no_sandbox                  no backend is there
+#   --- sandbox: none                 no backend is there; or: shipped, the file itself
 #   --- conf: sub { s/a/b/ }          by eval: changes the configuration
 #
 # Partners are those of door_people(), or of open_door(partners => [ ... ],
@@ -115,8 +115,9 @@ sub _write {
         $change->() for $text;
     }
 
-    my %sandbox = defined $block->no_sandbox ? (sandbox => '') : ();
-    my %files = (door_files('blocks', %door, %sandbox), 'nginx.conf' => Wassiit::_conf($text));
+    my $sandbox = ($block->sandbox // '') =~ /(\w+)/ ? { none => '', shipped => undef }->{$1}
+                                                     : $door{sandbox};
+    my %files = (door_files('blocks', %door, sandbox => $sandbox), 'nginx.conf' => Wassiit::_conf($text));
     s/%%(PORT(?:_[23])?)%%/127.0.0.1:$port{$1}/g for grep { !ref } values %files;
     Wassiit::_write_files("$root/conf", \%files);
 }
