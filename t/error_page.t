@@ -323,13 +323,15 @@ WWW-Authenticate: ApiKey realm="api"
 
 === TEST 30: a scope that a variable names is asked where it is itself
 --- config
-location /by/ { wassiit_access api; wassiit_scope $by_uri $by_method; proxy_pass http://backend; }
-location /by/loose {
+location /by/ {
     wassiit_access api;
     wassiit_scope $by_uri $by_method;
-    wassiit_payload message;
-    error_page 415 = /by/strict;
     proxy_pass http://backend;
+    location /by/loose {
+        wassiit_payload message;
+        error_page 415 = /by/strict;
+        proxy_pass http://backend;
+    }
 }
 --- request
 POST /by/strict
@@ -342,13 +344,15 @@ Content-Type: text/plain
 
 === TEST 31: a scope that a variable names is asked where it is led on to
 --- config
-location /by/ { wassiit_access api; wassiit_scope $by_uri $by_method; proxy_pass http://backend; }
-location /by/loose {
+location /by/ {
     wassiit_access api;
     wassiit_scope $by_uri $by_method;
-    wassiit_payload message;
-    error_page 415 = /by/strict;
     proxy_pass http://backend;
+    location /by/loose {
+        wassiit_payload message;
+        error_page 415 = /by/strict;
+        proxy_pass http://backend;
+    }
 }
 --- request
 POST /by/loose

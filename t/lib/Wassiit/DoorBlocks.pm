@@ -115,8 +115,9 @@ sub _write {
         $change->() for $text;
     }
 
-    my $sandbox = ($block->sandbox // '') =~ /(\w+)/ ? { none => '', shipped => undef }->{$1}
-                                                     : $door{sandbox};
+    my $sandbox = $door{sandbox};
+    $sandbox = $1 eq 'none' ? '' : undef if ($block->sandbox // '') =~ /(none|shipped)/;
+
     my %files = (door_files('blocks', %door, sandbox => $sandbox), 'nginx.conf' => Wassiit::_conf($text));
     s/%%(PORT(?:_[23])?)%%/127.0.0.1:$port{$1}/g for grep { !ref } values %files;
     Wassiit::_write_files("$root/conf", \%files);
