@@ -52,7 +52,7 @@ or in a log: a test fails if one does.
 =head1 FUNCTIONS
 
 C<admin_blocks(partners =E<gt> [...], config =E<gt> ..., http =E<gt> ...)> gives the
-blocks these partners, unless a block has its own, and a front door with an admin
+blocks, besides C<files>, these partners, unless a block has its own, and a front door with an admin
 endpoint, unless it has a C<config>: zone "api" has the partners, C<zone_size> large,
 zone "ops" guards the endpoint; C</file> is the partners' file, C</send> asks for
 messages.send. It also says how many tests there are.
@@ -96,7 +96,7 @@ our $CONFIG = <<'END';
 END
 
 # What answers of this block have shown; what none may; what was answered to GET.
-my (%shown, @secrets, $read, $begun, $partners);
+my (%shown, @secrets, $read, $begun, $partners, $files);
 
 
 sub admin_blocks {
@@ -118,6 +118,7 @@ sub admin_blocks {
                           $config =~ s/\$TEST_NGINX_SERVROOT/$ENV{TEST_NGINX_SERVROOT}/gr);
         $block->set_value(post_setup_server_root => 'Wassiit::Steps::_begin();'
                           . ($block->post_setup_server_root // ''));
+        $files = $with{files};
         _expand($block) if defined $block->steps;
     });
 
@@ -152,6 +153,7 @@ sub _begin {
         push @secrets, $1, key_sha256($1) if $line =~ /"key":"([^"]+)"/;
     }
 
+    Wassiit::_write("$ENV{TEST_NGINX_SERVROOT}/conf/$_", $files->{$_}) for keys %{ $files // {} };
     partners_file("$ENV{TEST_NGINX_SERVROOT}/conf/ops.jsonl",
         partner('ops', $KEYS{ops}, scopes => ['partners.manage'], rate => '50000r/s'),
         partner('clerk', $KEYS{clerk}, scopes => ['conversations.read'], rate => '50000r/s'));
@@ -266,7 +268,7 @@ sub _page {
 sub shown {
     my ($text, $is_regex) = @_;
 
-    $text =~ s{\\?\{(key|id|etag|length|sha256|now)(\d*)\\?\}}{
+    $text =~ s{\\?\{(key|id|etag|length|instance|sha256|now)(\d*)\\?\}}{
         if ($1 eq 'now') {
             '(?:' . join('|', map { _iso($_) } $begun - 2 .. time) . ')';
         } else {
@@ -291,6 +293,7 @@ sub _look {
     $read .= $body if $request =~ m{^GET /\w+/};
     push @{ $shown{etag} }, $1 if $head =~ /^ETag: (\S+)\r?$/m;
     push @{ $shown{length} }, $1 if $head =~ /^Content-Length: (\d+)\r?$/m;
+    push @{ $shown{instance} }, $1 if $body =~ /"instance":"([0-9a-f]{32})"/;
     push @secrets, $body =~ /"(?:hmac|webhook)_secret":"([^"]+)"/;
     return unless $body =~ /"key":"(wst_\w+)"/;
 
