@@ -133,6 +133,7 @@ paused-key GET / => 403 partner_disabled
 
 === TEST 16: of one that is shown, the first stays so
 --- steps eval
-"busy-key GET / => 200\nops GET /guarded => 200 ~ partner=\"busy\"\n" . "atlas-key GET / => 200\n" x 30
+"busy-key GET / => 200\nops GET /guarded => 200 ~ partner=\"busy\"\n"
+. "atlas-key GET / => 200\n" x 30
 . "ops GET /guarded => 200 ~ used_ratio\\{zone=\"api\",partner=\"busy\"\n"
 . "    ! used_ratio\\{zone=\"api\",partner=\"atlas\"\n"
