@@ -419,6 +419,22 @@ is_set([ $readme =~ /^\| (\d{3} \| `\w+`) \|/mg ],
        'a line for each code');
 
 
+# ---- troubleshooting: what one is said to see
+
+{
+    my ($table) = $readme =~ /^## Troubleshooting\n(.*?)^## /ms;
+    my $messages = join '', map { text(s{^\Q$top/}{}r) } sort glob "\"$top\"/src/*.c";
+    $messages =~ s/"\s*"//g;               # a message over several lines
+    $messages =~ s/%\w+/10000/g;
+    my @said = map { s/ ?\xe2.*//sr } $table =~ /^\| `\xe2\x80\xa6 ([^`]*)`/mg;
+    cmp_ok(@said, '>=', 3, 'lines of error.log');
+    ok(index($messages, $_) >= 0, "the module says: $_") for @said;
+
+    is_subset([ map { /`(\w+)`/g } $table =~ /^\| \d{3} (`[^|]*)/mg ],
+              [ $decisions =~ /\{ ngx_string\("(\w+)"\), [1-9]/g ], 'codes');
+}
+
+
 # ---- what they refer to is there
 
 # What a heading's text becomes in an address; of those alike, the later ones get
