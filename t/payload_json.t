@@ -114,7 +114,7 @@ __DATA__
 --- kind: call
 --- broken eval
 [ map { [ ::object(to => $::TO, type => $_), "#/type $::Type, not \"$_\"" ] }
-      '', 'Voice', 'voic', 'voices', 'audio' ]
+      '', 'Voice', 'voic', 'voices', 'vocal', 'audio' ]
 
 
 === TEST 12: a type that is no string

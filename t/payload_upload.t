@@ -19,7 +19,7 @@ our $Last = '# the last boundary is missing';
 our $None = '# the boundary that Content-Type names is not in the body';
 our @NoSound = ([ 'a' ], [ 'mp3' ], [ 'a.mp3.exe' ], [ 'a.mp34' ], [ 'a.mp3/b' ],
                 [ 'a.pdf', 'application/pdf' ], [ 'a', 'audio/' ], [ 'a', 'audio' ],
-                [ 'a', 'text/plain; audio/ogg' ]);
+                [ 'a', 'text/plain; audio/ogg' ], [ 'a', 'video/ogg' ]);
 our @Nineteen = map { part("a$_", 'x', file => 'a') } 1 .. 19;
 our @Many = map { part('a', '') } 1 .. 998;
 

@@ -36,7 +36,8 @@ our @Codes = qw(allowed duplicate_header missing_key invalid_key expired_key mis
     rate_limited_dry_run unsupported_media_type too_large invalid_payload);
 
 our @Partners = (
-    partner('atlas', 'atlas-key', scopes => [], name => q(Atlas "<b>\\), webhook_secret => "a hook"),
+    partner('atlas', 'atlas-key', scopes => [], name => q(Atlas "<b>\\),
+            webhook_secret => 'its hook'),
     partner('busy', 'busy-key', rate => '2r/h'),
     partner('trial', 'trial-key', rate => '1r/h'),
     partner('large', 'large-key', rate => '1000000r/d'),
