@@ -45,11 +45,19 @@ tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
 # Fuzz harnesses: F names some, each of which "make fuzz" runs so long.
 F ?= $(fuzzers)
 FUZZ_TIME ?= 60
+
+# What takes hours: S names some of its parts, files of t/strength.
+chosen = $(or $(S),all)
+strong = build/strength/timing build/strength/tsan/threads \
+    $(if $(filter all long:%,$(chosen)),build/unit/window_processes) \
+    $(if $(filter all fuzz,$(chosen)),$(fuzzers:%=build/fuzz/%)) \
+    $(if $(filter all suites:%,$(chosen)),matrix $(tools))
+
 prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
     unit suite asan fuzz strength check matrix debug tags bench pictures install dist \
-    deb deb-test help deps deb-deps test-deps
+    deb deb-test help deps deb-deps test-deps strength-deps
 
 all: build
 
@@ -122,12 +130,8 @@ asan: test-deps $(tools) ## the suites under ASan and UBSan alone; T=t/x.t
 fuzz: test-deps $(F:%=build/fuzz/%) ## new inputs; F=x for t/fuzz/x.c, FUZZ_TIME=60
 	@for name in $(F); do t/lib/fuzz.sh run $$name $(FUZZ_TIME) || exit 1; done
 
-strength: build test-deps build/unit/window_processes $(fuzzers:%=build/fuzz/%) ## what takes hours
-	@WASSIIT_UNIT_STRENGTH=10 build/unit/window_processes
-	@WASSIIT_STRENGTH=100 t/lib/suite.sh deb:t/ledger.t
-	@WASSIIT_STRENGTH=1 t/lib/suite.sh deb:t/cluster_admin.t
-	@TEST_CLUSTER_RUNS=50 perl t/cluster.t
-	@for name in $(fuzzers); do t/lib/fuzz.sh run $$name 1800 || exit 1; done
+strength: build strength-deps $(strong) ## what takes hours, and its table; S="models soak" chooses
+	@t/strength/run $(S)
 
 check: build test-deps ## warnings as errors, static analysis, style
 	@t/lib/check.sh
@@ -160,6 +164,9 @@ deb-deps:
 
 test-deps:
 	@$(setup)/install.sh test
+
+strength-deps:
+	@$(setup)/install.sh strength
 
 build/monitoring/ready: $(setup)/monitoring.sh $(wildcard t/lib/dashboard/*.json) | test-deps
 	@$(setup)/monitoring.sh
@@ -216,6 +223,19 @@ flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
 build/unit/%: t/unit/%.c $(needs) | build test-deps
 	@mkdir -p $(@D)
 	@gcc -O2 $(flags) -o $@ $< $(core) -lcrypto -ljansson
+
+# Programs of "make strength": the concurrent core by threads, for TSan to watch,
+# and the times of comparisons.
+
+build/strength/tsan/%: core += src/ngx_http_wassiit_journal.c
+build/strength/tsan/%: t/strength/%.c $(needs) | build test-deps
+	@mkdir -p $(@D)
+	@clang -O1 -g -fno-omit-frame-pointer -fsanitize=thread $(flags) -I t/unit \
+	    -o $@ $< $(core) -lcrypto -ljansson
+
+build/strength/%: t/strength/%.c $(needs) | build test-deps
+	@mkdir -p $(@D)
+	@gcc -O2 $(flags) -I t/unit -o $@ $< $(core) -lcrypto -ljansson -lm
 
 build/unit-asan/%: t/unit/%.c $(needs) | build test-deps
 	@mkdir -p $(@D)

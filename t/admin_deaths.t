@@ -18,7 +18,7 @@ use Wassiit::Operators;
 
 my $SEED = test_seed();
 my $STEPS = 1000;       # more than any change has
-my $PAIRS = 60;
+my $PAIRS = 60 * ($ENV{WASSIIT_STRENGTH} // 1);
 
 my $deaths = Wassiit::Deaths->new;
 my ($n, $deaths_made) = (0, 0);

@@ -15,7 +15,8 @@ use Wassiit;
 use Wassiit::Deaths;
 use Wassiit::Operators;
 
-my ($RUNS, $WRITES) = (200, 60);
+# WASSIIT_STRENGTH makes it so many times as long.
+my ($RUNS, $WRITES) = map { $_ * ($ENV{WASSIIT_STRENGTH} // 1) } 200, 60;
 my $SEED = test_seed();
 my $STEADY = make_key('the steady one');
 

@@ -5,6 +5,7 @@
 #   install.sh cluster  and what "make cluster" takes besides that
 #   install.sh deb      and what building the Debian packages takes: no nginx
 #   install.sh test     and what "make test" takes besides
+#   install.sh strength and what "make strength" takes besides that
 # What the machine has stays as it is: before anything is installed, apt is asked
 # what it would do, and if that removes a package, or replaces one that serves,
 # such as nginx, nothing is installed. Nothing is started, now or at the next boot.
@@ -22,6 +23,7 @@ test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
       libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server jq shellcheck'
+strength='spin qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross git'
 
 case ${1:-run} in
     run) wanted=$run ;;
@@ -29,7 +31,8 @@ case ${1:-run} in
     cluster) wanted="$run $console $cluster" ;;
     deb) wanted=$deb ;;
     test) wanted="$run $console $test" ;;
-    *) die "no such set: $1 (run, console, cluster, deb, test)" ;;
+    strength) wanted="$run $console $test $strength" ;;
+    *) die "no such set: $1 (run, console, cluster, deb, test, strength)" ;;
 esac
 
 command -v apt-get dpkg-query > /dev/null ||

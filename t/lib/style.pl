@@ -5,9 +5,9 @@
 use strict;
 use warnings;
 
-my @c = sort glob '*.c src/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.[ch]';
+my @c = sort glob '*.c src/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.[ch] t/strength/*.[ch]';
 my @module = grep { !m{^t/} } @c;
-my @scripts = sort glob 't/*.t t/lib/* t/bench/* conf/setup/*.sh
+my @scripts = sort glob 't/*.t t/lib/* t/bench/* t/model/* t/strength/* conf/setup/*.sh
                        conf/bin/* conf/bin/lib/* .ci/run';
 my $found = 0;
 

@@ -8,13 +8,13 @@
 #   valkey:t/x.t      as deb, with a Valkey instead of a Redis where there is one
 #   unit:x            a program of t/unit; unit-asan:x the same with ASan and UBSan
 #   fuzz:x            the harness t/fuzz/x.c goes through its corpus
-# A suite that hangs is ended after 15 minutes.
+# A suite that hangs is ended after 15 minutes, or SUITE_SECONDS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 variant=${1%%:*} file=${1#*:}
 module=ngx_http_wassiit_module.so
-limit=(timeout --foreground --kill-after=30 900)
+limit=(timeout --foreground --kill-after=30 "${SUITE_SECONDS:-900}")
 
 export TEST_VARIANT=$variant
 export TEST_NGINX_BINARY=/usr/sbin/nginx
