@@ -228,6 +228,8 @@ END
     ok(until_true(\&loaded), 'nginx has loaded it');
     my ($abi) = in_chroot("dpkg-query -W -f '\${Depends}' $package") =~ /\b(nginx-abi-[^\s,]+)/;
     like(in_chroot(q(dpkg-query -W -f '${Provides}' nginx)), qr/(?:^|, )\Q$abi\E(?:,|\z)/, 'it depends on the very nginx');
+    my ($version) = text_of('src/ngx_http_wassiit.h') =~ /^#define NGX_HTTP_WASSIIT_VERSION +"(.*)"/m;
+    is(in_chroot('wassiit --version'), "wassiit $version\n", 'the command is of that version');
     done("zcat /usr/share/man/man7/ngx_http_wassiit_module.7.gz | grep -q wassiit_zone && grep -q $state /usr/share/doc/$package/README.Debian",
         'the manual, and what is Debian\'s');
 
@@ -246,27 +248,28 @@ END
         }
 $1}mr;
     write_to($site, $ours);
-    my $key = make_key();
-    my $few = make_key();
-    my $partners = join '', map { my ($id, $key, $rate) = @$_; sprintf qq({"id":"%s","scopes":["messages.send"],"rate":"%s","keys":[{"id":"k1","sha256":"%s"}]}\n), $id, $rate, (split ' ', in_chroot("printf %s '$key' | openssl dgst -sha256 -r"))[0] } [ 'many', $key, '10000r/s' ], [ 'few', $few, '5r/h' ];
+    my ($key, $line) = split /\n/, done('wassiit key --partner many --scopes messages.send --rate 10000r/s', 'a key');
+    my ($rare, $line_of_rare) = split /\n/, in_chroot('wassiit key --partner few --scopes messages.send --rate 5r/h');
+    my $partners = "$line\n$line_of_rare\n";
     write_to("$state/partners.jsonl", $partners);
     chmod 0600, "$root$state/partners.jsonl";
+    done("wassiit check $state/partners.jsonl", 'the file is good');
     done('nginx -t && service nginx reload', 'reload');
 
     my $api = 'http://127.0.0.1/api/messages';
     ok(until_true(sub { curl($api, '-H', "X-API-Key: $key") =~ /^HTTP\/1\.1 200.*sent\n\z/s }), 'the first 200');
     like(curl($api), qr/^HTTP\/1\.1 401 .*"missing_key"/s, 'and no one without a key');
-    is(remaining($api, $few), 4, 'of a limit of 5, 4 are left');
+    is(remaining($api, $rare), 4, 'of a limit of 5, 4 are left');
 
 
     # ---- upgrade, and the way back
 
     served('upgrade', $api, $key, sub { done('apt-get -q -y install /root/new.deb', 'upgrade') });
     ok(until_true(\&loaded), 'upgrade: the new module serves');
-    is(remaining($api, $few), 3, 'upgrade: windows are kept');
+    is(remaining($api, $rare), 3, 'upgrade: windows are kept');
     served('way back', $api, $key, sub { done('apt-get -q -y --allow-downgrades install /root/old.deb', 'way back') });
     ok(until_true(\&loaded), 'way back: the former module serves');
-    is(remaining($api, $few), 2, 'way back: windows are kept');
+    is(remaining($api, $rare), 2, 'way back: windows are kept');
 
     write_to('/etc/nginx/conf.d/wrong.conf', "wassiit_zone;\n");
     served('wrong configuration', $api, $key, sub {
@@ -320,8 +323,6 @@ END
     done("apt-get -q -y purge $package", 'purge with no partner');
     ok(!-e "$root$state", 'an empty folder goes');
 }
-
-sub make_key { return in_chroot('openssl rand -hex 24') =~ s/\s//gr }
 
 sub remaining {
     my ($url, $key) = @_;

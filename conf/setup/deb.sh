@@ -108,10 +108,11 @@ sources_to() {
     local name
     remove "$1"
     mkdir -p "$1/build"
-    (cd "$top" && {
-        git -c safe.directory="$top" ls-files -z -co --exclude-standard 2> /dev/null ||
-            find . -path ./build -prune -o -type f -print0
-    } | tar -c --no-recursion --null -T - --ignore-failed-read) 2>> "$log" |
+    (cd "$top" && if [ -e .git ] && command -v git > /dev/null; then
+        git -c safe.directory="$top" ls-files -z -co --exclude-standard
+    else
+        find . \( -path ./build -o -path ./.git \) -prune -o -type f -print0
+    fi | tar -c --no-recursion --null -T - --ignore-failed-read) 2>> "$log" |
         tar -x --no-same-owner -C "$1"
     for name in console docs docs-admin; do
         [ -e "$top/build/$name" ] || die "build/$name is missing: make console docs"
