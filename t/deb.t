@@ -39,7 +39,7 @@ sub end_of_suite {
 }
 my $main = $$;
 END { my $exit = $?; end_of_suite() if $main && $main == $$; $? = $exit }
-$SIG{$_} = sub { exit 1 } for qw(INT TERM);
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
 
 for my $suite (split ' ', $ENV{TEST_SUITES}) {
     subtest $suite => sub { suite($suite) };

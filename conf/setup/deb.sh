@@ -124,7 +124,8 @@ sources_to() {
 # The changelog, whose first line is the package's version: that of the module,
 # and what it was built for.
 changelog() {
-    local suffix maintainer date
+    local version suffix maintainer date
+    version=$("$top/conf/setup/version.sh")
     case $1 in
         bookworm) suffix='~deb12u1' ;;
         trixie) suffix='~deb13u1' ;;
@@ -134,28 +135,21 @@ changelog() {
     date=$(git -c safe.directory="$top" -C "$top" log -1 --format=%ct 2> /dev/null ||
         stat -c %Y "$top/CHANGES.md")
     cat << END
-$package ($2-1$suffix) $1; urgency=medium
+$package ($version-1$suffix) $1; urgency=medium
 
-  * Version $2: what is new stands in changelog.gz.
+  * Version $version: what is new stands in changelog.gz.
 
  -- $maintainer  $(LC_ALL=C date -u -R -d "@$date")
 END
 }
 
-version() {
-    sed -n 's/^#define NGX_HTTP_WASSIIT_VERSION *"\(.*\)"$/\1/p' \
-        "$top/src/ngx_http_wassiit.h"
-}
-
 # The package of the suite $1.
 build() {
-    local root=$chroots/$1.build out=$top/build/deb/$1 version
-    version=$(version)
+    local root=$chroots/$1.build out=$top/build/deb/$1
 
-    [ -n "$version" ] || die 'no version in src/ngx_http_wassiit.h'
     rm -f "$root/build/"*.*
     sources_to "$root/build/tree"
-    changelog "$1" "$version" > "$root/build/tree/debian/changelog"
+    changelog "$1" > "$root/build/tree/debian/changelog"
     quietly inside "$root" sh -c 'cd /build/tree &&
         apt-get -q -y --no-install-recommends build-dep .'
     quietly inside "$root" sh -c "cd /build/tree &&
@@ -178,7 +172,7 @@ progress() {
 }
 
 if [ "${1:-}" = changelog ]; then
-    changelog "$2" "$(version)"
+    changelog "$2"
     exit
 fi
 
