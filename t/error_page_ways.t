@@ -63,7 +63,6 @@ http {
     }
     server {
         listen %%PORT_2%%;
-        access_log logs/backend.log;
         location / { return 200 "backend"; }
     }
 }
