@@ -1,256 +1,192 @@
-#!/usr/bin/env perl
-# Webhooks from end to end: the messaging backend's deliveries through
-# conf/nginx.conf's egress to the receiver of conf/doc/webhooks.md, and what that signs back
-# through wassiit_webhook_verify. What is public is in t/egress.t.
+# The egress of conf/nginx.conf, as shipped: which addresses a delivery may name,
+# and that nothing inside is reached. Each block asks that front door, which is
+# started once. Receivers, and bodies of any size, are t/deliveries_receiver.t's.
 
 use strict;
 use warnings;
-
-use Cwd qw(abs_path);
-use File::Basename qw(dirname);
-use IO::Socket::INET;
-use POSIX ();
 
 use lib 't/lib';
 use Wassiit;
 use Wassiit::Door;
 use Wassiit::Listener;
-use Test::More;
+use Test::Nginx::Socket;
 
-my $top = abs_path(dirname(__FILE__) . '/..');
-my $dir = test_dir();
-my $secret = "the secret of \xc3\xa9\xf0\x9f\x94\x91, in UTF-8";
-my $header = 'X-WASSIIT-Signature';
-my (@started, $pid);
+our $Inside = Wassiit::Listener->start;
+our $Port = $Inside->port;
+our $Messaging = test_dir() . '/main-messaging.sock';
 
-END { my $exit = $?; kill 'TERM', @started; waitpid $_, 0 for @started; $? = $exit }
+# On a port, too, which a block can connect to.
 
-sub text_of {
-    my ($file) = @_;
-    open my $in, '<:raw', $file or die "$file: $!";
-    local $/;
-    return scalar <$in>;
+my $conf = door_text('nginx.conf');
+$conf =~ s/(listen unix:egress\.sock;)/$1 listen %%PORT_4%%;/ or die 'no egress';
+$conf =~ s/(resolver 127\.0\.0\.1;)/$1 resolver_timeout 1s;/ or die 'no resolver';
+our $Door = start_door('main', conf => $conf,
+    files => { 'webhook.secret' => "a receiver's\n" },
+    partners => [ { id => 'atlas', webhook_secret => "a receiver's" }, partner('poor', 'a key') ]);
+
+# Whom the listener inside has seen is told before each answer.
+
+sub came { return join('', map { "came: $_\n" } $Inside->came) . $_[0] }
+
+# "to" are the addresses of a delivery each; none of these goes out, and what it
+# gets is the status, and of a 502 its code.
+
+for my $block (blocks()) {
+    my $to = $block->to // next;
+    die $block->name . ": $to" unless ref $to;
+    my ($n, $status) = (scalar @$to, $block->error_code =~ /(\d+)/);
+
+    $block->set_value(request => [ ("POST /atlas\nx") x $n ]);
+    $block->set_value(more_headers => [ map { "X-Delivery-URL: $_\n" } @$to ]);
+    $block->set_value(error_code => [ ($status) x $n ]);
+    $block->set_value(response_body_filters => \&came);
+    my $code = { 400 => 'bad_request', 502 => 'bad_gateway' }->{$status};
+    $block->set_value(response_body_like => [ (qr/\A\{.*"code":"$code"/) x $n ]);
 }
 
-sub write_to {
-    my ($file, @text) = @_;
-    open my $out, '>:raw', $file or die "$file: $!";
-    print $out @text;
-    close $out or die "$file: $!";
-    return $file;
-}
+no_nginx_manager();
+server_port_for_client($Door->port(4));
+timeout(20);
+no_long_string();
+no_shuffle();
+plan tests => planned_tests();
+run_tests();
+
+__DATA__
+
+=== TEST 1: another scheme, or none
+--- to eval: [ 'ftp://127.0.0.1/', 'unix:/x', '//a.example/' ]
+--- error_code: 400
 
 
-# ---- the guide's receiver, as it stands in conf/doc/webhooks.md
-
-my ($program) = text_of("$top/conf/doc/webhooks.md") =~ /^<!-- test: receiver -->\n```python\n(.*?)^```$/ms
-    or die 'conf/doc/webhooks.md has no receiver';
-my $receiver = write_to("$dir/receiver.py", $program);
-my $port = free_port();
-
-$pid = fork // die "fork: $!";
-if (!$pid) {
-    @ENV{qw(WEBHOOK_SECRET PORT)} = ($secret, $port);
-    open STDERR, '>', '/dev/null';
-    exec 'python3', $receiver;
-    die "python3: $!";
-}
-push @started, $pid;
-
-my $later = free_port();
-
-$pid = fork // die "fork: $!";
-if (!$pid) {
-    @ENV{qw(WEBHOOK_SECRET PORT)} = ('the secret to come', $later);
-    open STDERR, '>', '/dev/null';
-    exec 'python3', $receiver;
-    die "python3: $!";
-}
-push @started, $pid;
-
-my $partner = { id => 'atlas', webhook_secret => do { my $text = $secret; utf8::decode($text); $text } };
-my $turns = { %$partner, id => 'turns',
-              next_webhook_secret => { value => 'the secret to come', expires => '2036-01-01T00:00:00Z' } };
-my @partners = ($partner, $turns, partner('poor', 'key of poor'));
-my %secrets = ('webhook.secret' => "another\n$secret\n");
-
-# The receiver is at 127.0.0.1, so this operator lets deliveries go there.
-my $any = door_text('nginx.conf');
-is($any =~ s/wassiit_egress public;/wassiit_egress any;/, 1, 'as shipped, to public addresses');
-$any =~ s/(resolver 127\.0\.0\.1;)/$1 resolver_timeout 1s;/;
-my $front = start_door('main', conf => $any, partners => \@partners, files => \%secrets);
-my $egress = "$dir/main-egress.sock";
-
-for my $at ($port, $later) {
-    ok(wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $at) }, 'a receiver is up');
-}
+=== TEST 2: no host
+--- to eval: [ 'http://', 'http://[', 'http:///x', 'http://[:]/', 'http://[' . '0' x 46 . ']/' ]
+--- error_code: 400
 
 
-# ---- every delivery is accepted
-
-my %body = (
-    'nothing' => '', '1 byte' => 'x', 'a NUL' => "\0", 'binary' => join('', map chr, 0 .. 255) x 4,
-    'UTF-8' => "{\"text\": \"\xc3\xa9t\xc3\xa9 \xf0\x9f\x98\x80\"}", '64 KB' => 'abcdefg' x 9362 . 'xy',
-    '100 MB' => 'z' x (100 * 2**20),
-);
-my %file = map { $_ => write_to("$dir/" . tr/ /-/r, $body{$_}) } keys %body;
-
-sub deliver {
-    my ($to, $file, @more) = @_;
-    my $url = @more && $more[0] =~ m{/} ? shift @more : "http://127.0.0.1:$port/hook?a=b%20c";
-
-    return curl('--unix-socket', $egress, '-X', 'POST', "http://egress/$to", '--data-binary', "\@$file",
-                '-H', 'Expect:', '-H', "X-Delivery-URL: $url", @more);
-}
-
-# What a server is sent that answers nothing.
-
-sub seen {
-    my ($send) = @_;
-    my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "listen: $!";
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        $send->($server->sockport);
-        POSIX::_exit(0);
-    }
-    my $client = $server->accept or die "accept: $!";
-    my $seen = '';
-    1 while $seen !~ /\r\n\r\n/ && sysread $client, $seen, 65536, length $seen;
-    close $client;
-    waitpid $pid, 0;
-    return $seen;
-}
-
-for my $name (sort keys %body) {
-    is(deliver('atlas', $file{$name})->status, 204, "$name: accepted");
-    is(deliver('atlas', $file{$name}, '-H', 'Transfer-Encoding: chunked')->status, 204, "$name: in chunks, accepted");
-}
-
-is(deliver('turns', $file{binary}, "http://127.0.0.1:$_/hook")->status, 204, 'while a secret is changed over: accepted')
-    for $port, $later;
-is(deliver('turns', $file{binary}, "http://127.0.0.1:$_/hook", '-H', "$header-Next: " . '0' x 64)->status, 204,
-   'ours in place of a -Next that came in') for $port, $later;
-is(deliver('atlas', $file{binary}, "http://127.0.0.1:$later/hook")->status, 401, 'not with a secret that is nowhere');
-is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, 'ours in place of what came in');
-is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
-is(deliver('atlas', $file{'1 byte'}, $_)->status, 400, "not to '$_'")
-    for 'ftp://127.0.0.1/', 'unix:/x', 'http://', 'http://[', 'http:///x', 'http://a b/', 'http://127.0.0.1:x/',
-        'http://127.0.0.1@/', 'http://x{}/', 'http://unix:/x:/', "http://unix:$dir/main-messaging.sock:/",
-        'http://messaging/', 'http://MESSAGING/', 'https://wapcm/automation/', 'http://localhost/', 'http://0/',
-        'http://127.1/', 'http://2130706433/', 'http://0x7f000001/', 'http://0x7f.0.0.1/', 'http://0177.0.0.1/',
-        'http://127.0.0.1./', 'http://a.example:0/', 'http://a.example:65536/', 'http://a.example:99999/',
-        'http://a.example:080/', 'http://a.example:/', 'http://u@a.example/', 'http://u:p@a.example/',
-        "http://a.example/a b", "http://a.example/a\tb", "http://a.example/\x01", "http://a.example/\x7f",
-        "http://a.example/\xc3\xa9", "http://\xc3\xa9.example/", 'http://a.example/#x', 'http://a.example#x',
-        'http://a.example\\b/', 'http://[fe80::1%25lo]/', 'http://.example/', 'http://a..example/', 'http://a.1/',
-        'http://a.example,http://b.example/', 'http://' . 'a' x 64 . '.example/', '//a.example/',
-        'http://a.example-/', 'http://a.' . 'a' x 64 . '/', 'http://' . 'a.' x 31 . 'example/', 'http://[:]/',
-        'http://[' . '0' x 46 . ']/';
-isnt(deliver('atlas', $file{'1 byte'}, "http://127.0.0.1:$_/")->status, 400, "port $_ is one")
-    for 1, 9999, 59999, 64999, 65499, 65529, 65535;
-is(deliver('atlas', $file{'1 byte'}, 'http://a.example./')->status, 502, 'a name may end in a dot');
-is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/atlas', '-d', 'x')->status, 400, 'not without an address');
-
-# what is well-formed goes on: the server is asked, with the path that was meant
-
-for my $row ([ '', '/' ], [ '/', '/' ], [ '?a=b', '/?a=b' ], [ '/hook?a=b%20c', '/hook?a=b%20c' ],
-             [ '/%C3%A9/~x;y=!$&\'()*+,@:[]', '/%C3%A9/~x;y=!$&\'()*+,@:[]' ])
-{
-    my ($path, $expected) = @$row;
-    my $seen = seen(sub { deliver('atlas', $file{'1 byte'}, "http://127.0.0.1:$_[0]$path") });
-    like($seen, qr/\APOST \Q$expected\E HTTP\/1\.1\r\n/, "'$path': goes to $expected");
-}
-is(deliver('atlas%00', $file{'1 byte'})->json->{code}, 'bad_request', 'a path that is none');
-is(curl('--unix-socket', $egress, 'http://egress/atlas', '-H', "X-Delivery-URL: http://127.0.0.1:$port/")->status,
-   405, 'not by GET');
-is(deliver('a/b', $file{'1 byte'})->status, 404, 'not elsewhere');
-
-# the receiver does tell right from wrong
-my $r = http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => '0' x 64 ]);
-is($r->status, 401, 'a wrong signature is not accepted there');
-is(http($port, method => 'POST', uri => '/', body => 'x', headers => [ $header => "\xc3\xa9" ])->status, 401,
-   'nor one that is no hex');
-for my $length ('', "Content-Length: \r\n", "Content-Length: -1\r\n", "Content-Length: \xc3\xa9\r\n") {
-    my $client = Wassiit::Client->new($port);
-    $client->send("POST / HTTP/1.1\r\nHost: x\r\n$length\r\n");
-    is($client->response->status, 411, 'a body of no length is answered, too');
-}
-
-# and so does the sandbox's
-is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,
-   '{"received":true}', "the sandbox's receiver accepts a delivery");
-is(curl('--unix-socket', $egress, "http://egress/sandbox/$$_[0]", '-d', 'x', @$_[1 .. $#$_])->status, $$_[1] ? 405 : 502,
-   "not of $$_[0], by the likes of @$_[1 .. $#$_]") for [ 'poor' ], [ 'nobody' ], [ 'atlas', '-X', 'GET' ];
-$r = http("$dir/main-receiver.sock", method => 'POST', uri => '/hook', body => 'hello');
-is($r->json->{code}, 'missing_signature', 'and nothing else');
-
-like($front->error_log, qr/no partner "nobody" in zone "partners"/, 'the log says why');
-my $log = text_of($front->dir . '/logs/deliveries.log');
-like($log, qr/to=atlas 204 bytes=\d+ id=[0-9a-f]{32} time=\S+ upstream=127\.0\.0\.1:$port\/204\//, 'each has its line');
-unlike($log . $front->error_log, qr/the secret of/, 'without the secret');
-$front->stop;
+=== TEST 3: what no host has in it
+--- to eval
+[ 'http://a b/', 'http://127.0.0.1@/', 'http://x{}/', 'http://u@a.example/',
+  'http://u:p@a.example/', "http://\xc3\xa9.example/", 'http://a.example\\b/',
+  'http://[fe80::1%25lo]/',
+  'http://a.example,http://b.example/' ]
+--- error_code: 400
 
 
-# ---- as shipped: nothing inside is reached
-
-my $inside = Wassiit::Listener->start;
-my $at = $inside->port;
-$front = start_door('shipped', partners => \@partners, files => \%secrets);
-$egress = "$dir/shipped-egress.sock";
-
-for my $where ("127.0.0.1:$at", "127.9.9.9:$at", "0.0.0.0:$at", "[::1]:$at", "[::ffff:127.0.0.1]:$at", "[::]:$at",
-               "[0:0::1]:$at", '10.0.0.1', '192.168.1.1:8080', '169.254.169.254', '[fd00::1]', '[::]')
-{
-    my $r = deliver('atlas', $file{'1 byte'}, "http://$where/hook");
-    is($r->status . ' ' . (eval { $r->json->{code} } // ''), '502 bad_gateway', "not to $where");
-}
-is(deliver('atlas', $file{'1 byte'}, "$_/")->status, 400, "not to $_")
-    for "http://localhost:$at", 'http://messaging', 'http://unix:' . $inside->unix . ':';
-is_deeply([ $inside->came ], [], 'nothing is reached');
-like($front->error_log, qr/nothing goes to 127\.9\.9\.9, which is loopback \(RFC 1122\)/, 'the log says why');
-is(curl('--unix-socket', $egress, '-X', 'POST', 'http://egress/sandbox/atlas', '-d', 'hello')->body,
-   '{"received":true}', "the sandbox's receiver accepts a delivery");
-$front->stop;
+=== TEST 4: a unix socket
+--- to eval
+[ 'http://unix:/x:/', "http://unix:$::Messaging:/", 'http://unix:' . $::Inside->unix . ':/' ]
+--- error_code: 400
 
 
-# ---- what Python signs, we verify
+=== TEST 5: an upstream{} of the configuration
+--- to eval: [ 'http://messaging/', 'http://MESSAGING/', 'https://wapcm/automation/' ]
+--- error_code: 400
 
-my $verify = Wassiit::Server->start(
-    files => { 'webhook.secret' => "another\n$secret\n" },
-    conf => <<'END');
-http {
-    client_max_body_size 0;
-    server {
-        listen %%PORT%%;
-        listen %%PORT_2%% http2;
-        location / { wassiit_webhook_verify secret_file=webhook.secret; try_files /none @ok; }
-        location @ok { return 204; }
-    }
-}
-END
 
-for my $name (sort keys %body) {
-    local @ENV{qw(SECRET BODY)} = ($secret, $file{$name});
-    open my $python, '-|', 'python3', '-c', <<'END' or die "python3: $!";
-import hashlib, hmac, os
-body = open(os.environ["BODY"], "rb").read()
-print(hmac.new(os.environ["SECRET"].encode(), body, hashlib.sha256).hexdigest())
-END
-    my $signature = <$python>;
-    close $python;
-    chomp $signature;
+=== TEST 6: names of this machine, and numbers that some read as its address
+--- to eval
+[ map { "http://$_/" } 'localhost', "localhost:$::Port", '0', '127.1', '2130706433', '0x7f000001',
+      '0x7f.0.0.1', '0177.0.0.1', '127.0.0.1.', 'a.1' ]
+--- error_code: 400
 
-    for my $way ([ 'with length' ], [ 'chunked', '-H', 'Transfer-Encoding: chunked' ],
-                 [ 'HTTP/2', '--http2-prior-knowledge' ], [ 'HTTP/2 without length', '--http2-prior-knowledge', '-H', 'Content-Length:' ])
-    {
-        my ($how, @arguments) = @$way;
-        my $to = 'http://127.0.0.1:' . $verify->port($how =~ /2/ ? 2 : 1) . '/hook';
-        my @send = ('-X', 'POST', $to, '-H', 'Expect:', @arguments, '--data-binary', "\@$file{$name}");
 
-        is(curl(@send, '-H', "$header: $signature")->status, 204, "$name, $how: Python's signature is right");
-        is(curl(@send, '-H', "$header: " . $signature =~ tr/0-9a-f/1-9a-f0/r)->status, 401, "$name, $how: another isn't");
-    }
-}
+=== TEST 7: names that are none
+--- to eval
+[ map { "http://$_/" } '.example', 'a..example', 'a' x 64 . '.example', 'a.example-',
+      'a.' . 'a' x 64, 'a.' x 31 . 'example' ]
+--- error_code: 400
 
-$verify->stop;
-done_testing;
+
+=== TEST 8: ports that are none
+--- to eval
+[ map { "http://$_/" } '127.0.0.1:x', 'a.example:0', 'a.example:65536', 'a.example:99999',
+      'a.example:080', 'a.example:' ]
+--- error_code: 400
+
+
+=== TEST 9: what no path has in it
+--- to eval
+[ map { "http://a.example$_" } '/a b', "/a\tb", "/\x01", "/\x7f", "/\xc3\xa9", '/#x', '#x' ]
+--- error_code: 400
+
+
+=== TEST 10: ports that are one
+--- to eval
+[ map { "http://127.0.0.1:$_/" } 1, 9999, 59999, 64999, 65499, 65529, 65535 ]
+--- error_code: 502
+
+
+=== TEST 11: a name may end in a dot
+--- to eval: [ 'http://a.example./' ]
+--- error_code: 502
+
+
+=== TEST 12: nothing inside is reached
+--- to eval
+[ map { "http://$_/hook" } "127.0.0.1:$::Port", "127.9.9.9:$::Port", "0.0.0.0:$::Port",
+      "[::1]:$::Port", "[::ffff:127.0.0.1]:$::Port", "[::]:$::Port", "[0:0::1]:$::Port",
+      '10.0.0.1', '192.168.1.1:8080', '169.254.169.254', '[fd00::1]', '[::]' ]
+--- error_code: 502
+
+
+=== TEST 13: no address
+--- request
+POST /atlas
+x
+--- error_code: 400
+--- response_body_like: "code":"bad_request"
+
+
+=== TEST 14: nothing goes out unsigned
+--- request eval: [ map { "POST /$_\nx" } 'poor', 'nobody' ]
+--- more_headers
+X-Delivery-URL: http://1.2.3.4/
+--- error_code eval: [ 502, 502 ]
+--- response_body_like eval: [ ('"code":"bad_gateway"') x 2 ]
+
+
+=== TEST 15: a path that is none
+--- request
+POST /atlas%00
+x
+--- more_headers
+X-Delivery-URL: http://1.2.3.4/
+--- error_code: 400
+--- response_body_like: "code":"bad_request"
+
+
+=== TEST 16: not by GET
+--- request
+GET /atlas
+--- more_headers
+X-Delivery-URL: http://1.2.3.4/
+--- error_code: 405
+
+
+=== TEST 17: not elsewhere
+--- request
+POST /a/b
+x
+--- more_headers
+X-Delivery-URL: http://1.2.3.4/
+--- error_code: 404
+
+
+=== TEST 18: the sandbox's receiver accepts a delivery
+--- request
+POST /sandbox/atlas
+hello
+--- response_body chomp
+{"received":true}
+
+
+=== TEST 19: of a partner with a secret alone
+--- request eval: [ map { "POST /sandbox/$_\nx" } 'poor', 'nobody' ]
+--- error_code eval: [ 502, 502 ]
+
+
+=== TEST 20: by POST alone
+--- request
+GET /sandbox/atlas
+--- error_code: 405
