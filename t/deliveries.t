@@ -46,7 +46,6 @@ for my $block (blocks()) {
 
 no_nginx_manager();
 server_port_for_client($Door->port(4));
-timeout(20);
 no_long_string();
 no_shuffle();
 plan tests => planned_tests();

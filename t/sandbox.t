@@ -94,7 +94,6 @@ add_block_preprocessor(sub {
 
 no_nginx_manager();
 server_port_for_client($Door->port);
-timeout(20);
 no_long_string();
 no_shuffle();
 plan tests => planned_tests();

@@ -269,6 +269,7 @@ sub _set_up {
     _set_sanitizers();
 
     $ENV{TEST_NGINX_SERVROOT} = "$Dir/root";
+    $ENV{TEST_NGINX_TIMEOUT} //= $DEADLINE;
     my $port = free_port();
     $ENV{TEST_NGINX_PORT} = "127.0.0.1:$port";      # to listen on
     $ENV{TEST_NGINX_CLIENT_PORT} = $port;           # to connect to
