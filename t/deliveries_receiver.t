@@ -132,7 +132,7 @@ is(deliver('turns', $file{binary}, "http://127.0.0.1:$_/hook", '-H', "$header-Ne
    'ours in place of a -Next that came in') for $port, $later;
 is(deliver('atlas', $file{binary}, "http://127.0.0.1:$later/hook")->status, 401, 'not with a secret that is nowhere');
 is(deliver('atlas', $file{binary}, '-H', "$header: " . '0' x 64)->status, 204, 'ours in place of what came in');
-is(deliver('nobody', $file{'1 byte'})->status, 502, 'to nobody: not unsigned');
+is(deliver($_, $file{'1 byte'})->status, 502, "to $_: not unsigned") for qw(poor nobody);
 
 # what is well-formed goes on: the server is asked, with the path that was meant
 
