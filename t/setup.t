@@ -70,6 +70,10 @@ sub stops {
     return $r;
 }
 
+make_path("$dir/elsewhere");
+for my $name (qw(bash dirname)) {
+    symlink((grep { -x } "/usr/bin/$name", "/bin/$name")[0], "$dir/elsewhere/$name") or die "$name: $!";
+}
 my $none = installs();
 is_deeply([ @$none{qw(said status installed)} ], [ '', 0, 0 ], 'nothing is missing: nothing is done');
 unlike($none->{done}, qr/apt-get|sudo/, 'nor asked for');
@@ -128,5 +132,10 @@ for my $service (qw(nginx redis)) {
 }
 unlike($r->{done}, qr/(?:disable|update-rc\.d) cron/, 'what was stays so');
 like(Wassiit::_read("$dir/enabled"), qr/cron\.service\n(?!.*nginx)/s, 'on the machine, too');
+
+# a system that isn't Debian
+my $said = qx(env -i PATH='$dir/elsewhere' "$dir/elsewhere/bash" conf/setup/install.sh run 2>&1);
+isnt($?, 0, 'without apt it stops');
+like($said, qr/^install\.sh: no apt-get is here.*operating\.md/m, 'and says where the way by hand is');
 
 done_testing;

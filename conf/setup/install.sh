@@ -35,8 +35,8 @@ case ${1:-run} in
     *) die "no such set: $1 (run, console, cluster, deb, test, strength)" ;;
 esac
 
-command -v apt-get dpkg-query > /dev/null ||
-    die "no apt-get is here, as Debian has it: README.md, \"Your own build\""
+type apt-get dpkg-query > /dev/null 2>&1 ||
+    die "no apt-get is here, as Debian has it: conf/doc/operating.md, \"Installing\", has the way by hand"
 
 # Names of the packages among $wanted that are not installed, nor provided by one
 # that is, as npm is by another maker's nodejs.
