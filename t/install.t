@@ -53,6 +53,8 @@ my @beside = grep { m{/\.} } @{ $r->{files} };
 is("@beside", '', 'nothing is left over');
 chomp(my $version = qx(conf/setup/version.sh));
 like(qx($r->{to}/usr/local/bin/wassiit --version), qr/^wassiit \Q$version\E$/, 'the command runs');
+ok(-s "$r->{to}/usr/local/share/$_", "$_ is there")
+    for qw(man/man1/wassiit.1 bash-completion/completions/wassiit wassiit/key.sh);
 for my $file (qw(README.md CHANGES.md conf/doc/operating.md examples/nginx.conf examples/logrotate)) {
     ok(-f "$r->{to}/usr/local/share/doc/wassiit/$file", "$file is there to read");
 }

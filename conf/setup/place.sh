@@ -86,18 +86,12 @@ put 644 "$modulesdir" "$module"
 [ "${module##*/}" = $name ] ||
     mv -f "${DESTDIR:-}$modulesdir/${module##*/}" "${DESTDIR:-}$modulesdir/$name"
 
-if [ -f "$top/conf/bin/wassiit" ]; then
-    put 755 "$prefix/bin" "$top/conf/bin/wassiit"
-    put_tree "$top/conf/bin/lib" "$share/wassiit"
-    echo "$version" > "${DESTDIR:-}$share/wassiit/version"
-fi
-for page in "$top"/conf/bin/*.[1-8]; do
-    [ ! -f "$page" ] || put 644 "$share/man/man${page##*.}" "$page"
-done
-if [ -f "$top/conf/bin/wassiit.bash" ]; then
-    put 644 "$share/bash-completion/completions" "$top/conf/bin/wassiit.bash"
-    mv -f "${DESTDIR:-}$share/bash-completion/completions/wassiit"{.bash,}
-fi
+put 755 "$prefix/bin" "$top/conf/bin/wassiit"
+put_tree "$top/conf/bin/lib" "$share/wassiit"
+echo "$version" > "${DESTDIR:-}$share/wassiit/version"
+put 644 "$share/man/man1" "$top/conf/bin/wassiit.1"
+put 644 "$share/bash-completion/completions" "$top/conf/bin/wassiit.bash"
+mv -f "${DESTDIR:-}$share/bash-completion/completions/wassiit"{.bash,}
 
 for made in console docs docs-admin; do
     put_tree "$top/build/$made" "$share/wassiit/$made"
