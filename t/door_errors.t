@@ -1,5 +1,6 @@
 # conf/nginx.conf, as an operator finds it: nginx's own errors in the form of the
-# module's, at both servers, and the most that each path takes.
+# module's, and the most that each path takes. (t/door_bad_request.t has what is no
+# request.)
 
 use strict;
 use warnings;
@@ -180,189 +181,7 @@ __DATA__
 --- problem eval: [ ('400 duplicate_header') x 2 ]
 
 
-=== TEST 22: an unknown coding
---- raw_request eval: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zip\r\n\r\n"
---- problem: 501 not_implemented
-
-
-=== TEST 23: a version of the future
---- raw_request eval: "GET / HTTP/3.0\r\nHost: a\r\n\r\n"
---- problem: 505 http_version_not_supported
-
-
-=== TEST 24: no Host
---- raw_request eval: "GET / HTTP/1.1\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 25: a Host that is none
---- raw_request eval: "GET /automation/ HTTP/1.1\r\nHost: a/b\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 26: a bad line
---- raw_request eval: "GET / HTTP/1.1\r\nHost: a\r\nX-A: \0\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 27: a large line, and the log has its method
---- raw_request eval
-"POST $::Api/calls HTTP/1.1\r\nHost: a\r\nX-A: " . 'x' x 9000 . "\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
---- logged eval: qr{"POST $::Api/calls" 400 \d+ partner=- }
-
-
-=== TEST 28: no request
---- raw_request eval: "nonsense\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 29: no method
---- raw_request eval: "\x01 / HTTP/1.1\r\nHost: a\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 30: two Hosts
---- raw_request eval: "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 31: a path that is none
---- raw_request eval: "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 32: a length, and chunks
---- raw_request eval
-"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
---- conf eval: $::Hasty
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 33: an unknown coding, at the admin server
---- server: admin
---- raw_request eval: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zip\r\n\r\n"
---- problem: 501 not_implemented
-
-
-=== TEST 34: a version of the future, at the admin server
---- server: admin
---- raw_request eval: "GET / HTTP/3.0\r\nHost: a\r\n\r\n"
---- problem: 505 http_version_not_supported
-
-
-=== TEST 35: no Host, at the admin server
---- server: admin
---- raw_request eval: "GET / HTTP/1.1\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 36: a Host that is none, at the admin server
---- server: admin
---- raw_request eval: "GET /automation/ HTTP/1.1\r\nHost: a/b\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 37: a bad line, at the admin server
---- server: admin
---- raw_request eval: "GET / HTTP/1.1\r\nHost: a\r\nX-A: \0\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 38: a large line, and the log has its method, at the admin server
---- server: admin
---- raw_request eval
-"POST $::Api/calls HTTP/1.1\r\nHost: a\r\nX-A: " . 'x' x 9000 . "\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 39: no request, at the admin server
---- server: admin
---- raw_request eval: "nonsense\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 40: no method, at the admin server
---- server: admin
---- raw_request eval: "\x01 / HTTP/1.1\r\nHost: a\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 41: two Hosts, at the admin server
---- server: admin
---- raw_request eval: "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 42: a path that is none, at the admin server
---- server: admin
---- raw_request eval: "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 43: a length, and chunks, at the admin server
---- server: admin
---- raw_request eval
-"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
---- conf eval: $::Hasty
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 44: messages: a body in chunks that has none
---- raw_request eval
-"POST $::Api/messages HTTP/1.1\r\nHost: a\r\nX-API-Key: $::Key\r\nTransfer-Encoding: chunked\r\n"
-    . "Content-Type: application/json\r\n\r\nzz\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 45: webhooks: a body in chunks that has none
---- raw_request eval
-"POST $::Api/webhooks HTTP/1.1\r\nHost: a\r\nX-API-Key: $::Key\r\nTransfer-Encoding: chunked\r\n"
-    . "Content-Type: application/json\r\n\r\nzz\r\n"
---- problem: 400 bad_request
---- response_headers
-Connection: close
-
-
-=== TEST 46: messages: a payload that breaks the rules is told why, and counted
+=== TEST 22: messages: a payload that breaks the rules is told why, and counted
 --- ask eval: [ ("POST $::Api/messages hourly") x 2 ]
 --- body: {"to": "0600", "text": ""}
 --- problem eval: [ ('400 invalid_payload') x 2 ]
@@ -370,7 +189,7 @@ Connection: close
 --- limit eval: [ map { "1000 3600 $_" } 999, 998 ]
 
 
-=== TEST 47: calls: a payload that breaks the rules is told why, and counted
+=== TEST 23: calls: a payload that breaks the rules is told why, and counted
 --- ask eval: [ ("POST $::Api/calls hourly") x 2 ]
 --- body: {"to": "+212600000000"}
 --- problem eval: [ ('400 invalid_payload') x 2 ]
@@ -378,7 +197,7 @@ Connection: close
 --- limit eval: [ map { "1000 3600 $_" } 999, 998 ]
 
 
-=== TEST 48: messages/audio: a payload that breaks the rules is told why, and counted
+=== TEST 24: messages/audio: a payload that breaks the rules is told why, and counted
 --- ask eval: [ ("POST $::Api/messages/audio hourly") x 2 ]
 --- body: --edge--
 --- problem eval: [ ('400 invalid_payload') x 2 ]
@@ -386,7 +205,7 @@ Connection: close
 --- limit eval: [ map { "1000 3600 $_" } 999, 998 ]
 
 
-=== TEST 49: messages/document: a payload that breaks the rules is told why, and counted
+=== TEST 25: messages/document: a payload that breaks the rules is told why, and counted
 --- ask eval: [ ("POST $::Api/messages/document hourly") x 2 ]
 --- body: --edge
 --- problem eval: [ ('400 invalid_payload') x 2 ]
@@ -394,7 +213,7 @@ Connection: close
 --- limit eval: [ map { "1000 3600 $_" } 999, 998 ]
 
 
-=== TEST 50: no messaging backend
+=== TEST 26: no messaging backend
 --- sandbox: none
 --- ask: POST /api/partner/v1/messages all
 --- allow_log: \[crit\].* connect\(\) to unix:
@@ -403,7 +222,7 @@ Connection: close
 ! Allow
 
 
-=== TEST 51: no wap.cm
+=== TEST 27: no wap.cm
 --- sandbox: none
 --- ask: POST /automation/ all
 --- allow_log: \[crit\].* connect\(\) to unix:

@@ -200,7 +200,7 @@ x
 --- envelope: 502 bad_gateway
 
 
-=== TEST 21: the form of the location that failed: a backend that is gone, by "error_page 502 = @problem"
+=== TEST 21: the form of the location that failed: a backend is gone, by "error_page 502 = @problem"
 --- request: GET /enveloped/led
 --- envelope: 502 bad_gateway
 
