@@ -39,6 +39,8 @@ served = $(filter t/cluster.t t/cluster_acl.t t/cluster_admin.t t/cluster_demo.t
 once = $(browsed) $(watched) $(described) $(pasted) $(started) $(stored) $(asked) \
     $(packaged) $(long)
 many = $(filter-out $(once),$(T))
+# Suites whose user matters: the front door's workers have no rights anyway.
+rights = $(filter-out t/door_% t/cors.t,$(many))
 tools = $(if $(watched),build/monitoring/ready) $(if $(browsed),browser) \
     $(if $(described),described) $(if $(browsed)$(pasted)$(started),docs)
 
@@ -113,7 +115,7 @@ test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U=
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \
-	    $(many:%=user:%) $(many:%=next:%) \
+	    $(rights:%=user:%) $(many:%=next:%) \
 	    $(patsubst %,user:%,$(filter t/command.t t/command_backup.t,$(asked))) \
 	    $(served:%=valkey:%) $(newest:%=unstable:%)
 
