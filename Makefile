@@ -55,7 +55,8 @@ strong = build/strength/timing build/strength/tsan/threads \
     $(if $(filter all fuzz,$(chosen)),$(fuzzers:%=build/fuzz/%)) \
     $(if $(filter all suites:%,$(chosen)),matrix $(tools))
 
-prove = prove -j $(JOBS) --timer --exec t/lib/suite.sh
+# One more than processors: a block of Test::Nginx waits for much of its time.
+prove = prove -j $$(($(JOBS) + 1)) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
     unit suite asan fuzz strength check matrix debug tags bench pictures install dist \
