@@ -34,6 +34,7 @@ for my $shell (shells()) {
     $says->(['partner', 'list', '--json=1'], 2, '', qr/--json takes no value/, "$name: one with a value too many");
     $says->(['check'], 2, '', qr/FILE is missing/, "$name: a word is missing");
     $says->(['check', 'a', 'b'], 2, '', qr/"b" is one word too many/, "$name: a word too many");
+    $says->(['key', 'partner'], 2, '', qr/"partner" is one word too many/, "$name: one where there is to be none");
     $says->(['check', 'a', 'b', 'c'], 2, '', qr/"c" is one word too many/, "$name: two of them");
     $says->(['check', '--', '--none'], 1, '', "wassiit: --none: no such file\n", "$name: behind -- there are no options");
     $says->(['--version'], 0, "wassiit $version\n", '', "$name: its version");
@@ -78,6 +79,18 @@ END
     $says->(['key', '--partner', 'A b'], 2, '', qr/"A b": an id is 1 to 64 of a-z 0-9 \. _ -/, "$name: a partner's id");
     $says->(['key', '--id', '..'], 2, '', qr/"\.\.": an id is/, "$name: a key's id");
     $says->(['key', '--rate', '5r/m'], 2, '', qr/--scopes and --rate are for --partner/, "$name: a rate of nobody");
+    for my $rate (qw(5/m 5 r/m 0r/m 05r/m 5r/w 1000001r/m 99999999999999999999r/m 5r/m;)) {
+        $says->(['key', '--partner', 'a', '--rate', $rate], 2, '', qr/^wassiit: "\Q$rate\E": a rate is 1 to 1000000 and r\/s/,
+                "$name: the rate $rate");
+    }
+    $says->(['key', '--partner', 'a', '--rate', '1000000r/d'], 0, qr/"1000000r\/d"/, '', "$name: the largest");
+    $says->(['key', '--partner', 'a', '--scopes', 'files.send,*'], 2, '', qr/^wassiit: "\*": a scope is of a-z/, "$name: no scope");
+    $says->(['key', '--partner', 'a', '--scopes', 'mesages.send,files.send'], 0, qr/"mesages\.send","files\.send"/,
+            qq(wassiit: "mesages.send" is none of nginx's own scopes: does wassiit_scopes declare it?\n), "$name: one that nginx may not know");
+    told($run->(['key', '--partner', 'a', '--scopes', 'x.y'], WASSIIT_SCOPES => 'z,x.y'), 0, qr/x\.y/, '', "$name: one that is declared");
+    my @own = slurp('src/ngx_wassiit_scope.c') =~ /^    ngx_string\("([\w.]+)"\)/mg;
+    is(@own, 6, "$name: nginx has scopes of its own");
+    $says->(['key', '--partner', 'a', '--scopes', "@own"], 0, qr/webhooks/, '', "$name: all of them");
 
 
     # ---- a partners' file

@@ -31,6 +31,33 @@ make_key() {
     echo "$text$(printf %s "$text" | checksum)"
 }
 
+is_rate() {
+    local n=${1%r/[smhd]}
+    [ "$n" != "$1" ] || return 1
+    case $n in
+        '' | 0* | *[!0-9]*) return 1 ;;
+    esac
+    [ ${#n} -le 7 ] && [ "$n" -le 1000000 ]
+}
+
+# Says what nginx may not take of the scopes "$@". What wassiit_scopes declares
+# besides is known if the settings have it.
+look_at_scopes() {
+    local name declared
+    declared=$(printf %s " ${WASSIIT_SCOPES:-${conf_scopes-}} " | tr ',\n' '  ')
+    for name; do
+        case $name in
+            *[!A-Za-z0-9._:-]*) usage "\"$name\": a scope is of a-z A-Z 0-9 . _ : -" ;;
+            messages.send | audio.send | files.send | calls.initiate | \
+                conversations.read | webhooks.manage) continue ;;
+        esac
+        case $declared in
+            *" $name "*) ;;
+            *) say "\"$name\" is none of nginx's own scopes: does wassiit_scopes declare it?" ;;
+        esac
+    done
+}
+
 command_key() {
     local key sum id
     parse 'id= partner= scopes= rate=' "$@"
@@ -39,6 +66,13 @@ command_key() {
         usage '--scopes and --rate are for --partner'
     [ -z "${opt_partner-}" ] || need_id "$opt_partner"
     [ -z "${opt_id-}" ] || need_id "$opt_id"
+    [ -z "${opt_rate-}" ] || is_rate "$opt_rate" ||
+        usage "\"$opt_rate\": a rate is 1 to 1000000 and r/s, r/m, r/h or r/d, as 100r/m"
+    settings
+    set -f
+    # shellcheck disable=SC2046
+    look_at_scopes $(printf %s "${opt_scopes-}" | tr ',' ' ')
+    set +f
     need openssl jq gzip
 
     key=$(make_key)
