@@ -169,6 +169,8 @@ END
     my $before = $etag->();
     $says->(['disable', 'atlas', '--if-match', $before], 0, qr/disabled/, '', 'with its ETag');
     $says->(['enable', 'atlas', '--if-match', $before], 1, '', qr/\(412 precondition_failed, request/, 'with an older one');
+    $says->(['disable', 'atlas', '--if-match', $before], 1, '',
+            qr/^wassiit: look at what it is now, then try again: wassiit partner show atlas\n\z/m, 'and what to do');
     $says->(['set', 'atlas', '--add-scope', 'files.send', '--if-match', $before], 1, '', qr/412/, 'to add to what it had');
     like($run->(['show', 'atlas'])->{out}, qr/^scopes +none$/m, "$name: nothing was added");
     for my $words (['rotate', 'atlas'], ['key', 'atlas'], ['revoke', 'atlas', 'k1'], ['hmac-secret', 'atlas'],
@@ -198,8 +200,20 @@ END
          qr/partners\.manage.* \(403 insufficient_scope, request/, "$name: one who may not");
     my $wrong = make_key('nobody');
     $r = $run->(['list'], WASSIIT_KEY_FILE => undef, WASSIIT_KEY => $wrong, watched => 1);
-    told($r, 1, '', qr/\(401 invalid_key, request/, "$name: a key that nobody knows");
+    told($r, 1, '', qr/\Awassiit: the key in WASSIIT_KEY is no operator's: .*reloaded\? \(401 invalid_key, request \w+\)\n\z/,
+         "$name: a key that nobody knows");
     unlike($r->{argv} . $r->{err}, qr/\Q$wrong\E/, "$name: which is told to nobody");
+    told($run->(['list'], WASSIIT_KEY_FILE => spew("$dir/wrong", $wrong)), 1, '', qr/\Awassiit: the key in \Q$dir\E\/wrong is no operator's: /,
+         "$name: and in which file it is");
+    for my $words (['revoke', 'atlas', $last], ['revoke', 'atlas', substr $last, 0, 30], ['revoke', 'atlas', lc $last],
+                   ['show', $last], ['revoke', $last, 'k1'])
+    {
+        my $r = $run->($words);
+        told($r, 2, '', qr/\Awassiit: that is a key, and an id is asked for@{[ @$words == 3 && $words->[1] eq 'atlas'
+             ? ', KEYID: wassiit partner show atlas' : '' ]}\n/, "$name: $words->[0]: a key in an id's place");
+        unlike($r->{err}, qr/wst_/i, "$name: which isn't said again");
+    }
+    $says->(['revoke', 'atlas', 'wst_1'], 1, '', qr/404/, 'an id that begins as a key does');
 
 
     # ---- where it is, and with which key

@@ -1,8 +1,9 @@
 # The admin endpoint: wassiit partner.
 
-# Where it is, in $base and $socket, and the operator's key, in $key.
+# Where it is, in $base and $socket, and the operator's key, in $key, which is
+# from $from.
 need_endpoint() {
-    local from mode
+    local mode
     need curl jq
     settings
 
@@ -39,6 +40,7 @@ need_endpoint() {
     case $key in
         '' | *[!\ -~]*) die "the operator's key${from:+ in $from} has characters that no key has" ;;
     esac
+    from=${from:-WASSIIT_KEY}
 }
 
 # Asks: method, path, body, If-Match. Sets status, etag and body; returns with 3
@@ -110,17 +112,23 @@ pending() {
     say "done here, and not yet at: $nodes"
 }
 
+# The endpoint's own words are for a program; of an operator's key they are what a
+# partner is told of its own.
 refused() {
     local sentence
     [ -z "${opt_json-}" ] || printf '%s\n' "$body"
-    sentence=$(printf %s "$body" | jq -r --arg status "$status" '
+    sentence=$(printf %s "$body" | jq -r --arg status "$status" --arg from "$from" '
         (.data // .) as $more
         | (.code // .message | strings) as $code
-        | ($more.detail | strings)
+        | (if $code == "invalid_key" then
+               "the key in \($from) is no operator\u0027s: is its SHA-256 in operators.jsonl, and was nginx reloaded?"
+           else $more.detail | strings end)
           + " (\($status) \($code), request \($more.instance))",
           ($more.errors[]? | "  \(.pointer | ltrimstr("#/") | ltrimstr("#")): \(.detail)")
         ' 2> /dev/null)
     [ -n "$sentence" ] || strange
+    [ "$status" != 412 ] ||
+        sentence="$sentence${lf}wassiit: look at what it is now, then try again: wassiit partner show $arg1"
     die "$sentence"
 }
 
@@ -282,7 +290,7 @@ command_partner() {
         *) usage "partner: there is no \"$verb\"" ;;
     esac
     [ "$verb" = list ] || need_id "$arg1"
-    [ -z "$arg2" ] || need_id "$arg2"
+    [ -z "$arg2" ] || need_id "$arg2" ", KEYID: wassiit partner show $arg1"
     case $verb:${opt_if_match+yes} in
         list:yes | show:yes | add:yes) usage "--if-match is for changes of a partner that is there" ;;
     esac
