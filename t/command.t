@@ -121,7 +121,11 @@ $file:3: rat: unknown field
 $file:5: keys[0].sha256: must be a string of 64 hex digits
 $file:6: column 8: not valid JSON, each line must be one object
 $file:7: enabled: must be true or false
+wassiit: does wassiit_scopes declare message.send? Then --scopes message.send
 END
+    spew($file, join '', map { qq({"id":"p$_","scopes":["$_"]}\n) } qw(x.y a.b a.b * ));
+    $r = $run->(['check', '--scopes', 'c,d', $file]);
+    like($r->{err}, qr/\n\Qwassiit: does wassiit_scopes declare x.y a.b? Then --scopes c,d,x.y,a.b\E\n\z/, "$name: scopes of your own, by name");
     my $two = join '', map { qq({"id":"$_","keys":[{"id":"k","sha256":"@{[ '0' x 64 ]}"}]}\n) } qw(a b c);
     $says_of->($two, 1, '', qq($file:2: keys[0].sha256: partner "a" has the same key, on line 1\n), 'one key twice');
     $says_of->(qq({"id":"a"}\n{"id":"b"), 0, qr/take it/,

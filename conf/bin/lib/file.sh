@@ -99,7 +99,7 @@ said() {
 # itself stops at the first fault: the line that has it is then made a blank one
 # of our copy. With a line fewer, two others may come to have one key.
 check_copy() {
-    local faults=0 size=1m larger fault line text
+    local faults=0 size=1m larger fault line text unknown=
 
     find_nginx
     module=${opt_module:-${WASSIIT_MODULE:-${conf_module-}}}
@@ -141,6 +141,15 @@ check_copy() {
 
         faults=$((faults + 1))
         echo "$fault"
+        case $text in
+            *': unknown scope "'*)
+                text=${text##*: unknown scope \"}
+                text=${text%%\"*}
+                case " $unknown $text" in
+                    *" $text "* | *[!A-Za-z0-9._:\ -]*) ;;
+                    *) unknown="$unknown $text" ;;
+                esac ;;
+        esac
         if [ $faults -eq 20 ]; then
             echo "$1: there may be more; these come first"
             break
@@ -150,6 +159,8 @@ check_copy() {
             die "no room in $dir"
     done
 
+    [ -z "$unknown" ] || say "does wassiit_scopes declare${unknown}? Then" \
+        "--scopes $(printf %s "$scopes$unknown" | sed 's/^ *//; s/  */,/g')"
     said "$1" warn | sed 's/^/warning: /'
     [ $faults -eq 0 ]
 }
