@@ -150,4 +150,20 @@ for my $shell (shells()) {
     is(slurp("$empty/p.jsonl"), qq({"id":"one"}\n), "$name: the file is the backup's");
 }
 
+
+# ---- as Debian's package has it: its file need not be named
+
+my $root = "$dir/root";
+system("mkdir -p $root/usr/bin $root/usr/share/wassiit $root/var/lib/wassiit $root/backups && "
+    . "cp conf/bin/wassiit $root/usr/bin && cp conf/bin/lib/* $root/usr/share/wassiit") == 0 or die 'no copy';
+my $backup = sub { my ($other) = @_; return qx(env -u WASSIIT_CONFIG -u XDG_CONFIG_HOME HOME=$root WASSIIT_FILE=$other $root/usr/bin/wassiit backup $root/backups 2>&1) };
+like($backup->(''), qr/name it by --file/, 'installed: where it isn\'t, it has to be');
+spew("$root/var/lib/wassiit/partners.jsonl", qq({"id":"there"}\n));
+like($backup->(''), qr{\A\Q$root\E/backups/partners-\w+\.jsonl\n\z}, 'installed: where it is');
+like(slurp(glob "$root/backups/*"), qr/"there"/, 'installed: that is the one');
+unlink glob "$root/backups/*";
+spew("$dir/other", qq({"id":"other"}\n));
+$backup->("$dir/other");
+like(slurp(glob "$root/backups/*"), qr/"other"/, 'installed: one that is named goes before');
+
 done_testing;

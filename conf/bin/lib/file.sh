@@ -207,10 +207,13 @@ whole_lines() {
     mv "$dir/next" "$dir/partners.jsonl"
 }
 
-# The partners' file, as $file, links having been followed.
+# The partners' file, as $file, links having been followed. If nobody names it, it
+# is where Debian's package has it: of /usr/bin, in /var/lib.
 need_file() {
     settings
     file=${opt_file:-${WASSIIT_FILE:-${conf_file-}}}
+    [ -n "$file" ] || [ ! -f "$here/../../var/lib/wassiit/partners.jsonl" ] ||
+        file=$here/../../var/lib/wassiit/partners.jsonl
     [ -n "$file" ] ||
         usage 'the partners'\'' file: name it by --file, by WASSIIT_FILE, or by "file" in /etc/wassiit'
     file=$(readlink -f -- "$file") || die "$file: no such folder"
