@@ -207,6 +207,22 @@ END
     is_deeply([ $exit, $partners ], [ 0, [ { id => 'old', rate => '5r/s', keys_of('an-old-key-1') } ] ], "$name: apisix: version 2");
 
 
+    # ---- beside those who are there already
+
+    my $there = "$dir/there.jsonl";
+    my $sum = uc sha256_hex('a-key-of-before');
+    spew($there, qq(\xef\xbb\xbf{"id":"a"}\n{"id":"b","keys":[{"id":"k1","sha256":"$sum"}]}\n\n{"id":"c"}\n{"id":"c","deleted":true}\nno line\n));
+    my $clients = join '', map { qq("key-of-client-$_" $_;\n) } qw(a c d);
+    ($exit, $partners, @said) = $import->(map => qq($clients"a-key-of-before" d;\n"other-of-b-01" b;\n"key-of-client-2" "A b";\n), '--file', $there,
+                                          '--scopes', 'files.send');
+    is_deeply($partners, [ map { { id => $_->[0], scopes => ['files.send'], keys_of($_->[1]), $_->[2] ? (name => $_->[2]) : () } }
+        [ c => 'key-of-client-c' ], [ d => 'key-of-client-d' ], [ 'a-b', 'key-of-client-2', 'A b' ] ], "$name: who is there is left out");
+    is_deeply([ $exit, @said[1 .. $#said] ], [ 1, "1: not carried over: a is in $there already",
+        "4: not carried over: the same key as that of b in $there", "5: not carried over: b is in $there already" ], "$name: which is said");
+    told(wassiit($shell, ['import', '--from', 'map', '--file', "$dir/none", '-'], stdin => $clients), 1, '',
+         "wassiit: $dir/none: no such file\n", "$name: no file of who is there");
+
+
     # ---- ids
 
     my @names = ('a' x 80, 'a' x 64, 'A' x 64, '...', '..', "\x{645}\x{631}", 'x--y', ' - x - ');

@@ -30,7 +30,7 @@ _wassiit() {
                 help) words='key check partner import backup restore' ;;
                 key) words='--id --partner --scopes --rate' ;;
                 check) words='--scopes --nginx --module' files=yes ;;
-                import) words='--from --scopes --group --variable' files=yes ;;
+                import) words='--from --file --scopes --group --variable' files=yes ;;
                 backup) words='--file' files=yes ;;
                 restore) words='--file --scopes --nginx --module' files=yes ;;
                 partner)

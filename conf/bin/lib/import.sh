@@ -38,9 +38,17 @@ drafts() {
     esac
 }
 
+# Who is in the partners' file that comes in, and the sums of the keys of each.
+who_is_there() {
+    jq -cRn '
+        reduce (inputs | ltrimstr("\ufeff") | fromjson? | objects | select(.id | type == "string")) as $partner ({};
+            if $partner.deleted == true then del(.[$partner.id])
+            else .[$partner.id] = [$partner.keys[]?.sha256? | strings | ascii_downcase] end)'
+}
+
 command_import() {
     local all groups
-    parse 'from= scopes= group= variable=' "$@"
+    parse 'from= scopes= group= variable= file=' "$@"
     words 1 1 FILE
     case ${opt_from-} in
         map | kong | apisix) ;;
@@ -61,13 +69,23 @@ command_import() {
         cat < "$arg1" > "$dir/export" || exit 1
     fi
 
+    if [ -n "${opt_file-}" ]; then
+        lock_file -s "$opt_file"
+        cat <&8 > "$dir/partners.jsonl" || exit 1
+        exec 8<&-
+    else
+        : > "$dir/partners.jsonl"
+    fi
+    who_is_there < "$dir/partners.jsonl" > "$dir/there" || exit 1
+
     all=$(drafts 2> "$dir/said") || unreadable
     all=$(printf '%s\n' "$all" | jq -cn --argjson groups "$groups" \
-        --argjson scopes "$(as_list "${opt_scopes-}")" -f "$lib/partners.jq") || exit 1
+        --argjson scopes "$(as_list "${opt_scopes-}")" \
+        --slurpfile there "$dir/there" --arg file "${opt_file-}" -f "$lib/partners.jq") || exit 1
     all=$({
         printf '%s\n' "$all"
         printf '%s\n' "$all" | jq -r '.partners[].keys[].sha256' | sums | jq -R .
-    } | jq -cn -f "$lib/sums.jq") || exit 1
+    } | jq -cn --slurpfile there "$dir/there" --arg file "${opt_file-}" -f "$lib/sums.jq") || exit 1
 
     printf '%s\n' "$all" | jq -r '
         (.notes | sort_by((.where | capture(":(?<line>[0-9]+)$").line | tonumber)? // 0)[]

@@ -1,5 +1,6 @@
 # Drafts to partners, whose keys are yet to become their SHA-256, and to all that
-# is to be said. $scopes are those of everyone, $groups those of a group's members.
+# is to be said. $scopes are those of everyone, $groups those of a group's members,
+# $there those who are in the partners' file $file already.
 
 # An id of what may be any name.
 def slug:
@@ -50,13 +51,9 @@ def add_key($id; $key):
           | .partners[-1].keys += [{id: "k\($n + 1)", sha256: $key.key, where: $key.where}]
       end;
 
-def add_partner($draft):
-    .taken as $taken
-    | ($draft.name | slug) as $wanted
-    | ($wanted | free($taken)) as $id
-    | (reduce ($scopes[], ($draft.groups[]? | $groups[.][]?)) as $scope
+def add_partner($draft; $wanted; $id):
+    (reduce ($scopes[], ($draft.groups[]? | $groups[.][]?)) as $scope
            ([]; . - [$scope] + [$scope])) as $held
-    | .taken[$id] = true
     | .partners += [{id: $id}
         + (if $draft.name != $id and ($draft.name | is_name) then {name: $draft.name} else {} end)
         + (if $held == [] then {} else {scopes: $held} end)
@@ -68,6 +65,16 @@ def add_partner($draft):
           note($draft.where; "the group \($group): --group \($group)=NAME,... says which scopes it has"))
     | reduce $draft.keys[] as $key (.; add_key($id; $key));
 
+# A second line of one id would take the place of the first, its keys too.
+def add_new($draft):
+    .taken as $taken
+    | ($draft.name | slug) as $wanted
+    | ($wanted | free($taken)) as $id
+    | .taken[$id] = true
+    | if $there[0][$id] then
+          .notes += [{where: $draft.where, text: "\($id) is in \($file) already", lost: true}]
+      else add_partner($draft; $wanted; $id) end;
+
 reduce inputs as $draft ({partners: [], notes: [], taken: {}, seen: {}};
     .notes += $draft.notes
-    | if $draft.name == null then . else add_partner($draft) end)
+    | if $draft.name == null then . else add_new($draft) end)
