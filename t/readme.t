@@ -151,8 +151,9 @@ my @made = map {
     my $dir = test_dir() . '/' . $_->{line} =~ tr{./:}{-}r;
     mkdir $dir or die "$dir: $!";
     local $ENV{PATH} = "$top/conf/bin:$ENV{PATH}";
-    my ($key) = run($_->{text}, $dir) =~ /^the key: (\S+)$/m;
+    my ($key, $kept) = run("$_->{text}\necho \"kept: \$key\"", $dir) =~ /^the key: (\S+)\nkept: (.*)$/m;
     ok($key, "$_->{line}: a key is made");
+    is($kept, $key, 'for the requests that follow');
 
     is((stat "$dir/partners.jsonl")[2] & 07777, 0600, 'its file is for the owner alone');
     open my $in, '<', "$dir/partners.jsonl" or die "$dir: $!";
