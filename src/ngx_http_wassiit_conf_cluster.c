@@ -184,10 +184,9 @@ ngx_http_wassiit_set_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 0; i < wmcf->clusters->nelts; i++) {
         if (all[i]->zone == c->zone) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate wassiit_cluster of zone \"%V\"",
-                               &c->zone->name);
-            return NGX_CONF_ERROR;
+            return ngx_http_wassiit_conf_second(cf, &c->zone->name,
+                                                all[i]->conf_file,
+                                                all[i]->conf_line);
         }
     }
 

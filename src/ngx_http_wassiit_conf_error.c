@@ -87,6 +87,24 @@ ngx_http_wassiit_conf_twice(ngx_conf_t *cf, ngx_str_t *value)
 }
 
 
+char *
+ngx_http_wassiit_conf_second(ngx_conf_t *cf, ngx_str_t *name,
+    u_char *conf_file, ngx_uint_t conf_line)
+{
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    /* nginx adds where this one is */
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "duplicate %V \"%V\", the first is in %s:%ui, the "
+                       "second", &args[0], name, conf_file, conf_line);
+
+    return NGX_CONF_ERROR;
+}
+
+
 ngx_uint_t
 ngx_http_wassiit_conf_is_directive(ngx_conf_t *cf, ngx_str_t *name)
 {

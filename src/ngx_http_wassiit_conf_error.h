@@ -29,6 +29,13 @@ char *ngx_http_wassiit_conf_unknown(ngx_conf_t *cf, ngx_str_t *value,
 char *ngx_http_wassiit_conf_twice(ngx_conf_t *cf, ngx_str_t *value);
 
 /*
+ * Logs that the directive at hand is there for this name already, and where.
+ * Returns NGX_CONF_ERROR.
+ */
+char *ngx_http_wassiit_conf_second(ngx_conf_t *cf, ngx_str_t *name,
+    u_char *conf_file, ngx_uint_t conf_line);
+
+/*
  * A log for what is read for a directive: each message ends in its name, file
  * and line.  It lives as long as cf->pool.  NULL: memory is short.
  */

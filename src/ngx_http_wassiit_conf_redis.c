@@ -56,7 +56,7 @@ ngx_http_wassiit_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                            *rv;
     ngx_str_t                       *value, values[NAMES], s;
     ngx_uint_t                       i, n;
-    ngx_http_wassiit_redis_conf_t   *rcf, **confs;
+    ngx_http_wassiit_redis_conf_t   *rcf, *first, **confs;
 
     if (ngx_http_wassiit_conf_count(cf, 2, NAMES
                                            + NGX_HTTP_WASSIIT_REDIS_SERVERS,
@@ -124,11 +124,11 @@ ngx_http_wassiit_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rcf->zone = values[ZONE];
     rcf->user = values[USER];
 
-    if (ngx_http_wassiit_get_redis(wmcf, &rcf->zone)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate wassiit_redis of the zone \"%V\"",
-                           &rcf->zone);
-        return NGX_CONF_ERROR;
+    first = ngx_http_wassiit_get_redis(wmcf, &rcf->zone);
+
+    if (first) {
+        return ngx_http_wassiit_conf_second(cf, &rcf->zone, first->conf_file,
+                                            first->conf_line);
     }
 
     if (ngx_http_wassiit_redis_read_password(cf, rcf, &values[PASSWORD_FILE])

@@ -152,9 +152,8 @@ ngx_http_wassiit_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (zone->size) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate wassiit_zone \"%V\"", &name);
-        return NGX_CONF_ERROR;
+        return ngx_http_wassiit_conf_second(cf, &name, zone->conf_file,
+                                            zone->conf_line);
     }
 
     zone->conf_file = cf->conf_file->file.name.data;

@@ -80,7 +80,7 @@ refused(cluster('zone=api nodes=3 cold=no'), qr/invalid "cold=no", it must be "s
 refused(cluster('zone=api nodes=3 nodes=4'), qr/duplicate parameter "nodes=4"/);
 refused(cluster('zone=api nodes=3 shares=50%'), qr/invalid parameter "shares=50%" in "wassiit_cluster" directive, the nearest is "share="/);
 refused(cluster('zone=api nodes=3') . ' wassiit_cluster zone=api nodes=3;',
-    qr/duplicate wassiit_cluster of zone "api"/);
+    qr/duplicate wassiit_cluster "api", the first is in (\S+nginx\.conf:\d+), the second in \1$/m);
 
 refused('wassiit_cluster zone=api nodes=3;',
     qr/"wassiit_cluster" of zone "api" has no server: add "wassiit_redis zone=api/);

@@ -169,7 +169,7 @@ subtest 'too few and too many arguments' => sub {
 
 subtest 'the same directive twice' => sub {
     refused(in_http("$ZONE\n    $ZONE"),
-            qr/duplicate wassiit_zone "api" in \S+nginx\.conf:3$/m, 'a zone');
+            qr/duplicate wassiit_zone "api", the first is in \S+nginx\.conf:2, the second in \S+nginx\.conf:3$/m, 'a zone');
 
     for my $pair (
         [ 'wassiit_access api', 'wassiit_access api' ],

@@ -55,7 +55,7 @@ my @MISTAKES = (
     [ http => 'wassiit_zone zone=a:ten file=more.jsonl;', 'invalid zone size "zone=a:ten", it must be bytes, or a number with k or m behind it, as in "zone=partners:10m" in FILE:2' ],
     [ http => 'wassiit_zone zone=a:8k file=more.jsonl;', 'zone "zone=a:8k" is too small, the least is 32k in FILE:2' ],
     [ http => 'wassiit_zone zone=off:1m file=more.jsonl;', 'invalid zone name "off", it must be printable ASCII without blanks and quotes, and not "off" in FILE:2' ],
-    [ http => $zone, 'duplicate wassiit_zone "partners" in FILE:2' ],
+    [ http => $zone, 'duplicate wassiit_zone "partners", the first is in FILE:1, the second in FILE:2' ],
     [ http => 'wassiit_zone zone=a:1m file=partners.jsonl;', 'wassiit_zone "partners" and "a" have the same file, "CONF/partners.jsonl": each needs one of its own in FILE:2' ],
     [ http => 'wassiit_zone zone=a:1m file=none.jsonl;', 'open() "CONF/none.jsonl" failed (2: No such file or directory), "wassiit_zone" in FILE:2' ],
     [ http => 'wassiit_zone zone=a:1m file=bad.jsonl;', 'CONF/bad.jsonl:1: rate: must be a string such as "100r/m", from 1 to 1000000, r/s, r/m, r/h or r/d, "wassiit_zone" in FILE:2' ],

@@ -434,7 +434,7 @@ subtest 'the configuration' => sub {
          [ 'zone=api zone=api server=127.0.0.1' => qr/duplicate parameter "zone=api"/ ],
          [ 'zone=api server=127.0.0.1 server=127.0.0.1' => qr/duplicate parameter "server=127\.0\.0\.1"/ ],
          [ 'zone=api server=127.0.0.1; wassiit_redis zone=api server=127.0.0.2' =>
-               qr/duplicate wassiit_redis of the zone "api"/ ],
+               qr/duplicate wassiit_redis "api", the first is in (\S+:\d+), the second in \1$/m ],
          [ 'zone=api server=127.0.0.1:x' => qr/invalid port in "server=127\.0\.0\.1:x"/ ],
          [ 'zone=api server=nowhere.invalid' => qr/host not found in "server=nowhere\.invalid"/ ],
          [ 'zone=api servers=127.0.0.1' => qr/invalid parameter "servers=127\.0\.0\.1" .*nearest is "server="/ ],
