@@ -7,6 +7,8 @@ static u_char *ngx_http_wassiit_secret_base64(ngx_str_t *file, uid_t user,
     size_t *len, ngx_log_t *log);
 static void ngx_http_wassiit_secrets_wipe(void *data);
 static void ngx_http_wassiit_secret_wipe(void *data);
+static void ngx_http_wassiit_secret_refuse(ngx_str_t *file, u_char *p,
+    u_char *last, ngx_log_t *log);
 static void ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data,
     size_t len, ngx_log_t *log);
 static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user,
@@ -103,10 +105,7 @@ ngx_http_wassiit_secret_base64(ngx_str_t *file, uid_t user, size_t *len,
     n = ngx_wassiit_hmac_decode(secret, data, p - data);
 
     if (n == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      (p == data) ? "secret file \"%V\" is empty"
-                                  : "secret file \"%V\" is not one line of "
-                                    "base64", file);
+        ngx_http_wassiit_secret_refuse(file, data, p, log);
 
         ngx_explicit_memzero(secret, NGX_WASSIIT_HMAC_DECODED(size));
         ngx_free(secret);
@@ -126,6 +125,38 @@ done:
 }
 
 
+/* Says what is wrong with what is no base64, its last line's end aside. */
+
+static void
+ngx_http_wassiit_secret_refuse(ngx_str_t *file, u_char *p, u_char *last,
+    ngx_log_t *log)
+{
+    ngx_uint_t  lines;
+
+    if (p == last) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "secret file \"%V\" is empty",
+                      file);
+        return;
+    }
+
+    for (lines = 1; p < last; p++) {
+        lines += (*p == LF);
+    }
+
+    if (lines == 1) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "secret file \"%V\" is not one line of base64", file);
+        return;
+    }
+
+    /* openssl makes lines of 64 characters */
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "secret file \"%V\" has %ui lines, its base64 must be one: "
+                  "\"tr -d '\\r\\n' < %V\"", file, lines, file);
+}
+
+
 /*
  * Hex is base64, too, but another secret.  Base64 of random bytes has so many
  * hex digits in a row once in 10^14.
@@ -142,8 +173,9 @@ ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data, size_t len,
     if (i == len && len >= 32) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "secret file \"%V\" has hex digits alone, and is read as "
-                      "base64; if it is hex, make it base64: \"xxd -r -p | "
-                      "base64 -w 0\"", file);
+                      "base64; if it is hex, make it base64: \"perl -ne "
+                      "'print pack q{H*}, /(\\w+)/' %V | base64 -w 0\"",
+                      file, file);
     }
 }
 

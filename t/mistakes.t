@@ -20,6 +20,7 @@ my %files = (
     'list.jsonl' => "[{\"id\":\"atlas\"}]\n",
     'our.secret' => "c2VjcmV0\n", 'text.secret' => "not base64!\n", 'empty.secret' => '',
     'hex.secret' => "$hex\n", 'lines.secret' => "one\n\ntwo\n",
+    'wrapped.secret' => "c2VjcmV0\r\nc2VjcmV0\r\n",
 );
 
 # http, server or location; what stands there; what is said. Line 2 is in http, 4
@@ -108,6 +109,7 @@ my @MISTAKES = (
     [ location => 'wassiit_upstream_hmac key=$host secret_file=our.secret;', 'the key of "wassiit_upstream_hmac" can\'t have variables: "$host" would be sent as it stands, write the key itself in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=none.secret;', 'open() "CONF/none.secret" failed (2: No such file or directory), "wassiit_upstream_hmac" in FILE:6' ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=text.secret;', 'secret file "CONF/text.secret" is not one line of base64, "wassiit_upstream_hmac" in FILE:6' ],
+    [ location => 'wassiit_upstream_hmac key=a secret_file=wrapped.secret;', q(secret file "CONF/wrapped.secret" has 2 lines, its base64 must be one: "tr -d '\r\n' < CONF/wrapped.secret", "wassiit_upstream_hmac" in FILE:6) ],
     [ location => 'wassiit_upstream_hmac key=a secret_file=empty.secret;', 'secret file "CONF/empty.secret" is empty, "wassiit_upstream_hmac" in FILE:6' ],
     [ location => 'wassiit_webhook_verify on;', qq{invalid parameter "on" in "wassiit_webhook_verify" directive, it is $verify in FILE:6} ],
     [ location => 'wassiit_webhook_verify secret=our.secret;', qr/invalid parameter "secret=our\.secret" in "wassiit_webhook_verify" directive, .*"(?:secret_file=|wassiit_webhook_verify secret_file=PATH .*)" in FILE:6/ ],
@@ -214,7 +216,7 @@ chmod 0666, $anyone or die "$anyone: $!";
 
 for my $row (
     [ 'wassiit_upstream_hmac key=a secret_file=hex.secret;', {},
-      'secret file "CONF/hex.secret" has hex digits alone, and is read as base64; if it is hex, make it base64: "xxd -r -p | base64 -w 0", "wassiit_upstream_hmac" in FILE:6' ],
+      q(secret file "CONF/hex.secret" has hex digits alone, and is read as base64; if it is hex, make it base64: "perl -ne 'print pack q{H*}, /(\w+)/' CONF/hex.secret | base64 -w 0", "wassiit_upstream_hmac" in FILE:6) ],
     [ 'wassiit_webhook_verify secret_file=open;', { open => "secret\n" },
       'file "CONF/open" can be read by everyone, its mode should be 0600, "wassiit_webhook_verify" in FILE:6' ],
     [ "wassiit_webhook_sign secret_file=$anyone;", {},

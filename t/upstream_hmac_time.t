@@ -253,8 +253,10 @@ subtest 'a reload' => sub {
     passes('/', expected(NOW, 'our-key', 'new'), 'is the one that signs');
 
     for my $row ([ '', qr/secret file "\S+ours" is empty/ ], [ "\n", qr/secret file "\S+ours" is empty/ ],
+                 [ "bmV3\nbmV3\n", qr/secret file "\S+ours" has 2 lines/ ],
+                 [ "bmV3\n\n", qr/secret file "\S+ours" has 2 lines/ ],
                  map { [ $_, qr/secret file "\S+ours" is not one line of base64/ ] }
-                     'no base64!', "bmV3\nbmV3\n", "bmV3\n\n", ' bmV3', 'A', 'bmV3=')
+                     'no base64!', ' bmV3', 'A', 'bmV3=')
     {
         $server->write('ours', $row->[0]);
         like($server->reload, $row->[1], 'refused: ' . ($row->[0] =~ s/\n/\\n/gr));

@@ -388,19 +388,23 @@ static void
 unit_secret_refuses(void)
 {
     ngx_int_t   rc;
-    ngx_uint_t  i, empty;
+    ngx_uint_t  i;
 
     static const unit_secret_text_t  texts[] = {
 
         TEXT(""), TEXT("\n"), TEXT("\r\n"), TEXT("\r"), TEXT(SECRET_BOM),
         TEXT(SECRET_BOM "\n"),
 
-        /* not one line */
+        /* two lines */
 
         TEXT("Zm9vYmFy\n\n"), TEXT("Zm9vYmFy\r\n\r\n"), TEXT("\nZm9vYmFy\n"),
         TEXT("Zm9vYmFy\nZm9vYmFy\n"), TEXT("Zm9vYmFy\nZm9vYmFy"),
-        TEXT("Zm9v\r\nYmFy\r\n"), TEXT("Zm9vYmFy\n\r"), TEXT("Zm9vYmFy\r\r\n"),
-        TEXT("Zm9v\rYmFy\n"), TEXT("\n\n"), TEXT("\r\r\n"), TEXT("\n\r\n"),
+        TEXT("Zm9v\r\nYmFy\r\n"), TEXT("Zm9vYmFy\n\r"), TEXT("\n\n"),
+        TEXT("\n\r\n"), TEXT("Zm9vYmFy\n\0"),
+
+        /* CR alone ends none */
+
+        TEXT("Zm9vYmFy\r\r\n"), TEXT("Zm9v\rYmFy\n"), TEXT("\r\r\n"),
 
         /* padding and length */
 
@@ -413,20 +417,20 @@ unit_secret_refuses(void)
         TEXT("Zm9vYmF!\n"), TEXT(" Zm9vYmFy\n"), TEXT("Zm9vYmFy \n"),
         TEXT("Zm9v YmFy\n"), TEXT("Zm9vYmFy\t\n"), TEXT("Zm9v*mFy\n"),
         TEXT("Zm9vYm\xc3\xa9\n"), TEXT("Zm9v.mFy\n"), TEXT("Zm9v,mFy\n"),
-        TEXT("\0Zm9vYmF\n"), TEXT("Zm9vYmF\0\n"), TEXT("Zm9vYmFy\n\0"),
-        TEXT("Zm9vYmFy\0\n"), TEXT("\0"), TEXT("Zm9v\0"),
+        TEXT("\0Zm9vYmF\n"), TEXT("Zm9vYmF\0\n"), TEXT("Zm9vYmFy\0\n"),
+        TEXT("\0"), TEXT("Zm9v\0"),
         TEXT("Zm9v" SECRET_BOM "\n"), TEXT(SECRET_BOM SECRET_BOM "Zm9vYmFy\n"),
         TEXT("\xef\xbbZm9vYmFy\n"), TEXT("\"Zm9vYmFy\"\n")
     };
 
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        empty = (i < 6);
-
         unit_secret_put(texts[i].data, texts[i].len);
         rc = unit_secret_get();
 
         unit_ok(rc == NGX_ERROR
-                && unit_secret_logged("emerg: ", empty ? "is empty"
+                && unit_secret_logged("emerg: ", (i < 6) ? "is empty"
+                                      : (i < 16) ? "has 2 lines, its base64 "
+                                                   "must be one: "
                                       : "is not one line of base64",
                                       &texts[i]),
                 "none: %s", unit_secret_visible(&texts[i]));
