@@ -192,9 +192,10 @@ ngx_http_wassiit_file_read(ngx_str_t *file, ngx_fd_t fd, size_t *size,
     if (fi.st_mode & (S_IROTH|S_IWOTH)) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "file \"%V\" can be %s by everyone, "
-                      "its mode should be 0600", file,
+                      "its mode should be 0600: \"chmod 600 %V\"", file,
                       !(fi.st_mode & S_IWOTH) ? "read"
-                      : fi.st_mode & S_IROTH ? "read and written" : "written");
+                      : fi.st_mode & S_IROTH ? "read and written" : "written",
+                      file);
     }
 
     /* who only signals the master holds no lock, so it may well grow then */

@@ -143,7 +143,7 @@ END
     told($run->(['check', '--scopes', 'x;y', $file]), 2, '', qr/scopes are of/, "$name: no scopes");
     chmod 0644, $file;
     told($run->(['check', '--scopes', 'x.y,z', $file]), 0, qr/take it/,
-         qq(warning: file "$file" can be read by everyone, its mode should be 0600\n), "$name: its mode");
+         qq(warning: file "$file" can be read by everyone, its mode should be 0600: "chmod 600 $file"\n), "$name: its mode");
 
     told($run->(['check', $dir]), 1, '', "wassiit: $dir is a folder\n", "$name: a folder");
     told($run->(['check', '--nginx', '/bin/none', $file]), 1, '', "wassiit: /bin/none: no such program\n", "$name: no nginx");

@@ -218,9 +218,9 @@ for my $row (
     [ 'wassiit_upstream_hmac key=a secret_file=hex.secret;', {},
       q(secret file "CONF/hex.secret" has hex digits alone, and is read as base64; if it is hex, make it base64: "perl -ne 'print pack q{H*}, /(\w+)/' CONF/hex.secret | base64 -w 0", "wassiit_upstream_hmac" in FILE:6) ],
     [ 'wassiit_webhook_verify secret_file=open;', { open => "secret\n" },
-      'file "CONF/open" can be read by everyone, its mode should be 0600, "wassiit_webhook_verify" in FILE:6' ],
+      'file "CONF/open" can be read by everyone, its mode should be 0600: "chmod 600 CONF/open", "wassiit_webhook_verify" in FILE:6' ],
     [ "wassiit_webhook_sign secret_file=$anyone;", {},
-      qq{file "$anyone" can be read and written by everyone, its mode should be 0600, "wassiit_webhook_sign" in FILE:6} ],
+      qq{file "$anyone" can be read and written by everyone, its mode should be 0600: "chmod 600 $anyone", "wassiit_webhook_sign" in FILE:6} ],
 )
 {
     my ($text, $more, $expected) = @$row;
