@@ -7,6 +7,8 @@ static void *ngx_http_wassiit_record_alloc(ngx_http_wassiit_parse_t *parse,
     size_t size, size_t align);
 static ngx_int_t ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse,
     u_char *p, size_t len, ngx_http_wassiit_record_t *rec);
+static const char *ngx_http_wassiit_record_reason(
+    ngx_http_wassiit_parse_t *parse, u_char *p, size_t len);
 static ngx_int_t ngx_http_wassiit_record_object(
     ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_http_wassiit_record_t *rec);
@@ -122,15 +124,47 @@ ngx_http_wassiit_record_json(ngx_http_wassiit_parse_t *parse, u_char *p,
     parse->error = json_error_code(&error);
     parse->error_at = error.position;
 
-    /* jansson's own text may quote what is secret */
+    return ngx_http_wassiit_fault(parse, "column %d: %s", error.column,
+                                  ngx_http_wassiit_record_reason(parse, p,
+                                                                 len));
+}
 
-    if (parse->error == json_error_duplicate_key) {
-        return ngx_http_wassiit_fault(parse, "column %d: field given twice",
-                                      error.column);
+
+/* Why a line is no JSON.  Jansson's own text may quote what is secret. */
+
+static const char *
+ngx_http_wassiit_record_reason(ngx_http_wassiit_parse_t *parse, u_char *p,
+    size_t len)
+{
+    size_t  i;
+
+    switch (parse->error) {
+
+    case json_error_duplicate_key:
+        return "field given twice";
+
+    case json_error_end_of_input_expected:
+
+        /* error_at is behind what was not expected */
+
+        if (parse->error_at > 0 && parse->error_at <= len
+            && p[parse->error_at - 1] == '{')
+        {
+            return "a second object on this line, each needs a line of its "
+                   "own";
+        }
+
+        break;
     }
 
-    return ngx_http_wassiit_fault(parse, "column %d: not valid JSON, each line "
-                                  "must be one object", error.column);
+    for (i = 0; i < len && (p[i] == ' ' || p[i] == '\t'); i++) { /* void */ }
+
+    if (len - i >= 4 && ngx_strncmp(p + i, "wst_", 4) == 0) {
+        return "a key, which never stands in this file: of what \"wassiit "
+               "key\" prints, the second line does";
+    }
+
+    return "not valid JSON, each line must be one object";
 }
 
 

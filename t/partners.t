@@ -224,14 +224,16 @@ subtest 'what is no JSON object' => sub {
     my $secret = '"hmac_secret":"c2VjcmV0c2VjcmV0","webhook_secret":"hush",'
                  . qq("keys":[{"id":"k1","sha256":"$A"}]);
     my $json = qr/^column \d+: not valid JSON, each line must be one object$/;
+    my $key = qr/^column \d+: a key, which never stands in this file: of what "wassiit key" prints, the second line does$/;
+    my $second = qr/^column \d+: a second object on this line, each needs a line of its own$/;
     my $twice = qr/^(?:column \d+|[\w\[\].]+): .*twice/;
 
     for my $row (
         [ '[]', qr/^not a JSON object$/ ],
         [ '[{"id":"p"}]', qr/^not a JSON object$/ ],
         (map { [ $_, $json ] } '{', '}', 'x', '{"id":"p"', '{"id":"p",}',
-            "{'id':'p'}", '{id:"p"}', '{"id":"p"}}', '{"id":"p"}{"id":"q"}',
-            '{"id":"p"} x', '"hush"', 'null', '1', '{"id":"p","name":"hush}',
+            "{'id':'p'}", '{id:"p"}', '{"id":"p"}}',
+            '{"id":"p"} x', '{"id":"p"},{"id":"q"}', '"hush"', 'wst', ' k wst_hush', 'null', '1', '{"id":"p","name":"hush}',
             "{\"id\":\"p\",\"name\":\"a\tb\"}", '{"id":"p","name":"\u0000"}',
             '{"id":"p","name":"\ud800"}', '{"id":"p","name":"\x41"}',
             "{\"id\":\"p\",\"name\":\"\xff\"}",
@@ -247,6 +249,9 @@ subtest 'what is no JSON object' => sub {
             qq({"id":"p","webhook_secret":"hush\\q"}),
             qq({"id":"p","keys":[{"id":"k1","sha256":"$A),
             qq({"id":"p","keys":[{"id":"k1","sha256":"$A}]})),
+        (map { [ $_, $second ] } '{"id":"p"}{"id":"q"}', "{\"id\":\"p\"} \t{",
+            qq({"id":"\xc3\xa9"} {$secret,"id":"q"})),
+        (map { [ $_, $key ] } 'wst_hush', " \twst_", 'wst_hush {"id":"p"}'),
         (map { [ $_, qr/^column \d+: not valid JSON, a zero byte$/ ] }
             "{\"id\":\"p\"\0}", "\0", "{\"id\":\"p\"}\0"),
         (map { [ $_, $twice ] } '{"id":"p","id":"p"}',
