@@ -67,8 +67,8 @@ ngx_http_wassiit_file_try(ngx_http_wassiit_file_t *file,
         err = ngx_errno;
         file->unopened = (rc == NGX_ERROR) ? err : 0;
 
-        ngx_http_wassiit_path_log(&file->path, rc, &file->name, file->level,
-                                  file->log);
+        ngx_http_wassiit_path_log_partners(&file->path, rc, &file->name,
+                                           file->level, file->log);
         ngx_set_errno(err);
 
         return NGX_ERROR;

@@ -471,3 +471,28 @@ ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
                       file, path->name, path->fault);
     }
 }
+
+
+void
+ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path, ngx_int_t rc,
+    ngx_str_t *file, ngx_uint_t level, ngx_log_t *log)
+{
+    char       *name;
+    ngx_err_t   err;
+
+    err = ngx_errno;
+    name = strrchr((char *) file->data, '/');
+
+    /* at a start, and if it isn't a folder on the way that is missing */
+
+    if (rc == NGX_ERROR && err == NGX_ENOENT && level == NGX_LOG_EMERG
+        && name && ngx_strcmp(name + 1, path->name) == 0)
+    {
+        ngx_log_error(level, log, err, ngx_open_file_n " \"%V\" failed; if "
+                      "there are no partners yet: \"(umask 077; touch %V)\"",
+                      file, file);
+        return;
+    }
+
+    ngx_http_wassiit_path_log(path, rc, file, level, log);
+}

@@ -61,5 +61,9 @@ ngx_uint_t ngx_http_wassiit_path_writable(ngx_str_t *file);
 void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);
 
+/* The same, of the partners' file, which may be yet to be made. */
+void ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path,
+    ngx_int_t rc, ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);
+
 
 #endif /* _NGX_HTTP_WASSIIT_PATH_H_INCLUDED_ */

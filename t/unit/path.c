@@ -83,6 +83,7 @@ static void unit_path_fails(const char *name, ngx_uint_t lost);
 static void unit_path_leads(void);
 static void unit_path_writable(void);
 static void unit_path_logs(void);
+static void unit_path_logged_none(const char *name, const char *advice);
 static void unit_path_logged(ngx_int_t rc, int err, const char *expected);
 static void unit_path_user(void);
 static void unit_path_user_folders(void);
@@ -1484,6 +1485,35 @@ unit_path_logged(ngx_int_t rc, int err, const char *expected)
 }
 
 
+/* What is said of a partners' file that isn't there, behind "failed". */
+
+static void
+unit_path_logged_none(const char *name, const char *advice)
+{
+    char        text[3 * PATH_MAX], end[2 * PATH_MAX];
+    ngx_int_t   rc;
+    ngx_str_t  *file;
+
+    file = unit_path_whole(name);
+    snprintf(end, sizeof(end), advice, file->data);
+    snprintf(text, sizeof(text), "emerg: open() \"%s\" failed%s\n",
+             file->data, end);
+
+    rc = unit_path_open(name, O_RDONLY, geteuid());
+
+    unit_log_forget();
+    errno = unit_path_err;
+    ngx_http_wassiit_path_log_partners(&unit_path, rc, file, NGX_LOG_EMERG,
+                                       &unit_log);
+
+    if (!unit_ok(strcmp(unit_logged, text) == 0, "logged of partners: %s",
+                 name))
+    {
+        unit_note("got %s", unit_logged);
+    }
+}
+
+
 static void
 unit_path_logs(void)
 {
@@ -1514,6 +1544,10 @@ unit_path_logs(void)
     (void) unit_path_open("plain/pipe", O_RDONLY, geteuid());
     unit_path_logged(NGX_DECLINED, EMFILE,
                      "crit: file \"/the/file\" is not a regular file\n");
+
+    unit_path_logged_none("plain/none", "; if there are no partners yet: "
+                          "\"(umask 077; touch %s)\"");
+    unit_path_logged_none("none/file", "");
 
     unit_log_forget();
     unit_log.log_level = NGX_LOG_EMERG;
