@@ -279,10 +279,25 @@ $1}mr;
     done('service nginx upgrade', 'mended');
     ok(until_true(\&loaded), 'mended: the new module serves');
 
+    # as in a container: no service may be touched
+    my $policy = '/usr/sbin/policy-rc.d';
+    write_to($policy, "#!/bin/sh\nexit 101\n");
+    my $said = done('apt-get -q -y --allow-downgrades install /root/old.deb', 'without an init');
+    like($said, qr/^nginx goes on with the former module: "service nginx upgrade" takes the new one$/m, 'it says what is left to do');
+    ok(!loaded(), 'as it is');
+    write_to($policy, "#!/bin/sh\nexit 0\n");
+    served('by hand', $api, $key, sub { done('service nginx upgrade', 'by hand') });
+    ok(until_true(\&loaded), 'by hand: what was installed serves');
+    unlike(done('apt-get -q -y install /root/new.deb', 'the new one'), qr/goes on with the former/, 'nothing is left to do otherwise');
+    ok(until_true(\&loaded), 'and it serves');
+
 
     # ---- remove, with directives in the configuration; and back
 
-    served('remove', $api, $key, sub { done("apt-get -q -y remove $package", 'remove') });
+    served('remove', $api, $key, sub {
+        like(done("apt-get -q -y remove $package", 'remove'), qr/^nginx goes on as it is, but refuses to reload and to start/m,
+            'it says that nginx still has its directives') });
+    like(done('nginx -t 2>&1 || true', 'nginx -t'), qr/unknown directive "wassiit_zone" in \S+partners\.conf:1/, 'and where they are is told');
     is(text_of("$root$state/partners.jsonl"), $partners, 'remove: partners stay');
     served('install again', $api, $key, sub { done('apt-get -q -y install /root/new.deb', 'install again') });
     ok(-l "$root$link", 'it is enabled again');
@@ -291,14 +306,17 @@ $1}mr;
 
     # ---- the front door
 
-    in_chroot(<<"END");
-mkdir /tmp/door && cd /usr/share/doc/$package/examples && cp *.conf /tmp/door && cd /tmp/door &&
-sed -i 's/127.0.0.1:80/127.0.0.1:90/; s|/run/|/tmp/door/|g; s|/var/log/nginx/|/tmp/door/|' nginx.conf sandbox.conf &&
-echo c2VjcmV0c2VjcmV0 > wapcm.secret && cp wapcm.secret webhook.secret && : > wapcm.jsonl && : > operators.jsonl &&
-chmod 600 *.secret *.jsonl
-END
+    # as README.Debian has it made, in another folder and with other ports
+    my ($shown) = in_chroot("cat /usr/share/doc/$package/README.Debian") =~ m{^(    cd /etc/nginx &&.*?)^    nginx -t\n}ms;
+    ok($shown, 'README.Debian has how it is made') or return;
+    $shown =~ s{/etc/nginx}{/tmp/door}g;
+    done("set -e; mkdir /tmp/door; cp /etc/nginx/nginx.conf /tmp/door\n$shown", 'it is made');
+    is(in_chroot('cmp /etc/nginx/nginx.conf /tmp/door/nginx.conf.debian'), '', 'Debian\'s configuration is kept');
+    done(q(cd /tmp/door; sed -i 's/127.0.0.1:80/127.0.0.1:90/; s|/run/|/tmp/door/|g; s|/var/log/nginx/|/tmp/door/|' nginx.conf sandbox.conf));
     done('nginx -t -c /tmp/door/nginx.conf', 'the front door is a configuration');
     done('nginx -c /tmp/door/nginx.conf', 'it starts');
+    like(done('wassiit partner list --url http://127.0.0.1:9081/admin --key-file /tmp/door/operator.key', 'partners'), qr/^few .*^many /ms,
+        'its operator has a key');
     like(curl('-L', 'http://127.0.0.1:9080/docs/'), qr/^HTTP\/1\.1 200 .*<html/s, 'the docs are there');
     like(curl('http://127.0.0.1:9081/console/'), qr/^HTTP\/1\.1 200 .*<html/s, 'the console is there');
     like(curl('http://127.0.0.1:9081/openapi.json'), qr/^HTTP\/1\.1 200 .*"openapi"/s, 'and the specification');
@@ -313,6 +331,7 @@ END
     served('purge', $page, '', sub {
         done('service nginx reload', 'out of the configuration');
         my $text = done("apt-get -q -y purge $package", 'purge');
+        unlike($text, qr/nginx goes on/, 'it has nothing to say of nginx');
         like($text, qr/partners' files stay in \Q$state\E/, 'it says what stays') });
     is(text_of("$root$state/partners.jsonl"), $partners, 'purge: partners stay');
     done("rm -r $state", 'until their operator deletes them');

@@ -41,6 +41,22 @@ for my $name (glob('conf/*.conf'), glob('conf/cluster/*.conf')) {
 }
 
 
+# Each file that it reads besides is made in README.Debian.
+my ($made) = text_of('conf/debian/README.Debian') =~ m{^(    cd /etc/nginx &&.*?^    nginx -t\n)}ms;
+my %wanted = map { $_ => 1 } map { `sed -f conf/debian/examples.sed $_` =~ /^[^#\n]*\b(?:secret_)?file=([^\s;]+)/mg } glob 'conf/*.conf';
+cmp_ok(scalar keys %wanted, '>', 3, 'it reads files');
+is_deeply([ grep { $made !~ /\s\Q$_\E\s/ } sort keys %wanted ], [], 'README.Debian makes each of them');
+
+
+# ---- what dpkg runs
+
+for my $script (qw(postinst postrm)) {
+    open my $sh, '|-', 'sh', '-n' or die "sh: $!";
+    print {$sh} text_of("conf/debian/$script");
+    ok(close $sh, "$script: a shell takes it");
+}
+
+
 # ---- the manual
 
 my %directive = map { $_ => 1 } text_of('src/ngx_http_wassiit_conf.c') =~ /\{ ngx_string\("(wassiit_\w+)"\),\s+[A-Z|_]*CONF/g;
