@@ -410,7 +410,8 @@ ngx_http_wassiit_detail(u_char *p, ngx_http_request_t *r,
 
         return ngx_sprintf(p, "The signature in %V is not the hex "
                            "HMAC-SHA256 of the body, byte for byte, under "
-                           "our common secret.", ctx->webhook);
+                           "our common secret: 64 digits, without sha256= "
+                           "before them.", ctx->webhook);
 
     case NGX_HTTP_WASSIIT_UNSUPPORTED_MEDIA_TYPE:
         switch (ctx->form->media) {

@@ -113,6 +113,8 @@ GET /t
 [ substr($::Right, 1), "0$::Right", "sha256=$::Right", "$::Right,$::Right",
   substr($::Right, 0, 32) . ' ' . substr $::Right, 32 ]
 --- told: 401 invalid_signature
+--- response_body_like eval
+[ (qr/"code":"invalid_signature".*: 64 digits, without sha256= before them\./) x 5 ]
 
 
 === TEST 10: what is no hex
