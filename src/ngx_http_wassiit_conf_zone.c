@@ -528,11 +528,14 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
 {
     ngx_log_t                     *log;
     ngx_uint_t                     i;
+    ngx_core_conf_t               *ccf;
     ngx_http_wassiit_zone_t      **zones;
     ngx_http_wassiit_load_t        load;
     ngx_http_wassiit_journals_t   *former;
     ngx_http_wassiit_main_conf_t  *owmcf;
 
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
     owmcf = ngx_http_wassiit_former(cf->cycle);
     former = NULL;
 
@@ -554,6 +557,7 @@ ngx_http_wassiit_read_store(ngx_conf_t *cf,
 
     load.scopes = &wmcf->scopes;
     load.user = ngx_http_wassiit_user(cf->cycle);
+    load.group = ccf->group;
     load.waited = wmcf->waited;
     load.former = former;
     load.loaded = zone->sh

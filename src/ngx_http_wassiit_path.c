@@ -2,6 +2,7 @@
 #include "ngx_http_wassiit_path.h"
 
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 
 #define PATH_FLAGS      (O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC)
@@ -32,6 +33,8 @@ static ngx_int_t ngx_http_wassiit_path_enter(ngx_http_wassiit_path_t *path,
 static ngx_int_t ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path,
     int flags, uid_t user, ngx_fd_t *fd, ngx_file_info_t *fi);
 static ngx_uint_t ngx_http_wassiit_path_lost(ngx_fd_t fd);
+static ngx_uint_t ngx_http_wassiit_path_closed(ngx_str_t *file, uid_t user,
+    gid_t group);
 
 
 static const char  ngx_http_wassiit_path_is_link[] =
@@ -425,6 +428,69 @@ ngx_http_wassiit_path_writable(ngx_str_t *file)
     ngx_set_errno(err);
 
     return rc == 0 || err == NGX_ENOENT;
+}
+
+
+ngx_uint_t
+ngx_http_wassiit_path_reachable(ngx_str_t *file, uid_t user, gid_t group)
+{
+    int       status;
+    pid_t     pid;
+    sigset_t  set, former;
+
+    /* nginx's own handler would take it for a worker */
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    (void) sigprocmask(SIG_BLOCK, &set, &former);
+
+    pid = fork();
+
+    if (pid == 0) {
+        _exit(ngx_http_wassiit_path_closed(file, user, group));
+    }
+
+    status = 0;
+
+    while (pid != -1 && waitpid(pid, &status, 0) == -1
+           && ngx_errno == NGX_EINTR)
+    {
+        /* void */
+    }
+
+    (void) sigprocmask(SIG_SETMASK, &former, NULL);
+
+    return !(WIFEXITED(status) && WEXITSTATUS(status));
+}
+
+
+/* In the process that becomes that user's. */
+
+static ngx_uint_t
+ngx_http_wassiit_path_closed(ngx_str_t *file, uid_t user, gid_t group)
+{
+    struct passwd            *pwd;
+    ngx_http_wassiit_path_t   path;
+
+    pwd = getpwuid(user);
+
+    if (group == (gid_t) NGX_CONF_UNSET_UINT) {
+
+        if (pwd == NULL) {
+            return 0;
+        }
+
+        group = pwd->pw_gid;
+    }
+
+    if ((pwd && initgroups(pwd->pw_name, group) == -1)
+        || setgid(group) == -1 || setuid(user) == -1)
+    {
+        return 0;
+    }
+
+    return ngx_http_wassiit_path_walk(&path, file) == NGX_ERROR
+           && ngx_errno == NGX_EACCES;
 }
 
 

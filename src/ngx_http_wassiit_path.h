@@ -57,6 +57,14 @@ ngx_uint_t ngx_http_wassiit_path_leads(ngx_http_wassiit_path_t *path,
  */
 ngx_uint_t ngx_http_wassiit_path_writable(ngx_str_t *file);
 
+/*
+ * May this user come to the folder of the file?  A process of its own tries, as
+ * that user and in all of its groups; the first is the user's own if it is
+ * NGX_CONF_UNSET_UINT.  Yes, too, if nobody knows.
+ */
+ngx_uint_t ngx_http_wassiit_path_reachable(ngx_str_t *file, uid_t user,
+    gid_t group);
+
 /* Logs why the file couldn't be opened, as rc, ngx_errno and path tell it. */
 void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);

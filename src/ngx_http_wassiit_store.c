@@ -201,6 +201,19 @@ ngx_http_wassiit_store_open(ngx_http_wassiit_file_t *file,
                == NGX_OK ? NGX_OK : NGX_ERROR;
     }
 
+    /* it is a worker that makes the changes */
+
+    if (load->write && geteuid() == 0
+        && !ngx_http_wassiit_path_reachable(&file->name, load->user,
+                                            load->group))
+    {
+        ngx_log_error(NGX_LOG_WARN, file->log, 0,
+                      "\"%V\" can't be reached by the workers' user, so "
+                      "wassiit_admin can't change it: \"namei -l %V\" shows "
+                      "the folder that is closed to it", &file->name,
+                      &file->name);
+    }
+
     write = (load->write && !ngx_test_config);
 
     if (write && !ngx_http_wassiit_path_writable(&file->name)) {

@@ -35,6 +35,8 @@ typedef struct {
 typedef struct {
     const ngx_wassiit_scopes_t       *scopes;
     uid_t                             user;     /* the workers' */
+    gid_t                             group;    /* NGX_CONF_UNSET_UINT: user's
+                                                   own */
     ngx_msec_t                        waited;   /* for locks, all together */
     ngx_http_wassiit_journals_t      *former;   /* or NULL */
     ngx_http_wassiit_journals_t      *loaded;   /* all that it tells of is in

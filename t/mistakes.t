@@ -163,9 +163,8 @@ my @MISTAKES = (
 cmp_ok(scalar @MISTAKES, '>=', 60, 'sixty mistakes and more');
 
 sub told {
-    my ($where, $text, %with) = @_;
-    my %at = ($where => $text);
-    my ($exit, $said) = nginx_test(<<"END", files => { %files, %{ $with{files} // {} } });
+    my %at = @_;
+    my ($exit, $said) = nginx_test(<<"END", files => { %files, %{ $at{files} // {} } });
 http { $zone
     @{[ $at{http} // '' ]}
     server {
@@ -228,6 +227,24 @@ for my $row (
     my ($exit, $said) = told(location => $text, files => $more);
     is($exit, 0, "$text passes");
     like($said, qr/^nginx: \[warn\] \Q$expected\E$/m, '... with a warning');
+}
+
+# Who changes the file is a worker, and no folder on the way may be closed to it.
+
+SKIP: {
+    skip 'only root has workers of another user', 3 if $> != 0;
+
+    my $far = test_dir() . '/closed';
+    mkdir $far, 0700 or die "$far: $!";
+    partners_file("$far/far.jsonl", partner('rif', 'key of rif'));
+
+    my @at = (http => "wassiit_zone zone=far:1m file=$far/far.jsonl;",
+              location => "$operators wassiit_admin far;");
+    my $closed = qr/^nginx: \[warn\] \Q"$far\/far.jsonl" can't be reached by the workers' user, so wassiit_admin can't change it: "namei -l $far\/far.jsonl" shows the folder that is closed to it, "wassiit_zone" in FILE:2\E$/m;
+    like((told(@at))[1], $closed, 'a folder that is root\'s alone');
+    unlike((told(@at[0, 1]))[1], qr/reached/, '... may hold what nobody changes');
+    chmod 0711, $far or die "$far: $!";
+    unlike((told(@at))[1], qr/reached/, '... and others, once it can be passed');
 }
 
 done_testing;

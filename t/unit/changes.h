@@ -536,6 +536,7 @@ unit_change_load(ngx_http_wassiit_zone_t *z, ngx_uint_t write)
     ngx_memzero(&load, sizeof(load));
     load.scopes = &scopes;
     load.user = geteuid();
+    load.group = getegid();
     load.write = write;
     load.former = (z == &fresh) ? ngx_http_wassiit_zone_journals(&zone) : NULL;
 

@@ -86,6 +86,8 @@ static void unit_path_logs(void);
 static void unit_path_logged_none(const char *name, const char *advice);
 static void unit_path_logged(ngx_int_t rc, int err, const char *expected);
 static void unit_path_user(void);
+static void unit_path_reaches(const char *name, uid_t user,
+    ngx_uint_t expected, const char *what);
 static void unit_path_user_folders(void);
 static void unit_path_mounts(void);
 static void unit_path_mounted(void);
@@ -1595,7 +1597,30 @@ unit_path_user(void)
     unit_path_is_refused("user/own/file", PATH_USER, "file", PATH_FOREIGN,
                          "another's file in their folder");
 
+    /* root may ask for them */
+
+    unit_path_reaches("user/own/file", PATH_USER, 1, "their own folder");
+    unit_path_reaches("user/file", PATH_USER, 1, "root's, file or not");
+    unit_path_reaches("user/closed/file", PATH_USER, 0, "what is root's alone");
+    unit_path_reaches("user/closed/file", 0, 1, "which workers of root's may");
+
+    unit_path_mkdir("user/group", 0710);
+    unit_path_must(chown("user/group", 0, PATH_OTHER) == 0, "user/group");
+    unit_path_reaches("user/group/file", PATH_USER, 0, "what is a group's");
+    unit_ok(ngx_http_wassiit_path_reachable(unit_path_whole("user/group/file"),
+                                            PATH_USER, PATH_OTHER),
+            "reached by that group");
+
     unit_child(unit_path_user_folders);
+}
+
+
+static void
+unit_path_reaches(const char *name, uid_t user, ngx_uint_t expected,
+    const char *what)
+{
+    unit_is(ngx_http_wassiit_path_reachable(unit_path_whole(name), user, user),
+            expected, what);
 }
 
 
