@@ -122,7 +122,7 @@ subtest 'what waits for its turn' => sub {
             };
 
             $send->(0, $from) if $from;
-            $h3[$_]->until_room($ids[$_], 40_100) for 0 .. $#h3;
+            $h3[$_]->until_room($ids[$_], $to - $from + 100) for 0 .. $#h3;
             $uploads->turn;
             kill 'STOP', $worker;
             $send->($from, $to);
