@@ -224,8 +224,19 @@ stamp() { date -u +%Y%m%dT%H%M%SZ; }
 # Waits until what was made in a folder is on the disk.
 sync_all() { sync "$@" || die "$1 is not on the disk yet: sync failed"; }
 
+# Makes a new file in the folder $1, whose name is $new and descriptor 9. Others may
+# write in that folder, too, so that it is made by nobody but us.
+make_new() {
+    need openssl
+    [ -w "$1" ] || die "no file can be made in $1: are you its owner, or root?"
+    new=$1/.wassiit.$(openssl rand -hex 8)
+    set -C
+    exec 9> "$new"
+    set +C
+}
+
 command_backup() {
-    local to folder temp
+    local to folder new
     parse 'file=' "$@"
     words 1 1 'where to, DIR or FILE,'
     need jq
@@ -246,21 +257,21 @@ command_backup() {
     whole_lines
     [ ! -e "$to" ] || die "$to exists already: name another, or move it away"
 
-    temp=$(mktemp "$folder/.wassiit.XXXXXXXX") || die "no file can be made in $folder"
-    if ! cat "$dir/partners.jsonl" > "$temp" || ! sync "$temp" ||
-       ! ln -T "$temp" "$to" 2> "$dir/said"; then
-        rm -f "$temp"
+    make_new "$folder"
+    if ! cat "$dir/partners.jsonl" >&9 || ! sync /proc/self/fd/9 ||
+       ! ln -T "$new" "$to" 2> "$dir/said"; then
+        rm -f "$new"
         die "$to can't be made: $(tail -n 1 "$dir/said" 2> /dev/null)"
     fi
-    rm -f "$temp"
+    rm -f "$new"
+    exec 9>&-
     sync_all "$folder"
     echo "$to"
 }
 
-# The new file is a new one in the same folder, which others may write, too: it
-# is made by nobody but us, and its owner and mode are set by its descriptor.
+# The owner and the mode of the new file are set by its descriptor.
 command_restore() {
-    local from folder next former=''
+    local from folder new former=''
     parse 'file= scopes= nginx= module=' "$@"
     words 1 1 'what to restore, BACKUP,'
     from=$arg1
@@ -287,18 +298,15 @@ command_restore() {
         die "a cluster shares these partners (their lines have \"rev\"), and the lines that Redis has are newer than those of $from: it would undo this. Change them by the admin endpoint, at any node"
     fi
 
+    make_new "$folder"
     set -C
-    [ -w "$folder" ] || die "no file can be made in $folder: are you its owner, or root?"
-    next=$folder/.wassiit.$(openssl rand -hex 8)
-    set -C
-    exec 9> "$next"
 
     if [ -n "$former" ]; then
-        cat "$dir/partners.jsonl" > "$former" || { rm -f "$next"; die "$former can't be made"; }
+        cat "$dir/partners.jsonl" > "$former" || { rm -f "$new"; die "$former can't be made"; }
         chown --reference="$file" /proc/self/fd/9 &&
             chmod --reference="$file" /proc/self/fd/9
-    fi && cat "$dir/backup" >&9 && sync /proc/self/fd/9 && mv -fT "$next" "$file" || {
-        rm -f "$next"
+    fi && cat "$dir/backup" >&9 && sync /proc/self/fd/9 && mv -fT "$new" "$file" || {
+        rm -f "$new"
         die "$file is left as it is"
     }
     set +C
