@@ -20,6 +20,21 @@ my $partners = join "\n", map { $json->encode($_) }
     { id => 'old', keys => [ { id => 'k1', sha256 => key_sha256('expired-key'),
                                expires => '2020-01-01T00:00:00Z' } ] };
 
+our $Gzip = <<'END';
+location /gzip/ {
+    gzip on;
+    gzip_min_length 1;
+    gzip_types application/json application/problem+json;
+}
+END
+
+our $Charset = <<'END';
+location /charset/ {
+    charset utf-8;
+    charset_types application/json application/problem+json;
+}
+END
+
 add_block_preprocessor(sub {
     my ($block) = @_;
 
@@ -156,12 +171,7 @@ x-api-key: fine-key
 
 
 === TEST 15: gzip, which nginx never does to a 401
---- config
-location /gzip/ {
-    gzip on;
-    gzip_min_length 1;
-    gzip_types application/json application/problem+json;
-}
+--- config eval: $::Gzip
 --- request: GET /gzip/x
 --- more_headers
 X-API-Key: paused-key
@@ -174,11 +184,7 @@ Content-Encoding: gzip
 
 
 === TEST 16: charset
---- config
-location /charset/ {
-    charset utf-8;
-    charset_types application/json application/problem+json;
-}
+--- config eval: $::Charset
 --- request: GET /charset/
 --- error_code: 401
 --- response_body_like: "missing_key".*\}$
@@ -194,12 +200,7 @@ User-Agent: Mozilla/4.0 (compatible; MSIE 6.0)
 
 === TEST 18: gzip, which nginx never does to a 401, in the envelope
 --- in_envelope
---- config
-location /gzip/ {
-    gzip on;
-    gzip_min_length 1;
-    gzip_types application/json application/problem+json;
-}
+--- config eval: $::Gzip
 --- request: GET /gzip/x
 --- more_headers
 X-API-Key: paused-key
@@ -213,11 +214,7 @@ Content-Encoding: gzip
 
 === TEST 19: charset, in the envelope
 --- in_envelope
---- config
-location /charset/ {
-    charset utf-8;
-    charset_types application/json application/problem+json;
-}
+--- config eval: $::Charset
 --- request: GET /charset/
 --- error_code: 401
 --- response_body_like: "missing_key".*\}$

@@ -14,6 +14,14 @@ my $partners = join "\n", map { $json->encode($_) }
     partner('fine', 'fine-key', rate => '1000r/d'),
     partner('none', 'none-key', scopes => []);
 
+our $Replaced = <<'END';
+location /replaced/ {
+    proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2/;
+    proxy_intercept_errors on;
+    error_page 401 403 429 @problem;
+}
+END
+
 add_block_preprocessor(sub {
     my ($block) = @_;
     my $more = $block->config;
@@ -236,12 +244,7 @@ Retry-After: 77
 
 
 === TEST 14: the backend's 401 isn't taken for ours by wassiit_problem
---- config
-location /replaced/ {
-    proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2/;
-    proxy_intercept_errors on;
-    error_page 401 403 429 @problem;
-}
+--- config eval: $::Replaced
 --- request: GET /replaced/401
 --- key: fine-key
 --- error_code: 401
@@ -249,12 +252,7 @@ location /replaced/ {
 
 
 === TEST 15: the backend's 403 isn't taken for ours by wassiit_problem
---- config
-location /replaced/ {
-    proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2/;
-    proxy_intercept_errors on;
-    error_page 401 403 429 @problem;
-}
+--- config eval: $::Replaced
 --- request: GET /replaced/403
 --- key: fine-key
 --- error_code: 403
@@ -262,12 +260,7 @@ location /replaced/ {
 
 
 === TEST 16: the backend's 429 isn't taken for ours by wassiit_problem
---- config
-location /replaced/ {
-    proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2/;
-    proxy_intercept_errors on;
-    error_page 401 403 429 @problem;
-}
+--- config eval: $::Replaced
 --- request: GET /replaced/429
 --- key: fine-key
 --- error_code: 429

@@ -32,6 +32,19 @@ my @who = (
     [ 'spent_key', 'spent-key', 429, 'rate_limited' ],
 );
 
+our $Redirected = <<'END';
+wassiit_access api;
+wassiit_scope files.send;
+proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
+location /redirected {
+    satisfy any;
+    allow all;
+    wassiit_scope nobody.holds;
+    try_files /none /then;
+}
+location /then { proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+END
+
 add_block_preprocessor(sub {
     my ($block) = @_;
     my ($mode, $theirs) = map { my $text = $block->$_ // ''; chomp $text; $text } qw(mode theirs);
@@ -236,17 +249,7 @@ __DATA__
 
 
 === TEST 15: let in by them alone, sent where ours agrees: the partner, and counted
---- config
-wassiit_access api;
-wassiit_scope files.send;
-proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
-location /redirected {
-    satisfy any;
-    allow all;
-    wassiit_scope nobody.holds;
-    try_files /none /then;
-}
-location /then { proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+--- config eval: $::Redirected
 --- request: GET /redirected
 --- more_headers
 X-API-Key: atlas-key
@@ -256,16 +259,6 @@ atlas,allowed,
 
 
 === TEST 16: let in by them alone, sent where ours refuses
---- config
-wassiit_access api;
-wassiit_scope files.send;
-proxy_set_header X-Seen "$wassiit_partner,$wassiit_decision,$http_x_api_key";
-location /redirected {
-    satisfy any;
-    allow all;
-    wassiit_scope nobody.holds;
-    try_files /none /then;
-}
-location /then { proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+--- config eval: $::Redirected
 --- request: GET /redirected
 --- problem: 401 missing_key
