@@ -26,6 +26,19 @@ END { my $exit = $?; stop_backend($_) for @backends; $? = $exit }
 sub start { return start_door($_[0], partners => $people{partners}, @_[1 .. $#_]) }
 
 
+# ---- all of it is taken without a word, also with what is ready to be uncommented
+
+for my $with ('as it is', 'with cors.conf') {
+    my $conf = door_text('nginx.conf');
+    $conf =~ s{# (?=include cors)}{}g if $with ne 'as it is';
+    my ($exit, $said) = nginx_test(door_moved($conf, 'quiet'), files => {
+        door_files('quiet', partners => $people{partners}),
+        map { ($_ => door_text($_)) } qw(cors.conf cors_headers.conf) });
+    is($exit, 0, "$with: nginx -t");
+    unlike($said, qr{\[warn\] could not build}, '... finds room for its names');
+}
+
+
 # ---- a backend that tells what it was sent
 
 sub start_backend {
