@@ -543,6 +543,10 @@ ngx_http_wassiit_follow_next(ngx_http_wassiit_follow_t *follow)
         }
 
         follow->held |= (rc == NGX_DECLINED);
+
+        /* a change of this node's own was made before it was read */
+        follow->made |= (rc == NGX_OK && line->at.len);
+
         ngx_http_wassiit_follow_made(follow);
     }
 
@@ -675,10 +679,8 @@ ngx_http_wassiit_follow_done(ngx_http_wassiit_job_t *job, void *data)
     switch (job->changed) {
 
     case NGX_HTTP_WASSIIT_CHANGED:
-        follow->made = 1;
-        break;
-
     case NGX_HTTP_WASSIIT_CHANGE_RIVALS:    /* a newer one is made */
+        follow->made = 1;
         break;
 
     case NGX_HTTP_WASSIIT_CHANGE_TAKEN:
