@@ -26,11 +26,13 @@ export class Reader extends Visitor {
         return this.page.locator(`article[aria-labelledby=${id}]`);
     }
 
-    // The try-it of an operation, opened.
+    // The try-it of an operation, opened; the page closes the one before a moment later.
     async tryIt(id) {
         const form = this.operation(id).locator('details.try');
 
         if (await form.getAttribute('open') === null) await form.locator('summary').click();
+        await this.until(async () => await this.page.locator('details.try[open]').count() === 1,
+            'one try-it is open');
         return form;
     }
 
