@@ -11,6 +11,8 @@
 # The places of a subtest (or section, "# ----") that needs what Test::Nginx hasn't
 # are told apart: connections that go on or are many, HTTP/2 and 3, reloads, signals,
 # clocks, faults, clusters. They are to stay where they are.
+# A block may send several requests, of which each would be a place elsewhere: the last
+# line has them counted as places, a block's steps one by one.
 # A suite that sends nothing (nginx -t, files, models) isn't over HTTP, and those that
 # drive another's program, a browser say, aren't counted. The text is looked through,
 # not run: the numbers are near, not exact.
@@ -24,28 +26,34 @@ my @senders = qw(http curl ask flood take admin);
 my $own = qr/->(?:reload|upgrade|signal|restart|crash|send|wait_end|is_closed)\b | \b(?:flood|held)\s*\(
              | \b(?:H2|H3|Wassiit::Client)->new | Front::Traffic | Wassiit::(?:Clock|Cluster|Node
              | Deaths|Redis|Step|Relay|Liar|Power)\b | LD_PRELOAD | \bkill\b | \bflock\b | \bfork\b/x;
-my %count = (blocks => 0, places => 0, own => 0);
+my %count = (blocks => 0, places => 0, own => 0, steps => 0);
 
 printf "%-28s %7s %7s %7s\n", 'suite', 'blocks', 'places', 'to stay';
 
 for my $file (@ARGV ? @ARGV : sort glob 't/*.t') {
     next if $others{$file};
     my $text = text($file);
-    my %n = $text =~ /^use Test::Nginx::Socket\b/m ? (blocks => blocks($text)) : places($text);
+    my %n = $text =~ /^use Test::Nginx::Socket\b/m ? (blocks => blocks($text), steps => steps($text))
+        : places($text);
 
     next unless grep { $_ } values %n;
     printf "%-28s %7s %7s %7s\n", $file =~ s{.*/}{}r, map { $n{$_} || '' } qw(blocks places own);
     $count{$_} += $n{$_} for keys %n;
 }
 
-my ($blocks, $places) = @count{qw(blocks places)};
-printf "%-28s %7d %7d %7d\n", 'all', $blocks, $places, $count{own};
+my ($blocks, $places, $stay, $steps) = @count{qw(blocks places own steps)};
+printf "%-28s %7d %7d %7d\n", 'all', $blocks, $places, $stay;
 printf "%s of %d behaviours that one client shows stand in blocks, %s of all %d\n",
-    share($blocks + $places), $blocks + $places, share($blocks + $places + $count{own}),
-    $blocks + $places + $count{own};
+    share($blocks, $places), $blocks + $places, share($blocks, $places + $stay),
+    $blocks + $places + $stay;
+printf "%s of all %d places that send a request are in blocks\n", share($steps, $places + $stay),
+    $steps + $places + $stay;
 
 
-sub share { return sprintf '%.0f %%', $_[0] ? 100 * $blocks / $_[0] : 0 }
+sub share {
+    my ($in, $out) = @_;
+    return sprintf '%.1f %%', $in + $out ? 100 * $in / ($in + $out) : 0;
+}
 
 sub text {
     my ($file) = @_;
@@ -55,6 +63,17 @@ sub text {
 }
 
 sub blocks { my $n = () = $_[0] =~ /^=== /mg; return $n }
+
+# A step is a line of "--- steps" that says what is answered; a block without is one.
+sub steps {
+    my (undef, @blocks) = split /^=== /m, $_[0];
+    my $all = 0;
+    for my $block (@blocks) {
+        my $n = () = $block =~ /^--- steps\n(.*?)(?=^---|\z)/ms ? $1 =~ /^\S.* => /mg : ();
+        $all += $n || 1;
+    }
+    return $all;
+}
 
 
 sub places {
