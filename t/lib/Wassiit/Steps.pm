@@ -38,13 +38,18 @@ of its C<errors>, in their order. Lines below it that begin with blanks:
     Name !: VALUE       its value is another
     ~ REGEX   ! REGEX   its body is like that, or isn't
     = ID ... [> NEXT]   it is a page of these partners, and where the next begins
+    & CODE              Perl that runs before it is sent: a clock, a file
 
 Each answer below /admin/ has to say C<Cache-Control: no-store>, once.
 
 C<{key}>, C<{id}>, C<{etag}>, C<{length}> are, in a URI, a header and what is
 expected, the last key, key's id, ETag and length that an answer of the block has
-shown; C<{key1}> is the first of them. C<{sha256}> is of the last key, C<{now}> a
-time of this block.
+shown; C<{key1}> is the first of them. C<{hmac_secret}>, C<{webhook_secret}>: so are
+these. C<{sha256}> is of the last key, C<{now}> a time of this block, C<{signature}>
+what the last webhook_secret makes of the body that was sent.
+
+C<E<gt> X-API-Signature: by SECRET> signs the request, with the timestamp; C<by openssl
+SECRET> does it as the shell line of wap.cm's guide.
 
 No key and no secret of the block's may stand in an answer to a GET below /admin/
 or in a log: a test fails if one does.
@@ -63,8 +68,10 @@ It also says how many tests there are.
 use strict;
 use warnings;
 
-use POSIX ();
+use Digest::SHA qw(hmac_sha256 hmac_sha256_hex);
 use Exporter qw(import);
+use MIME::Base64 qw(decode_base64 encode_base64);
+use POSIX ();
 use Test::More ();
 use Wassiit;
 
@@ -96,8 +103,10 @@ our $CONFIG = <<'END';
     location = /file { wassiit_access off; alias $TEST_NGINX_SERVROOT/conf/partners.jsonl; }
 END
 
-# What answers of this block have shown; what none may; what was answered to GET.
+# What answers of this block have shown; what none may; what was answered to GET; what
+# is to run before each request, how many there were, and the body of the last.
 my (%shown, @secrets, $read, $begun, $partners, $files, $text);
+my (@before, $asked, $sent);
 
 
 sub admin_blocks {
@@ -149,7 +158,7 @@ sub _planned_steps {
 
 sub _begin {
     (%shown, @secrets) = ();
-    ($read, $begun) = ('', time);
+    ($read, $begun, $asked, $sent) = ('', time, 0, '');
     for my $line (split /\n/, $partners) {
         push @secrets, $line =~ /"(?:sha256|(?:hmac|webhook)_secret)":"([^"]+)"/g;
         push @secrets, $1, key_sha256($1) if $line =~ /"key":"([^"]+)"/;
@@ -168,12 +177,14 @@ sub _begin {
 sub _expand {
     my ($block) = @_;
     my %list;
+    @before = ();
 
     for my $step (_parse($block->name, $block->steps)) {
         my $body = $step->{body};
         $body = join '', map { sprintf "%x\r\n%s\r\n", length, $_ } unpack('(a1000)*', $body), ''
             if grep { $_ eq 'Transfer-Encoding: chunked' } @{ $step->{sends} };
 
+        push @before, $step->{before};
         push @{ $list{request} }, "$step->{method} $step->{uri}\n$body";
         push @{ $list{more_headers} }, join "\n", @{ $step->{sends} };
         push @{ $list{error_code} }, $step->{status};
@@ -185,6 +196,23 @@ sub _expand {
         my $values = $list{$section};
         $block->set_value($section => @$values == 1 ? $values->[0] : $values);
     }
+}
+
+
+# Signed with the key that it has.
+
+sub _signed {
+    my ($request, $how, $secret) = @_;
+    my ($key) = $request =~ /^X-API-Key: (\S+)\r$/m;
+    local @ENV{qw(API_SECRET MESSAGE)} = ($secret, $key . time);
+    my $line = 'echo -n "$MESSAGE" | openssl dgst -sha256 -hmac $(echo $API_SECRET | base64 -d)'
+             . ' -binary | base64';
+    my $signature = $how ? `$line`
+        : encode_base64(hmac_sha256($ENV{MESSAGE}, decode_base64($secret)), '');
+
+    chomp $signature;
+    return "X-API-Timestamp: " . substr($ENV{MESSAGE}, length $key)
+           . "\r\nX-API-Signature: $signature\r\n";
 }
 
 
@@ -208,7 +236,7 @@ sub _parse {
         $uri = "/admin/$uri" if $uri !~ m{^/};
 
         push @steps, my $step = { method => $method, uri => $uri, body => $body // '',
-            status => $status, sends => [], head => ['^'], like => ['^'] };
+            status => $status, sends => [], before => [], head => ['^'], like => ['^'] };
         push @{ $step->{sends} }, "X-API-Key: $key" if defined $key;
         _add($step, 'Cache-Control: no-store') if $uri =~ m{^/\w+/};
         _add($step, 'Content-Type: application/problem+json') if defined $code;
@@ -229,6 +257,9 @@ sub _add {
 
     } elsif ($line =~ /^=(.*?)(?: > (\S+))?$/) {
         push @{ $step->{like} }, _page($2, split ' ', $1);
+
+    } elsif ($line =~ /^& (.*)/) {
+        push @{ $step->{before} }, $1;
 
     } elsif ($line =~ /^> (.*)/) {
         push @{ $step->{sends} }, $1;
@@ -268,16 +299,20 @@ sub _page {
 
 # What an answer has shown is put in the place of its name as late as it can be.
 
+my %of = (sha256 => [ key => \&key_sha256 ],
+          signature => [ webhook_secret => sub { hmac_sha256_hex($sent, $_[0]) } ]);
+
 sub shown {
     my ($text, $is_regex) = @_;
 
-    $text =~ s{\\?\{(key|id|etag|length|instance|sha256|now)(\d*)\\?\}}{
+    my $names = join '|', qw(key id etag length instance hmac_secret webhook_secret), keys %of;
+    $text =~ s{\\?\{($names|now)(\d*)\\?\}}{
         if ($1 eq 'now') {
             '(?:' . join('|', map { _iso($_) } $begun - 2 .. time) . ')';
         } else {
-            my $name = $1 eq 'sha256' ? 'key' : $1;
-            my $value = ($shown{$name} // [])->[$2 eq '' ? -1 : $2 - 1] // "no $name$2";
-            $value = key_sha256($value) if $1 eq 'sha256';
+            my ($name, $make) = @{ $of{$1} // [ $1, sub { $_[0] } ] };
+            my $value = ($shown{$name} // [])->[$2 eq '' ? -1 : $2 - 1];
+            $value = defined $value ? $make->($value) : "no $name$2";
             $is_regex ? quotemeta $value : $value;
         }
     }gex;
@@ -294,10 +329,13 @@ sub _look {
     return unless defined $body;
 
     $read .= $body if $request =~ m{^GET /\w+/};
-    push @{ $shown{etag} }, $1 if $head =~ /^ETag: (\S+)\r?$/m;
-    push @{ $shown{length} }, $1 if $head =~ /^Content-Length: (\d+)\r?$/m;
+    push @{ $shown{etag} }, $1 if $head =~ /^ETag: (\S+)\r?$/mi;
+    push @{ $shown{length} }, $1 if $head =~ /^Content-Length: (\d+)\r?$/mi;
     push @{ $shown{instance} }, $1 if $body =~ /"instance":"([0-9a-f]{32})"/;
-    push @secrets, $body =~ /"(?:hmac|webhook)_secret":"([^"]+)"/;
+    if ($body =~ /"((?:hmac|webhook)_secret)":"([^"]+)"/) {
+        push @{ $shown{$1} }, $2;
+        push @secrets, $2;
+    }
     return unless $body =~ /"key":"(wst_\w+)"/;
 
     my $key = $1;
@@ -332,6 +370,12 @@ INIT {
     *Test::Nginx::Socket::send_request = sub {
         my ($packets, @more) = @_;
         my @now = map { { %$_, value => shown($_->{value}) } } @$packets;
+
+        for my $code (@{ $before[$asked++] // [] }) {
+            eval "package main; no strict; $code; 1" or die "$code: $@";
+        }
+        $now[0]{value} =~ s/^X-API-Signature: by (openssl |)(\S+)\r\n/_signed($`, $1, $2)/me;
+        ($sent) = $now[0]{value} =~ /\r\n\r\n(.*)/s;
         my @answer = &$send(\@now, @more);
 
         _look($now[0]{value}, $answer[0]);
