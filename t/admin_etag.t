@@ -47,6 +47,15 @@ sub nobody {
         'POST partners/none/hmac_secret', 'POST partners/none/webhook_secret');
 }
 
+# As an editor leaves it.
+
+sub append {
+    my $path = "$ENV{TEST_NGINX_SERVROOT}/conf/partners.jsonl";
+    open my $out, '>>', $path or die "$path: $!";
+    print $out "$_[0]\n";
+    close $out or die "$path: $!";
+}
+
 admin_blocks(partners => [ '{"id":"atlas","name":"Atlas","rate":"50r/m","key":"atlas-key",'
     . '"scopes":["messages.send"],"hmac_secret":"c2VjcmV0b2Y=","webhook_secret":"the hook"}' ]);
 run_tests();
@@ -209,3 +218,25 @@ CORE::join '', map {
 === TEST 25: a body that is wrong is told first
 --- steps eval
 main::with_match($main::Stale, 'PATCH partners/atlas {"name":1} => 400 invalid_payload @ #/name')
+
+
+=== TEST 26: what was changed by hand in the file is not undone, and is to be seen
+--- steps
+ops GET partners/atlas => 200 ~ "name":"Atlas"
+ops PATCH partners/atlas {"rate":"7r/m"} => 412 precondition_failed
+    & append('{"id":"atlas","name":"By hand"}')
+    > If-Match: {etag1}
+ops GET partners/atlas => 200 ~ "name":"By hand"
+
+
+=== TEST 27: by the ETag of what was changed by hand the change is made, of that
+--- steps
+ops GET partners/atlas => 200
+ops PATCH partners/atlas {"rate":"7r/m"} => 412 precondition_failed
+    & append('{"id":"atlas","name":"By hand"}')
+    > If-Match: {etag1}
+ops GET partners/atlas => 200
+    ETag !: {etag1}
+ops PATCH partners/atlas {"rate":"7r/m"} => 200
+    > If-Match: {etag2}
+    ~ "name":"By hand",.*"rate":"7r/m"

@@ -1,7 +1,6 @@
 #!/usr/bin/env perl
 
-# ETag and If-Match at the admin endpoint over reloads, with a file that was changed
-# by hand, and with two operators at once.
+# ETag and If-Match at the admin endpoint over reloads, and with two operators at once.
 
 use strict;
 use warnings;
@@ -44,13 +43,6 @@ sub tag_of {
     return $tags[0] // '';
 }
 
-sub file_of {
-    my ($server) = @_;
-    open my $in, '<:raw', $server->dir . '/conf/state/partners.jsonl' or die "file: $!";
-    local $/;
-    return <$in>;
-}
-
 
 subtest 'a reload changes no ETag' => sub {
     my $server = start();
@@ -61,25 +53,6 @@ subtest 'a reload changes no ETag' => sub {
         is(tag_of($server), $tag, 'it is the same');
     }
 
-    $server->stop;
-};
-
-subtest 'a file that was changed by hand' => sub {
-    my $server = start();
-    my $seen = tag_of($server);
-    my $path = $server->dir . '/conf/state/partners.jsonl';
-
-    open my $out, '>>', $path or die "$path: $!";
-    print $out $JSON->encode({ id => 'atlas', name => 'By hand' }), "\n";
-    close $out or die "$path: $!";
-
-    is(verdict(call($server, 'PATCH', '/atlas', { rate => '7r/m' }, 'If-Match' => $seen)),
-       '412 precondition_failed', 'what was edited is not undone');
-    is(call($server, 'GET', '/atlas')->json->{name}, 'By hand', 'and is to be seen');
-
-    my $r = call($server, 'PATCH', '/atlas', { rate => '7r/m' }, 'If-Match' => tag_of($server));
-    is($r->status, 200, 'the change is made then');
-    is(join(' ', @{ $r->json }{qw(name rate)}), 'By hand 7r/m', 'of that');
     $server->stop;
 };
 
