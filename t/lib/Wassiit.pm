@@ -399,7 +399,8 @@ sub planned_tests {
     my $count = 0;
 
     for my $block (Test::Nginx::Socket::blocks()) {
-        my $requests = ref $block->request eq 'ARRAY' ? @{ $block->request } : 1;
+        my $list = $block->pipelined_requests // $block->request;
+        my $requests = ref $list eq 'ARRAY' ? @$list : 1;
         my @checks = grep { defined $block->$_ } qw(
             response_body response_body_like response_body_unlike
             response_headers response_headers_like raw_response_headers_like
