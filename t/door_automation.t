@@ -176,3 +176,20 @@ Connection: close
 --- envelope: 400 bad_request
 --- response_headers
 Connection: close
+
+
+=== TEST 24: what wap.cm answers passes, whatever its status
+--- sandbox
+server {
+    listen unix:wapcm.sock;
+    location / {
+        if ($arg_answer = 200) { return 200 "its own 200"; }
+        if ($arg_answer = 400) { return 400 "its own 400"; }
+        if ($arg_answer = 404) { return 404 "its own 404"; }
+        if ($arg_answer = 429) { return 429 "its own 429"; }
+        return 500 "its own 500";
+    }
+}
+--- ask eval: [ map { "POST /automation/?answer=$_ all" } 200, 400, 404, 429, 500 ]
+--- error_code eval: [ 200, 400, 404, 429, 500 ]
+--- response_body eval: [ map { "its own $_" } 200, 400, 404, 429, 500 ]

@@ -15,6 +15,8 @@
 #   --- limit: none                 none of them
 #   --- members: id status          the members of a body that is an object, sorted
 #   --- pointers: #/to #/text       what is wrong in a payload, in that order
+#   --- passed: X-Request-ID        a backend that answers with what it was sent has
+#                                   seen this header of the answer, once
 #   --- json: TEXT                  the body is this JSON, whatever its order
 #   --- logged: TEXT                one line of the access log has it, or matches it
 #                                   where it is a pattern (qr, by eval)
@@ -60,7 +62,7 @@ sub _hook {
     *Test::Nginx::Socket::check_response_body = sub ($$$$$$) {
         my ($block, $res, undef, $index) = @_;
 
-        for my $section (qw(problem envelope limit members pointers json)) {
+        for my $section (qw(problem envelope limit members pointers passed json)) {
             my $expected = $block->$section;
             $expected = $expected->[$index] if ref $expected;
             next unless defined $expected;
@@ -69,6 +71,7 @@ sub _hook {
             my @wrong = $section eq 'limit' ? wrong_limit($res, @words)
                 : $section eq 'members' ? wrong_members($res, @words)
                 : $section eq 'pointers' ? wrong_pointers($res, @words)
+                : $section eq 'passed' ? wrong_passed($res, @words)
                 : $section eq 'json' ? wrong_json($res, $expected)
                 : wrong_error($res, $section, $block->realm // 'api', @words);
             Test::More::ok(!@wrong, $block->name . " - $section $expected")
@@ -190,6 +193,14 @@ sub wrong_pointers {
     my $json = eval { JSON::PP->new->utf8->decode($res->content) } // {};
     my @pointers = map { $_->{pointer} } @{ ($json->{data} // $json)->{errors} // [] };
     return "@pointers" eq "@expected" ? () : "pointers @pointers";
+}
+
+
+sub wrong_passed {
+    my ($res, $name) = @_;
+    my @told = $res->header($name);
+    my @seen = $res->content =~ /^\Q$name\E: *(.*?)\r$/gmi;
+    return @told == 1 && "@seen" eq "@told" ? () : "$name, told @told, seen @seen";
 }
 
 

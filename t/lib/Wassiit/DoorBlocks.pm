@@ -12,8 +12,10 @@
 #                                     takes. Several: a list by eval.
 #   --- body: TEXT                    in place of that body
 #   --- type: text/plain              and of its type
-#   --- server: admin                 asks the other server
-#   --- sandbox: none                 no backend is there; or: shipped, the file itself
+#   --- server: admin                 asks the other server; or: messaging or wapcm,
+#                                     the sandbox's backend itself
+#   --- sandbox: none                 no backend is there; or: shipped, the file itself;
+#                                     or the text of another
 #   --- conf: sub { s/a/b/ }          by eval: changes the configuration
 #
 # Partners are those of door_people(), or of open_door(partners => [ ... ],
@@ -34,7 +36,8 @@ use Wassiit::Door;
 
 our @EXPORT = qw(open_door);
 
-my %port = (PORT => free_port(), PORT_2 => free_port(), PORT_3 => free_port());
+my %port = map { ($_ => free_port()) } qw(PORT PORT_2 PORT_3 PORT_4 PORT_5);
+my %server = (admin => 'PORT_2', messaging => 'PORT_4', wapcm => 'PORT_5');
 my %door;
 
 INIT { _hook() }
@@ -50,11 +53,11 @@ sub _hook {
 
     Test::Nginx::Util::add_block_preprocessor(sub {
         my ($block) = @_;
-        my $admin = ($block->server // '') =~ /admin/;
+        my ($server) = ($block->server // '') =~ /(\w+)/;
 
-        Test::Nginx::Util::server_port_for_client($port{ $admin ? 'PORT_2' : 'PORT' });
+        Test::Nginx::Util::server_port_for_client($port{ $server ? $server{$server} : 'PORT' });
         $block->set_value(config => '');
-        $block->set_value(realm => $admin ? 'operators' : 'partners')
+        $block->set_value(realm => ($server // '') eq 'admin' ? 'operators' : 'partners')
             unless defined $block->realm;
         _ask($block) if defined $block->ask;
     });
@@ -116,10 +119,19 @@ sub _write {
     }
 
     my $sandbox = $door{sandbox};
-    $sandbox = $1 eq 'none' ? '' : undef if ($block->sandbox // '') =~ /(none|shipped)/;
+    if (defined(my $said = $block->sandbox)) {
+        $sandbox = $said =~ /\A\s*none\s*\z/ ? '' : $said =~ /\A\s*shipped\s*\z/ ? undef
+                 : door_moved($said, 'blocks');
+    }
+
+    if (my ($server) = ($block->server // '') =~ /(messaging|wapcm)/) {
+        $sandbox //= door_moved(door_text('sandbox.conf'), 'blocks');
+        $sandbox =~ s/(listen unix:\S+-$server\.sock;)/$1 listen %%$server{$server}%%;/
+            or die "no server $server";
+    }
 
     my %files = (door_files('blocks', %door, sandbox => $sandbox), 'nginx.conf' => Wassiit::_conf($text));
-    s/%%(PORT(?:_[23])?)%%/127.0.0.1:$port{$1}/g for grep { !ref } values %files;
+    s/%%(PORT(?:_[2-5])?)%%/127.0.0.1:$port{$1}/g for grep { !ref } values %files;
     Wassiit::_write_files("$root/conf", \%files);
 }
 
