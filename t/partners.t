@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The partners' file: what a line may hold, and what is said of a bad one; who comes
-# in by good ones is in partners_lines.t, but where the length of the file matters.
+# The partners' file: what is said of a bad line. Who comes in by good ones is in
+# partners_fields.t, partners_lines.t and partners_buffer.t.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use warnings;
 use lib 't/lib';
 use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
-use POSIX qw(mkfifo strftime);
+use POSIX qw(mkfifo);
 use Test::More;
 use Front;
 use Wassiit;
@@ -56,18 +56,6 @@ sub is_accepted {
     my ($exit, $message) = test_file($text);
     ok($exit == 0 && $message !~ /\[\w+\]/, "accepted: $what")
         or diag(substr $message, 0, 2000);
-}
-
-# What the file makes of keys: a key's text to a verdict.
-
-sub serves {
-    my ($what, $text, $expected) = @_;
-    my $server = Wassiit::Server->start(conf => front_conf(zone => '40m'),
-        files => { 'partners.jsonl' => $text });
-    my %got = map { $_ => verdict(ask($server, $_)) } keys %$expected;
-
-    is_deeply(\%got, $expected, $what);
-    $server->stop;
 }
 
 
@@ -266,75 +254,6 @@ subtest 'what is no JSON object' => sub {
     }
 };
 
-subtest 'what is right' => sub {
-    my $now = time;
-    my $at = sub { strftime('%Y-%m-%dT%H:%M:%S', gmtime $now + $_[0]) };
-    my ($n, @lines, %expected) = 0;
-
-    my $row = sub {
-        my ($verdict, $key, %fields) = @_;
-        my $id = 'p' . ++$n;
-        my %line = (keys => [{ id => 'k1',
-                               sha256 => key_sha256("key of $id"), %$key }]);
-        push @lines, line($id, %line, %fields);
-        $expected{"key of $id"} = $verdict;
-    };
-
-    $row->(200, {}, name => 'n' x 128);
-    $row->(200, {}, name => "\x{e9}" x 64);
-    $row->(200, {}, name => 'a "b" \\ c');
-    $row->(200, {}, enabled => JSON::PP::true());
-    $row->('403 partner_disabled', {}, enabled => JSON::PP::false());
-    $row->(200, {}, rate => $_)
-        for '1r/s', '1000000r/s', '1r/d', '1000000r/d', '10001r/h';
-    $row->(200, {}, scopes => []);
-    $row->(200, {}, scopes => ['files.send', 'files.send']);
-    $row->(200, {}, hmac_secret => $_)
-        for 'c2VjcmV0', 'c2VjcmU=', 'c2VjcmU', 'c2Vjcg==', 'c2Vjcg', '-_-_',
-            '+/+/', 'QUJD' x 2000;
-    my %second = (former_hmac_secret => { value => 'QUJD', expires => '2036-01-01T00:00:00Z' },
-                  next_webhook_secret => { value => "\x{e9}", expires => '2020-01-01T00:00:00+01:00' });
-    $row->(200, {}, hmac_secret => 'c2VjcmV0', webhook_secret => 'h', %second);
-    $row->(200, {}, hmac_secret => 'c2VjcmV0', %second{former_hmac_secret});
-    $row->(200, {}, webhook_secret => $_)
-        for 'h', 'hush' x 500, "\x{e9}", ' ', 'a"b';
-    $row->(200, { id => $_ }) for 'k' x 64, '-', '.', '_', '0';
-
-    $row->(200, { created => $_, expires => '2999-12-31T23:59:60Z' }) for
-        '2026-11-01T09:00:00Z' lt $at->(0) ? '2026-11-01T09:00:00Z'
-                                           : '2020-02-29T23:59:59Z',
-        '2000-02-29T00:00:00.123456789Z', '2001-01-01t00:00:00z',
-        '0000-01-01T00:00:00Z', '1969-12-31T23:59:59Z',
-        '2001-01-01T00:00:00.5+01:00', '2001-01-01T00:00:00-00:00',
-        $at->(-60) . 'Z', $at->(-60 + 14 * 3600) . '+14:00',
-        $at->(-60 - 23 * 3600 - 59 * 60) . '-23:59';
-    $row->('401 invalid_key', { created => $_ }) for
-        '9999-12-31T23:59:59Z', $at->(3600) . 'Z',
-        $at->(3600 + 14 * 3600) . '+14:00', $at->(3600 - 12 * 3600) . '-12:00';
-    $row->('401 expired_key', { expires => $_ }) for
-        '0000-01-01T00:00:00Z', '1970-01-01T00:00:00Z', $at->(-1) . 'Z',
-        $at->(-60 + 9 * 3600) . '+09:00', $at->(-60 - 12 * 3600) . '-12:00';
-    $row->(200, { expires => $_ }) for
-        $at->(3600) . 'Z', $at->(3600 + 9 * 3600) . '+09:00',
-        $at->(3600 - 12 * 3600) . '-12:00';
-
-    my @keys = map { "many keys $_" } 1 .. 8;
-    push @lines, $JSON->encode({ id => 'many', keys => [ map {
-        { id => "k$_", sha256 => key_sha256("many keys $_") } } 1 .. 8 ] });
-    $expected{$_} = 200 for @keys;
-
-    push @lines, $JSON->encode({ id => 'a-z.0_9' . 'x' x 57 }),
-        '{"id":"bare"}', " \t {\t\"id\" : \"spaced\" } \t", '{"id":"-"}',
-        '{"id":"k","keys":[]}',
-        '{"keys":[{"sha256":"' . uc(key_sha256('upper-case')) . '",'
-        . '"id":"k1"}],"id":"upper"}',
-        '{"\u0069d":"esc","keys":[{"id":"k1","sha256":"'
-        . key_sha256('escaped-key') . '"}]}';
-    $expected{$_} = 200 for 'upper-case', 'escaped-key';
-
-    serves('each line', join("\n", @lines) . "\n", \%expected);
-};
-
 
 # ---- lines
 
@@ -383,17 +302,7 @@ subtest 'long lines' => sub {
         my $blank = ' ' x ($length - length $line);
         return $line =~ s/\A\{/{$blank/r;
     };
-    my %all = map { ("key of $_" => 200) } qw(atlas rif zagora);
     my ($atlas, $zagora) = (line('atlas'), line('zagora'));
-
-    for my $length (65000, 65534) {
-        my $rif = $long->('rif', $length);
-        serves("$length bytes", "$atlas\n$rif\n$zagora\n", \%all);
-        serves("$length bytes, first", "$rif\n$atlas\n$zagora", \%all);
-        serves("$length bytes, last", "$atlas\n$zagora\n$rif", \%all);
-        serves("$length bytes, alone", $rif, { 'key of rif' => 200 });
-        serves("$length bytes, twice", "$rif\n$rif\n$atlas\n$zagora", \%all);
-    }
 
     for my $length (65536, 65537, 70000, 131071, 131072, 131073, 300000) {
         my $rif = $long->('rif', $length);
@@ -431,11 +340,8 @@ subtest 'lines across the end of the buffer' => sub {
         $text .= "$pad\n";
         length $text == $start or die 'wrong length';
 
-        serves("a line from byte $start on", "$text$tail\n" . line('after'),
-            { map { ("key of $_" => 200) } 'p0', 'p' . ($n - 1), 'pad',
-              'tail', 'after' });
         is_refused("$text$tail\n{\"id\":\"X\"}\n", $n + 3, qr/^id: /,
-                   "and lines are counted across it, from byte $start on");
+                   "lines are counted across it, from byte $start on");
     }
 };
 
@@ -451,22 +357,9 @@ subtest 'a large file' => sub {
         $copy[$_ - 1] = $changed{$_} for keys %changed;
         return join "\n", @copy;
     };
-    my %all = map { ("key of p$_" => 200) }
-              1, 2, 6999, 7000, 7001, 13999, 14000;
     my $bad = '{"id":"X"}';
 
     length(join '', @lines) > 3.2 * 2 ** 20 or die 'too small for four parts';
-
-    serves('one partner a line', $with->(), \%all);
-    serves('blank lines, CRLF and an end', join("\r\n\n", @lines) . "\n",
-           \%all);
-    serves('a later line far away', $with->(
-        13000 => line('p1', keys => [{ id => 'k1',
-                                       sha256 => key_sha256('new key of 1') }]),
-        13001 => '{"id":"p2","deleted":true}',
-        1000 => '{"id":"p13999","deleted":true}'),
-        { %all, 'key of p1' => '401 invalid_key', 'new key of 1' => 200,
-          'key of p2' => '401 invalid_key' });
 
     is_refused($with->($_ => $bad), $_, qr/^id: /, "line $_")
         for 1, 2, 5000, 7000, 9000, 13999, 14000;
@@ -489,9 +382,7 @@ subtest 'a large file' => sub {
 
     my $long = ' ' x 65000;
     my @long = map { line("p$_") =~ s/\A\{/{$long/r } 1 .. 50;
-    serves('lines of 65000 bytes', join("\n", @long, ''),
-           { map { ("key of p$_" => 200) } 1 .. 50 });
-    is_refused(join("\n", @long, $bad), 51, qr/^id: /, 'and one after them');
+    is_refused(join("\n", @long, $bad), 51, qr/^id: /, 'one after lines of 65000 bytes');
 };
 
 
