@@ -1,6 +1,6 @@
 # wassiit_webhook_sign: what goes to a partner bears the signature of its body,
-# ours alone, or doesn't go. Mirrors, what a redirect refuses, logs and reloads
-# are t/webhook.t's.
+# ours alone, or doesn't go. Mirrors, what a redirect refuses and reloads are
+# t/webhook.t's, logs t/webhook_log.t's.
 
 use strict;
 use warnings;

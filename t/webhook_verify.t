@@ -1,6 +1,6 @@
 # wassiit_webhook_verify: which signatures of a body are right, and what others
-# are told. How bodies come is t/body.t's; connections, logs and reloads are
-# t/webhook.t's.
+# are told. How bodies come is t/body.t's; connections and reloads are
+# t/webhook.t's, logs t/webhook_log.t's.
 
 use strict;
 use warnings;
