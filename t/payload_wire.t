@@ -1,6 +1,6 @@
 # wassiit_payload: however a body comes and wherever it lies, a broken one goes
-# nowhere and any other passes byte for byte; slow clients, one connection, and
-# what the logs and nginx -t say. The backend is the test itself.
+# nowhere; HTTP/2, slow clients, one connection, and what the logs and nginx -t say.
+# The backend is the test itself. (Good bodies over HTTP/1 are in t/payload_ways.t.)
 
 use strict;
 use warnings;
@@ -205,19 +205,15 @@ sub refused {
 }
 
 
-subtest 'a good body passes byte for byte' => sub {
-    unlike($bytes, qr/\n--$B/, 'what is nearly a delimiter is none');
-
+subtest 'a good body passes byte for byte over HTTP/2' => sub {
     for my $kind (@KINDS) {
         for my $way (sort keys %WAYS) {
             for my $row ([ 'a small one', $Good{$kind} ], [ 'a large one', $large{$kind} ]) {
                 my ($name, $body) = @$row;
                 my @to = ("/$way$kind", $TYPE{$kind}, $body);
 
-                passes("/$way$kind, $name, with its length", @to);
-                passes("/$way$kind, $name, in chunks", @to, chunked => 1);
-                passes_h2("/$way$kind, $name, over HTTP/2 with its length", @to, 1);
-                passes_h2("/$way$kind, $name, over HTTP/2 without", @to, 0);
+                passes_h2("/$way$kind, $name, with its length", @to, 1);
+                passes_h2("/$way$kind, $name, without", @to, 0);
             }
         }
     }
@@ -338,18 +334,9 @@ subtest 'a form in pieces' => sub {
     is($client->response->status, 200, '... is answered');
 };
 
-subtest 'long uploads' => sub {
+subtest 'long uploads over HTTP/2' => sub {
     my $mp3 = form($to, part('file', pack('N*', 1 .. 1_500_000), file => 'a.mp3'));
-
-    for my $way ('', 'small', 'only') {
-        passes("6 MB, /$way, with its length", "/${way}audio", $TYPE{audio}, $mp3);
-        passes("6 MB, /$way, in chunks", "/${way}audio", $TYPE{audio}, $mp3, chunked => 1);
-    }
-    passes_h2("6 MB over HTTP/2, length $_", '/document', $TYPE{document}, $mp3, $_) for 0, 1;
-
-    # refused at the end, though it was long on the way
-    refused('6 MB and no number', 400, [ [ '#/to', 'is missing' ] ], '/audio', $TYPE{audio},
-            form(part('more', 'x'), part('file', pack('N*', 1 .. 1_500_000), file => 'a.mp3')));
+    passes_h2("6 MB, length $_", '/document', $TYPE{document}, $mp3, $_) for 0, 1;
 };
 
 # Of what is broken for good no more is waited for.
