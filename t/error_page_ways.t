@@ -6,10 +6,8 @@ use warnings;
 
 use lib 't/lib';
 use MIME::Base64 qw(encode_base64);
-use Test::More;
 use Wassiit;
-
-my $secret = encode_base64('secret of full', '');
+use Test::Nginx::Socket;
 
 # Where a request is refused, and what is in force where it is led to.
 
@@ -26,69 +24,21 @@ my %from = (
     message => 'wassiit_access api; wassiit_payload message;',
     call => 'wassiit_access api; wassiit_payload call;',
 );
+my @places = sort keys %from;
+my $to_backend = 'proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;';
+my $config = '';
 
-my $n = 0;
-my %name = map { $_ => ++$n } sort keys %from;
-my $locations = '';
+for my $from (@places) {
+    $config .= "location = /$from { $from{$from} $to_backend }\n"
+             . "location \@$from { $from{$from} $to_backend }\n";
 
-for my $from (sort keys %from) {
-    $locations .= "        location = /$from { $from{$from} proxy_pass http://%%PORT_2%%; }\n";
-    $locations .= "        location \@$from { $from{$from} proxy_pass http://%%PORT_2%%; }\n";
-
-    for my $to (sort keys %from) {
-        $locations .= "        location = /$from/$to { $from{$from} error_page 400 401 403 415 429 = /$to;"
-            . " proxy_pass http://%%PORT_2%%; }\n"
-            . "        location = /$from/named/$to { $from{$from} error_page 400 401 403 415 429 = \@$to;"
-            . " proxy_pass http://%%PORT_2%%; }\n";
+    for my $to (@places) {
+        $config .= "location = /$from/$to { $from{$from} error_page 400 401 403 415 429 = /$to;"
+            . " $to_backend }\n"
+            . "location = /$from/named/$to { $from{$from} error_page 400 401 403 415 429 = \@$to;"
+            . " $to_backend }\n";
     }
 }
-
-my $server = Wassiit::Server->start(
-    files => {
-        'partners.jsonl' => [
-            partner('full', 'full-key', hmac_secret => $secret, rate => '100000r/h'),
-            partner('poor', 'poor-key', scopes => ['audio.send'], rate => '100000r/h'),
-        ],
-        'other.jsonl' => [ partner('stranger', 'other-key', rate => '100000r/h') ],
-        'hook.secret' => "the hook's\n",
-    },
-    conf => <<'END' =~ s/%%LOCATIONS%%/$locations/r);
-http {
-    wassiit_zone zone=api:1m file=partners.jsonl;
-    wassiit_zone zone=other:1m file=other.jsonl;
-
-    server {
-        listen %%PORT%%;
-%%LOCATIONS%%
-    }
-    server {
-        listen %%PORT_2%%;
-        location / { return 200 "backend"; }
-    }
-}
-END
-
-sub passes { $_[0]->status == 200 && $_[0]->body eq 'backend' }
-
-sub ask {
-    my ($uri, %with) = @_;
-    my @headers = map { /\A(?:body|method)\z/ ? () : ($_ => $with{$_}) } sort keys %with;
-    return http($server->port, uri => $uri, headers => \@headers,
-                map { exists $with{$_} ? ($_ => $with{$_}) : () } qw(body method));
-}
-
-# ---- each place to each: who would be refused there is, whatever way he comes
-
-my $message = '{"to": "+212600000000", "text": "x"}';
-my @who = (
-    [ 'nobody' ],
-    [ 'a stranger', 'X-API-Key' => 'other-key' ],
-    [ 'a poor partner', 'X-API-Key' => 'poor-key' ],
-    [ 'a partner that signs nothing', 'X-API-Key' => 'full-key' ],
-    [ 'nobody with a body', body => $message, 'Content-Type' => 'text/plain' ],
-    [ 'a partner with a message', body => $message, 'X-API-Key' => 'full-key',
-      'Content-Type' => 'application/json' ],
-);
 
 # What two places have in common is asked once. A payload's rule asks nothing of
 # who sends no body.
@@ -100,25 +50,144 @@ sub asks_the_same {
            || ($from =~ /\A(?:key|message|call)\z/ && $to =~ $key);
 }
 
-for my $who (@who) {
-    my ($name, %with) = @$who;
-    my %direct = map { $_ => passes(ask("/$_", %with)) } sort keys %from;
-    my @wrong;
+# From each place that is closed to each that is closed, too. To a path,
+# error_page makes a GET of it, and a payload has none.
 
-    for my $from (sort keys %from) {
-        for my $to (sort keys %from) {
-            for my $path ("/$from/$to", "/$from/named/$to") {
-                # to a path, error_page makes a GET of it: a payload has none
-                next if $direct{$from} || asks_the_same($from, $to, $with{body});
-                next if $path !~ /named/ && $to =~ /\A(?:message|call)\z/;
-                push @wrong, $path if passes(ask($path, %with)) && !$direct{$to};
-            }
-        }
-    }
+sub ways {
+    my ($open, $body) = @_;
+    my @closed = grep { !$open->{$_} } @places;
 
-    is("@wrong", '', "$name is let in nowhere by a way round");
+    return map {
+        my $from = $_;
+        map { asks_the_same($from, $_, $body) ? ()
+                  : ("/$from/named/$_", /\A(?:message|call)\z/ ? () : "/$from/$_") } @closed;
+    } @closed;
 }
 
+sub lines { return join "\n", map { JSON::PP->new->utf8->encode($_) } @_ }
 
-$server->stop;
-done_testing;
+# "open" are all the places that let a request in which has this header and body; by
+# "ways" it is led from the others to the others.
+
+for my $block (blocks()) {
+    my %open = map { $_ => 1 } split ' ', $block->open;
+    my $body = $block->body;
+    my @uris = defined $block->ways ? ways(\%open, $body) : map { "/$_" } @places;
+    my @in = map { m{\A/(\w+)\z} && $open{$1} ? 1 : 0 } @uris;
+    die $block->name . ': no way' if !@uris;
+
+    $block->set_value(request => [ map { $body ? "POST $_\n$body" : "GET $_" } @uris ]);
+    $block->set_value(error_code => undef);
+    $block->set_value(error_code_like => [ map { $_ ? '^200$' : '^[45]' } @in ]);
+    $block->set_value(response_body_like => [ map { $_ ? '\Abackend\z' : '\A(?!backend\z)' } @in ]);
+}
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    $block->set_value(partners => lines(
+        partner('full', 'full-key', hmac_secret => encode_base64('secret of full', ''),
+                rate => '100000r/h'),
+        partner('poor', 'poor-key', scopes => ['audio.send'], rate => '100000r/h')));
+    $block->set_value(files => {
+        'hook.secret' => "the hook's\n",
+        'other.jsonl' => lines(partner('stranger', 'other-key', rate => '100000r/h')) });
+    $block->set_value(http_config => <<'END');
+        wassiit_zone zone=api:1m file=partners.jsonl;
+        wassiit_zone zone=other:1m file=other.jsonl;
+        server {
+            listen 127.0.0.1:$TEST_NGINX_PORT_2;
+            location / { return 200 "backend"; }
+        }
+END
+    $block->set_value(config => $config);
+});
+
+$Test::Nginx::Util::TestNginxSleep = 0.002;
+log_level('info');
+no_long_string();
+no_shuffle();
+no_root_location();
+plan('no_plan');
+run_tests();
+
+__DATA__
+
+=== TEST 1: nobody, where he may go
+--- open: off
+
+
+=== TEST 2: nobody, by a way round
+--- open: off
+--- ways
+
+
+=== TEST 3: a stranger, where he may go
+--- more_headers
+X-API-Key: other-key
+--- open: off other
+
+
+=== TEST 4: a stranger, by a way round
+--- more_headers
+X-API-Key: other-key
+--- open: off other
+--- ways
+
+
+=== TEST 5: a poor partner, where it may go
+--- more_headers
+X-API-Key: poor-key
+--- open: off key variable message call
+
+
+=== TEST 6: a poor partner, by a way round
+--- more_headers
+X-API-Key: poor-key
+--- open: off key variable message call
+--- ways
+
+
+=== TEST 7: a partner that signs nothing, where it may go
+--- more_headers
+X-API-Key: full-key
+--- open: off key scope variable message call
+
+
+=== TEST 8: a partner that signs nothing, by a way round
+--- more_headers
+X-API-Key: full-key
+--- open: off key scope variable message call
+--- ways
+
+
+=== TEST 9: nobody with a body, where he may go
+--- more_headers
+Content-Type: text/plain
+--- body: {"to": "+212600000000", "text": "x"}
+--- open: off
+
+
+=== TEST 10: nobody with a body, by a way round
+--- more_headers
+Content-Type: text/plain
+--- body: {"to": "+212600000000", "text": "x"}
+--- open: off
+--- ways
+
+
+=== TEST 11: a partner with a message, where it may go
+--- more_headers
+X-API-Key: full-key
+Content-Type: application/json
+--- body: {"to": "+212600000000", "text": "x"}
+--- open: off key scope variable message
+
+
+=== TEST 12: a partner with a message, by a way round
+--- more_headers
+X-API-Key: full-key
+Content-Type: application/json
+--- body: {"to": "+212600000000", "text": "x"}
+--- open: off key scope variable message
+--- ways
