@@ -1,4 +1,5 @@
-# Whom status shows where more have asked, or were refused, than it has room for.
+# Whom status shows where more have asked, or were refused, than it has room for. How
+# much that is, is in t/status_room.t.
 
 use strict;
 use warnings;
@@ -30,7 +31,6 @@ http {
         allow all;
         wassiit_access ops;
         location = /status { wassiit_status api top=1000; }
-        location = /metrics { wassiit_status api prometheus; }
         location = /two { wassiit_status api prometheus top=2; }
     }
 }
@@ -128,33 +128,6 @@ subtest 'who is shown to Prometheus' => sub {
     }
     is(join(', ', uniq(@early)), 'a b', 'are for an hour, so that series don\'t come and go');
     is(join(', ', uniq(@late)), 'c d', 'and then those who ask more');
-    $server->stop;
-};
-
-subtest 'how much is shown' => sub {
-    my @ids = map { sprintf('p%03d', $_) . 'x' x 60 } 1 .. 150;
-    start(map { partner($_, "key of $_", rate => '1r/h', name => '"' x 128) } @ids);
-    ask('/', @ids) for 1 .. 2;
-
-    my $body = http($server->port(2), uri => '/status?top=100')->body;
-    cmp_ok(length $body, '<=', 65536, 'JSON has 64 KiB at most, with top=100');
-    my $status = JSON::PP->new->decode($body);
-    cmp_ok(scalar @{ $status->{limited} }, '>', 50, 'as many as there is room for');
-    ok($status->{truncated}, 'which is told');
-    cmp_ok(length http($server->port(2), uri => '/metrics')->body, '<=', 65536, 'and so has Prometheus\' text');
-
-    $server->stop;
-};
-
-subtest 'preconditions' => sub {
-    start();
-
-    for (['If-Match' => '"x"'], ['If-None-Match' => '*'], ['If-Unmodified-Since' => 'Sun, 06 Nov 1994 08:49:37 GMT']) {
-        my ($name, $value) = @$_;
-        for my $uri (qw(/status /metrics)) {
-            is(http($server->port(2), uri => $uri, headers => [ $name, $value ])->status, 200, "$name: $uri is told");
-        }
-    }
     $server->stop;
 };
 

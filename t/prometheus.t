@@ -543,47 +543,4 @@ like($alerts[0]{annotations}{summary}, qr/\A[\d.]+% of what zone partners let in
 ok($prometheus->stop, 'Prometheus ends');
 $_->stop for @doors;
 
-
-# ---- as many partners, and as long ids, as there may be
-
-{
-    my @ids = map { sprintf('p%03d', $_) . 'x' x 60 } 1 .. 120;
-    my $server = Wassiit::Server->start(conf => <<"END", files => {
-http {
-    wassiit_zone zone=partners:4m file=state/partners.jsonl;
-    wassiit_zone zone=operators:64k file=operators.jsonl;
-    server {
-        listen %%PORT%%;
-        location / { wassiit_access partners; empty_gif; }
-        location = /metrics {
-            wassiit_access operators;
-            satisfy any;
-            allow 127.0.0.1;
-            deny all;
-            wassiit_status partners prometheus;
-        }
-    }
-}
-END
-        'state/partners.jsonl' => [ map { partner($_, "key of $_", rate => '1r/h') } @ids ],
-        'operators.jsonl' => [] });
-
-    my %seen;
-    for my $id (@ids) {
-        $seen{ join ' ', map { ask($server, "key of $id")->status } 1 .. 2 }++;
-    }
-    is_deeply(\%seen, { '200 429' => scalar @ids }, 'each is limited');
-
-    my $body = http($server->port, uri => '/metrics')->body;
-    my $e = Wassiit::Exposition->new($body);
-    is_deeply([ $e->faults ], [], 'a hundred partners: the text is right');
-    cmp_ok(length $body, '<=', 65536, 'it has 64 KiB at most');
-    is($e->value('wassiit_partners_exported', zone => 'partners'), 100, 'it has a hundred');
-    my %partner = map { $_->[1]{partner} => 1 } $e->samples('wassiit_partner_requests_total');
-    is(scalar keys %partner, 100, 'and not one more');
-    note(length($body) . ' bytes');
-
-    $server->stop;
-}
-
 done_testing;

@@ -137,3 +137,19 @@ paused-key GET / => 403 partner_disabled
 . "atlas-key GET / => 200\n" x 30
 . "ops GET /guarded => 200 ~ used_ratio\\{zone=\"api\",partner=\"busy\"\n"
 . "    ! used_ratio\\{zone=\"api\",partner=\"atlas\"\n"
+
+
+=== TEST 17: preconditions are of no concern
+--- steps
+ops GET /status => 200
+    > If-Match: "x"
+ops GET /status => 200
+    > If-None-Match: *
+ops GET /status => 200
+    > If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT
+ops GET /metrics => 200
+    > If-Match: "x"
+ops GET /metrics => 200
+    > If-None-Match: *
+ops GET /metrics => 200
+    > If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT
