@@ -16,7 +16,7 @@ sub ids { return map { sprintf('p%03d', $_) . 'x' x 60 } 1 .. $_[0] }
 sub lines {
     my ($n, %fields) = @_;
     return join "\n", map { JSON::PP->new->utf8->encode(
-        partner($_, "key of $_", rate => '1r/d', %fields)) } ids($n);
+        partner($_, "key of $_", rate => '1r/d', scopes => [], %fields)) } ids($n);
 }
 
 # Of a status, in a line each: what is too long, and who is shown; of Prometheus'
@@ -40,18 +40,20 @@ sub told {
         $e->value('wassiit_partners_exported', zone => 'api') . ' exported', keys(%partner) . ' shown';
 }
 
-# Each of "asks" partners asks twice, and is limited; then someone looks at "shows".
+# Each of "asks" partners asks twice, and is limited; so many "others" ask
+# for what they may not have; then someone looks at "shows".
 
 for my $block (blocks()) {
-    my @ids = ids($block->asks =~ s/\s//gr);
-    my @keys = map { "X-API-Key: key of $_" } @ids;
-    my ($n, $shown) = (scalar @ids, $block->shown);
+    my ($n, $m) = map { ($_ // 0) =~ s/\s//gr } $block->asks, scalar $block->others;
+    my $shown = $block->shown;
+    my @keys = map { "X-API-Key: key of $_" } ids($n + $m);
 
-    $block->set_value(partners => lines($n, $block->long ? (name => '"' x 128) : ()));
-    $block->set_value(request => [ ('GET /') x (2 * $n), 'GET ' . $block->shows =~ s/\s//gr ]);
-    $block->set_value(more_headers => [ @keys, @keys, '' ]);
-    $block->set_value(error_code => [ (200) x $n, (429) x $n, 200 ]);
-    $block->set_value(response_body_like => [ ('') x (2 * $n), "\\A\Q$shown\E\\z" ]);
+    $block->set_value(partners => lines($n + $m, $block->long ? (name => '"' x 128) : ()));
+    $block->set_value(request => [ ('GET /') x (2 * $n), ('GET /scope') x $m,
+                                   'GET ' . $block->shows =~ s/\s//gr ]);
+    $block->set_value(more_headers => [ @keys[ 0 .. $n - 1 ], @keys, '' ]);
+    $block->set_value(error_code => [ (200) x $n, (429) x $n, (403) x $m, 200 ]);
+    $block->set_value(response_body_like => [ ('') x (2 * $n + $m), "\\A\Q$shown\E\\z" ]);
     $block->set_value(response_body_filters => \&told);
 }
 
@@ -62,6 +64,7 @@ add_block_preprocessor(sub {
                       . ' wassiit_zone zone=ops:64k file=ops.jsonl;');
     $block->set_value(config => <<'END');
         location / { wassiit_access api; empty_gif; }
+        location = /scope { wassiit_access api; wassiit_scope calls.initiate; empty_gif; }
         location = /status {
             satisfy any;
             allow all;
@@ -89,6 +92,7 @@ __DATA__
 
 === TEST 1: JSON has 64 KiB at most, and what it has room for, which is told
 --- asks: 150
+--- others: 120
 --- long
 --- shows: /status?top=100
 --- shown
