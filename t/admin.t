@@ -1,8 +1,7 @@
 #!/usr/bin/env perl
 
-# The admin endpoint over reloads, on connections that go on, beside others, with
-# a clock that moves and a file that is in the way. What one request answers is in
-# the other admin_*.t.
+# The admin endpoint over reloads, on connections that go on and beside others. What
+# one client's requests come to is in the other admin_*.t.
 
 use strict;
 use warnings;
@@ -21,17 +20,14 @@ use Wassiit::Clock;
 my $JSON = JSON::PP->new->utf8->canonical;
 my ($ON, $OFF) = (JSON::PP::true(), JSON::PP::false());
 my $OPERATOR = make_key('an operator');
-my $CLERK = make_key('one who may only look');
 my $FILE = 'state/partners.jsonl';
-my $TIME = qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z/;
 
 # What was shown once, and what no one is shown; all that was answered to GET.
 
 my (@secrets, $read);
 
 
-# Partners are at the port, operators at the second one; /admin/ is the
-# endpoint, /form/ the same with envelopes, /page/ with pages of an operator's.
+# Partners are at the port, operators at the second one, below /admin/.
 
 my $CONF = <<'END';
 worker_processes 2;
@@ -47,13 +43,8 @@ http {
         wassiit_access api;
 
         location / { try_files /none @ok; }
-        location /send { wassiit_scope messages.send; try_files /none @ok; }
         location /hmac { wassiit_auth hmac; try_files /none @ok; }
-        location @ok {
-            add_header X-Name $wassiit_partner_name;
-            add_header X-Key $wassiit_key_id;
-            return 200 $wassiit_partner;
-        }
+        location @ok { return 200 $wassiit_partner; }
     }
 
     server {
@@ -65,28 +56,6 @@ http {
             wassiit_scope partners.manage;
             wassiit_admin api;
         }
-        location /form/ {
-            wassiit_access ops;
-            wassiit_errors envelope;
-            wassiit_admin api;
-        }
-        location /page {
-            wassiit_access ops;
-            wassiit_admin api;
-            client_max_body_size 64k;
-            error_page 404 405 413 @problem;
-        }
-        location /except/ {
-            wassiit_access ops;
-            wassiit_admin api;
-            limit_except GET { deny all; }
-        }
-        location /verified/ {
-            wassiit_access ops;
-            wassiit_webhook_verify secret_file=hook.secret;
-            wassiit_admin api;
-        }
-        location @problem { wassiit_problem; }
         location /signed/ {
             wassiit_webhook_sign zone=api partner=$arg_who;
             proxy_pass http://%%PORT_3%%;
@@ -107,20 +76,15 @@ sub start_with_zone {
 
     return Wassiit::Server->start(conf => $CONF =~ s/api:4m/api:$size/r, files => {
         $FILE => [@partners],
-        'hook.secret' => 'a hook',
         'ops.jsonl' => [
-            partner('ops', $OPERATOR, scopes => ['partners.manage'], rate => '50000r/s'),
-            partner('clerk', $CLERK, scopes => ['conversations.read'], rate => '50000r/s') ],
+            partner('ops', $OPERATOR, scopes => ['partners.manage'], rate => '50000r/s') ],
     });
 }
 
 sub request {
     my ($method, $path, $body, %with) = @_;
-    my $key = exists $with{key} ? delete $with{key} : $OPERATOR;
-    my $below = delete $with{below} // '/admin/';
 
-    return (method => $method, uri => "$below$path",
-            headers => [ defined $key ? ('X-API-Key' => $key) : () ],
+    return (method => $method, uri => "/admin/$path", headers => [ 'X-API-Key' => $OPERATOR ],
             body => ref $body ? $JSON->encode($body) : $body, %with);
 }
 
