@@ -18,6 +18,29 @@ my $key = make_key('a partner');
 
 sub files_in { my ($folder) = @_; opendir my $all, $folder or die "$folder: $!"; return sort grep { !/^\.\.?$/ } readdir $all }
 
+# A folder with a "cat" that finds the disk full after 5 bytes of the file $_[0] that
+# it writes to the name of a file that isn't whole yet.
+sub full_disk {
+    my ($which) = @_;
+    my $bin = "$dir/full-$which";
+    mkdir $bin;
+    unlink "$bin/count";
+    spew("$bin/cat", <<"END", 0700);
+#!/bin/sh
+case \$(readlink /proc/\$\$/fd/1) in
+    */.wassiit.*)
+        echo >> $bin/count
+        if [ \$(wc -l < $bin/count) -eq $which ]; then
+            head -c 5 "\$1"
+            echo 'cat: write error: No space left on device' >&2
+            exit 1
+        fi ;;
+esac
+exec /bin/cat "\$@"
+END
+    return $bin;
+}
+
 for my $shell (shells()) {
     my ($name) = $shell =~ m{(\w+)$};
     my $s = start_operators(partners => [ partner('atlas', $key, rate => '50000r/s') ]);
@@ -91,8 +114,9 @@ for my $shell (shells()) {
     # ---- restore
 
     my $now = slurp($file);
+    my %count = (now => 1 + $wrote[0]{made} + $wrote[1]{made});
     $r = $run->(['restore', $backup]);
-    told($r, 0, qr{\A\Q$file is as $backup says, from the next reload on: nginx -t && nginx -s reload\E\nwhat was there is in (\Q$file\E\.\d{8}T\d{6}Z)\n\z},
+    told($r, 0, qr{\A\Q$file is as $backup says, from the next reload on: nginx -t && nginx -s reload\E\n$count{now} partners before, 1 now\nwhat was there is in (\Q$file\E\.\d{8}T\d{6}Z)\n\z},
          '', "$name: restore");
     my ($former) = $r->{out} =~ /is in (\S+)$/m;
     is(slurp($file), $before, "$name: it is as it was");
@@ -137,10 +161,48 @@ for my $shell (shells()) {
     # nothing is there: a machine made anew
     my $empty = "$dir/anew-$name";
     mkdir $empty or die "$empty: $!";
-    told($run->(['restore', '--file', "$empty/p.jsonl", $backup]), 0, "$empty/p.jsonl is as $backup says, from the next reload on: nginx -t && nginx -s reload\n",
+    told($run->(['restore', '--file', "$empty/p.jsonl", $backup]), 0, "$empty/p.jsonl is as $backup says, from the next reload on: nginx -t && nginx -s reload\n0 partners before, 1 now\n",
          '', "$name: where there was none");
     is(slurp("$empty/p.jsonl"), $before, "$name: it is there");
     is((stat "$empty/p.jsonl")[2] & 07777, 0600, "$name: for its owner alone");
+
+    # nobody in it: that is meant only if it is said
+    my $some = spew("$dir/some", <<'END');
+{"id":"a"}
+{"id":"b"}
+{"id":"a","rate":"5r/s"}
+{"id":"c"}
+{"id":"c","deleted":true}
+END
+    my $restore = sub { $run->(['restore', '--file', $some, @_]) };
+    for ([ '', 'nothing' ], [ "\n\n", 'blank lines' ], [ qq({"id":"a","deleted":true}\n), 'whom it removes' ]) {
+        my $none = spew("$dir/none-$name", $_->[0]);
+        told($restore->($none), 1, '', "wassiit: $none has no partners, and $some has 2: --empty if that is meant\n",
+             "$name: a backup of $_->[1]");
+    }
+    is(slurp($some) =~ tr/\n//, 5, "$name: nothing is changed");
+    is_deeply([ glob "$some.*" ], [], "$name: and nothing left beside it");
+    told($restore->('--empty', "$dir/none-$name"), 0, qr/^2 partners before, 0 now$/m, '', "$name: if that is meant");
+    unlink glob "$some.*";
+    told($restore->("$dir/none-$name"), 0, qr/^0 partners before, 0 now$/m, '', "$name: where there are none anyway");
+    unlink glob "$some.*";
+    told($restore->(spew("$dir/one", qq({"id":"one"}\n))), 0, qr/^0 partners before, 1 now$/m, '', "$name: one again");
+    unlink glob "$some.*";
+    told($restore->("$dir/one"), 0, qr/^1 partner before, 1 now$/m, '', "$name: one as before");
+    unlink glob "$some.*";
+
+    # a disk that is full for what is made beside the file, the first or the second of them
+    for my $full (1, 2) {
+        my $r = $run->(['restore', '--file', $some, $backup], PATH => full_disk($full) . ":$ENV{PATH}");
+        is($r->{exit}, 1, "$name: a disk that is full for file $full");
+        like($r->{err}, $full == 1 ? qr/\Awassiit: \Q$some\E\.\w+ can't be made: No space left on device\n\z/
+             : qr/\Awassiit: \Q$some\E is left as it is: No space left on device\n\z/, "$name: is said");
+        is(slurp($some), qq({"id":"one"}\n), "$name: the file is as it was");
+        is_deeply([ grep { /^\.|^some./ } files_in($dir) ], [], "$name: and no part of a copy is left");
+    }
+    told($run->(['backup', '--file', $some, "$to/full"], PATH => full_disk(1) . ":$ENV{PATH}"), 1, '',
+         "wassiit: $to/full can't be made: No space left on device\n", "$name: a backup to a full disk");
+    is_deeply([ grep { /^\.|full/ } files_in($to) ], [], "$name: of which nothing is left");
 
     # the name may be a link: what it leads to is replaced
     symlink "$empty/p.jsonl", "$empty/link" or die "symlink: $!";

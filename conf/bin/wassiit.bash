@@ -32,7 +32,7 @@ _wassiit() {
                 check) words='--scopes --nginx --module' files=yes ;;
                 import) words='--from --file --scopes --group --variable' files=yes ;;
                 backup) words='--file' files=yes ;;
-                restore) words='--file --scopes --nginx --module' files=yes ;;
+                restore) words='--file --scopes --empty --nginx --module' files=yes ;;
                 partner)
                     if [[ $COMP_CWORD -eq 2 ]]; then
                         words='list show add set disable enable delete key rotate

@@ -231,12 +231,31 @@ make_new() {
     [ -w "$1" ] || die "no file can be made in $1: are you its owner, or root?"
     new=$1/.wassiit.$(openssl rand -hex 8)
     set -C
-    exec 9> "$new"
+    { command exec 9> "$new"; } 2>| "$dir/said" || {
+        new=
+        die "no file can be made in $1: $(why)"
+    }
     set +C
 }
 
+# What a program has said last, without its name.
+why() { sed -n '$s/.*: //p' "$dir/said"; }
+
+# Writes the file $1 to the new one, until it is on the disk.
+fill_new() { { cat "$1" >&9 && sync /proc/self/fd/9; } 2> "$dir/said"; }
+
+# Copies $dir/partners.jsonl to $1, which isn't there yet: whole, or not at all.
+make_copy() {
+    make_new "${1%/*}"
+    fill_new "$dir/partners.jsonl" && ln -T "$new" "$1" 2> "$dir/said" ||
+        die "$1 can't be made: $(why)"
+    rm -f "$new"
+    new=
+    exec 9>&-
+}
+
 command_backup() {
-    local to folder new
+    local to folder
     parse 'file=' "$@"
     words 1 1 'where to, DIR or FILE,'
     need jq
@@ -252,27 +271,23 @@ command_backup() {
     folder=${to%/*}
     [ -d "$folder" ] || die "$folder: no such folder"
     lock_file -s "$file"
-    cat <&8 > "$dir/partners.jsonl" || die "$file can't be read"
+    cat <&8 > "$dir/partners.jsonl" || die "$file can't be copied to $dir"
     exec 8<&-
     whole_lines
     [ ! -e "$to" ] || die "$to exists already: name another, or move it away"
 
-    make_new "$folder"
-    if ! cat "$dir/partners.jsonl" >&9 || ! sync /proc/self/fd/9 ||
-       ! ln -T "$new" "$to" 2> "$dir/said"; then
-        rm -f "$new"
-        die "$to can't be made: $(tail -n 1 "$dir/said" 2> /dev/null)"
-    fi
-    rm -f "$new"
-    exec 9>&-
+    make_copy "$to"
     sync_all "$folder"
     echo "$to"
 }
 
+# How many partners are in the file $1; zero bytes are what a power cut leaves.
+count_partners() { tr -d '\000' < "$1" | who_is_there | jq length; }
+
 # The owner and the mode of the new file are set by its descriptor.
 command_restore() {
-    local from folder new former=''
-    parse 'file= scopes= nginx= module=' "$@"
+    local from folder former='' before=0 now
+    parse 'file= scopes= nginx= module= empty' "$@"
     words 1 1 'what to restore, BACKUP,'
     from=$arg1
     need jq
@@ -285,11 +300,13 @@ command_restore() {
     cat "$from" > "$dir/backup" || exit 1
     cp "$dir/backup" "$dir/partners.jsonl" || exit 1
     check_copy "$from" >&2 || die "$file is left as it is"
+    now=$(count_partners "$dir/backup")
 
     if [ -e "$file" ]; then
         lock_file -x "$file"
         former=$file.$(stamp)
         cat <&8 > "$dir/partners.jsonl" || exit 1
+        before=$(count_partners "$dir/partners.jsonl")
     else
         : > "$dir/partners.jsonl"
     fi
@@ -297,22 +314,23 @@ command_restore() {
        grep -q .; then
         die "a cluster shares these partners (their lines have \"rev\"), and the lines that Redis has are newer than those of $from: it would undo this. Change them by the admin endpoint, at any node"
     fi
+    [ "$now" -gt 0 ] || [ "$before" -eq 0 ] || [ -n "${opt_empty-}" ] ||
+        die "$from has no partners, and $file has $before: --empty if that is meant"
 
+    [ -z "$former" ] || make_copy "$former"
     make_new "$folder"
-    set -C
-
     if [ -n "$former" ]; then
-        cat "$dir/partners.jsonl" > "$former" || { rm -f "$new"; die "$former can't be made"; }
         chown --reference="$file" /proc/self/fd/9 &&
             chmod --reference="$file" /proc/self/fd/9
-    fi && cat "$dir/backup" >&9 && sync /proc/self/fd/9 && mv -fT "$new" "$file" || {
-        rm -f "$new"
-        die "$file is left as it is"
+    fi 2> "$dir/said" && fill_new "$dir/backup" && mv -fT "$new" "$file" 2> "$dir/said" || {
+        [ -z "$former" ] || rm -f "$former"
+        die "$file is left as it is: $(why)"
     }
-    set +C
+    new=
     exec 9>&- 8<&-
     sync_all "$folder"
 
     echo "$file is as $from says, from the next reload on: nginx -t && nginx -s reload"
+    echo "$before partner$([ "$before" -eq 1 ] || echo s) before, $now now"
     [ -z "$former" ] || echo "what was there is in $former"
 }
