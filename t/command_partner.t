@@ -226,8 +226,11 @@ END
          "$name: another page");
     told($run->(['list'], WASSIIT_URL => $url =~ s/admin/gone/r), 1, '', qr/answers 502, and not as the admin endpoint does/,
          "$name: nginx's own error");
-    told($run->(['list'], WASSIIT_URL => 'http://127.0.0.1:' . free_port() . '/admin'), 1, '', qr/nothing was asked of http/,
+    told($run->(['list'], WASSIIT_URL => 'http://127.0.0.1:' . free_port() . '/admin'), 1, '',
+         qr{^wassiit: nothing was asked of http://[\d.:]+/admin: is nginx there\? Another address: --url, or "url" in /etc/wassiit$}m,
          "$name: nobody listens");
+    told($run->(['list'], WASSIIT_URL => $url =~ s/http:/https:/r), 1, '', qr{^wassiit: nothing was asked of https://[\d.:]+/admin$}m,
+         "$name: somebody who knows no TLS");
 
     my $settings = spew("$dir/settings", "url = $url\nkey_file = $key_file\n");
     told(wassiit($shell, ['partner', 'list', '--config', $settings]), 0, qr/^atlas/, '', "$name: both from a file");

@@ -66,7 +66,9 @@ ask() {
 
     case $code in
         0) ;;
-        3 | 6 | 7 | 35 | 51 | 58 | 60 | 77)
+        6 | 7)
+            die "nothing was asked of ${socket:-$base}: is nginx there? Another address: --url, or \"url\" in /etc/wassiit" ;;
+        3 | 35 | 51 | 58 | 60 | 77)
             die "nothing was asked of ${socket:-$base}" ;;
         *)
             [ "$1" != GET ] || die "no answer of ${socket:-$base}"
