@@ -83,7 +83,8 @@ for my $shell (shells()) {
 
     # ---- the life of a partner
 
-    $says->(['list'], 0, '', '', 'nobody yet');
+    $says->(['list'], 0, '', "wassiit: no partners\n", 'nobody yet');
+    $says->(['list', '--json'], 0, qr/\A\{"partners":\[\],/, '', 'which --json says by itself');
     my $r = $run->(['add', 'atlas', '--name', 'Clinique "Atlas" \\ é', '--scopes', 'messages.send', '--rate', '100r/m'],
                    watched => 1);
     told($r, 0, qr/\Awst_\w{38}\n\z/, "wassiit: it is shown this once\n", "$name: add");
@@ -159,7 +160,8 @@ beta-2  enabled   100r/m  used never                 files.send,calls.initiate  
 END
     is_deeply([ map { $_->{id} } @{ $JSON->decode($run->(['list', '--json'])->{out})->{partners} } ],
               [qw(atlas b1 beta-2)], "$name: list --json");
-    $says->(['list', '--query', 'PHARMACIE B&1'], 0, '', '', 'a query that nobody meets');
+    $says->(['list', '--query', 'PHARMACIE B&1'], 0, '', "wassiit: no such partners\n", 'a query that nobody meets');
+    $says->(['list', '--query', 'b&1', '--state', 'enabled'], 0, '', "wassiit: no such partners\n", 'and a state');
     $says->(['list', '--query', 'pharmacie b', '--state', 'disabled'], 0, qr/\Ab1 .*\n\z/, '', 'a query');
     $says->(['list', '--state', 'off'], 1, '', qr/^wassiit: .*state.*\(400 bad_request, request \w{32}\)$/m, 'a state that there isn\'t');
 

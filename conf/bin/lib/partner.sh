@@ -193,6 +193,13 @@ list_partners() {
         printf '%s\n' "$pages"
         return
     fi
+    if printf %s "$pages" | jq -e '.partners == []' > /dev/null; then
+        case ${opt_query-}${opt_state-} in
+            '') say 'no partners' ;;
+            *) say 'no such partners' ;;
+        esac
+        return
+    fi
     printf %s "$pages" | jq -r '.partners[]
         | [.id, (if .enabled then "enabled" else "disabled" end), .rate,
            "used " + (.last_used // "never"),
