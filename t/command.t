@@ -146,6 +146,21 @@ END
          qq(warning: file "$file" can be read by everyone, its mode should be 0600: "chmod 600 $file"\n), "$name: its mode");
 
     told($run->(['check', $dir]), 1, '', "wassiit: $dir is a folder\n", "$name: a folder");
+    SKIP: {
+        skip 'root may read everything', 3 if $> == 0;
+        my $closed = "$dir/closed";
+        mkdir $closed;
+        my $why = "wassiit: $closed/p can't be read: are you its owner, or root?\n";
+        spew("$closed/p", '');
+        chmod 0, "$closed/p";
+        told($run->(['check', "$closed/p"]), 1, '', $why, "$name: a file that is closed");
+        chmod 0, $closed;
+        told($run->(['check', "$closed/p"]), 1, '', $why, "$name: one in a folder that is");
+        told($run->(['import', '--from', 'map', "$closed/p"]), 1, '', $why, "$name: one to import");
+        chmod 0700, $closed;
+        unlink "$closed/p";
+        rmdir $closed;
+    }
     told($run->(['check', '--nginx', '/bin/none', $file]), 1, '', "wassiit: /bin/none: no such program\n", "$name: no nginx");
     told($run->(['check', '--module', '/none.so', $file]), 1, '', "wassiit: /none.so: no such file\n", "$name: no module");
     told($run->(['check', $file], WASSIIT_NGINX => '/bin/false'), 1, '', qr/^wassiit: nginx can't check .*: \/bin\/false has said nothing$/, "$name: one that says nothing");

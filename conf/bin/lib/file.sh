@@ -1,12 +1,26 @@
 # The partners' file: wassiit check, backup and restore.
 
+# Ends here, as the file $1 can't be come to: is it there?
+no_file() {
+    ! is_closed "$1" || die "$1 can't be read: are you its owner, or root?"
+    die "$1: no such file"
+}
+
+# Whether a folder on the way to the file $1 lets us not through.
+is_closed() {
+    case $(stat -L -c '' -- "$1" 2>&1) in
+        *': Permission denied') ;;
+        *) return 1 ;;
+    esac
+}
+
 # Opens it as descriptor 8, and locks it, as the module does: "-s" against who
 # changes it, "-x" against everyone. It may be made anew until it is locked.
 lock_file() {
     local tries=0
     need flock
     while [ $tries -lt 8 ]; do
-        [ -f "$2" ] || die "$2: no such file"
+        [ -f "$2" ] || no_file "$2"
         [ -r "$2" ] || die "$2 can't be read: are you its owner, or root?"
         exec 8< "$2"
         flock "$1" -w 5 8 ||
@@ -179,7 +193,7 @@ command_check() {
         exec 8<&-
         chmod --reference="$arg1" "$dir/partners.jsonl"
     else
-        [ -e "$arg1" ] || die "$arg1: no such file"
+        [ -e "$arg1" ] || no_file "$arg1"
         [ ! -d "$arg1" ] || die "$arg1 is a folder"
         cat < "$arg1" > "$dir/partners.jsonl" || exit 1
     fi
@@ -216,6 +230,7 @@ need_file() {
         file=$here/../../var/lib/wassiit/partners.jsonl
     [ -n "$file" ] ||
         usage 'the partners'\'' file: name it by --file, by WASSIIT_FILE, or by "file" in /etc/wassiit'
+    ! is_closed "$file" || no_file "$file"
     file=$(readlink -f -- "$file") || die "$file: no such folder"
 }
 
@@ -293,7 +308,7 @@ command_restore() {
     need jq
     need_file
     need_dir
-    [ -f "$from" ] || die "$from: no such file"
+    [ -f "$from" ] || no_file "$from"
     [ -r "$from" ] || die "$from can't be read: are you its owner, or root?"
     folder=${file%/*}
 

@@ -65,7 +65,7 @@ command_import() {
     if [ "$arg1" = - ]; then
         cat > "$dir/export" || exit 1
     else
-        [ -f "$arg1" ] || die "$arg1: no such file"
+        [ -f "$arg1" ] || no_file "$arg1"
         cat < "$arg1" > "$dir/export" || exit 1
     fi
 

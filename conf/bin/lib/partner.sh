@@ -27,7 +27,7 @@ need_endpoint() {
         from=${from:-${conf_key_file-}}
         [ -n "$from" ] ||
             usage "the operator's key: put it into a file of mode 0600 and name that by --key-file, WASSIIT_KEY_FILE, or \"key_file\" in /etc/wassiit"
-        [ -f "$from" ] || die "$from: no such file"
+        [ -f "$from" ] || no_file "$from"
         [ -r "$from" ] || die "$from can't be read: are you its owner?"
         mode=$(stat -L -c %a -- "$from")
         case $mode in
