@@ -32,7 +32,8 @@ for my $shell (shells()) {
     $says->(['key', '-x'], 2, '', qr/unknown option -x/, "$name: a short one");
     $says->(['key', '--id'], 2, '', qr/--id needs a value/, "$name: an option without its value");
     $says->(['partner', 'list', '--json=1'], 2, '', qr/--json takes no value/, "$name: one with a value too many");
-    $says->(['check'], 2, '', qr/FILE is missing/, "$name: a word is missing");
+    $says->(['check'], 2, '', qr/^wassiit: the partners' file: name it as FILE, by WASSIIT_FILE, or by "file" in/, "$name: a file is missing");
+    $says->(['restore'], 2, '', qr/what to restore, BACKUP, is missing/, "$name: a word is missing");
     $says->(['check', 'a', 'b'], 2, '', qr/"b" is one word too many/, "$name: a word too many");
     $says->(['key', 'partner'], 2, '', qr/"partner" is one word too many/, "$name: one where there is to be none");
     $says->(['check', 'a', 'b', 'c'], 2, '', qr/"c" is one word too many/, "$name: two of them");
@@ -107,6 +108,7 @@ END
 
     $says_of->(qq({"id":"a"}\n\n{"id":"b","rate":"1r/s"}\n), 0, "$file: nginx would take it\n", '', 'a right one');
     $says_of->('', 0, qr/take it/, '', 'an empty one');
+    told($run->(['check'], WASSIIT_FILE => $file), 0, "$file: nginx would take it\n", '', "$name: one that the environment names");
     $says_of->(<<'END', 1, '', <<"END", 'each line that is wrong');
 {"id":"a"}
 {"id":"b","scopes":["message.send"]}

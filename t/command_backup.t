@@ -233,6 +233,20 @@ like($backup->(''), qr/name it by --file/, 'installed: where it isn\'t, it has t
 spew("$root/var/lib/wassiit/partners.jsonl", qq({"id":"there"}\n));
 like($backup->(''), qr{\A\Q$root\E/backups/partners-\w+\.jsonl\n\z}, 'installed: where it is');
 like(slurp(glob "$root/backups/*"), qr/"there"/, 'installed: that is the one');
+my $check = sub {
+    local %ENV = (%ENV, HOME => $root, WASSIIT_NGINX => $ENV{TEST_NGINX_BINARY},
+                  WASSIIT_MODULE => $ENV{TEST_NGINX_LOAD_MODULES} // '');
+    delete @ENV{qw(WASSIIT_CONFIG WASSIIT_FILE XDG_CONFIG_HOME)};
+    return qx($root/usr/bin/wassiit check 2>&1);
+};
+is($check->(), "$root/var/lib/wassiit/partners.jsonl: nginx would take it\n", 'installed: it is checked, too');
+SKIP: {
+    skip 'root may read everything', 1 if $> == 0;
+    chmod 0, "$root/var/lib/wassiit";
+    is($check->(), "wassiit: $root/var/lib/wassiit/partners.jsonl can't be read: are you its owner, or root?\n",
+       'installed: and known to be there by those who may not see it');
+    chmod 0700, "$root/var/lib/wassiit";
+}
 unlink glob "$root/backups/*";
 spew("$dir/other", qq({"id":"other"}\n));
 $backup->("$dir/other");

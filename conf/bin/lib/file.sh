@@ -181,8 +181,13 @@ check_copy() {
 
 command_check() {
     parse 'scopes= nginx= module=' "$@"
-    words 1 1 FILE
-    settings
+    words 0 1
+    if [ "$args" -gt 0 ]; then
+        settings
+    else
+        need_file 'as FILE'
+        arg1=$file
+    fi
     need_dir
 
     if [ "$arg1" = - ]; then
@@ -222,14 +227,16 @@ whole_lines() {
 }
 
 # The partners' file, as $file, links having been followed. If nobody names it, it
-# is where Debian's package has it: of /usr/bin, in /var/lib.
+# is where Debian's package has it: of /usr/bin, in /var/lib. $1: how a word names it.
 need_file() {
     settings
     file=${opt_file:-${WASSIIT_FILE:-${conf_file-}}}
-    [ -n "$file" ] || [ ! -f "$here/../../var/lib/wassiit/partners.jsonl" ] ||
-        file=$here/../../var/lib/wassiit/partners.jsonl
+    if [ -z "$file" ]; then
+        file=${here%/*/*}/var/lib/wassiit/partners.jsonl
+        [ -f "$file" ] || is_closed "$file" || file=
+    fi
     [ -n "$file" ] ||
-        usage 'the partners'\'' file: name it by --file, by WASSIIT_FILE, or by "file" in /etc/wassiit'
+        usage "the partners' file: name it ${1:-by --file}, by WASSIIT_FILE, or by \"file\" in /etc/wassiit"
     ! is_closed "$file" || no_file "$file"
     file=$(readlink -f -- "$file") || die "$file: no such folder"
 }
