@@ -59,7 +59,7 @@ strong = build/strength/timing build/strength/tsan/threads \
 prove = prove -j $$(($(JOBS) + 1)) --timer --exec t/lib/suite.sh
 
 .PHONY: all build console docs browser described run cluster stop clean test \
-    unit suite asan fuzz strength check matrix debug tags bench pictures install dist \
+    unit suite asan fuzz strength check matrix debug tags bench pictures install uninstall dist \
     deb deb-test help deps deb-deps test-deps strength-deps
 
 all: build
@@ -73,6 +73,9 @@ build: deps     ## the module for the distribution's nginx
 install: ## what is built, for an nginx of this machine: NGINX, MODULE, prefix, DESTDIR
 	@NGINX="$(NGINX)" MODULE="$(MODULE)" modulesdir="$(modulesdir)" \
 	    prefix="$(prefix)" DESTDIR="$(DESTDIR)" $(setup)/place.sh
+
+uninstall: ## what "make install" put, with the same prefix and DESTDIR
+	@prefix="$(prefix)" DESTDIR="$(DESTDIR)" $(setup)/place.sh uninstall
 
 dist:           ## build/ngx_http_wassiit_module-VERSION.tar.xz, of what is committed
 	@$(setup)/dist.sh

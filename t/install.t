@@ -1,13 +1,15 @@
 #!/usr/bin/env perl
 # "make install": the module goes to where the nginx that it is for looks for it,
-# and nothing of what the machine has is changed.
+# and nothing of what the machine has is changed. "make uninstall" removes it.
 
 use strict;
 use warnings;
 
 use lib 't/lib';
 use Cwd qw(getcwd);
+use Digest::SHA qw(sha256_hex);
 use File::Find qw(find);
+use File::Path qw(make_path);
 use Test::More;
 use Wassiit;
 
@@ -19,12 +21,17 @@ my $n = 0;
 
 sub shell { return map { s/'/'\\''/gr } @_ }
 
+sub make {
+    my ($what, %with) = @_;
+    my $said = qx(make -s $what @{[ map { "'$_=" . (shell($with{$_}))[0] . q(') } sort keys %with ]} 2>&1);
+    return ($said, $?);
+}
+
 # Installs into a folder of its own.
 sub make_install {
     my (%with) = (NGINX => $nginx, MODULE => $module, @_);
     my $to = $with{DESTDIR} //= test_dir() . '/root-' . ++$n;
-    my $said = qx(make -s install @{[ map { "'$_=" . (shell($with{$_}))[0] . q(') } sort keys %with ]} 2>&1);
-    my $status = $?;
+    my ($said, $status) = make('install', %with);
     my @files;
     find({ no_chdir => 1, wanted => sub { push @files, substr $_, length $to if -f } }, $to) if -d $to;
     return { to => $to, said => $said, status => $status, files => [ sort @files ] };
@@ -75,6 +82,92 @@ Wassiit::_write($own, "#!/bin/sh\n[ \"\$*\" != -V ] && exec $nginx \"\$@\"\necho
 chmod 0755, $own;
 $r = make_install(NGINX => $own);
 ok(-f "$r->{to}/opt/nginx/modules/$name", 'below the prefix of an nginx that names no folder of modules');
+
+
+# ---- and away
+
+# All that is in a folder: files by what they have, folders as such.
+sub tree {
+    my ($top) = @_;
+    my %tree;
+    find({ no_chdir => 1, wanted => sub {
+        $tree{substr $_, length $top} = -d ? 'folder' : sha256_hex(Wassiit::_read($_));
+    } }, $top);
+    return \%tree;
+}
+
+# A machine that has some folders, empty ones too, and a site's own files in them.
+my $root = test_dir() . '/machine';
+my $share = "$root/usr/local/share";
+make_path("$root$path", "$root/usr/local/bin", "$share/man", "$share/wassiit", "$root/etc/nginx");
+Wassiit::_write("$root$_", "ours: $_\n") for "$path/other.so", qw(/usr/local/share/wassiit/partners.jsonl /etc/nginx/nginx.conf);
+my $as_it_was = tree($root);
+
+make_install(DESTDIR => $root);
+my ($said, $status) = make('uninstall', DESTDIR => $root);
+is($status, 0, 'uninstall') or diag($said);
+is_deeply(tree($root), $as_it_was, 'all of it is gone, and nothing else');
+like($said, qr{^\Q$root$path/$name\E is removed\n}, 'it says from where');
+($said, $status) = make('uninstall', DESTDIR => $root);
+isnt($status, 0, 'once more: it stops');
+like($said, qr/^make uninstall: \Q$share\E\/wassiit\/installed is missing, the list of what was put/m, 'and says why');
+
+# what is the operator's by now, and what was put elsewhere before
+$r = make_install(DESTDIR => $root);
+like($r->{said}, qr/^To remove it: make uninstall DESTDIR=\Q$root\E$/m, 'it says how it is removed');
+Wassiit::_write("$share/doc/wassiit/examples/nginx.conf", "changed\n");
+unlink "$share/man/man1/wassiit.1" or die;
+make_install(DESTDIR => $root, modulesdir => '/opt/modules');
+ok(-f "$share/man/man1/wassiit.1", 'what was lost is put again');
+Wassiit::_write("$share/doc/wassiit/examples/$_", "changed\n") for qw(nginx.conf cors.conf);
+unlink "$share/man/man1/wassiit.1" or die;
+($said, $status) = make('uninstall', DESTDIR => $root);
+is($status, 0, 'uninstall, where files were changed') or diag($said);
+my $changed = '/usr/local/share/doc/wassiit/examples';
+is_deeply(tree($root), { %$as_it_was, (map { $_ => 'folder' } '/usr/local/share/doc', '/usr/local/share/doc/wassiit', $changed),
+                         map { ("$changed/$_" => sha256_hex("changed\n")) } qw(nginx.conf cors.conf) },
+          'what was changed stays, and what is their own');
+like($said, qr/^\Q$root$changed\E\/nginx\.conf was changed: it stays$/m, 'which is said');
+
+# where Debian's package has the module: dpkg-query is a stand-in
+my $debian = test_dir() . '/debian';
+my $bin = "$debian/bin";
+my %there = (DESTDIR => '', prefix => "$debian/usr", modulesdir => "$debian/modules/");
+my $has = sub {
+    my ($file) = @_;
+    Wassiit::_write("$bin/dpkg-query", <<"END");
+#!/bin/sh
+for file; do
+    [ "\$file" != $file ] || { echo "diversion by x from: $file"; echo "libnginx-mod-http-wassiit:amd64: $file"; }
+done
+exit 1
+END
+    chmod 0755, "$bin/dpkg-query";
+};
+make_path($bin, "$debian/modules");
+{
+    local $ENV{PATH} = "$bin:$ENV{PATH}";
+    for my $file ("$debian/modules/$name", "$debian/usr/bin/wassiit") {
+        $has->($file);
+        my $before = tree($debian);
+        my $r = make_install(%there);
+        isnt($r->{status}, 0, "a package has $file: it stops");
+        is($r->{said} =~ s/^make: .*\n//mgr, qq(make install: libnginx-mod-http-wassiit has $file: "make deb" and "apt install", or "apt purge" it first\n),
+           'and says what to do');
+        is_deeply(tree($debian), $before, 'nothing is installed');
+    }
+    symlink "$debian/modules", "$debian/link" or die;
+    $has->("$debian/modules/$name");
+    isnt(make_install(%there, modulesdir => "$debian/link")->{status}, 0, 'by another name of its folder, too');
+    is(make_install(%there, DESTDIR => test_dir() . '/packaged')->{status}, 0, 'what is for a package of one\'s own, is put');
+
+    $has->('/none');
+    is(make_install(%there)->{status}, 0, 'where no package has any, it installs');
+    $has->("$debian/modules/$name");
+    my ($said, $status) = make('uninstall', DESTDIR => '', prefix => "$debian/usr");
+    like($said, qr/^\Q$debian\E\/modules\/$name is a package's: it stays$/m, 'uninstall: a package has it by now');
+    ok(-f "$debian/modules/$name" && !-e "$debian/usr", 'and all else goes');
+}
 
 
 # ---- what can't be installed
