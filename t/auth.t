@@ -1,5 +1,5 @@
 # wassiit_auth hmac: a partner signs its key and the time. The clock stands, see
-# t/lib/clock.c; when it goes on, reloads and logs are t/auth_time.t's.
+# t/lib/clock.c; when it goes on and reloads are t/auth_time.t's.
 
 use strict;
 use warnings;
