@@ -48,8 +48,7 @@ sub start {
     return Wassiit::Server->start(conf => $CONF, %with, files => {
         'state/partners.jsonl' => [ partner('atlas', $KEY, rate => '1000000r/s',
                                             hmac_secret => encode_base64('first', ''),
-                                            webhook_secret => 'first hook'),
-                                    partner('bare', 'key of bare', rate => '1000r/s') ],
+                                            webhook_secret => 'first hook') ],
         'operators.jsonl' => [ partner('ops', $Operator, scopes => ['partners.manage'],
                                        rate => '1000000r/s') ] });
 }
@@ -226,33 +225,6 @@ subtest 'changed once more within the grace' => sub {
     }
     is($server->reload, '', 'after a reload');
     is(signs($server, @hook), '3 -', 'it does, too');
-    $server->stop;
-};
-
-
-subtest 'a first secret acts at once' => sub {
-    $clock->set(NOW);
-    my $server = start();
-
-    for my $field (qw(hmac_secret webhook_secret)) {
-        my $r = call($server, POST => "bare/$field", { grace => '1h' });
-        is($r->status, 201, "a first $field");
-        is($r->json->{former_expires}, undef, '... takes the place of none');
-    }
-
-    my ($line) = grep { /"bare"/ } reverse split /\n/, Wassiit::_read($server->dir . '/conf/state/partners.jsonl');
-    unlike($line, qr/"value"/, 'the file has nothing else');
-
-    for my $field (qw(hmac_secret webhook_secret)) {
-        for my $grace (1440, '""', '"x"', '"11y"', 'null') {
-            my $r = call($server, POST => "atlas/$field", "{\"grace\":$grace}");
-            is(verdict($r), '400 invalid_payload', "$field, grace $grace");
-            is($r->json->{errors}[0]{pointer}, '#/grace', '... is what is wrong');
-        }
-        my $r = call($server, POST => "atlas/$field", { graces => '1h' });
-        is($r->json->{errors}[0]{detail}, 'is no field of this request: grace is', '... what it may have');
-    }
-    is(till($server), '- -', 'nothing has changed');
     $server->stop;
 };
 
