@@ -1,6 +1,5 @@
 # What becomes of the connection of who was refused: it stays usable, whatever was
-# sent, and an upload is taken; by HTTP/2, too; and each refusal has an id of its own.
-# (t/reply.t has what a refusal says.)
+# sent, and an upload is taken; by HTTP/2, too. (t/reply.t has what a refusal says.)
 
 use strict;
 use warnings;
@@ -210,29 +209,6 @@ for my $code (@codes) {
     like(curl('-I', @curl)->header('content-length'), qr/^[1-9]/, "$code: HTTP/2, HEAD");
 }
 
-
-# ---- ids
-
 $server->stop;
-
-subtest 'ids of requests' => sub {
-    my $s = Wassiit::Server->start(
-        conf => <<'END', files => { 'partners.jsonl' => [ partner('atlas', 'atlas-key') ] });
-worker_processes 2;
-http {
-    wassiit_zone zone=api:1m file=partners.jsonl;
-    add_header X-Id $request_id always;
-    server { listen %%PORT%% reuseport; location / { wassiit_access api; empty_gif; } }
-}
-END
-    my %seen;
-    for (1 .. 200) {
-        my $r = http($s->port, uri => '/', headers => [ 'X-API-Key' => 'nobody-has-it' ]);
-        my $id = $r->json->{instance};
-        $seen{$id}++ if $id =~ /\A[0-9a-f]{32}\z/ && $id eq $r->header('X-Id');
-    }
-    is(keys %seen, 200, 'each refusal has its own, which is $request_id');
-    $s->stop;
-};
 
 done_testing;
