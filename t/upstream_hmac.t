@@ -280,3 +280,25 @@ X-API-Key: atlas-key
 --- more_headers
 X-Other: stays
 --- response_body eval: ::seen('/t')
+
+
+=== TEST 21: our key is not taken for the client's
+--- config eval
+"location /t { error_page 502 = /guarded; $::To/gone; }
+ location /guarded { wassiit_access api; $::To; }
+ location /off { wassiit_upstream_hmac off; $::To; }"
+--- request eval: [ 'GET /t', 'GET /off' ]
+--- more_headers eval: [ '', '' ]
+--- error_code eval: [ 401, 200 ]
+--- response_body_like eval: [ '"code":"missing_key"', qr{\A\Q${\ ("/gone\n" . ::ours())}\E/off\n\z} ]
+
+
+=== TEST 22: nor hidden is what the client sent twice
+--- config eval
+"location /t { error_page 502 = /guarded; $::To/gone; }
+ location /guarded { wassiit_access api; $::To; }"
+--- more_headers
+X-API-Key: atlas-key
+x-api-key: atlas-key
+--- error_code: 400
+--- response_body_like: "code":"duplicate_header"
