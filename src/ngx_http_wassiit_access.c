@@ -17,8 +17,6 @@ static ngx_int_t ngx_http_wassiit_identify(ngx_http_request_t *r,
 static ngx_http_wassiit_decision_e ngx_http_wassiit_verify(
     ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     ngx_wassiit_hmac_key_t *hmac);
-static void ngx_http_wassiit_no_secret(ngx_http_request_t *r,
-    ngx_http_wassiit_ctx_t *ctx);
 static ngx_uint_t ngx_http_wassiit_is_signed(ngx_http_wassiit_ctx_t *ctx,
     ngx_wassiit_hmac_key_t *key);
 static ngx_int_t ngx_http_wassiit_check_scopes(ngx_http_request_t *r,
@@ -384,26 +382,11 @@ ngx_http_wassiit_verify(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
     }
 
     if (ctx->known && !ctx->partner.hmac) {
-        ngx_http_wassiit_no_secret(r, ctx);
         return NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
     }
 
     return same ? NGX_HTTP_WASSIIT_ALLOWED
                 : NGX_HTTP_WASSIIT_INVALID_SIGNATURE;
-}
-
-
-static void
-ngx_http_wassiit_no_secret(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx)
-{
-    static const ngx_str_t  kind = ngx_string("no hmac_secret");
-
-    if (ngx_http_wassiit_log_admits(r->connection->log, NGX_LOG_WARN, &kind)) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "wassiit: partner \"%*s\" has no hmac_secret, zone "
-                      "\"%V\"", (size_t) ctx->partner.id_len,
-                      ctx->partner.names, &ctx->zone->name);
-    }
 }
 
 

@@ -180,6 +180,8 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 {
     const ngx_str_t  *about;
 
+    static const ngx_str_t  no_secret = ngx_string("hmac_secret");
+
     switch (ctx->decision) {
 
     case NGX_HTTP_WASSIIT_INSUFFICIENT_SCOPE:
@@ -187,6 +189,14 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
 
     case NGX_HTTP_WASSIIT_DUPLICATE_HEADER:
         about = ctx->webhook ? ctx->webhook : &ctx->sent.twice;
+        break;
+
+    case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
+        if (ctx->webhook || ctx->partner.hmac) {
+            return p;
+        }
+
+        about = &no_secret;
         break;
 
     case NGX_HTTP_WASSIIT_INVALID_PAYLOAD:

@@ -52,9 +52,10 @@ void ngx_http_wassiit_note(ngx_http_request_t *r,
 /*
  * Writes to p, which takes NGX_HTTP_WASSIIT_BOARD_ABOUT bytes, what the refusal
  * of r is about, in printable ASCII without quotes: the scopes that the partner
- * lacks, a space between two; the header that stands twice; the field of the
- * body that is wrong first.  What would be too long is left out, or cut.
- * Returns the end; p: the decision says it all.
+ * lacks, a space between two; "hmac_secret", if it has none to sign with; the
+ * header that stands twice; the field of the body that is wrong first.  What
+ * would be too long is left out, or cut.  Returns the end; p: the decision says
+ * it all.
  */
 u_char *ngx_http_wassiit_about(ngx_http_request_t *r,
     ngx_http_wassiit_ctx_t *ctx, u_char *p);

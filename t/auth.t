@@ -83,8 +83,7 @@ for my $block (blocks()) {
                                                  0 .. $n - 1 ]);
         next;
     }
-    my $detail = $block->detail // '';
-    $detail =~ s/\n//;
+    my $detail = ($block->detail // '') =~ s{\n}{}r;
     $block->set_value(response_body_like => [ (qr/"(?:code|message)":"$code".*$detail/) x $n ]);
     $block->set_value($status == 401
         ? (raw_response_headers_like => [ (qr/^WWW-Authenticate: ApiKey realm="api"\r\n/m) x $n ])
@@ -137,6 +136,7 @@ my $hex = unpack 'H*', $::Secret{atlas};
                   ::sign($::Secret{atlas}, $::Now, 'key of atlas'),
                   ::sign($::Secret{atlas}, 'key of atlas', ''))
 --- told: 401 invalid_signature
+--- no_error_log: about "
 
 
 === TEST 5: in hex, half of it, all but a byte, a byte more
@@ -298,7 +298,7 @@ location /t { wassiit_auth hmac; wassiit_scope files.send; try_files /none @ok; 
 === TEST 29: who has no secret
 --- headers eval: [ ::signed('none', secret => '') ]
 --- told: 401 invalid_signature
---- error_log eval: qr/\[warn\].*partner "none" has no hmac_secret/
+--- error_log eval: qr/\[warn\].* invalid_signature, partner "none", key "k1", zone "api", about "hmac_secret"/
 
 
 === TEST 30: what isn't signed rightly costs nothing

@@ -116,7 +116,17 @@ ops GET /status => 200
 ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"calls\.initiate"
 
 
-=== TEST 13: strangers, whose number the counters tell
+=== TEST 13: that it has no secret to sign with, which its answer doesn't tell
+--- steps eval
+"atlas-key GET /signed => 401 invalid_signature\n    > X-API-Timestamp: " . time . "\n"
+. "    > X-API-Signature: x\n    ! hmac_secret\n"
+. 'ops GET /status => 200 ~ "refused":\[\{"id":"atlas",[^{}]*"invalid_signature","about":"hmac_secret",'
+. "\n" . 'ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"hmac_secret"' . "\n"
+. "atlas-key POST /hook other => 401 invalid_signature\n$main::Signed\n"
+. 'ops GET partners/atlas => 200 ~ "last_refusal":\{"code":"invalid_signature","about":null,'
+
+
+=== TEST 14: strangers, whose number the counters tell
 --- steps
 none-key GET / => 401 invalid_key
 ops GET /status => 200
@@ -124,7 +134,7 @@ ops GET /status => 200
     ~ "count":null,"request_id":"{instance}"
 
 
-=== TEST 14: refusals in a row; another reason begins anew
+=== TEST 15: refusals in a row; another reason begins anew
 --- steps
 atlas-key GET /calls => 403 insufficient_scope
 atlas-key GET /calls => 403 insufficient_scope
@@ -134,7 +144,7 @@ ops GET partners/atlas => 200 ~ "last_refusal":\{"code":"missing_signature",
     ~ "last_refusal":\{[^{}]*"count":1[,}]
 
 
-=== TEST 15: who is deleted is limited no more, another of that id never was
+=== TEST 16: who is deleted is limited no more, another of that id never was
 --- steps
 busy-key GET / => 200
 busy-key GET / => 200
@@ -145,7 +155,7 @@ ops GET /status => 200 ~ "limited":\[\]
 ops POST partners {"id":"busy"} => 201 ~ "last_refusal":null
 
 
-=== TEST 16: the most active, by their rates
+=== TEST 17: the most active, by their rates
 --- steps
 atlas-key GET / => 200
 ops PATCH partners/trial {"rate":"5r/s"} => 200
@@ -156,7 +166,7 @@ ops GET /status => 200
     ~ "refused":0,"used":1,"limit":1000,"seconds":3600,"reset":\d+\}\],"truncated"
 
 
-=== TEST 17: what is let through in a dry run is allowed
+=== TEST 18: what is let through in a dry run is allowed
 --- steps
 trial-key GET /dry => 200
 trial-key GET /dry => 200
@@ -166,7 +176,7 @@ ops GET /status => 200 ~ "active":\[\{"id":"trial","name":null,"enabled":true,"a
     ~ ^wassiit_partner_requests_total\{zone="api",partner="trial",outcome="allowed"\} 3$
 
 
-=== TEST 18: so many of them, or none
+=== TEST 19: so many of them, or none
 --- steps
 atlas-key GET / => 200
 busy-key GET / => 200
@@ -176,7 +186,7 @@ ops GET /status?top=0 => 200 ~ "active":\[\],
     ! partner=
 
 
-=== TEST 19: those that are named, if they are there; of refusals, too
+=== TEST 20: those that are named, if they are there; of refusals, too
 --- steps
 paused-key GET / => 403 partner_disabled
 busy-key GET / => 200
@@ -185,7 +195,7 @@ ops GET /status?partner=off&partner=none => 200 ~ "active":\[\{"id":"off",[^{}]*
 ops GET /status?partner=off => 200 ~ "refused":\[\{"id":"off",[^{}]*\}\],"active"
 
 
-=== TEST 20: webhooks that came
+=== TEST 21: webhooks that came
 --- steps eval
 "atlas-key POST /hook event => 200\n$main::Signed\n" x 3
 . "atlas-key POST /hook x => 401 missing_signature\n"
@@ -195,7 +205,7 @@ ops GET /status?partner=off => 200 ~ "refused":\[\{"id":"off",[^{}]*\}\],"active
 } ['verified', 3], ['missing_signature', 1], ['invalid_signature', 2]) . '$'
 
 
-=== TEST 21: webhooks that were sent on, each fate told apart
+=== TEST 22: webhooks that were sent on, each fate told apart
 --- steps eval
 "- POST /send-atlas x => 200\n" . "- POST /send-off x => 502\n" x 2
 . "- POST /send-none x => 502\n- POST /send-no%20id x => 502\n- POST /send-nobody x => 502\n"
@@ -204,13 +214,13 @@ ops GET /status?partner=off => 200 ~ "refused":\[\{"id":"off",[^{}]*\}\],"active
 } ['signed', 1], ['no_secret', 2], ['no_partner', 3]) . '$'
 
 
-=== TEST 22: a signature that stands twice is named
+=== TEST 23: a signature that stands twice is named
 --- steps eval
 "atlas-key POST /hook event => 400 duplicate_header\n$main::Signed\n$main::Signed\n"
 . 'ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"X-WASSIIT-Signature"'
 
 
-=== TEST 23: changes, and partners that are disabled
+=== TEST 24: changes, and partners that are disabled
 --- steps eval
 qq(ops PATCH partners/off {"enabled":true} => 200\n)
 . qq(ops GET /status => 200 ~ "partners":5,"disabled":0,\n)

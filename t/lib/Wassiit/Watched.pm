@@ -64,6 +64,10 @@ our $Config = <<'END';
         wassiit_scope calls.initiate;
         proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;
     }
+    location /signed {
+        wassiit_auth hmac;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;
+    }
     location /intercept {
         proxy_intercept_errors on;
         error_page 500 /gif;
