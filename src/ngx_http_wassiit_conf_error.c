@@ -56,7 +56,7 @@ ngx_http_wassiit_conf_unknown(ngx_conf_t *cf, ngx_str_t *value,
         }
     }
 
-    nearest = ngx_http_wassiit_conf_nearest(&name, names, n);
+    nearest = ngx_wassiit_nearest(name.data, name.len, names, n);
 
     if (nearest) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -125,32 +125,6 @@ ngx_http_wassiit_conf_is_directive(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     return 0;
-}
-
-
-const ngx_str_t *
-ngx_http_wassiit_conf_nearest(ngx_str_t *name, const ngx_str_t *names,
-    ngx_uint_t n)
-{
-    ngx_uint_t        i, distance, least;
-    const ngx_str_t  *nearest;
-
-    nearest = NULL;
-    least = NGX_MAX_INT32_VALUE;
-
-    for (i = 0; i < n; i++) {
-        distance = ngx_wassiit_scopes_distance(name->data, name->len,
-                                               names[i].data, names[i].len);
-
-        if (distance < least
-            && distance * 3 <= ngx_max(name->len, names[i].len))
-        {
-            least = distance;
-            nearest = &names[i];
-        }
-    }
-
-    return nearest;
 }
 
 

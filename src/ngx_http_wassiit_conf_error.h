@@ -45,12 +45,5 @@ ngx_log_t *ngx_http_wassiit_conf_log(ngx_conf_t *cf, const char *directive,
 /* Whether any module has a directive of this name. */
 ngx_uint_t ngx_http_wassiit_conf_is_directive(ngx_conf_t *cf, ngx_str_t *name);
 
-/*
- * Of n names the nearest to this one; NULL: none is near, which is one that a
- * change of a third of its characters makes.
- */
-const ngx_str_t *ngx_http_wassiit_conf_nearest(ngx_str_t *name,
-    const ngx_str_t *names, ngx_uint_t n);
-
 
 #endif /* _NGX_HTTP_WASSIIT_CONF_ERROR_H_INCLUDED_ */

@@ -373,7 +373,7 @@ ngx_http_wassiit_no_zone(ngx_conf_t *cf, ngx_http_wassiit_main_conf_t *wmcf,
         }
     }
 
-    nearest = ngx_http_wassiit_conf_nearest(&zone->name, names, n);
+    nearest = ngx_wassiit_nearest(zone->name.data, zone->name.len, names, n);
 
     if (nearest || n) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

@@ -33,8 +33,43 @@ static ngx_uint_t ngx_http_wassiit_record_text(json_t *json,
     ngx_uint_t (*is)(const u_char *p, size_t len));
 static void ngx_http_wassiit_record_copy(ngx_http_wassiit_parse_t *parse,
     json_t *json, ngx_str_t *value);
+static ngx_int_t ngx_http_wassiit_record_unknown(
+    ngx_http_wassiit_parse_t *parse, const char *path, const char *field,
+    const ngx_str_t *names, ngx_uint_t n);
 static ngx_int_t ngx_http_wassiit_fault(ngx_http_wassiit_parse_t *parse,
     const char *fmt, ...);
+
+
+/* what is known in a line, in one of its keys, in a secret of a change-over */
+
+static const ngx_str_t  ngx_http_wassiit_record_fields[] = {
+    ngx_string("id"),
+    ngx_string("name"),
+    ngx_string("enabled"),
+    ngx_string("scopes"),
+    ngx_string("rate"),
+    ngx_string("keys"),
+    ngx_string("hmac_secret"),
+    ngx_string("webhook_secret"),
+    ngx_string("former_hmac_secret"),
+    ngx_string("next_webhook_secret"),
+    ngx_string("deleted"),
+    ngx_string("rev")
+};
+
+static const ngx_str_t  ngx_http_wassiit_record_key_fields[] = {
+    ngx_string("id"),
+    ngx_string("sha256"),
+    ngx_string("created"),
+    ngx_string("expires")
+};
+
+static const ngx_str_t  ngx_http_wassiit_record_second_fields[] = {
+    ngx_string("value"),
+    ngx_string("expires")
+};
+
+#define NAMES(names)  names, sizeof(names) / sizeof(names[0])
 
 
 /* Of the memory given to parse; there is always enough. */
@@ -287,7 +322,8 @@ ngx_http_wassiit_record_scopes(ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_str_t   nearest;
 
     if (!json_is_array(json)) {
-        return ngx_http_wassiit_fault(parse, "scopes: must be an array");
+        return ngx_http_wassiit_fault(parse, "scopes: must be an array, as "
+                                      "[\"messages.send\"]");
     }
 
     json_array_foreach(json, i, value) {
@@ -326,7 +362,8 @@ ngx_http_wassiit_record_keys(ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_http_wassiit_key_t  *keys;
 
     if (!json_is_array(json)) {
-        return ngx_http_wassiit_fault(parse, "keys: must be an array");
+        return ngx_http_wassiit_fault(parse, "keys: must be an array, as "
+                                      "[{\"id\":\"k1\",\"sha256\":\"...\"}]");
     }
 
     if (json_array_size(json) > NGX_HTTP_WASSIIT_KEYS) {
@@ -369,11 +406,13 @@ static ngx_int_t
 ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
     ngx_uint_t n, ngx_http_wassiit_key_t *key)
 {
+    u_char       path[sizeof("keys[].") + NGX_INT_T_LEN];
     json_t      *value;
     const char  *field;
 
     if (!json_is_object(json)) {
-        return ngx_http_wassiit_fault(parse, "keys[%ui]: must be an object",
+        return ngx_http_wassiit_fault(parse, "keys[%ui]: must be an object, "
+                                      "as {\"id\":\"k1\",\"sha256\":\"...\"}",
                                       n);
     }
 
@@ -411,8 +450,9 @@ ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
         } else if (ngx_strcmp(field, "sha256") == 0) {
             if (ngx_http_wassiit_record_digest(value, key->digest) != NGX_OK) {
                 return ngx_http_wassiit_fault(parse, "keys[%ui].sha256: must "
-                                              "be a string of 64 hex digits",
-                                              n);
+                                              "be the 64 hex digits of the "
+                                              "key's SHA-256, not the key: "
+                                              "\"wassiit key\" makes both", n);
             }
 
         } else if (ngx_strcmp(field, "created") == 0) {
@@ -430,8 +470,10 @@ ngx_http_wassiit_record_key(ngx_http_wassiit_parse_t *parse, json_t *json,
             }
 
         } else {
-            return ngx_http_wassiit_fault(parse, "keys[%ui].%s: unknown field",
-                                          n, field);
+            ngx_sprintf(path, "keys[%ui].%Z", n);
+
+            return ngx_http_wassiit_record_unknown(parse, (char *) path, field,
+                                    NAMES(ngx_http_wassiit_record_key_fields));
         }
     }
 
@@ -508,7 +550,8 @@ ngx_http_wassiit_record_secret(ngx_http_wassiit_parse_t *parse, json_t *json,
     }
 
     if (n == FIELDS) {
-        return ngx_http_wassiit_fault(parse, "%s: unknown field", field);
+        return ngx_http_wassiit_record_unknown(parse, "", field,
+                                    NAMES(ngx_http_wassiit_record_fields));
     }
 
     if (n >= FIELD_FORMER
@@ -602,8 +645,10 @@ ngx_http_wassiit_record_second(ngx_http_wassiit_parse_t *parse, json_t *json,
             }
 
         } else {
-            return ngx_http_wassiit_fault(parse, "%s.%s: unknown field", field,
-                                          name);
+            ngx_sprintf(path, "%s.%Z", field);
+
+            return ngx_http_wassiit_record_unknown(parse, (char *) path, name,
+                                 NAMES(ngx_http_wassiit_record_second_fields));
         }
     }
 
@@ -691,6 +736,24 @@ ngx_http_wassiit_record_copy(ngx_http_wassiit_parse_t *parse, json_t *json,
     value->len = json_string_length(json);
     value->data = ngx_http_wassiit_record_alloc(parse, value->len, 1);
     ngx_memcpy(value->data, json_string_value(json), value->len);
+}
+
+
+/* Says so of a field of path, and which of the n names is near. */
+
+static ngx_int_t
+ngx_http_wassiit_record_unknown(ngx_http_wassiit_parse_t *parse,
+    const char *path, const char *field, const ngx_str_t *names, ngx_uint_t n)
+{
+    const ngx_str_t  *nearest;
+
+    nearest = ngx_wassiit_nearest((u_char *) field, ngx_strlen(field), names,
+                                  n);
+
+    return nearest
+           ? ngx_http_wassiit_fault(parse, "%s%s: unknown field, the nearest "
+                                    "is \"%V\"", path, field, nearest)
+           : ngx_http_wassiit_fault(parse, "%s%s: unknown field", path, field);
 }
 
 

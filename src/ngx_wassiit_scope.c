@@ -193,6 +193,36 @@ ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
 }
 
 
+const ngx_str_t *
+ngx_wassiit_nearest(const u_char *p, size_t len, const ngx_str_t *names,
+    ngx_uint_t n)
+{
+    size_t            longer;
+    ngx_uint_t        i, distance, least;
+    const ngx_str_t  *nearest;
+
+    nearest = NULL;
+    least = NGX_MAX_INT32_VALUE;
+
+    for (i = 0; i < n; i++) {
+        distance = ngx_wassiit_scopes_distance(p, len, names[i].data,
+                                               names[i].len);
+        longer = ngx_max(len, names[i].len);
+
+        /* what is beyond is in no distance */
+
+        if (distance < least
+            && distance * 3 <= ngx_min(longer, NGX_WASSIIT_SCOPE_LEN))
+        {
+            least = distance;
+            nearest = &names[i];
+        }
+    }
+
+    return nearest;
+}
+
+
 ngx_uint_t
 ngx_wassiit_scopes_distance(const u_char *a, size_t alen, const u_char *b,
     size_t blen)

@@ -72,6 +72,13 @@ void ngx_wassiit_scopes_next(const ngx_wassiit_scopes_t *scopes,
 ngx_uint_t ngx_wassiit_scopes_nearest(const ngx_wassiit_scopes_t *scopes,
     const u_char *p, size_t len, ngx_str_t *name);
 
+/*
+ * Of n names the nearest to this one; NULL: none is near, which is one that a
+ * change of a third of its characters makes.
+ */
+const ngx_str_t *ngx_wassiit_nearest(const u_char *p, size_t len,
+    const ngx_str_t *names, ngx_uint_t n);
+
 /* The distance of two names; of each, the first 64 bytes count. */
 ngx_uint_t ngx_wassiit_scopes_distance(const u_char *a, size_t alen,
     const u_char *b, size_t blen);

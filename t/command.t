@@ -119,8 +119,8 @@ nonsense
 {"id":"e","enabled":"yes"}
 END
 $file:2: scopes[0]: unknown scope "message.send", the nearest is "messages.send"
-$file:3: rat: unknown field
-$file:5: keys[0].sha256: must be a string of 64 hex digits
+$file:3: rat: unknown field, the nearest is "rate"
+$file:5: keys[0].sha256: must be the 64 hex digits of the key's SHA-256, not the key: "wassiit key" makes both
 $file:6: column 8: not valid JSON, each line must be one object
 $file:7: enabled: must be true or false
 wassiit: does wassiit_scopes declare message.send? Then --scopes message.send

@@ -90,9 +90,9 @@ subtest 'a field that is wrong' => sub {
         [ '{"id":"p","enabled":"true"}', qr/^enabled: / ],
         [ '{"id":"p","enabled":null}', qr/^enabled: / ],
         [ '{"id":"p","scopes":"messages.send"}',
-          qr/^scopes: must be an array$/ ],
-        [ '{"id":"p","scopes":null}', qr/^scopes: must be an array$/ ],
-        [ '{"id":"p","scopes":{}}', qr/^scopes: must be an array$/ ],
+          qr/^scopes: must be an array, as \["messages\.send"\]$/ ],
+        [ '{"id":"p","scopes":null}', qr/^scopes: must be an array, as \[/ ],
+        [ '{"id":"p","scopes":{}}', qr/^scopes: must be an array, as \[/ ],
         [ '{"id":"p","scopes":[1]}', qr/^scopes\[0\]: must be a string$/ ],
         [ '{"id":"p","scopes":["files.send",["audio.send"]]}',
           qr/^scopes\[1\]: must be a string$/ ],
@@ -119,7 +119,9 @@ subtest 'a field that is wrong' => sub {
             [ '{"value":"c2VjcmV0"}', ': must be an object' ],
             [ qq({"value":"hush!",$ends}), '\.value: must be a string of base64$' ],
             [ '{"value":"c2VjcmV0","expires":"soon"}', '\.expires: must be a time such as' ],
-            [ qq({"value":"c2VjcmV0",$ends,"created":"x"}), '\.created: unknown field$' ]),
+            [ qq({"value":"c2VjcmV0",$ends,"created":"x"}), '\.created: unknown field$' ],
+            [ qq({"value":"c2VjcmV0",$ends,"expire":"x"}),
+              '\.expire: unknown field, the nearest is "expires"$' ]),
         (map { [ qq({"id":"p","webhook_secret":"hush","next_webhook_secret":$_->[0]}),
                  qr/^next_webhook_secret$_->[1]/ ] }
             [ 'null', ': must be an object with value and expires$' ],
@@ -138,9 +140,12 @@ subtest 'a field that is wrong' => sub {
         [ '{"deleted":true}', qr/^id: missing$/ ],
         (map { [ qq({"id":"p","rev":$_}), $rev ] } '0', '-1', '1.0', '"1"',
             'null', 'true', '[1]', '1e3', '9007199254740992'),
-        [ '{"id":"p","Name":"x"}', qr/^Name: unknown field$/ ],
-        [ '{"id":"p","key":"hush"}', qr/^key: unknown field$/ ],
-        [ '{"id":"p","":1}', qr/^: unknown field$/ ],
+        (map { [ qq({"id":"p","$_->[0]":"hush"}),
+                 qr/^\Q$_->[0]\E: unknown field, the nearest is "$_->[1]"$/ ] }
+            [ scope => 'scopes' ], [ Name => 'name' ], [ key => 'keys' ], [ rat => 'rate' ],
+            [ webhook_secrets => 'webhook_secret' ], [ next_hook_secret => 'next_webhook_secret' ]),
+        (map { [ qq({"id":"p","$_":1}), qr/^\Q$_\E: unknown field$/ ] }
+            '', 'label', 'scopes' . 's' x 300),
         [ '{"id":"p","limit":5,"rate":"bad"}', qr/^limit: unknown field$/ ])
     {
         my ($text, $expected) = @$row;
@@ -152,7 +157,7 @@ subtest 'a field that is wrong' => sub {
 subtest 'a key that is wrong' => sub {
     my $id = qr/^keys\[0\]\.id: must be a string of 1 to 64 of a-z 0-9 /;
     my $no_key = qr/^keys\[0\]\.key: unknown field, the file has the key's SHA-256, as "sha256", and never the key$/;
-    my $digest = qr/^keys\[0\]\.sha256: must be a string of 64 hex digits$/;
+    my $digest = qr/^keys\[0\]\.sha256: must be the 64 hex digits of the key's SHA-256, not the key: "wassiit key" makes both$/;
     my $time = qr/must be a time such as "2026-11-01T09:00:00Z"$/;
 
     my @times = ('', 'now', '2026-11-01', '2026-11-01T09:00:00',
@@ -170,10 +175,11 @@ subtest 'a key that is wrong' => sub {
         '2026-11-01T09:00:00.1234567890');
 
     for my $row (
-        (map { [ qq({"id":"p","keys":$_}), qr/^keys: must be an array$/ ] }
+        (map { [ qq({"id":"p","keys":$_}), qr/^keys: must be an array, as \[\{"id":"k1","sha256":"\.\.\."\}\]$/ ] }
             'null', '{}', '"hush"', '1'),
-        [ '{"id":"p","keys":["hush"]}', qr/^keys\[0\]: must be an object$/ ],
-        [ '{"id":"p","keys":[null]}', qr/^keys\[0\]: must be an object$/ ],
+        (map { [ qq({"id":"p","keys":[$_]}),
+                 qr/^keys\[0\]: must be an object, as \{"id":"k1","sha256":"\.\.\."\}$/ ] }
+            '"hush"', 'null'),
         [ '{"id":"p","keys":[{}]}', qr/^keys\[0\]\.id: missing$/ ],
         [ qq({"id":"p","keys":[{"sha256":"$A"}]}),
           qr/^keys\[0\]\.id: missing$/ ],
@@ -190,7 +196,7 @@ subtest 'a key that is wrong' => sub {
         (map { [ key_line(id => $_), $id ] } '', 'K1', 'a b', 'x' x 65, 1,
             undef, JSON::PP::true()),
         (map { [ key_line(sha256 => $_), $digest ] } '', 'a' x 63, 'a' x 65,
-            'a' x 63 . 'g', ' ' . 'a' x 63, 'a' x 62 . '0x', 'a' x 128, 1,
+            'a' x 63 . 'g', ' ' . 'a' x 63, 'wst_hush', 'a' x 62 . '0x', 'a' x 128, 1,
             undef, ['a' x 64]),
         (map { [ key_line(created => $_), qr/^keys\[0\]\.created: $time/ ] }
             @times, 1793523600, undef),
@@ -199,8 +205,8 @@ subtest 'a key that is wrong' => sub {
         [ key_line(name => 'x'), qr/^keys\[0\]\.name: unknown field$/ ],
         [ key_line(key => 'wst_hush'), $no_key ],
         [ '{"id":"p","keys":[{"id":"k1","key":"wst_hush"}]}', $no_key ],
-        [ key_line(expired => 'x'), qr/^keys\[0\]\.expired: unknown field$/ ],
-        [ key_line(Sha256 => $A), qr/^keys\[0\]\.Sha256: unknown field$/ ])
+        [ key_line(expired => 'x'), qr/^keys\[0\]\.expired: unknown field, the nearest is "expires"$/ ],
+        [ key_line(Sha256 => $A), qr/^keys\[0\]\.Sha256: unknown field, the nearest is "sha256"$/ ])
     {
         my ($text, $expected) = @$row;
         is_refused(line('first') . "\n$text\n" . line('last') . "\n", 2,
