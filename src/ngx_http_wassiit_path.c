@@ -35,6 +35,8 @@ static ngx_int_t ngx_http_wassiit_path_file(ngx_http_wassiit_path_t *path,
 static ngx_uint_t ngx_http_wassiit_path_lost(ngx_fd_t fd);
 static ngx_uint_t ngx_http_wassiit_path_closed(ngx_str_t *file, uid_t user,
     gid_t group);
+static ngx_uint_t ngx_http_wassiit_path_is_missing(
+    ngx_http_wassiit_path_t *path, ngx_int_t rc, ngx_str_t *file);
 
 
 static const char  ngx_http_wassiit_path_is_link[] =
@@ -543,22 +545,45 @@ void
 ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log)
 {
-    char       *name;
-    ngx_err_t   err;
-
-    err = ngx_errno;
-    name = strrchr((char *) file->data, '/');
-
-    /* at a start, and if it isn't a folder on the way that is missing */
-
-    if (rc == NGX_ERROR && err == NGX_ENOENT && level == NGX_LOG_EMERG
-        && name && ngx_strcmp(name + 1, path->name) == 0)
+    if (level == NGX_LOG_EMERG
+        && ngx_http_wassiit_path_is_missing(path, rc, file))
     {
-        ngx_log_error(level, log, err, ngx_open_file_n " \"%V\" failed; if "
-                      "there are no partners yet: \"(umask 077; touch %V)\"",
-                      file, file);
+        ngx_log_error(level, log, ngx_errno, ngx_open_file_n " \"%V\" failed; "
+                      "if it lies elsewhere, move it there; if there are no "
+                      "partners yet: \"(umask 077; touch %V)\"", file, file);
         return;
     }
 
     ngx_http_wassiit_path_log(path, rc, file, level, log);
+}
+
+
+void
+ngx_http_wassiit_path_log_secret(ngx_http_wassiit_path_t *path, ngx_int_t rc,
+    ngx_str_t *file, const char *maker, ngx_log_t *log)
+{
+    if (maker && ngx_http_wassiit_path_is_missing(path, rc, file)) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, ngx_open_file_n " \"%V\" "
+                      "failed; if it lies elsewhere, move it there; if nobody "
+                      "has given you a secret: \"(umask 077; %s > %V)\"", file,
+                      maker, file);
+        return;
+    }
+
+    ngx_http_wassiit_path_log(path, rc, file, NGX_LOG_EMERG, log);
+}
+
+
+/* Is it the file itself that isn't there, and no folder on the way? */
+
+static ngx_uint_t
+ngx_http_wassiit_path_is_missing(ngx_http_wassiit_path_t *path, ngx_int_t rc,
+    ngx_str_t *file)
+{
+    char  *name;
+
+    name = strrchr((char *) file->data, '/');
+
+    return rc == NGX_ERROR && ngx_errno == NGX_ENOENT && name
+           && ngx_strcmp(name + 1, path->name) == 0;
 }

@@ -73,5 +73,12 @@ void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
 void ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path,
     ngx_int_t rc, ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);
 
+/*
+ * The same at "emerg", of a file of secrets: maker is the command that prints
+ * one; NULL: nobody makes it here.
+ */
+void ngx_http_wassiit_path_log_secret(ngx_http_wassiit_path_t *path,
+    ngx_int_t rc, ngx_str_t *file, const char *maker, ngx_log_t *log);
+
 
 #endif /* _NGX_HTTP_WASSIIT_PATH_H_INCLUDED_ */

@@ -12,7 +12,7 @@ static void ngx_http_wassiit_secret_refuse(ngx_str_t *file, u_char *p,
 static void ngx_http_wassiit_secret_doubt(ngx_str_t *file, u_char *data,
     size_t len, ngx_log_t *log);
 static u_char *ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user,
-    size_t *size, ngx_log_t *log);
+    const char *maker, size_t *size, ngx_log_t *log);
 
 
 ngx_int_t
@@ -82,7 +82,8 @@ ngx_http_wassiit_secret_base64(ngx_str_t *file, uid_t user, size_t *len,
     size_t    size;
     ssize_t   n;
 
-    data = ngx_http_wassiit_secret_read(file, user, &size, log);
+    data = ngx_http_wassiit_secret_read(file, user, "openssl rand -base64 32",
+                                        &size, log);
     if (data == NULL) {
         return NULL;
     }
@@ -190,7 +191,7 @@ ngx_http_wassiit_secret_line(ngx_str_t *file, uid_t user, ngx_str_t *text,
     ngx_int_t            rc;
     ngx_pool_cleanup_t  *cln;
 
-    data = ngx_http_wassiit_secret_read(file, user, &size, log);
+    data = ngx_http_wassiit_secret_read(file, user, NULL, &size, log);
     if (data == NULL) {
         return NGX_ERROR;
     }
@@ -262,7 +263,8 @@ ngx_http_wassiit_secrets(ngx_str_t *file, uid_t user, ngx_pool_t *pool,
     ngx_pool_cleanup_t      *cln;
     ngx_wassiit_hmac_key_t  *key;
 
-    data = ngx_http_wassiit_secret_read(file, user, &size, log);
+    data = ngx_http_wassiit_secret_read(file, user, "openssl rand -hex 32",
+                                        &size, log);
     if (data == NULL) {
         return NULL;
     }
@@ -341,8 +343,8 @@ ngx_http_wassiit_secrets_wipe(void *data)
 
 
 static u_char *
-ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, size_t *size,
-    ngx_log_t *log)
+ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, const char *maker,
+    size_t *size, ngx_log_t *log)
 {
     size_t                    mark;
     u_char                   *data;
@@ -354,7 +356,7 @@ ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, size_t *size,
     rc = ngx_http_wassiit_path_open(&path, file, O_RDONLY, user, &fd, &fi);
 
     if (rc != NGX_OK) {
-        ngx_http_wassiit_path_log(&path, rc, file, NGX_LOG_EMERG, log);
+        ngx_http_wassiit_path_log_secret(&path, rc, file, maker, log);
         return NULL;
     }
 

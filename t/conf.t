@@ -333,7 +333,7 @@ subtest 'where the file is looked for' => sub {
     accepted(in_http("include $dir/far/zone.conf;"), 'of nginx.conf, not of '
              . 'the included file', files => { 'p.jsonl' => [] });
     refused(in_http("include $dir/far/zone.conf;"),
-            qr{\S+/conf/p\.jsonl" failed; if there are no partners yet: "[^"]*" \(2: No such file}, 'so it is not '
+            qr{\S+/conf/p\.jsonl" failed; if it lies elsewhere, [^"]*: "[^"]*" \(2: No such file}, 'so it is not '
             . 'found beside the included file');
 };
 

@@ -1547,7 +1547,8 @@ unit_path_logs(void)
     unit_path_logged(NGX_DECLINED, EMFILE,
                      "crit: file \"/the/file\" is not a regular file\n");
 
-    unit_path_logged_none("plain/none", "; if there are no partners yet: "
+    unit_path_logged_none("plain/none", "; if it lies elsewhere, move it "
+                          "there; if there are no partners yet: "
                           "\"(umask 077; touch %s)\"");
     unit_path_logged_none("none/file", "");
 
