@@ -545,6 +545,9 @@ void
 ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log)
 {
+    ngx_err_t        err;
+    ngx_file_info_t  fi;
+
     if (level == NGX_LOG_EMERG
         && ngx_http_wassiit_path_is_missing(path, rc, file))
     {
@@ -553,6 +556,26 @@ ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path, ngx_int_t rc,
                       "partners yet: \"(umask 077; touch %V)\"", file, file);
         return;
     }
+
+    err = ngx_errno;
+
+    if (rc == NGX_ERROR && err == NGX_EACCES
+        && ngx_process == NGX_PROCESS_WORKER
+        && ngx_file_info(file->data, &fi) != NGX_FILE_ERROR
+        && fi.st_uid != geteuid())
+    {
+        /* what is neither root's nor theirs a reload may refuse */
+
+        ngx_log_error(level, log, err, ngx_open_file_n " \"%V\" failed: it "
+                      "has to belong to the workers' user%s", file,
+                      (fi.st_uid == 0)
+                      ? ", and a reload gives it back if the master runs as "
+                        "root"
+                      : "");
+        return;
+    }
+
+    ngx_set_errno(err);
 
     ngx_http_wassiit_path_log(path, rc, file, level, log);
 }

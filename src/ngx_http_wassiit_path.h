@@ -69,7 +69,10 @@ ngx_uint_t ngx_http_wassiit_path_reachable(ngx_str_t *file, uid_t user,
 void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,
     ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);
 
-/* The same, of the partners' file, which may be yet to be made. */
+/*
+ * The same, of the partners' file, which may be yet to be made, or belong to
+ * another user than the workers'.
+ */
 void ngx_http_wassiit_path_log_partners(ngx_http_wassiit_path_t *path,
     ngx_int_t rc, ngx_str_t *file, ngx_uint_t level, ngx_log_t *log);
 

@@ -273,7 +273,7 @@ subtest "a file of root's becomes the workers'" => sub {
     my $text = partners(qw(atlas rif));
     put($path, $text . '{"id":"to', 0640);
 
-    my $server = start($path);
+    my $server = start($path, allow_log => qr/\[crit\] .*partners\.jsonl/);
     my @is = stat $path;
 
     is(get($path), $text, 'what was cut off has gone');
@@ -282,6 +282,30 @@ subtest "a file of root's becomes the workers'" => sub {
     is(create($server, 'zagora'), 201, 'it can be changed');
     is($server->reload, '', 'and loaded again');
     is(enters($server, 'rif'), 200, 'nobody is lost');
+
+    # Whose it is, and what mends it, if anything does.
+
+    my $failed = qr/\[crit\] .*open\(\) "\Q$path\E" failed/;
+    my $belongs = qr/$failed: it has to belong to the workers' user/;
+    my $told = sub {
+        my ($expected, $what) = @_;
+        my $before = length $server->error_log;
+        is(create($server, 'agadir'), 507, "$what can't be changed");
+        like(substr($server->error_log, $before), qr/$expected \(13: /, '... and it is told why');
+    };
+
+    chmod 0400, $path or die $!;
+    $told->($failed, 'one that its owner may only read');
+    chmod 0600, $path or die $!;
+
+    if ($ROOT) {
+        chown 4711, 4711, $path or die $!;
+        $told->($belongs, "another's");
+        chown 0, 0, $path or die $!;
+        $told->(qr/$belongs, and a reload gives it back if the master runs as root/, "root's");
+        is($server->reload, '', 'a reload');
+        is(create($server, 'agadir'), 201, '... gives it back');
+    }
     $server->stop;
 };
 
