@@ -19,7 +19,7 @@ programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
 newest = $(filter $(T),$(patsubst %,t/%.t,malformed bad_request \
     bad_request_http2 bad_request_pages http2 http3 body body_clients access \
     satisfy error_page error_page_ways redirects upstream_hmac \
-    upstream_hmac_time limit_headers egress egress_net))
+    upstream_hmac_log upstream_hmac_time limit_headers egress egress_net))
 
 # What is the same on any nginx: these run once, and by tools of their own.
 watched = $(filter t/monitoring.t t/prometheus.t,$(T))
