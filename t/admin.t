@@ -346,6 +346,19 @@ subtest 'the wall clock is stepped back, and the file is loaded' => sub {
         at_door($server, 'not yet', '401 invalid_key', 'but one that has time yet');
     }
 
+    # one that was loaded is ended: no clock brings it back
+    $key{last} = wait_for {
+        my $r = call($server, POST => 'partners/atlas/keys/rotate', { grace => '0' });
+        $r->status == 201 && $r->json->{key};
+    };
+    for my $time ($now - 2 * $day, $now - $day, $now, $now + $day) {
+        $clock->set($time);
+        at_door($server, $_, '401 invalid_key', 'a key that was ended') for 'an old key', $key{two};
+        at_door($server, $key{last}, 200, 'the one in its place works');
+    }
+    my ($line) = grep { /"atlas"/ } reverse file_lines($server);
+    is(() = $line =~ /"sha256"/g, 1, 'the file has no other');
+
     # what is written by hand counts, as in any key
     for my $row ([ 'rif', 'one', '3m' ], [ 'new', 'new', '2m' ]) {
         my ($id, $which, $size) = @$row;

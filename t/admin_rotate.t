@@ -165,4 +165,4 @@ main::rotate('one', '{"grace":"1h"}', 3600)
 . CORE::join('', map {
     main::at($_, '401 invalid_key', 'first-key', '{key1}') . main::at($_, 200, '{key2}')
 } -2 * $main::Day, -$main::Day, 0, $main::Day)
-. '- GET /file => 200 ~ \n\{"id":"one"(?![^\n]*"sha256"[^\n]*"sha256")[^\n]*\n\z'
+. '- GET /file => 200 ~ \n\{"id":"one"(?:(?!"sha256").)*"sha256":"{sha256}"(?:(?!"sha256").)*\n\z'
