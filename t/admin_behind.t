@@ -71,6 +71,7 @@ __DATA__
 --- raw_request eval: main::refused(65537)
 --- error_code: 413
 --- response_headers: Cache-Control: no-store
+--- raw_response_headers_like: (?m)^Content-Type: application/problem\+json\r$
 --- response_body_like: ^\{[^{}]*"code":"too_large"[^{}]*\}$
 --- no_error_log: was deleted
 
@@ -79,6 +80,7 @@ __DATA__
 --- raw_request eval: main::refused(65600)
 --- error_code: 413
 --- response_headers: Cache-Control: no-store
+--- raw_response_headers_like: (?m)^Content-Type: application/problem\+json\r$
 --- response_body_like: ^\{[^{}]*"code":"too_large"[^{}]*\}$
 --- no_error_log: was deleted
 
@@ -87,6 +89,7 @@ __DATA__
 --- raw_request eval: main::refused(66000)
 --- error_code: 413
 --- response_headers: Cache-Control: no-store
+--- raw_response_headers_like: (?m)^Content-Type: application/problem\+json\r$
 --- response_body_like: ^\{[^{}]*"code":"too_large"[^{}]*\}$
 --- no_error_log: was deleted
 
@@ -95,6 +98,7 @@ __DATA__
 --- raw_request eval: main::refused(66500)
 --- error_code: 413
 --- response_headers: Cache-Control: no-store
+--- raw_response_headers_like: (?m)^Content-Type: application/problem\+json\r$
 --- response_body_like: ^\{[^{}]*"code":"too_large"[^{}]*\}$
 --- no_error_log: was deleted
 
@@ -103,5 +107,6 @@ __DATA__
 --- raw_request eval: main::refused(90000)
 --- error_code: 413
 --- response_headers: Cache-Control: no-store
+--- raw_response_headers_like: (?m)^Content-Type: application/problem\+json\r$
 --- response_body_like: ^\{[^{}]*"code":"too_large"[^{}]*\}$
 --- no_error_log: was deleted
