@@ -236,3 +236,20 @@ main::all(@::Asked)
 --- server: admin
 --- changes_by: neither
 --- access: \A(127[^\n]*"(?:POST|PATCH|DELETE) /admin/partners[^\n]*\n){8}\z
+
+
+=== TEST 23: the access log has one without a key, too
+--- server: admin
+--- ask eval: [ 'DELETE /admin/partners/all', 'GET /access' ]
+--- problem eval: [ '401 missing_key', undef ]
+--- response_body_like eval
+[ '', '\A127[^\n]*"DELETE /admin/partners/all" 401 [^\n]*\n\z' ]
+
+
+=== TEST 24: the audit log has nothing of looks, nor of another method
+--- server: admin
+--- ask eval
+[ @{ main::looks('reads') }, 'GET /admin/partners/all neither', 'PUT /admin/partners/all reads',
+  'GET /audit' ]
+--- error_code eval: [ (200) x 5, 403, 403, 200 ]
+--- response_body_like eval: [ ('') x 7, '\A\z' ]
