@@ -195,4 +195,10 @@ refused(post('/to/both', 'hello'), 502, 'bad_gateway', 'a secret for requests is
 refused(post('/to/poor', 'hello'), 502, 'bad_gateway', 'a partner is gone');
 
 $server->stop;
+
+for my $secret ($new, encode_utf8($hush), 'next one') {
+    my $text = $secret =~ s/^\s+|\s+$//gr;
+    unlike($server->error_log . $server->access_log, qr/\Q$text\E/, 'no secret in a log');
+}
+
 done_testing;
