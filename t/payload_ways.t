@@ -41,7 +41,7 @@ sub ways {
                                         [ chunks => 100_000 ] } $Good{$kind}, $large{$kind} ];
 }
 
-our @Six = map { { body => $Mp3, @$_ } } [], [ chunks => 60_000 ];
+our @Six = map { { body => $Mp3, @$_ } } [], [ chunks => 1000 ], [ chunks => 60_000 ];
 
 # Where nginx keeps a body.
 
