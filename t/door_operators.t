@@ -123,27 +123,7 @@ __DATA__
 --- problem: 403 insufficient_scope
 
 
-=== TEST 7: partners.manage: each change
---- server: admin
---- changes_by: manages
-
-
-=== TEST 8: both: each change
---- server: admin
---- changes_by: both
-
-
-=== TEST 9: partners.read: no change
---- server: admin
---- changes_by: reads
-
-
-=== TEST 10: neither: no change
---- server: admin
---- changes_by: neither
-
-
-=== TEST 11: without a key there is no change, and a line of it
+=== TEST 7: without a key there is no change, and a line of it
 --- server: admin
 --- ask eval: [ 'DELETE /admin/partners/all', 'GET /audit', 'GET /admin/partners/all reads' ]
 --- problem eval: [ '401 missing_key', undef, undef ]
@@ -152,7 +132,7 @@ __DATA__
 [ '', '\A refused 401 partner_delete all\n\z', '"id":"all"' ]
 
 
-=== TEST 12: the audit log has who changed what
+=== TEST 8: the audit log has who changed what
 --- server: admin
 --- changes_by: manages
 --- of: operator operation result status
@@ -167,7 +147,7 @@ qr/\Amanages\ partner_create\ done\ 201\n
    manages\ partner_delete\ done\ 204\n\z/x
 
 
-=== TEST 13: and who may, by both scopes
+=== TEST 9: and who may, by both scopes
 --- server: admin
 --- changes_by: both
 --- of: operator result status
@@ -175,7 +155,7 @@ qr/\Amanages\ partner_create\ done\ 201\n
 main::all(map { 'both ' . ($_ == 404 ? 'refused' : 'done') . " $_" } @::Done)
 
 
-=== TEST 14: and who may not, by another scope
+=== TEST 10: and who may not, by another scope
 --- server: admin
 --- changes_by: reads
 --- of: operator operation result status
@@ -183,42 +163,42 @@ main::all(map { 'both ' . ($_ == 404 ? 'refused' : 'done') . " $_" } @::Done)
 main::all(map { "reads $_ refused 403" } @::Operations)
 
 
-=== TEST 15: and who may not, by none
+=== TEST 11: and who may not, by none
 --- server: admin
 --- changes_by: neither
 --- of: operator result status
 --- audit eval: '\A' . ("neither refused 403\n" x 8) . '\z'
 
 
-=== TEST 16: of which key, also of one that was made
+=== TEST 12: of which key, also of one that was made
 --- server: admin
 --- changes_by: manages
 --- of: operation key_id
 --- audit eval: qr/\nkey_create k[0-9a-f]{8}\n.*\nkey_revoke none\n/s
 
 
-=== TEST 17: of which key, also where it was refused
+=== TEST 13: of which key, also where it was refused
 --- server: admin
 --- changes_by: reads
 --- of: operation key_id
 --- audit eval: qr/\nkey_revoke none\n/
 
 
-=== TEST 18: all that a line has
+=== TEST 14: all that a line has
 --- server: admin
 --- changes_by: reads
 --- of: names
 --- audit: \Achange key_id operation operator operator_key_id partner remote_addr request_id result status time\n\z
 
 
-=== TEST 19: by which key
+=== TEST 15: by which key
 --- server: admin
 --- changes_by: reads
 --- of: operator_key_id
 --- audit: \A(k1\n){8}\z
 
 
-=== TEST 20: what was asked for
+=== TEST 16: what was asked for
 --- server: admin
 --- changes_by: manages
 --- of: change
@@ -226,19 +206,19 @@ main::all(map { "reads $_ refused 403" } @::Operations)
 main::all(@::Asked)
 
 
-=== TEST 21: the access log has changes, too
+=== TEST 17: the access log has changes, too
 --- server: admin
 --- changes_by: manages
 --- access: \A(127[^\n]*"(?:POST|PATCH|DELETE) /admin/partners[^\n]*\n){8}\z
 
 
-=== TEST 22: the access log has refused ones, too
+=== TEST 18: the access log has refused ones, too
 --- server: admin
 --- changes_by: neither
 --- access: \A(127[^\n]*"(?:POST|PATCH|DELETE) /admin/partners[^\n]*\n){8}\z
 
 
-=== TEST 23: the access log has one without a key, too
+=== TEST 19: the access log has one without a key, too
 --- server: admin
 --- ask eval: [ 'DELETE /admin/partners/all', 'GET /access' ]
 --- problem eval: [ '401 missing_key', undef ]
@@ -246,7 +226,7 @@ main::all(@::Asked)
 [ '', '\A127[^\n]*"DELETE /admin/partners/all" 401 [^\n]*\n\z' ]
 
 
-=== TEST 24: the audit log has nothing of looks, nor of another method
+=== TEST 20: the audit log has nothing of looks, nor of another method
 --- server: admin
 --- ask eval
 [ @{ main::looks('reads') }, 'GET /admin/partners/all neither', 'PUT /admin/partners/all reads',
