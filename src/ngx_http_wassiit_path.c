@@ -20,6 +20,7 @@ typedef struct {
     dev_t         dev;
     ngx_uint_t    shared;               /* others may write to it, */
     ngx_uint_t    fixed;                /* but for its being read-only */
+    ngx_uint_t    anyone;               /* may, and take others' files away */
 } ngx_http_wassiit_folder_t;
 
 
@@ -149,6 +150,7 @@ ngx_http_wassiit_path_walk(ngx_http_wassiit_path_t *path, ngx_str_t *file)
             && ngx_strcmp(path->name, "..") != 0)
         {
             path->loose = folder.shared && !folder.fixed;
+            path->anyone = folder.anyone && !folder.fixed;
 
             if (fixed && (!folder.fixed || folder.dev != dev)) {
                 /* it may be writable elsewhere, so it may lead to itself */
@@ -214,6 +216,7 @@ ngx_http_wassiit_path_folder(ngx_fd_t fd, ngx_http_wassiit_folder_t *folder)
     folder->shared = ((fi.st_uid != 0 && fi.st_uid != geteuid())
                       || (fi.st_mode & (S_IWGRP|S_IWOTH)));
     folder->fixed = ((vfs.f_flag & ST_RDONLY) != 0);
+    folder->anyone = ((fi.st_mode & (S_IWOTH|S_ISVTX)) == S_IWOTH);
 
     return NGX_OK;
 }
@@ -493,6 +496,34 @@ ngx_http_wassiit_path_closed(ngx_str_t *file, uid_t user, gid_t group)
 
     return ngx_http_wassiit_path_walk(&path, file) == NGX_ERROR
            && ngx_errno == NGX_EACCES;
+}
+
+
+void
+ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_str_t *file,
+    ngx_log_t *log)
+{
+    char    *name;
+    size_t   len;
+    char     real[PATH_MAX];
+
+    if (!path->anyone) {
+        return;
+    }
+
+    /* links may lead to the folder from another one */
+
+    if (realpath((char *) file->data, real) == NULL) {
+        return;
+    }
+
+    name = strrchr(real, '/');
+    len = ngx_max(name - real, 1);
+
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "folder \"%*s\" can be written by everyone, who may put a "
+                  "former file in place of \"%s\": \"chmod o-w %*s\"", len,
+                  real, name + 1, len, real);
 }
 
 

@@ -22,6 +22,7 @@
 typedef struct {
     ngx_fd_t          folder;           /* O_PATH; NGX_INVALID_FILE: closed */
     ngx_uint_t        loose;            /* is the folder? */
+    ngx_uint_t        anyone;           /* may rename what is in it? */
     const char       *fault;            /* why the file is refused */
     char              name[NAME_MAX + 1];   /* in the folder; or at fault */
 } ngx_http_wassiit_path_t;
@@ -64,6 +65,13 @@ ngx_uint_t ngx_http_wassiit_path_writable(ngx_str_t *file);
  */
 ngx_uint_t ngx_http_wassiit_path_reachable(ngx_str_t *file, uid_t user,
     gid_t group);
+
+/*
+ * Warns of a folder that the opened file lies in, if anyone may put a file of
+ * root's or the workers', as a backup is, in place of this one.
+ */
+void ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_str_t *file,
+    ngx_log_t *log);
 
 /* Logs why the file couldn't be opened, as rc, ngx_errno and path tell it. */
 void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,

@@ -104,6 +104,8 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
         return NULL;
     }
 
+    ngx_http_wassiit_path_warn(&store->file.path, file, log);
+
     if (ngx_http_wassiit_store_unchanged(store, load)) {
         return store;
     }

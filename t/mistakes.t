@@ -233,6 +233,35 @@ for my $row (
     like($said, qr/^nginx: \[warn\] \Q$expected\E$/m, '... with a warning');
 }
 
+# Where anyone may put a backup in its place; but not what others keep from that.
+
+my $folder = test_dir() . '/folder';
+my $put = qq(folder "$folder" can be written by everyone, who may put a former file in place of);
+mkdir $folder or die "$folder: $!";
+symlink $folder, "$folder.link" or die "$folder.link: $!";
+partners_file("$folder/partners.jsonl", partner('rif', 'key of rif'));
+rename $anyone, "$folder/secret" or die "$anyone: $!";
+
+for my $mode (0777, 0757, 0775, 01777, 0755) {
+    my $warned = ($mode & 01002) == 2;
+    chmod $mode, $folder or die "$folder: $!";
+
+    for my $row (
+        [ 'partners.jsonl', http => "wassiit_zone zone=a:1m file=$folder.link/partners.jsonl;",
+          '"wassiit_zone" in FILE:2' ],
+        [ 'secret', location => "wassiit_webhook_verify secret_file=$folder/secret;",
+          '"wassiit_webhook_verify" in FILE:6' ])
+    {
+        my ($file, @at) = @$row;
+        my $where = pop @at;
+        my ($exit, $said) = told(@at);
+        my $line = qr/^nginx: \[warn\] \Q$put "$file": "chmod o-w $folder", $where\E$/m;
+        is($exit, 0, sprintf '%s, mode %04o passes', $file, $mode);
+        is($said =~ $line ? 1 : 0, $warned ? 1 : 0, $warned ? '... with a warning' : '... without one')
+            or diag($said);
+    }
+}
+
 # Who changes the file is a worker, and no folder on the way may be closed to it.
 
 SKIP: {

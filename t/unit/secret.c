@@ -899,7 +899,7 @@ unit_secret_loose(void)
 
     strcpy(file, unit_secret_path);
     unit_secret_put("Zm9vYmFy\n", 9);
-    (void) chmod(unit_secret_dir, 0777);
+    (void) chmod(unit_secret_dir, 01777);
 
     snprintf(other, sizeof(other), "%s/link", unit_secret_dir);
     unit_secret_must(symlink("the-file", other) == 0, other);
@@ -913,6 +913,12 @@ unit_secret_loose(void)
     unit_secret_at(file);
     unit_ok(unit_secret_get() == NGX_OK && strcmp(unit_logged, "") == 0,
             "our own is read where others write");
+
+    (void) chmod(unit_secret_dir, 0777);
+    unit_ok(unit_secret_get() == NGX_OK
+            && strstr(unit_logged, "can be written by everyone, who may"),
+            "with a warning, if they may put another in its place");
+    (void) chmod(unit_secret_dir, 01777);
 
     if (geteuid() != 0) {
         unit_ok(1, "files of others # SKIP needs root");
