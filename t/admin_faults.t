@@ -284,18 +284,18 @@ my @KINDS = (
       sub { refused($_[0], 'rif-key-1', 'its key is none') } ],
 );
 
-# Each of them under a fault: $fail->($server) begins it, $mend->($server) ends
-# it. With dead => 1 the file can't be left as it is.
+# Each of them under a fault: $before->($server) leads up to it, $fail->($server)
+# begins it, $mend->($server) ends it.
 
 sub each_kind {
-    my ($server, $fail, $mend, %with) = @_;
+    my ($server, $fail, $mend, $before) = @_;
     my @keys = ('atlas-key', 'atlas-key-2', 'rif-key-1');
 
     for my $kind (@KINDS) {
         my ($what, $status, $request, $then) = @$kind;
 
         subtest $what => sub {
-            $with{before}->($server) if $with{before};
+            $before->($server);
             my ($file, $zone) = (file($server), zone($server));
             my @verdicts = map { verdict(ask($server, $_)) } @keys;
             my $same = sub {
@@ -309,17 +309,8 @@ sub each_kind {
             no_storage(admin($server, @$request), 'it is refused');
             $same->('');
 
-            if ($with{dead}) {
-                ok(index(file($server), $file) == 0,
-                   'the file has all that it had');
-                no_storage(patch($server, 'p1', name => "At $what"),
-                           'and so is another');
-                $same->(', still');
-            }
-
             $mend->($server);
-            ok(file($server) eq $file, 'the file is as it was')
-                unless $with{dead};
+            ok(file($server) eq $file, 'the file is as it was');
             $same->(', mended');
 
             my $r = admin($server, @$request);
@@ -333,45 +324,51 @@ sub each_kind {
     loads($server);
 }
 
-sub shim {
-    my ($what, $faults, %with) = @_;
+# What each of these disks leaves, and takes later on; that what is refused changes
+# nothing is t/admin_disk.t's, t/admin_disk_cut.t's and t/admin_disk_file.t's.
 
-    subtest $what => sub {
+sub broken {
+    my (@faults) = @_;
+    return (sub {
+        my ($server) = @_;
+        faults(map { s/SIZE/length(file($server)) + 20/er } @faults);
+    }, sub { faults() });
+}
+
+for my $row (
+    [ 'fsync() fails', broken('fsync file ' . EIO) ],
+    [ 'a write fails', broken('write file ' . EIO) ],
+    [ 'the disk is full', broken('write file ' . ENOSPC) ],
+    [ 'the disk is full after half a line', broken('write file ' . ENOSPC . ' SIZE') ],
+    [ 'the file system is read-only', broken('open file ' . EROFS) ],
+    [ 'a line that failed can not be taken back',
+      broken('fsync file ' . EIO, 'ftruncate file ' . EIO) ],
+    [ 'half a line can not be taken back',
+      broken('write file ' . ENOSPC . ' SIZE', 'ftruncate file ' . EIO) ],
+    [ 'nothing was written, and the file can not be cut',
+      broken('write file ' . EIO, 'ftruncate file ' . EIO) ],
+    [ 'the file may not be written', sub { chmod 0400, $_[0]{partners} },
+      sub { chmod 0600, $_[0]{partners} } ],
+    [ 'the file has gone', sub { rename $_[0]{partners}, "$_[0]{partners}.away" or die $! },
+      sub { rename "$_[0]{partners}.away", $_[0]{partners} or die $! } ])
+{
+    my ($what, $fail, $mend) = @$row;
+
+    subtest "$what, and a reload loads what was made afterwards" => sub {
         my $server = start(atlas_and_rif());
-        each_kind($server, sub { faults(map { s/SIZE/length(file($server)) + 20/er }
-                                        @$faults) },
-                  sub { faults() }, %with);
+
+        for my $kind (@KINDS) {
+            my ($name, $status, $request) = @$kind;
+            $fail->($server);
+            no_storage(admin($server, @$request), "$name: refused");
+            $mend->($server);
+            is(admin($server, @$request)->status, $status, "$name: made");
+        }
+
+        loads($server);
         $server->stop;
     };
 }
-
-shim('fsync() fails', [ 'fsync file ' . EIO ]);
-shim('a write fails', [ 'write file ' . EIO ]);
-shim('the disk is full', [ 'write file ' . ENOSPC ]);
-shim('the disk is full after half a line', [ 'write file ' . ENOSPC
-                                             . ' SIZE' ]);
-shim('the file system is read-only', [ 'open file ' . EROFS ]);
-shim('a line that failed can not be taken back',
-     [ 'fsync file ' . EIO, 'ftruncate file ' . EIO ], dead => 1);
-shim('half a line can not be taken back',
-     [ 'write file ' . ENOSPC . ' SIZE', 'ftruncate file ' . EIO ], dead => 1);
-shim('nothing was written, and the file can not be cut',
-     [ 'write file ' . EIO, 'ftruncate file ' . EIO ], dead => 1);
-
-subtest 'the file may not be written' => sub {
-    my $server = start(atlas_and_rif());
-    each_kind($server, sub { chmod 0400, $server->{partners} },
-              sub { chmod 0600, $server->{partners} });
-    $server->stop;
-};
-
-subtest 'the file has gone' => sub {
-    my $server = start(atlas_and_rif());
-    my $path = $server->{partners};
-    each_kind($server, sub { rename $path, "$path.away" or die $! },
-              sub { rename "$path.away", $path or die $! });
-    $server->stop;
-};
 
 
 sub fill {
@@ -404,8 +401,7 @@ if (!defined $ENV{WASSIIT_SMALL}) {
         };
 
         each_kind($server, sub { fill("$small/filler") },
-                  sub { unlink "$small/filler" or die $! },
-                  before => $before);
+                  sub { unlink "$small/filler" or die $! }, $before);
 
         subtest 'and a file that is due to be compacted' => sub {
             my ($n, $many) = (0, 4 * keys %{ zone($server) });
