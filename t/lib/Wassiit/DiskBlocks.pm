@@ -124,7 +124,8 @@ sub known {
     my $secret = sub { qq("has_$_[0]_secret":false,"former_$_[0]_secret_expires":null,) };
 
     my $keys = join ',', map {
-        qq({"id":"$_->{id}","created":null,"expires":null,"last_used":) . '(?:null|"[^"]+")}'
+        qq(\\{"id":"$_->{id}","created":null,"expires":null,"last_used":)
+            . '(?:null|"[^"]+")\}'
     } @{ $is{keys} // [] };
     my $body = quotemeta qq({"id":"$is{id}","name":$name,"enabled":true,"scopes":$scopes,)
         . qq("rate":$rate,"keys":[);
