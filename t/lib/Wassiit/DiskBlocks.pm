@@ -26,7 +26,8 @@ C<refused(KIND, FAIL, MEND)> gives the steps of a change that is refused once th
 FAIL has run, and made once that of MEND has. KIND is create, patch, add, hmac, webhook,
 revoke, rotate or delete. What is refused changes neither the file nor the zone, nor which
 keys work. With C<dead =E<gt> 1> the file has more at its end meanwhile, and another change
-is refused, too.
+is refused, too. C<text =E<gt> TEXT> is what the file says at first, if not what people()
+has it say.
 
 C<disk_blocks(...)> gives the blocks their servers: C<admin_blocks> of
 L<Wassiit::Steps>, with workers that may write the file and the log lines that this
@@ -87,7 +88,7 @@ sub _after { my ($code, $first, @steps) = @_; return ($first . "\n    & $code", 
 sub refused {
     my ($kind, $fail, $mend, %with) = @_;
     my ($request, $status, @then) = @{ $Kinds{$kind} // die "$kind: no kind\n" };
-    my $was = join '\n', (map { quotemeta } split /\n/, text(people())), '';
+    my $was = join '\n', (map { quotemeta } split /\n/, $with{text} // text(people())), '';
     my @file = ("- GET /file => 200 ~ \\A$was" . ($with{dead} ? '' : '\z'));
 
     return join "\n", _after($fail, "ops $request => $Unwritten"), same(),
