@@ -127,8 +127,8 @@ sub cluster_system_calls {
         stop($s);
 
         open my $in, '<', "$with{dir}/$what/strace" or die "strace: $!\n";
-        while (<$in>) {
-            my (undef, undef, undef, $n, @rest) = split;
+        while (my $line = <$in>) {
+            my (undef, undef, undef, $n, @rest) = split ' ', $line;
             $calls{$what} += $n / $count if @rest && $rest[-1] !~ /^(?:epoll_wait|total|syscall)$/ && $n =~ /^\d+$/;
         }
     }
