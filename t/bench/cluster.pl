@@ -37,9 +37,8 @@ sub cluster_redis {
     my $redis = Wassiit::Redis->start;
     my ($to, @lines) = ($redis->connect);
 
-    umask 077;
     open my $in, '<', "$with{dir}/$partners.jsonl" or die "$partners.jsonl: $!\n";
-    open my $out, '>', "$with{dir}/$name.jsonl" or die "$name.jsonl: $!\n";
+    my $out = private_file("$with{dir}/$name.jsonl");
 
     while (my $line = <$in>) {
         $line =~ s/\}\n\z/,"rev":1}/;
