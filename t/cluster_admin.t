@@ -739,9 +739,9 @@ sub count_in_memory {
     open my $maps, '<', "/proc/$pid/maps" or die "maps: $!";
     open my $memory, '<:raw', "/proc/$pid/mem" or die "mem: $!";
     my $found = 0;
-    while (<$maps>) {
+    while (my $line = <$maps>) {
         no warnings 'portable';
-        my ($from, $to) = map { hex } /^(\w+)-(\w+) rw.p(?!.*\[stack)/ or next;
+        my ($from, $to) = map { hex } $line =~ /^(\w+)-(\w+) rw.p(?!.*\[stack)/ or next;
         sysseek $memory, $from, 0;
         sysread $memory, my $bytes, $to - $from;
         $found += () = $bytes =~ /\Q$text\E/g;

@@ -299,8 +299,8 @@ sub traffic {
     die "the load has failed\n" if $?;
 
     open my $in, '<', $log or die "$log: $!";
-    while (<$in>) {
-        my ($number, $node, $partner, $sent, $done, $status) = split;
+    while (my $line = <$in>) {
+        my ($number, $node, $partner, $sent, $done, $status) = split ' ', $line;
         $attempts->[$number] = { node => $node, partner => $partner, sent => $sent, done => $done,
                                status => $status };
     }
