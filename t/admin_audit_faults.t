@@ -14,23 +14,10 @@ use Test::More;
 use Front;
 use H2;
 use Wassiit;
+use Wassiit::Faults;
 
 my $JSON = JSON::PP->new->utf8->canonical;
 my $OPERATOR = make_key('an operator');
-my $FAULTS = test_dir() . '/faults';
-my $SHIM = test_dir() . '/faults.so';
-
-system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $SHIM,
-       't/lib/faults.c') == 0 or die "can't compile t/lib/faults.c\n";
-chmod 0755, $SHIM;
-
-sub faults {
-    open my $out, '>', "$FAULTS.put" or die "$FAULTS.put: $!";
-    print {$out} map { "$_\n" } @_;
-    close $out or die "$FAULTS.put: $!";
-    chmod 0644, "$FAULTS.put";
-    rename "$FAULTS.put", $FAULTS or die "$FAULTS: $!";
-}
 
 my $CONF = <<'END';
 worker_processes 1;
@@ -70,8 +57,7 @@ END
 
 sub start {
     my ($size, @partners) = @_;
-    local $ENV{LD_PRELOAD} = $SHIM;
-    local $ENV{WASSIIT_FAULTS} = $FAULTS;
+    local @ENV{keys %Faulty} = values %Faulty;
 
     faults();
     return Wassiit::Server->start(

@@ -35,27 +35,15 @@ use POSIX qw(EACCES EIO EMFILE ENFILE ENOSPC EROFS SIGCHLD);
 use Test::More;
 use Front;
 use Wassiit;
+use Wassiit::Faults;
 use Wassiit::Operators ();
 
 my $JSON = JSON::PP->new->utf8->canonical;
 my ($ON, $OFF) = (JSON::PP::true(), JSON::PP::false());
 my $OPERATOR = make_key('an operator');
-my $FAULTS = test_dir() . '/faults';
-my $SHIM = test_dir() . '/faults.so';
 my $CRIT = qr/\[crit\] .*partners\.jsonl|\[crit\] .*fsync\(\) of the folder/;
 
-system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $SHIM,
-       't/lib/faults.c') == 0 or die "can't compile t/lib/faults.c\n";
-chmod 0755, $SHIM;
-faults();
-
 # ---- faults, servers, files
-
-# "CALL KIND ERRNO [FROM]", see t/lib/faults.c; without any, all is well again.
-
-sub faults {
-    put($FAULTS, join('', map { "$_\n" } @_), 0644);
-}
 
 # In one step, as it is read at any time.
 
@@ -113,8 +101,7 @@ END
 
 sub start {
     my ($lines, %with) = @_;
-    local $ENV{LD_PRELOAD} = $SHIM;
-    local $ENV{WASSIIT_FAULTS} = $FAULTS;
+    local @ENV{keys %Faulty} = values %Faulty;
 
     my $server = Wassiit::Server->start(
         conf => conf(%with), allow_log => $with{allow_log} // $CRIT,

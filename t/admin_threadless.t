@@ -7,25 +7,12 @@ use warnings;
 use lib 't/lib';
 use POSIX qw(EAGAIN);
 use Wassiit;
+use Wassiit::Faults;
 use Test::Nginx::Socket;
 use Wassiit::Steps;
 
-our $Faults = test_dir() . '/faults';
-my $shim = test_dir() . '/faults.so';
-
-system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $shim, 't/lib/faults.c') == 0
-    or die "can't compile t/lib/faults.c\n";
-chmod 0755, $shim;
-$ENV{WASSIIT_FAULTS} = $Faults;
-$ENV{$_} = $shim for qw(LD_PRELOAD TEST_NGINX_LD_PRELOAD);
-
-# See t/lib/faults.c; without any, all is well again.
-
-sub faults {
-    Wassiit::_write("$Faults.new", join '', map { "$_\n" } @_);
-    chmod 0644, "$Faults.new";
-    rename "$Faults.new", $Faults or die "$Faults: $!";
-}
+@ENV{keys %Faulty} = values %Faulty;
+$ENV{TEST_NGINX_LD_PRELOAD} = $Faulty{LD_PRELOAD};
 
 # A change that is asked for while there can be none, and what it gets.
 

@@ -13,29 +13,14 @@ use Test::More;
 use Front;
 use Wassiit;
 use Wassiit::Cluster;
+use Wassiit::Faults;
 use Wassiit::Redis;
 
 my $OPERATOR = make_key('an operator');
-my $FAULTS = test_dir() . '/faults';
-my $SHIM = test_dir() . '/faults.so';
-
-system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $SHIM, 't/lib/faults.c') == 0
-    or die "can't compile t/lib/faults.c\n";
-chmod 0755, $SHIM;
-
-# See t/lib/faults.c; without any, all is well again.
-sub faults {
-    open my $out, '>', "$FAULTS.new" or die "$FAULTS.new: $!";
-    print $out map { "$_\n" } @_;
-    close $out or die "$FAULTS.new: $!";
-    chmod 0644, "$FAULTS.new";
-    rename "$FAULTS.new", $FAULTS or die "$FAULTS: $!";
-}
 
 sub start {
     my ($workers, $listen, $location) = (@_, '', '');
-    local $ENV{LD_PRELOAD} = $SHIM;
-    local $ENV{WASSIIT_FAULTS} = $FAULTS;
+    local @ENV{keys %Faulty} = values %Faulty;
     faults();
 
     my $server = Wassiit::Server->start(conf => <<"END", files => {

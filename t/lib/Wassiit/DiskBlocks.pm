@@ -46,6 +46,7 @@ use Exporter qw(import);
 use JSON::PP ();
 use Test::Nginx::Socket ();
 use Wassiit;
+use Wassiit::Faults;
 use Wassiit::Steps;
 
 our @EXPORT = qw(refused disk_blocks faults text people same known $File);
@@ -54,14 +55,8 @@ our $File = "$ENV{TEST_NGINX_SERVROOT}/conf/partners.jsonl";
 our $Unwritten = q(507 insufficient_storage ~ "detail":"The partners' file can't be written);
 
 my $Json = JSON::PP->new->canonical->allow_nonref;
-my $Faults = test_dir() . '/faults';
-my $Shim = test_dir() . '/faults.so';
-
-system(qw(gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o), $Shim, 't/lib/faults.c') == 0
-    or die "can't compile t/lib/faults.c\n";
-chmod 0755, $Shim;
-$ENV{WASSIIT_FAULTS} = $Faults;
-$ENV{$_} = $Shim for qw(LD_PRELOAD TEST_NGINX_LD_PRELOAD);
+@ENV{keys %Faulty} = values %Faulty;
+$ENV{TEST_NGINX_LD_PRELOAD} = $Faulty{LD_PRELOAD};
 
 # Each kind of change: its request, its status, and what holds then.
 
@@ -165,11 +160,5 @@ sub _give_away {
     chown $uid, $gid, $File =~ s{/[^/]+\z}{}r, glob "$ENV{TEST_NGINX_SERVROOT}/conf/*.jsonl";
 }
 
-
-sub faults {
-    Wassiit::_write("$Faults.new", join '', map { "$_\n" } @_);
-    chmod 0644, "$Faults.new";
-    rename "$Faults.new", $Faults or die "$Faults: $!";
-}
 
 1;
