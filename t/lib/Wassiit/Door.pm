@@ -38,7 +38,7 @@ our %Contract = (key => make_key('the contract'),
 our $Documented = JSON::PP::decode_json(<<'END');
 {"success":true,"status":200,"message":"message_queued_successfully","data":
 {"reference":"WAP250929112004.X84803","meta_id":null,
-"recipient":"2376XXXXXXX","country":"CM - Cameroun","status":"scheduled",
+"recipient":"237690000000","country":"CM - Cameroun","status":"scheduled",
 "cost":10,"currency":"XAF","scheduled":"2025-09-29T11:20:03.324Z",
 "last_update":"2025-09-29T11:20:04.365Z"}}
 END
