@@ -16,6 +16,9 @@ variant=${1%%:*} file=${1#*:}
 module=ngx_http_wassiit_module.so
 limit=(timeout --foreground --kill-after=30 "${SUITE_SECONDS:-900}")
 
+# A suite that calls make gets the same from it, whether make has started it or not.
+unset MAKELEVEL MAKEFLAGS MFLAGS
+
 export TEST_VARIANT=$variant
 export TEST_NGINX_BINARY=/usr/sbin/nginx
 export TEST_NGINX_LOAD_MODULES=$PWD/build/$module
