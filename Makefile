@@ -182,7 +182,7 @@ build/monitoring/ready: $(setup)/monitoring.sh $(wildcard t/lib/dashboard/*.json
 # of the partners' file and its lines take the state below it, too; a few need
 # one source alone.
 
-nginx = /usr/share/nginx/src/src
+headers = $(shell $(setup)/headers.sh /usr/share/nginx/src $(1))
 core = $(wildcard src/ngx_wassiit_*.c)
 state = $(wildcard $(foreach name,store file compact journal path record record_id record_last record_write etag arena,src/ngx_http_wassiit_$(name).[ch]))
 secret = src/ngx_http_wassiit_secret.c
@@ -214,7 +214,7 @@ $(members): $(shared)
 leader = $(wildcard $(foreach name,leader session scan cluster adjust,src/ngx_http_wassiit_$(name).[ch]))
 leads = $(foreach dir,unit unit-asan,build/$(dir)/leader)
 $(leads): core += $(filter %.c,$(state) $(shared) $(leader))
-$(leads): flags += $(patsubst %,-isystem $(nginx)/%,http http/modules http/v2)
+$(leads): flags += $(call headers,http)
 $(leads): $(shared) $(leader)
 build/unit/edit build/unit-asan/edit: core += $(filter %.c,$(state)) src/ngx_http_wassiit_edit.c
 build/unit/edit build/unit-asan/edit: $(wildcard $(foreach name,change edit zone,src/ngx_http_wassiit_$(name).h)) src/ngx_http_wassiit_edit.c
@@ -224,7 +224,7 @@ $(change): core += $(filter %.c,$(state) $(shared) $(changes))
 $(change): flags += -Wl,--wrap=free
 $(change): $(shared) $(changes)
 flags = -g -Wall -Wextra -Werror -Wno-unused-parameter -I src -I build/deb \
-    $(patsubst %,-isystem $(nginx)/%,core event event/modules os/unix)
+    $(call headers,core event os)
 
 build/unit/%: t/unit/%.c $(needs) | build test-deps
 	@mkdir -p $(@D)

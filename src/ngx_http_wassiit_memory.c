@@ -323,19 +323,21 @@ ngx_http_wassiit_memory_adopt(int fd, ngx_log_t *log)
 static int
 ngx_http_wassiit_memory_next(DIR *dir, const char *name)
 {
-    int             fd;
+    int             fd, folder;
     ssize_t         n;
     char            link[MEMORY_LINK_LEN];
     struct dirent  *entry;
 
+    folder = dirfd(dir);
+
     for ( ;; ) {
         entry = readdir(dir);
 
-        if (entry == NULL) {
+        if (entry == NULL || folder == -1) {
             return -1;
         }
 
-        n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+        n = readlinkat(folder, entry->d_name, link, sizeof(link) - 1);
 
         if (n == -1) {
             continue;

@@ -190,6 +190,9 @@ ngx_http_wassiit_record_reason(ngx_http_wassiit_parse_t *parse, u_char *p,
         }
 
         break;
+
+    default:
+        break;
     }
 
     for (i = 0; i < len && (p[i] == ' ' || p[i] == '\t'); i++) { /* void */ }

@@ -127,9 +127,10 @@ ngx_wassiit_resp_type(ngx_wassiit_resp_parser_t *parser, u_char c)
     case '*':
         parser->state = STATE_NUMBER;
         return NGX_AGAIN;
-    }
 
-    return NGX_ERROR;
+    default:
+        return NGX_ERROR;
+    }
 }
 
 

@@ -45,8 +45,7 @@ sub load {
 
     my $to = test_dir() . '/probe.so';
     system('gcc', qw(-O1 -g -Wall -Wno-unused-parameter -Werror -shared -fPIC), '-I', "$Top/src",
-           (map { ('-isystem', "$source/src/$_") }
-                qw(core event event/modules event/quic os/unix http http/modules http/v2 http/v3)),
+           split(' ', qx('$Top/conf/setup/headers.sh' '$source' core event os http)),
            '-isystem', "$Top/build/$objects", '-o', $to, "$Top/t/lib/redis_probe/probe.c") == 0
         or die "can't compile the probe\n";
     chmod 0755, $to;
