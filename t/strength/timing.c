@@ -211,8 +211,9 @@ timing_right(const timing_case_t *c)
 /*
  * Inputs for one measurement, new ones for each: an input alone may take longer
  * than another, as by where its digest leads to.  Class 0 differs in the last
- * bytes alone, class 1 from the first on.  Both are made, then one is copied,
- * so that the processor comes to each in the same way.
+ * four alone, which are as many that their digests lead to all places as often,
+ * class 1 from the first on.  Both are made, then one is copied, so that the
+ * processor comes to each in the same way.
  */
 
 static void
@@ -222,7 +223,7 @@ timing_inputs(const timing_case_t *c, const u_char *text, ngx_uint_t class)
 
     for (i = 0; i < CALLS; i++) {
         for (k = 0; k < c->len; k++) {
-            from = c->len - 3;
+            from = c->len - 4;
 
             inputs[0][i][k] = (k < from) ? text[k] : 'a' + unit_random(26);
             inputs[1][i][k] = (k < from) ? 'a' + unit_random(26) : text[k];
@@ -232,7 +233,9 @@ timing_inputs(const timing_case_t *c, const u_char *text, ngx_uint_t class)
             }
         }
 
-        inputs[0][i][c->len - 1] = (text[c->len - 1] == 'x') ? 'y' : 'x';
+        if (inputs[0][i][c->len - 1] == text[c->len - 1]) {
+            inputs[0][i][c->len - 1] = (text[c->len - 1] == 'x') ? 'y' : 'x';
+        }
     }
 
     ngx_memcpy(input, inputs[class], sizeof(input));
