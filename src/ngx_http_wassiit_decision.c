@@ -192,7 +192,11 @@ ngx_http_wassiit_about(ngx_http_request_t *r, ngx_http_wassiit_ctx_t *ctx,
         break;
 
     case NGX_HTTP_WASSIIT_INVALID_SIGNATURE:
-        if (ctx->webhook || ctx->partner.hmac) {
+        /* r may have been led on, and asked for a key alone */
+
+        if (ctx->asked.identity != NGX_HTTP_WASSIIT_INVALID_SIGNATURE
+            || ctx->partner.hmac)
+        {
             return p;
         }
 

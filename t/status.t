@@ -234,3 +234,9 @@ qq(ops PATCH partners/off {"enabled":true} => 200\n)
     . qq(result="$_->[1]"\\} $_->[2]\$\n)
 } [qw(partner_patch done 2)], [qw(partner_create done 1)], [qw(partner_create failed 0)],
   [qw(partner_delete done 1)], [qw(partner_delete refused 1)], [qw(key_rotate done 0)])
+
+
+=== TEST 25: of a webhook that an error_page leads on, no secret to sign with is missing
+--- steps eval
+"large-key POST /led other => 200\n$main::Signed\n"
+. 'ops GET partners/large => 200 ~ "last_refusal":\{"code":"invalid_signature","about":null,'

@@ -81,6 +81,13 @@ our $Config = <<'END';
         wassiit_webhook_verify secret_file=hook.secret;
         proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;
     }
+    location /led {
+        wassiit_webhook_verify secret_file=hook.secret;
+        wassiit_scope messages.send;
+        error_page 401 = /sorry;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2;
+    }
+    location = /sorry { wassiit_scope conversations.read; empty_gif; }
     location ~ ^/send-(?<to>.*) {
         wassiit_access off;
         wassiit_webhook_sign zone=api partner=$to;
