@@ -87,7 +87,7 @@ END
     $says->(['key', '--partner', 'a', '--rate', '1000000r/d'], 0, qr/"1000000r\/d"/, '', "$name: the largest");
     $says->(['key', '--partner', 'a', '--scopes', 'files.send,*'], 2, '', qr/^wassiit: "\*": a scope is of a-z/, "$name: no scope");
     $says->(['key', '--partner', 'a', '--scopes', 'mesages.send,files.send'], 0, qr/"mesages\.send","files\.send"/,
-            "wassiit: mesages.send isn't one of the module's own: wassiit_scopes has to declare it\n", "$name: one that nginx may not know");
+            "wassiit: mesages.send isn't one of the module's own: is it spelt right? If so, wassiit_scopes has to declare it\n", "$name: one that nginx may not know");
     told($run->(['key', '--partner', 'a', '--scopes', 'x.y'], WASSIIT_SCOPES => 'z,x.y'), 0, qr/x\.y/, '', "$name: one that is declared");
     my @own = slurp('src/ngx_wassiit_scope.c') =~ /^    ngx_string\("([\w.]+)"\)/mg;
     is(@own, 6, "$name: nginx has scopes of its own");
@@ -108,6 +108,7 @@ END
 
     $says_of->(qq({"id":"a"}\n\n{"id":"b","rate":"1r/s"}\n), 0, "$file: nginx would take it\n", '', 'a right one');
     $says_of->('', 0, qr/take it/, '', 'an empty one');
+    told($run->(['check'], WASSIIT_FILE => '/none/x'), 1, '', "wassiit: /none/x: no such folder\n", "$name: of a folder that is none");
     told($run->(['check'], WASSIIT_FILE => $file), 0, "$file: nginx would take it\n", '', "$name: one that the environment names");
     $says_of->(<<'END', 1, '', <<"END", 'each line that is wrong');
 {"id":"a"}

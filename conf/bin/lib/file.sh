@@ -229,6 +229,7 @@ whole_lines() {
 # The partners' file, as $file, links having been followed. If nobody names it, it
 # is where Debian's package has it: of /usr/bin, in /var/lib. $1: how a word names it.
 need_file() {
+    local real
     settings
     file=${opt_file:-${WASSIIT_FILE:-${conf_file-}}}
     if [ -z "$file" ]; then
@@ -238,7 +239,8 @@ need_file() {
     [ -n "$file" ] ||
         usage "the partners' file: name it ${1:-by --file}, by WASSIIT_FILE, or by \"file\" in /etc/wassiit"
     ! is_closed "$file" || no_file "$file"
-    file=$(readlink -f -- "$file") || die "$file: no such folder"
+    real=$(readlink -f -- "$file") || die "$file: no such folder"
+    file=$real
 }
 
 stamp() { date -u +%Y%m%dT%H%M%SZ; }
@@ -269,9 +271,9 @@ fill_new() { { cat "$1" >&9 && sync /proc/self/fd/9; } 2> "$dir/said"; }
 # Copies $dir/partners.jsonl to $1, which isn't there yet: whole, or not at all.
 make_copy() {
     make_new "${1%/*}"
-    fill_new "$dir/partners.jsonl" && ln -T "$new" "$1" 2> "$dir/said" ||
+    fill_new "$dir/partners.jsonl" && mv -nT "$new" "$1" 2> "$dir/said" ||
         die "$1 can't be made: $(why)"
-    rm -f "$new"
+    [ ! -e "$new" ] || die "$1 exists already: name another, or move it away"
     new=
     exec 9>&-
 }
@@ -328,7 +330,6 @@ command_restore() {
         lock_file -x "$file"
         former=$file.$(stamp)
         cat <&8 > "$dir/partners.jsonl" || exit 1
-        before=$(count_partners "$dir/partners.jsonl")
     else
         : > "$dir/partners.jsonl"
     fi
@@ -336,21 +337,25 @@ command_restore() {
        grep -q .; then
         die "a cluster shares these partners (their lines have \"rev\"), and the lines that Redis has are newer than those of $from: it would undo this. Change them by the admin endpoint, at any node"
     fi
-    [ "$now" -gt 0 ] || [ "$before" -eq 0 ] || [ -n "${opt_empty-}" ] ||
-        die "$from has no partners, and $file has $before: --empty if that is meant"
+    if [ "$now" -eq 0 ] && [ -z "${opt_empty-}" ]; then
+        before=$(count_partners "$dir/partners.jsonl")
+        [ "$before" -eq 0 ] ||
+            die "$from has no partners, and $file has $before: --empty if that is meant"
+    fi
 
     [ -z "$former" ] || make_copy "$former"
+    vain=$former
     make_new "$folder"
     if [ -n "$former" ]; then
         chown --reference="$file" /proc/self/fd/9 &&
             chmod --reference="$file" /proc/self/fd/9
-    fi 2> "$dir/said" && fill_new "$dir/backup" && mv -fT "$new" "$file" 2> "$dir/said" || {
-        [ -z "$former" ] || rm -f "$former"
+    fi 2> "$dir/said" && fill_new "$dir/backup" && mv -fT "$new" "$file" 2> "$dir/said" ||
         die "$file is left as it is: $(why)"
-    }
-    new=
+    new= vain=
     exec 9>&- 8<&-
     sync_all "$folder"
+    # nobody waits for this any more
+    before=$(count_partners "$dir/partners.jsonl")
 
     echo "$file is as $from says, from the next reload on: nginx -t && nginx -s reload"
     echo "$before partner$([ "$before" -eq 1 ] || echo s) before, $now now"

@@ -53,7 +53,7 @@ look_at_scopes() {
         esac
         case $declared in
             *" $name "*) ;;
-            *) say "$name isn't one of the module's own: wassiit_scopes has to declare it" ;;
+            *) say "$name isn't one of the module's own: is it spelt right? If so, wassiit_scopes has to declare it" ;;
         esac
     done
 }
