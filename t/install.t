@@ -156,6 +156,10 @@ make_path($bin, "$debian/modules");
            'and says what to do');
         is_deeply(tree($debian), $before, 'nothing is installed');
     }
+    # of many files the first is told
+    Wassiit::_write("$bin/dpkg-query", "#!/bin/sh\nfor n in \$(seq 2000); do\n    echo \"a-package: $debian/file-\$n\"\ndone\n", 0755);
+    like(make_install(%there)->{said}, qr/^make install: a-package has \Q$debian\E\/file-1: /m, 'a package has many: it says so of one');
+
     symlink "$debian/modules", "$debian/link" or die;
     $has->("$debian/modules/$name");
     isnt(make_install(%there, modulesdir => "$debian/link")->{status}, 0, 'by another name of its folder, too');

@@ -37,7 +37,7 @@ owned() {
     if [ -n "$root" ] || ! command -v dpkg-query > /dev/null; then
         return
     fi
-    { dpkg-query -S "$@" 2> /dev/null || true; } |
+    { LC_ALL=C dpkg-query -S "$@" 2> /dev/null || true; } |
         sed -n '/^diversion by /d; s/^\([^:, ]*\).*: \//\1 \//p'
 }
 
@@ -175,7 +175,8 @@ put_tree "$top/conf/monitoring" "$doc/examples/monitoring"
 put_tree "$top/conf/cluster" "$doc/examples/cluster"
 put_tree "$top/conf/doc" "$doc/conf/doc"
 
-theirs=$(owned "${to[@]}" "$(realpath -m "$modulesdir")/$name" | head -n 1)
+theirs=$(owned "${to[@]}" "$(realpath -m "$modulesdir")/$name")
+theirs=${theirs%%"$lf"*}
 [ -z "$theirs" ] ||
     die "${theirs%% *} has ${theirs#* }: \"make deb\" and \"apt install\", or \"apt purge\" it first"
 
@@ -229,7 +230,7 @@ for i in "${!to[@]}"; do
 done
 
 again="make uninstall${root:+ DESTDIR=$root}"
-[ "$prefix" = /usr/local ] || again="$again prefix=$prefix"
+[ "$prefix" = /usr/local ] || again="$again prefix=${prefix:-/}"
 cat << END
 ngx_http_wassiit_module $version is in $root$modulesdir.
 It is loaded by a line at the top of nginx.conf, before "events":
