@@ -500,30 +500,28 @@ ngx_http_wassiit_path_closed(ngx_str_t *file, uid_t user, gid_t group)
 
 
 void
-ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_str_t *file,
-    ngx_log_t *log)
+ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_log_t *log)
 {
-    char    *name;
-    size_t   len;
-    char     real[PATH_MAX];
+    ssize_t  len;
+    char     self[sizeof("/proc/self/fd/") + NGX_INT_T_LEN], real[PATH_MAX];
 
     if (!path->anyone) {
         return;
     }
 
-    /* links may lead to the folder from another one */
+    /* links may lead to the folder, and not be the same any more */
 
-    if (realpath((char *) file->data, real) == NULL) {
+    (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", path->folder);
+
+    len = readlink(self, real, sizeof(real));
+    if (len == -1) {
         return;
     }
 
-    name = strrchr(real, '/');
-    len = ngx_max(name - real, 1);
-
     ngx_log_error(NGX_LOG_WARN, log, 0,
                   "folder \"%*s\" can be written by everyone, who may put a "
-                  "former file in place of \"%s\": \"chmod o-w %*s\"", len,
-                  real, name + 1, len, real);
+                  "former file in place of \"%s\": \"chmod o-w %*s\"",
+                  (size_t) len, real, path->name, (size_t) len, real);
 }
 
 

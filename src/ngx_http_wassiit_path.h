@@ -70,8 +70,7 @@ ngx_uint_t ngx_http_wassiit_path_reachable(ngx_str_t *file, uid_t user,
  * Warns of a folder that the opened file lies in, if anyone may put a file of
  * root's or the workers', as a backup is, in place of this one.
  */
-void ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_str_t *file,
-    ngx_log_t *log);
+void ngx_http_wassiit_path_warn(ngx_http_wassiit_path_t *path, ngx_log_t *log);
 
 /* Logs why the file couldn't be opened, as rc, ngx_errno and path tell it. */
 void ngx_http_wassiit_path_log(ngx_http_wassiit_path_t *path, ngx_int_t rc,

@@ -360,7 +360,7 @@ ngx_http_wassiit_secret_read(ngx_str_t *file, uid_t user, const char *maker,
         return NULL;
     }
 
-    ngx_http_wassiit_path_warn(&path, file, log);
+    ngx_http_wassiit_path_warn(&path, log);
     ngx_http_wassiit_path_close(&path);
 
     data = ngx_http_wassiit_file_read(file, fd, size, log);

@@ -104,7 +104,7 @@ ngx_http_wassiit_store_load(ngx_str_t *file, ngx_http_wassiit_load_t *load,
         return NULL;
     }
 
-    ngx_http_wassiit_path_warn(&store->file.path, file, log);
+    ngx_http_wassiit_path_warn(&store->file.path, log);
 
     if (ngx_http_wassiit_store_unchanged(store, load)) {
         return store;
