@@ -139,6 +139,8 @@ subtest 'a reload' => sub {
              'no secret: ' . JSON::PP->new->allow_nonref->encode($bad));
     }
     accepted('what was stays', 'atlas', '/', signed('atlas', secret => 'new secret'));
+    unlike($server->error_log, qr/\Q$_\E/, "$_ isn't in the log")
+        for 'AA AA', 'AAAA=', 'a*b=', encode_base64('new secret', '');
 
     $server->partners(@partners);
     is($server->reload, '', 'all as before');

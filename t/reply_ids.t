@@ -46,3 +46,4 @@ __DATA__
 --- request eval: [ ('GET /t') x 200 ]
 --- more_headers eval: [ ('X-API-Key: nobody-has-it') x 200 ]
 --- problem eval: [ ('401 invalid_key') x 200 ]
+--- response_headers_like eval: [ ('X-Request-ID: [0-9a-f]{32}') x 200 ]
