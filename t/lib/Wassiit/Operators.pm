@@ -35,6 +35,17 @@ C</admin/> at %%PORT_2%%, open to $Operator.
 One request below C</admin/partners>; $body is encoded. A port: on a
 connection of its own.
 
+=item admin_again($client | $port, $method, $path, $body)
+
+The same for a change. Where a disk stalls, it may be answered 503 "Nothing was
+changed" once it has waited for another's as long as one waits: then it is sent
+again. A 503 that comes sooner is the answer.
+
+=item reload_again($server)
+
+As C<$server-E<gt>reload>, and again while it is refused because a worker has
+the file locked.
+
 =item kill_all($server)   revive($server)
 
 Kills master and workers at one instant, and waits until the last of them is
@@ -109,8 +120,8 @@ use Digest::SHA ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(operators_conf start_operators admin kill_all revive boot in_file edit settle
-                 faults test_seed $Operator);
+our @EXPORT = qw(operators_conf start_operators admin admin_again reload_again kill_all revive boot
+                 in_file edit settle faults test_seed $Operator);
 
 our $Operator = make_key('an operator');
 our $File = 'state/partners.jsonl';
@@ -189,6 +200,32 @@ sub admin {
     my %request = _request(@request);
 
     return ref $to ? $to->request(%request) : http($to, %request);
+}
+
+
+# The module waits for 2 s, by a clock that its worker reads now and then.
+
+sub admin_again {
+    my (@request) = @_;
+    my $r;
+
+    wait_for {
+        my $start = Wassiit::_now();
+        $r = admin(@request);
+        !$r || $r->status != 503 || $r->body !~ /Nothing was changed/
+            || Wassiit::_now() - $start < 1;
+    };
+
+    return $r;
+}
+
+
+sub reload_again {
+    my ($server) = @_;
+    my $refusal;
+
+    wait_for { ($refusal = $server->reload) !~ /is locked by another process/ };
+    return $refusal;
 }
 
 
