@@ -60,7 +60,7 @@ sub four { return join ', ', ($_[0]) x 4 }
 sub after {
     my ($clients, $change, $expected, $key, %request) = @_;
     my ($client, $status, @change) = @$change;
-    my $r = admin($client, @change);
+    my $r = admin_again($client, @change);
 
     # the connection that is asked first is another each time
     push @$clients, shift @$clients;
@@ -79,7 +79,7 @@ subtest "$TIMES keys" => sub {
 
     for my $n (1 .. $TIMES) {
         my $admin = $admins[ $n % 4 ];
-        my $made = admin($admin, POST => '/atlas/keys')->json;
+        my $made = admin_again($admin, POST => '/atlas/keys')->json;
         my $got = on_each(\@clients, $made->{key});
 
         push @unknown, "$n: $got" if $got ne four(200);
@@ -107,8 +107,8 @@ subtest 'what else is taken, and given back' => sub {
           [ { scopes => [ grep { $_ ne 'conversations.read' } @all ] }, { scopes => [@all] } ] ],
         [ 'all scopes', '403 insufficient_scope', 200, [ { scopes => [] }, { scopes => [@all] } ] ],
         [ 'the rate', '429 rate_limited', 200, [ { rate => '1r/d' }, { rate => '5000r/d' } ],
-          admin($admins[0], POST => '', { id => 'rif', rate => '5000r/d', scopes => [@all] })->json
-        ])
+          admin_again($admins[0], POST => '',
+                      { id => 'rif', rate => '5000r/d', scopes => [@all] })->json ])
     {
         my ($what, $refused, $passes, $bodies, $made) = @$row;
         my ($path, $key) = $made ? ("/$made->{id}", $made->{key}) : ('/atlas', $KEY);
@@ -131,7 +131,7 @@ subtest 'what else is taken, and given back' => sub {
     my @wrong;
     my $key = $KEY;
     for my $n (1 .. $OTHERS) {
-        my $r = admin($admins[ $n % 4 ], POST => '/atlas/keys/rotate', { grace => '0' });
+        my $r = admin_again($admins[ $n % 4 ], POST => '/atlas/keys/rotate', { grace => '0' });
         my $got = on_each(\@clients, $key);
         push @wrong, "$n: the former: $got" if $got !~ /^(?:401 \w+(?:, |$)){4}/;
 
@@ -143,7 +143,8 @@ subtest 'what else is taken, and given back' => sub {
 
     @wrong = ();
     for my $n (1 .. $OTHERS) {
-        my $made = admin($admins[ $n % 4 ], POST => '', { id => "p$n", rate => '10r/s' })->json;
+        my $made = admin_again($admins[ $n % 4 ], POST => '',
+                               { id => "p$n", rate => '10r/s' })->json;
         push @wrong, after(\@clients, [ $admins[ $n / 4 % 4 ], 204, DELETE => "/p$n" ],
                            '401 invalid_key', $made->{key});
     }
@@ -194,8 +195,8 @@ subtest 'an old worker knows what a new one has changed' => sub {
         my @rows = map {
             my ($what, $expected, @change) = @$_;
             my $id = "$what-$round";
-            my $made = admin($admin, POST => '', { id => $id, rate => '9r/s',
-                                                   scopes => ['conversations.read'] })->json;
+            my $made = admin_again($admin, POST => '', { id => $id, rate => '9r/s',
+                                                         scopes => ['conversations.read'] })->json;
             s/KEY/$made->{keys}[0]{id}/ for @change;
             { what => $what, expected => $expected, change => [ $change[0], "/$id$change[1]",
                                                                 $change[2] ],
@@ -209,10 +210,10 @@ subtest 'an old worker knows what a new one has changed' => sub {
             [ slow => '429 rate_limited', PATCH => '', { rate => '1r/d' } ],
             [ same => 200, PATCH => '', { name => 'Same' } ]);
 
-        is($server->reload, '', 'the reload is accepted');
+        is(reload_again($server), '', 'the reload is accepted');
 
         for my $row (@rows) {
-            my $r = admin($admin, @{ $row->{change} });
+            my $r = admin_again($admin, @{ $row->{change} });
             push @wrong, "$row->{what}: " . $r->status if $r->status >= 300;
 
             for my $held (@{ $row->{held} }) {
@@ -242,11 +243,11 @@ subtest 'a new worker knows what an old one has changed' => sub {
     my @wrong;
 
     for my $round (1 .. 10) {
-        my @made = map { admin($admin, POST => '/atlas/keys')->json } 1 .. 4;
+        my @made = map { admin_again($admin, POST => '/atlas/keys')->json } 1 .. 4;
         my @held = map { held_admin($admin, DELETE => "/atlas/keys/$_->{id}") } @made;
         my $create = held_admin($admin, POST => '', { id => "new-$round" });
 
-        is($server->reload, '', 'the reload is accepted');
+        is(reload_again($server), '', 'the reload is accepted');
         my @clients = one_each($server, 1);
 
         for my $n (0 .. 3) {
@@ -280,7 +281,7 @@ subtest 'a configuration that is another one' => sub {
         my ($what, $edit) = @$row;
         my $server = start_with();
         my ($port, $admin) = ($server->port, $server->port(2));
-        my ($made, $other) = map { admin($admin, POST => '/atlas/keys')->json } 1 .. 2;
+        my ($made, $other) = map { admin_again($admin, POST => '/atlas/keys')->json } 1 .. 2;
         my @held = map { held_key($port, $made->{key}) } 1 .. 8;
         my @changes = (held_admin($admin, DELETE => "/atlas/keys/$other->{id}"),
                        held_admin($admin, POST => '', { id => 'new' }),
@@ -289,9 +290,10 @@ subtest 'a configuration that is another one' => sub {
         my $conf = operators_conf();
         $edit->($conf);
         $server->conf($conf);
-        is($server->reload, '', "$what: the reload is accepted");
+        is(reload_again($server), '', "$what: the reload is accepted");
 
-        is(admin($admin, DELETE => "/atlas/keys/$made->{id}")->status, 204, 'a key is revoked');
+        is(admin_again($admin, DELETE => "/atlas/keys/$made->{id}")->status, 204,
+           'a key is revoked');
         my %seen = map { verdict(release($_)) => 1 } @held;
         my $expected = $what eq 'another size' ? '503' : '401 invalid_key';
         is_deeply([ map { /^\d+/ && $& } keys %seen ], [ $expected =~ /^(\d+)/ ],
