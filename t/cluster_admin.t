@@ -31,11 +31,12 @@ my $Lease = 3;
 
 sub start {
     my ($redis, %with) = @_;
+    my $lease = delete $with{lease} // $Lease;
     my $operators = [ partner('ops', $Operator, scopes => ['partners.manage'], rate => '100000r/s') ];
 
     my $cluster = Wassiit::Cluster->start(
         rates => \%rates, redis => [ $redis->port ], %with,
-        cluster => "lease=${Lease}s " . ($with{cluster} // ''),
+        cluster => "lease=${lease}s " . ($with{cluster} // ''),
         http => 'wassiit_scopes partners.manage; wassiit_zone zone=operators:1m file=operators.jsonl;',
         server => 'location /admin/ { wassiit_access operators; wassiit_scope partners.manage;'
                   . ' wassiit_admin partners; }'
@@ -50,14 +51,39 @@ sub start {
 
 sub at { my ($cluster, $n, @request) = @_; return admin($cluster->node($n)->port, @request) }
 
+# A change that is wanted may wait for a disk that stalls.
+
 sub at_is {
     my ($cluster, $n, $status, @request) = @_;
-    my $r = at($cluster, $n, @request);
-    is($r->status, $status, "node $n: $request[0] $request[1]") or diag($r->body);
+    my $is_change = $request[0] ne 'GET' && $status =~ /^20[014]$/;
+    my $start = now();
+    my $r = $is_change ? admin_again($cluster->node($n)->port, @request) : at($cluster, $n, @request);
+    my $got = $is_change ? in_the_end($cluster, $n, $r, now() - $start, $status, @request[1, 2]) : $r->status;
+    is($got, $status, "node $n: $request[0] $request[1]") or diag($r->body);
     return $r;
 }
 
 sub pending { join ' ', @{ $_[0]->json->{pending} // [] } }
+
+# A disk that stalls keeps a node from a change for longer than the second for which
+# the others are waited for: 202, and it has it later. Then, the status that was
+# wanted. A 202 that comes sooner is one.
+
+sub in_the_end {
+    my ($cluster, $n, $r, $took, $status, $path, $body) = @_;
+    return $r->status unless is_late($r, $took / 1000);
+
+    my $id = $path =~ m{^/([^/]+)} ? $1 : $body->{id};
+    my $told = sub { my $seen = at($cluster, $_[0], 'GET', "/$id"); return $seen->status . ' ' . ($seen->header('ETag') // '') };
+    my @late = pending($r) =~ /\d/g;
+    note("node $n: @late late");
+    return wait_for { my $mine = $told->($n); !grep { $told->($_) ne $mine } @late } ? $status : 'never ' . pending($r);
+}
+
+# A node that finds its file busy for 2 s makes what the cluster has taken later: the
+# change is answered 503, or not told, and the log has this line.
+
+my $busy = qr/could not be made in .* \(1\)$/m;
 
 # A request with a key to each node.
 
@@ -119,18 +145,25 @@ row 'revoked on one, refused on all' => sub {
     my (@taken, @refused, %seen);
 
     for my $i (0 .. 49) {
-        my ($here, $there) = @clients[ $i % 3, ($i + 1) % 3 ];
-        my $made = admin($here, 'POST', '/atlas/keys');
+        my ($here, $there) = map { [ 1 + $_ % 3, $clients[ $_ % 3 ] ] } $i, $i + 1;
+        my $change = sub {
+            my ($at, $status, @request) = @_;
+            my ($n, $client) = @$at;
+            my $start = now();
+            my $r = admin_again($client, @request);
+            return ($r, in_the_end($cluster, $n, $r, now() - $start, $status, $request[1]));
+        };
+        my ($made, $status) = $change->($here, 201, 'POST', '/atlas/keys');
         my ($key, $id) = @{ $made->json }{qw(key id)};
         ($key, $id) = ($made->json->{key}{key}, $made->json->{key}{id}) if ref $key;
 
         my @ask = (uri => '/in', headers => [ 'X-API-Key' => $key ]);
-        $seen{ join ' ', $made->status, map { $_->request(@ask)->status } @clients }++;
+        $seen{ join ' ', $status, map { $_->request(@ask)->status } @clients }++;
 
         my $start = now();
-        my $gone = admin($there, 'DELETE', "/atlas/keys/$id");
+        (undef, $status) = $change->($there, 204, 'DELETE', "/atlas/keys/$id");
         my $end = now();
-        $seen{ join ' ', $gone->status, map { $_->request(@ask)->status } @clients }++;
+        $seen{ join ' ', $status, map { $_->request(@ask)->status } @clients }++;
 
         push @taken, $end - $start;
         push @refused, now() - $end;
@@ -265,8 +298,11 @@ row 'two partners with the same key' => sub {
 
         # the kernel may tell of a first connection who is stopped, of more the other
         my @clients = map { Wassiit::Client->new($cluster->node(2)->port) } 1 .. 3;
+        my $start = now();
         my $r = admin($clients[0], 'DELETE', "/$old");
-        push @deleted, $r->status . ($r->status == 202 ? ' ' . pending($r) : '');
+        my $took = now() - $start;
+        my $who = $r->status == 202 ? pending($r) : '';
+        push @deleted, $who =~ /edge-2/ ? '202 edge-2' : is_late($r, $took / 1000) ? 204 : join ' ', $r->status, $who || ();
         kill 'CONT', $worker;
         same_everywhere($cluster, 'then all have it');
         at_is($cluster, $_, 200, 'GET', "/$new") for 1 .. 3;
@@ -349,12 +385,12 @@ row 'what Redis has that is none' => sub {
 
 row 'cut off from Redis' => sub {
     my ($redis) = @_;
-    my $cluster = start($redis, relays => 1);
+    my $cluster = start($redis, relays => 1, lease => 8);
 
     $cluster->relay(3)->gone;
     ok(wait_for { at($cluster, 3, 'PATCH', '/atlas', { name => 'cut' })->status == 503 }, 'it refuses changes');
     my $r = at($cluster, 1, 'PATCH', '/boma', { name => 'one' });
-    is($r->status . ' ' . pending($r), '202 edge-3', 'one is pending while its session lives');
+    like($r->status . ' ' . pending($r), qr/^202 .*\bedge-3\b/, 'one is pending while its session lives');
     name_is($cluster, 2, 'boma', 'one');
 
     ok(wait_for { at($cluster, 2, 'PATCH', '/boma', { name => 'two' })->status == 200 }, 'and not longer');
@@ -438,10 +474,10 @@ row 'another was faster while Redis was not heard' => sub {
 
 row 'the log is trimmed while one is away' => sub {
     my ($redis) = @_;
-    my $cluster = start($redis, relays => 1);
+    my $cluster = start($redis, relays => 1, lease => 8);
 
     $cluster->relay(3)->gone;
-    at_is($cluster, 1, 202, 'PATCH', '/boma', { name => 'trimmed' });
+    like(pending(at_is($cluster, 1, 202, 'PATCH', '/boma', { name => 'trimmed' })), qr/\bedge-3\b/, 'it is pending');
     my $made = at($cluster, 2, 'POST', '', { id => 'cove', name => 'Cove' });
     like($made->status, qr/^20[12]$/, 'one more');
     like(at($cluster, 1, 'DELETE', '/atlas')->status, qr/^20[24]$/, 'one less');

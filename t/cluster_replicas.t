@@ -57,7 +57,10 @@ subtest 'a replica that lags' => sub {
     is(($cluster->states)[0], 'active', 'while the master answers');
     like($cluster->node(1)->error_log, qr/isn't at 1 of its replicas within 100 ms: it doesn't count; see/, 'the log says so');
 
-    my $r = admin($cluster->node(2)->port, PATCH => '/boma', { name => 'Boma' });
+    # a node whose disk stalls is named as well, until it has the change
+    my $r;
+    wait_for { $r = admin($cluster->node(2)->port, PATCH => '/boma', { name => 'Boma' });
+               $r->status != 202 || !grep { /^edge-/ } @{ $r->json->{pending} } };
     is($r->status, 202, 'a change is made');
     is_deeply($r->json->{pending}, ['redis'], 'but a failover may lose it');
 

@@ -41,6 +41,12 @@ The same for a change. Where a disk stalls, it may be answered 503 "Nothing was
 changed" once it has waited for another's as long as one waits: then it is sent
 again. A 503 that comes sooner is the answer.
 
+=item is_late($r, $seconds)
+
+Is this answer, after so many seconds, a 202 because other nodes, edge-1 to
+edge-9, didn't make the change in the second for which they are waited for? They
+make it later, as where a disk stalls.
+
 =item reload_again($server)
 
 As C<$server-E<gt>reload>, and again while it is refused because a worker has
@@ -120,8 +126,8 @@ use Digest::SHA ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(operators_conf start_operators admin admin_again reload_again kill_all revive boot
-                 in_file edit settle faults test_seed $Operator);
+our @EXPORT = qw(operators_conf start_operators admin admin_again is_late reload_again kill_all revive
+                 boot in_file edit settle faults test_seed $Operator);
 
 our $Operator = make_key('an operator');
 our $File = 'state/partners.jsonl';
@@ -217,6 +223,14 @@ sub admin_again {
     };
 
     return $r;
+}
+
+
+sub is_late {
+    my ($r, $seconds) = @_;
+
+    return $r->status == 202 && $seconds > 0.9
+           && !grep { !/^edge-\d$/ } @{ $r->json->{pending} };
 }
 
 
