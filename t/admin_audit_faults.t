@@ -144,14 +144,24 @@ subtest 'what fails' => sub {
     $server->stop;
 };
 
-# A change that waits for the lock of the file, whoever goes away meanwhile.
+# A change that waits for the lock of the file, whoever goes away meanwhile: its line.
+# It waits for 2 s, so what was slow on our side is done anew.
 
 sub held {
     my ($server, $code) = @_;
-    open my $file, '+<', $server->dir . '/conf/state/partners.jsonl' or die "file: $!";
-    flock $file, LOCK_EX or die "flock: $!";
-    $code->();
-    close $file;
+
+    for my $try (1 .. 5) {
+        my $s = ref $server eq 'CODE' ? $server->() : $server;
+        open my $file, '+<', $s->dir . '/conf/state/partners.jsonl' or die "file: $!";
+        flock $file, LOCK_EX or die "flock: $!";
+        my $since = Wassiit::_now();
+        $code->();
+        my $is_late = Wassiit::_now() - $since > 1;
+        close $file;
+
+        my ($line) = audit($s, 1);
+        return $line if !$is_late || $line->{result} ne 'failed' || $try == 5;
+    }
 }
 
 sub name_of { call($_[0], 'GET', 'partners/atlas')->json->{name} }
@@ -161,7 +171,7 @@ subtest 'clients that go away' => sub {
     my $line;
     $server->{read} = 0;
 
-    held($server, sub {
+    $line = held($server, sub {
         my $client = Wassiit::Client->new($server->port(2));
         $client->send($client->request_bytes(request('PATCH', 'partners/atlas', { name => 'B' })));
         # a request that comes later is answered later
@@ -169,11 +179,10 @@ subtest 'clients that go away' => sub {
         $client->close;
         call($server, 'GET', 'partners');
     });
-    ($line) = audit($server, 1);
     is("@{$line}{qw(operation partner result)}", 'partner_patch atlas done', 'it is done');
     is(name_of($server), 'B', 'and is told so');
 
-    held($server, sub {
+    $line = held($server, sub {
         my $h2 = H2->new($server->port(3));
         my $one = $h2->request(method => 'PATCH', path => '/admin/partners/atlas', body => 0,
                                headers => [ 'x-api-key' => $OPERATOR ]);
@@ -186,7 +195,6 @@ subtest 'clients that go away' => sub {
                                  headers => [ 'x-api-key' => $OPERATOR ]);
         $h2->until_closed($three);
     });
-    ($line) = audit($server, 1);
     is("@{$line}{qw(operation partner result)}", 'partner_patch atlas done', 'by HTTP/2, too');
     is(name_of($server), 'C', 'and is told so');
 
@@ -204,11 +212,14 @@ subtest 'clients that go away' => sub {
 };
 
 subtest 'a worker that has to end' => sub {
-    my $server = start('1m', partner('atlas', 'key of atlas'));
-    my @lines;
-    $server->{read} = 0;
+    my ($server, @lines);
 
-    held($server, sub {
+    $lines[1] = held(sub {
+        $server->stop if $server;
+        $server = start('1m', partner('atlas', 'key of atlas'));
+        $server->{read} = 0;
+        return $server;
+    }, sub {
         my ($whole, $half) = map { Wassiit::Client->new($server->port(2)) } 1, 2;
         my $bytes = $whole->request_bytes(request('PATCH', 'partners/atlas', { name => 'B' }));
         $whole->send($bytes);
@@ -221,7 +232,6 @@ subtest 'a worker that has to end' => sub {
         ($lines[0]) = audit($server, 1);
     });
 
-    ($lines[1]) = audit($server, 1);
     is("@{$lines[0]}{qw(operation partner result)}", 'partner_patch atlas refused',
        'which is logged');
     is("@{$lines[1]}{qw(operation partner result)}", 'partner_patch atlas done',
