@@ -577,7 +577,11 @@ sub start_to_kill {
 
 sub finds {
     my ($server, $id, $name, $what) = @_;
-    ok(wait_for { get($server, $id)->json->{name} eq $name }, $what);
+    # the worker that takes the connection may be the one that dies
+    ok(wait_for {
+        my $r = get($server, $id);
+        $r && $r->status == 200 && ($r->json->{name} // '') eq $name;
+    }, $what);
 }
 
 sub not_edited {
@@ -729,26 +733,55 @@ sub blocks {
     return hex($blocked) >> ($signal - 1) & 1;
 }
 
-for my $with ('', 'another change', 'a file that was replaced') {
-    subtest 'a worker dies in a change, and a reload waits' . ($with && " with $with") => sub {
+# The worker, in its change, is what the master and another change wait for; both do
+# so for 2 s. If we were too slow to kill it by then, all is done once more.
+
+sub dies_at_a_reload {
+    my ($with) = @_;
+    my $given_up = qr/is locked by another process|changes wassiit_zone .* does not go on/;
+
+    for my $try (1 .. 5) {
         my $server = start(atlas_and_rif(), allow_log => qr/$CRIT|exited on signal 9/);
-        my @workers = $server->worker_pids;
+        my @workers;
+        wait_for { 2 == (@workers = $server->worker_pids) };
         my ($worker, $client) = stopped($server);
+        my $since = Wassiit::_now();
         my $other = $with =~ /change/ && patch_sent($server, 'rif', name => 'Other');
 
         # its lock is another one, and only the zone's is waited for
         replace($server, file($server)) if $with =~ /file/;
 
         $server->signal('HUP');
-        ok(wait_for { blocks($server->pid, SIGCHLD) }, 'the master reloads');
+        my $reloads = wait_for { blocks($server->pid, SIGCHLD) };
         kill 'KILL', $worker;
-        is($other->response->status, 200, 'the other change') if $other;
+        my $is_late = Wassiit::_now() - $since > 1 && $try < 5;
+        my $answer = $other && verdict($other->response);
 
         my %former = map { $_ => 1 } @workers;
-        ok(wait_for {
+        my $ends = wait_for {
             my @now = $server->worker_pids;
-            @now == 2 && !grep { $former{$_} } @now;
-        }, 'the reload comes to an end');
+            return 1 if @now == 2 && !grep { $former{$_} } @now;
+            return $is_late && $server->error_log =~ $given_up;
+        };
+
+        if ($is_late && ($server->error_log =~ $given_up || !$reloads
+                         || $answer eq '503 unavailable'))
+        {
+            $server->{allow_log} = qr/$server->{allow_log}|$given_up/;
+            $server->stop;
+            next;
+        }
+
+        ok($reloads, 'the master reloads');
+        is($answer, 200, 'the other change') if $other;
+        ok($ends, 'the reload comes to an end');
+        return ($server, $other);
+    }
+}
+
+for my $with ('', 'another change', 'a file that was replaced') {
+    subtest 'a worker dies in a change, and a reload waits' . ($with && " with $with") => sub {
+        my ($server, $other) = dies_at_a_reload($with);
         is(get($server, 'rif')->json->{name}, 'Other', 'what was answered is there') if $other;
         is(patch($server, 'p1', name => 'After')->status, 200, 'changes go on');
         loads($server);
@@ -778,12 +811,15 @@ sub half_loaded {
         my $server = start(atlas_and_rif(), zone => '256m', workers => 1);
         append($server, join '', map { line({ id => $_, keys => [] }) } @ids);
 
+        # without a pause, as all of it is there soon after the first
         $server->signal('HUP');
-        for (1 .. 20_000) { last if get($server, $ids[0])->status == 200 }
+        my $end = Wassiit::_now() + 20;
+        1 until get($server, $ids[0])->status == 200 || Wassiit::_now() > $end;
         kill 'KILL', $server->pid;
-        return $server if get($server, $ids[-1])->status == 404;
+        return $server if get($server, $ids[0])->status == 200
+                          && get($server, $ids[-1])->status == 404;
 
-        # it was through with it before we knew
+        # it was through with it before we knew, or a disk has kept it from it
         Wassiit::Operators::kill_all($server);
         $server->stop;
     }
