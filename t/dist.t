@@ -41,6 +41,8 @@ chmod 0755, "$dir/bin/git";
     local @ENV{qw(PATH DEB_BUILD_OPTIONS)} = ("$dir/bin:$ENV{PATH}", 'noopt');
     my $said = qx(tar xf '$dir/one/build/$name.tar.xz' -C '$dir' && '$dir/$name/conf/setup/build.sh' 2>&1);
     is($?, 0, 'what is in it builds without git') or diag($said);
+    # it is for the distribution's nginx
+    local $ENV{TEST_NGINX_BINARY} = '/usr/sbin/nginx';
     local $ENV{TEST_NGINX_LOAD_MODULES} = "$dir/$name/build/ngx_http_wassiit_module.so";
     my ($exit, $error) = nginx_test('http { wassiit_zone zone=z:1m file=z.jsonl; }', files => { 'z.jsonl' => [] });
     is($exit, 0, 'and loads') or diag($error);

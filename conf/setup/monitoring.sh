@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings what conf/monitoring is tested by, under build/monitoring; nothing is
 # installed, and no service starts:
-#   prometheus, promtool    the distribution's, out of its package
+#   prometheus, promtool    the distribution's, out of its package; since Debian 13
+#                           promtool has one of its own
 #   grafana/                Grafana's types and TypeScript, as t/lib/dashboard
 #                           pins them
 set -euo pipefail
@@ -10,7 +11,14 @@ set -euo pipefail
 dir=$top/build/monitoring
 pins=$top/t/lib/dashboard
 
-download() { apt-get -q download prometheus > log 2>&1; }
+download() {
+    local package
+    for package in prometheus promtool; do
+        [ -e root/usr/bin/$package ] ||
+            { apt-get -q download $package > log 2>&1 && dpkg -x ${package}_*.deb root; } ||
+            return 1
+    done
+}
 
 if [ ! -e "$dir/promtool" ]; then
     rm -rf "$dir.part"
@@ -19,7 +27,6 @@ if [ ! -e "$dir/promtool" ]; then
     # The package's lists may be missing, or older than the mirror.
     download || { [ "$(id -u)" != 0 ] || apt-get -q update > log 2>&1; download; } ||
         die "can't download prometheus: $(tail -n 1 log)"
-    dpkg -x prometheus_*.deb root
     mv root/usr/bin/prometheus root/usr/bin/promtool "$dir"
     cd "$top"
     rm -rf "$dir.part"
