@@ -18,9 +18,10 @@ my $operator = make_key('an operator');
 my $clerk = make_key('one who may only look');
 my $key_file = spew("$dir/operator", "$operator\n");
 
+# One worker: of two, one waits no longer than 2 s for what the other has on a disk.
 sub start {
     my $s = Wassiit::Server->start(conf => <<'END', files => {
-worker_processes 2;
+worker_processes 1;
 http {
     wassiit_zone zone=partners:1m file=state/partners.jsonl;
     wassiit_zone zone=operators:64k file=operators.jsonl rate=1000r/s;
