@@ -20,10 +20,10 @@ our %Recipient = map { $Fates[ $_ - 1 ] => "69000000$_" } 1 .. 5;
 our %Refused = (down => 'bad_gateway', slow => 'gateway_timeout');
 our %Status = (map({ ($_ => 202) } @Fates), down => 502, slow => 504);
 
-# Nobody waits 30 s here.
+# Nobody waits 30 s here; 3 s are enough for a worker that is busy.
 
 my $conf = door_text('nginx.conf');
-$conf =~ s/^( {8}proxy_read_timeout) 30s;/$1 1s;/mg == 2 or die 'front door and egress wait';
+$conf =~ s/^( {8}proxy_read_timeout) 30s;/$1 3s;/mg == 2 or die 'front door and egress wait';
 our $Door = start_door('main', conf => $conf, partners => [
     partner('atlas', $Key, rate => '1000r/s', hmac_secret => $Secret,
             webhook_secret => "the receiver's") ]);
