@@ -55,6 +55,9 @@ like($printed, qr/\Arunning from build\/cluster, at 127\.0\.0\.1:$ports[0], $por
 for my $what (map({ "http://127.0.0.1:$_/console/" } @ports[3 .. 5]), text_of('key'), text_of('operator')) {
     like($printed, qr/\Q$what\E(?!\w)/, "it prints $what");
 }
+my $active = qr/^wassiit_cluster_state\{.*state="active"\} 1$/m;
+ok(wait_for { 3 == grep { http($_, uri => '/metrics')->body =~ $active } @ports[3 .. 5] },
+   'all three take part');
 is((stat "$clone/build/cluster/$_")[2] & 07777, 0600, "$_: for the owner alone")
     for qw(key operator redis.secret redis/users.acl);
 
@@ -94,7 +97,7 @@ for my $command (@commands) {
         wait_for { $got =~ $answer or $got = $ask->() };
     }
     $late = $command =~ / DELETE / && Wassiit::_now() - $start > 0.9
-        && $got =~ s/^HTTP\/1\.1 202 (?=.*"pending":\["edge-\d"(?:,"edge-\d")*\])/HTTP\/1.1 204 /s;
+        && $got =~ s/^HTTP\/1\.1 202 (?=.*"pending":\["door-\d"(?:,"door-\d")*\])/HTTP\/1.1 204 /s;
 
     like($command, $form, 'the next command');
     like($got, $answer, $command =~ s/ -H .*//r);
