@@ -43,7 +43,9 @@ END
 
 for my $shell (shells()) {
     my ($name) = $shell =~ m{(\w+)$};
-    my $s = start_operators(partners => [ partner('atlas', $key, rate => '50000r/s') ]);
+    # one worker makes one change after another: only a lock of ours could keep one from its file
+    my $s = start_operators(conf => operators_conf(workers => 1),
+                            partners => [ partner('atlas', $key, rate => '50000r/s') ]);
     my $file = $s->dir . '/conf/state/partners.jsonl';
     my $to = "$dir/backups-$name";
     mkdir $to or die "$to: $!";
