@@ -19,6 +19,9 @@ use Test::More;
 my $Seconds = $ENV{WASSIIT_STRENGTH} ? 60 : 8;
 my $Most = 40;
 
+# A node whose disk stalls makes later what the cluster has taken.
+my $busy = qr/a change of partner .* could not be made in .* \(1\)$/m;
+
 sub text { return '$' . length($_[0]) . "\r\n$_[0]\r\n" }
 sub array { return '*' . @_ . "\r\n" . join '', @_ }
 
@@ -52,7 +55,7 @@ my $liar = Wassiit::Liar->start($redis->port, @answers);
 my $operators = [ partner('ops', $Operator, scopes => ['partners.manage'], rate => '100000r/s') ];
 my $cluster = Wassiit::Cluster->start(
     nodes => 2, rates => { atlas => "${Most}r/s", boma => '2r/s' }, redis => [ $liar->port ],
-    cluster => 'lease=2s wait=small', allow_log => qr/\[error\]/,
+    cluster => 'lease=2s wait=small', allow_log => qr/\[error\]|$busy/m,
     http => 'wassiit_scopes partners.manage; wassiit_zone zone=operators:1m file=operators.jsonl;',
     server => 'location /admin/ { wassiit_access operators; wassiit_scope partners.manage; wassiit_admin partners; }',
     files => { 'operators.jsonl' => $operators });
@@ -85,11 +88,11 @@ ok($cluster->wait_active, 'both are back') or diag(map { substr $_->error_log, -
 
 for my $n (1, 2) {
     my $node = $cluster->node($n);
-    my $r = admin($node->port, 'PATCH', '/boma', { name => "last$n" });
+    my $r = admin_again($node->port, 'PATCH', '/boma', { name => "last$n" });
     like($r->status, qr/^20[02]$/, "node $n takes changes") or diag($r->body);
     ok(eval { in_file($node)->{boma} }, '... its file has lines') or diag($@);
-    is($node->reload, '', '... and is loaded');
-    unlike($node->error_log, qr/exited on signal|\[(?:alert|emerg)\] (?!1#1)/, '... nobody has died');
+    is(reload_again($node), '', '... and is loaded');
+    unlike($node->error_log, qr/exited on signal|\[(?:alert|emerg)\] (?!1#1|\d+#\d+: $busy)/, '... nobody has died');
     unlike($node->error_log, qr/^(?!\d{4}\/)|[^\x20-\x7e\n]/m, '... the log has its lines');
 }
 ok($cluster->wait_active, 'both are active');
