@@ -41,6 +41,10 @@ The same for a change. Where a disk stalls, it may be answered 503 "Nothing was
 changed" once it has waited for another's as long as one waits: then it is sent
 again. A 503 that comes sooner is the answer.
 
+=item waited_in_vain($r, $seconds)
+
+Is this answer, after so many seconds, such a 503?
+
 =item is_late($r, $seconds)
 
 Is this answer, after so many seconds, a 202 because other nodes, edge-1 to
@@ -126,8 +130,8 @@ use Digest::SHA ();
 use Test::More ();
 use Wassiit;
 
-our @EXPORT = qw(operators_conf start_operators admin admin_again is_late reload_again kill_all revive
-                 boot in_file edit settle faults test_seed $Operator);
+our @EXPORT = qw(operators_conf start_operators admin admin_again waited_in_vain is_late reload_again
+                 kill_all revive boot in_file edit settle faults test_seed $Operator);
 
 our $Operator = make_key('an operator');
 our $File = 'state/partners.jsonl';
@@ -209,8 +213,6 @@ sub admin {
 }
 
 
-# The module waits for 2 s, by a clock that its worker reads now and then.
-
 sub admin_again {
     my (@request) = @_;
     my $r;
@@ -218,11 +220,19 @@ sub admin_again {
     wait_for {
         my $start = Wassiit::_now();
         $r = admin(@request);
-        !$r || $r->status != 503 || $r->body !~ /Nothing was changed/
-            || Wassiit::_now() - $start < 1;
+        !waited_in_vain($r, Wassiit::_now() - $start);
     };
 
     return $r;
+}
+
+
+# The module waits for 2 s, by a clock that its worker reads now and then.
+
+sub waited_in_vain {
+    my ($r, $seconds) = @_;
+
+    return $r && $r->status == 503 && $r->body =~ /Nothing was changed/ && $seconds > 1;
 }
 
 
