@@ -10,7 +10,6 @@ use warnings;
 
 use lib 't/lib';
 use Digest::SHA qw(hmac_sha256 hmac_sha256_hex);
-use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
 use Test::More;
@@ -53,14 +52,6 @@ sub start {
                                        rate => '1000000r/s') ] });
 }
 
-my $JSON = JSON::PP->new->utf8->canonical;
-
-sub call {
-    my ($server, $method, $path, $body) = @_;
-    return http($server->port(2), method => $method, uri => "/admin/partners/$path",
-                headers => ['X-API-Key' => $Operator], body => ref $body ? $JSON->encode($body) : $body);
-}
-
 sub iso { POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime $_[0]) }
 
 # What a request signed with each of these secrets gets.
@@ -91,7 +82,7 @@ sub signs {
 
 sub change {
     my ($server, $field, $expires, @body) = @_;
-    my $r = call($server, POST => "atlas/$field", @body);
+    my $r = admin_again($server->port(2), POST => "/atlas/$field", @body);
     my $json = $r->json;
 
     is($r->status, 201, "a new $field");
@@ -105,7 +96,7 @@ sub change {
 
 sub till {
     my ($server) = @_;
-    my $r = call($server, GET => 'atlas');
+    my $r = admin($server->port(2), GET => '/atlas');
 
     is(join(' ', grep { index($r->body, $_) >= 0 } @seen), '', 'GET shows no secret');
     return join ' ', map { $r->json->{"former_${_}_secret_expires"} // '-' } qw(hmac webhook);
@@ -138,10 +129,10 @@ subtest 'a grace, from its beginning to its end' => sub {
     };
 
     $both->($server, 'at once');
-    is(call($server, PATCH => 'atlas', { name => 'Atlas' })->status, 200, 'a change of something else');
-    is(call($server, POST => 'atlas/keys')->status, 201, 'and another');
+    is(admin_again($server->port(2), PATCH => '/atlas', { name => 'Atlas' })->status, 200, 'a change of something else');
+    is(admin_again($server->port(2), POST => '/atlas/keys')->status, 201, 'and another');
     $both->($server, 'after it');
-    is($server->reload, '', 'a reload');
+    is(reload_again($server), '', 'a reload');
     $both->($server, 'after a reload');
 
     my $up = $server->upgrade;
@@ -155,7 +146,7 @@ subtest 'a grace, from its beginning to its end' => sub {
     $clock->set($now = NOW + 1800);
     is(signs($up, $old_hook, $new_hook), '1 -', 'from then on the new hook alone signs');
     is(till($up), iso(NOW + DAY) . ' -', 'and GET tells of the other');
-    is($up->reload, '', 'a reload');
+    is(reload_again($up), '', 'a reload');
     is(signs($up, $old_hook, $new_hook), '1 -', 'changes nothing');
 
     $clock->set($now = NOW + DAY - 1);
@@ -223,7 +214,7 @@ subtest 'changed once more within the grace' => sub {
         is(enters($server, $time, @hmac), join(' ', ('401 invalid_signature') x 3, 200), 'the new one alone lets in');
         is(signs($server, @hook), '3 -', 'and signs');
     }
-    is($server->reload, '', 'after a reload');
+    is(reload_again($server), '', 'after a reload');
     is(signs($server, @hook), '3 -', 'it does, too');
     $server->stop;
 };
