@@ -128,13 +128,13 @@ sub flood_again {
     my (@r, @left);
     @left = 0 .. $#requests;
 
-    wait_for {
+    # one round may take longer than anything is waited for
+    for (1 .. 5) {
         my $start = Wassiit::_now();
         @r[@left] = flood($server->port(2), map { +{ request(@$_) } } @requests[@left]);
         my $took = Wassiit::_now() - $start;
-        @left = grep { waited_in_vain($r[$_], $took) } @left;
-        !@left;
-    };
+        @left = grep { waited_in_vain($r[$_], $took) } @left or last;
+    }
 
     return @r;
 }
