@@ -27,6 +27,20 @@ die() {
 
 answers() { taken "$1"; }
 
+# A front door answers a moment before it takes part, and takes no changes till then.
+takes_part() {
+    curl -s "http://127.0.0.1:$1/metrics" |
+        grep '^wassiit_cluster_state{.*state="active"} 1$' > /dev/null
+}
+
+wait_for_all() {
+    local k
+    for k in $doors; do
+        wait_for takes_part "${admins[k - 1]}" ||
+            die "a front door does not reach Redis, see build/cluster/door-$k/logs/error.log"
+    done
+}
+
 redis_program() {
     local program
     for program in ${CLUSTER_REDIS:-redis-server valkey-server}; do
@@ -124,6 +138,7 @@ start() {
          running "$prefix/door-3"; } > /dev/null; then
         find_ports
         mend
+        wait_for_all
         echo "already running from build/cluster, at 127.0.0.1:${ports[0]}, ${ports[1]} and ${ports[2]}"
         show
         return
@@ -150,6 +165,7 @@ start() {
         chown --reference="$prefix/door-$k/conf/state/partners.jsonl" \
             "$prefix/door-$k/conf/state"
     done
+    wait_for_all
 
     echo "running from build/cluster, at 127.0.0.1:${ports[0]}, ${ports[1]} and ${ports[2]}"
     show
