@@ -31,7 +31,7 @@ private_apt() {
 # The mirror that this machine has Debian from, or what $1 labels of it.
 debian_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-        'Origin: Debian' "Label: ${1:-Debian}" | head -n 1
+        'Origin: Debian' "Label: ${1:-Debian}" | sed -n 1p
 }
 
 # The packages of unstable, the sources of this machine's suites and of trixie.

@@ -104,7 +104,7 @@ replaced() {
 # Whether requests may depend on a package: nginx, its modules, any service.
 serves() {
     [[ $1 == @(nginx|libnginx-mod)* ]] ||
-        dpkg-query -L "$1" 2> /dev/null | grep -qE \
+        dpkg-query -L "$1" 2> /dev/null | grep -E > /dev/null \
             '^(/usr)?/lib/systemd/system/[^/]+\.service$|^/etc/init\.d/.'
 }
 
