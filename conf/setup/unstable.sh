@@ -27,8 +27,9 @@ if [ ! -e "$dir/nginx" ]; then
     cat > nginx.new << END
 #!/bin/sh
 here=\$(dirname "\$(readlink -f "\$0")")
+# a binary upgrade runs it again by its own name
 exec "\$here/$loader" --library-path "\$here/$(dirname "$libc")" \\
-    "\$here/root/usr/sbin/nginx" "\$@"
+    --argv0 "\$here/nginx" "\$here/root/usr/sbin/nginx" "\$@"
 END
     chmod 755 nginx.new
     ln -s root/usr/share/nginx/src unstable

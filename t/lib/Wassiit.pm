@@ -1005,9 +1005,9 @@ sub wait_log {
 
 sub worker_pids {
     my ($self) = @_;
-    # by another C library's loader, its own arguments come first
+    # by another C library's loader, its own arguments stand around the name
     return grep { Wassiit::_read("/proc/$_/cmdline")
-                  =~ /(?:\A|\0)nginx: worker process[ \0]*\z/ } $self->_children;
+                  =~ /(?:\A|\0)nginx: worker process *(?:\0|\z)/ } $self->_children;
 }
 
 sub _children {
