@@ -29,7 +29,7 @@ case $variant in
     debug) what=all link=static cflags='-O0 -g3' ;;
     asan) what=all link=static cc=clang
           cflags='-O1 -g -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1
-                  -fsanitize=address,undefined'
+                  -fsanitize=address,undefined -fno-sanitize=function'
           ldflags=-fsanitize=address,undefined ;;
     *) die "no such variant: $variant (deb clang full debug asan)" ;;
 esac
