@@ -54,6 +54,9 @@ static const ngx_http_wassiit_redis_complaint_t
     { ngx_string("NOPERM"), 0, ngx_http_wassiit_redis_forbids },
     { ngx_string("ERR The user executing the script"), 0,
       ngx_http_wassiit_redis_forbids },
+    /* the same by Redis 8, and by Valkey */
+    { ngx_string("ERR ACL failure in script"), 0,
+      ngx_http_wassiit_redis_forbids },
     { ngx_string("OOM"), 0, "has no memory left" },
     { ngx_string("MISCONF"), 0, "can't write to its disk" },
     { ngx_string("NOREPLICAS"), 0, "has too few replicas" }
