@@ -63,23 +63,6 @@ sub admin_of {
     return client_of($server, 2, uri => '/admin/partners', headers => ['X-API-Key' => $Operator]);
 }
 
-# A worker waits 2 s for another one's change, or compaction. A disk that makes it
-# wait for longer has changed nothing: it is asked again.
-
-sub change {
-    my ($client, @request) = @_;
-    my $r;
-
-    for (1 .. 10) {
-        my $since = Wassiit::_now();
-        $r = admin($client, @request);
-        last if !$r || $r->status != 503 || $r->body !~ /and does not go on\. Nothing was changed\./
-                || Wassiit::_now() - $since < 1;
-    }
-
-    return $r;
-}
-
 # What is answered may be yet to be logged.
 
 sub backend_lines {
@@ -151,15 +134,15 @@ subtest 'both programs have one memory' => sub {
               'of which workers keep no descriptor');
 
     both(\%client, 'key-of-one', 200, 'a key works');
-    is(change($admin{old}, DELETE => '/one/keys/k1')->status, 204, 'the old one revokes it');
+    is(admin_again($admin{old}, DELETE => '/one/keys/k1')->status, 204, 'the old one revokes it');
     both(\%client, 'key-of-one', '401 invalid_key', 'it works no more');
 
     both(\%client, 'key-of-two', 200, 'another works');
-    is(change($admin{new}, DELETE => '/two/keys/k1')->status, 204, 'the new one revokes it');
+    is(admin_again($admin{new}, DELETE => '/two/keys/k1')->status, 204, 'the new one revokes it');
     both(\%client, 'key-of-two', '401 invalid_key', 'it works no more');
 
     for my $which (qw(old new)) {
-        my $r = change($admin{$which}, POST => '/three/keys', {});
+        my $r = admin_again($admin{$which}, POST => '/three/keys', {});
         is($r->status, 201, "the $which one makes a key");
         both(\%client, $r->json->{key}, 200, 'it works');
     }
@@ -170,7 +153,7 @@ subtest 'both programs have one memory' => sub {
 
     my @left = map { left(says($client{$_}, 'key-of-four', 200, 'four')) } qw(old new new old new);
     is("@left", '999 998 997 996 995', 'they count in one window');
-    is(change($admin{new}, PATCH => '/four', { rate => '7r/h' })->status, 200, 'a rate is lowered');
+    is(admin_again($admin{new}, PATCH => '/four', { rate => '7r/h' })->status, 200, 'a rate is lowered');
     @left = map { left(says($client{$_}, 'key-of-four', 200, 'four')) } qw(old new);
     is("@left", '1 0', 'for both');
     both(\%client, 'key-of-four', '429 rate_limited', 'no more pass');
@@ -178,7 +161,7 @@ subtest 'both programs have one memory' => sub {
     $old->signal('WINCH');
     ok(wait_for { !$old->worker_pids }, 'the old workers leave');
     says($client{new}, 'key-of-four', '429 rate_limited', 'the new ones go on');
-    is(change($admin{new}, DELETE => '/three/keys/k1')->status, 204, 'and revoke');
+    is(admin_again($admin{new}, DELETE => '/three/keys/k1')->status, 204, 'and revoke');
 
     # the way back
     $old->signal('HUP');
@@ -188,7 +171,7 @@ subtest 'both programs have one memory' => sub {
     %client = (old => client_of($old, 1));
     both(\%client, 'key-of-three', '401 invalid_key', 'what it revoked stays so');
     both(\%client, 'key-of-four', '429 rate_limited', 'its window is kept');
-    is(change(admin_of($old), PATCH => '/four', { rate => '8r/h' })->status, 200, 'changes pass');
+    is(admin_again(admin_of($old), PATCH => '/four', { rate => '8r/h' })->status, 200, 'changes pass');
     says($client{old}, 'key-of-four', 200, 'and hold');
 
     # and forth, twice
@@ -311,7 +294,7 @@ sub apart {
              'and says who does');
         ok($old->wait_log(qr/\[error\].*wassiit_zone "partners" is superseded by a newer nginx/),
            'in the log, too');
-        is(change(admin_of($new), PATCH => '/atlas', { rate => '30r/h' })->status, 200,
+        is(admin_again(admin_of($new), PATCH => '/atlas', { rate => '30r/h' })->status, 200,
            'the new one does');
 
         # the way back
@@ -324,7 +307,7 @@ sub apart {
         is($old->reload, '', 'a reload');
         is(left(says(client_of($old, 1), 'atlas-key', 200, 'it has')), 27,
            'what the new one changed');
-        is(change(admin_of($old), PATCH => '/atlas', { rate => '20r/h' })->status, 200,
+        is(admin_again(admin_of($old), PATCH => '/atlas', { rate => '20r/h' })->status, 200,
            'and changes it');
         is(left(says(client_of($old, 1), 'atlas-key', 200, 'which holds')), 16, 'at once');
         $old->stop;
@@ -399,7 +382,7 @@ sub let_go {
         $first->($old);
         my $new = $old->upgrade;
         $then->($new);
-        is(change(admin_of($new), PATCH => '/atlas', { rate => '70r/h' })->status, 200,
+        is(admin_again(admin_of($new), PATCH => '/atlas', { rate => '70r/h' })->status, 200,
            'the new program makes changes');
         says($client, 'atlas-key', 200, 'the old one goes on');
         like(admin($admin, PATCH => '/atlas', { rate => '20r/h' })->json->{detail},
@@ -473,7 +456,7 @@ subtest 'an upgrade that fails' => sub {
     $old->{allow_log} = qr/\[emerg\]|exited with (?:fatal )?code/;
     $old->conf(conf() . 'nonsense;');
     ok(!eval { $old->upgrade }, 'it fails');
-    is(change($admin, PATCH => '/atlas', { rate => '20r/h' })->status, 200,
+    is(admin_again($admin, PATCH => '/atlas', { rate => '20r/h' })->status, 200,
        'changes pass at the old one');
     is(left(says(client_of($old, 1), 'atlas-key', 200, 'it serves')), 19, 'as they say');
     $old->stop;
