@@ -351,25 +351,6 @@ write(int fd, const void *p, size_t len)
 }
 
 
-/* A folder for the files of a test; the path is left in dir. */
-
-static ngx_inline void
-unit_disk_folder(char *dir, size_t size, const char *name)
-{
-    char  *tmp;
-
-    tmp = getenv("TMPDIR");
-
-    snprintf(dir, size, "%s/wassiit-unit-%s-XXXXXX",
-             (tmp && *tmp) ? tmp : "/tmp", name);
-
-    if (mkdtemp(dir) == NULL) {
-        perror(dir);
-        exit(2);
-    }
-}
-
-
 /* Writes a whole file, in place if there is one of this name. */
 
 static ngx_inline void

@@ -116,21 +116,14 @@ static int                      unit_path_lost;     /* readlink() fails so */
 int
 main(void)
 {
-    char  *tmp;
-
     unit_start();
 
-    tmp = getenv("TMPDIR");
-
-    snprintf(unit_path_dir, sizeof(unit_path_dir),
-             "%s/wassiit-unit-path-XXXXXX", (tmp && *tmp) ? tmp : "/tmp");
+    unit_folder(unit_path_dir, sizeof(unit_path_dir), "path");
 
     /* what is refused must not be so because of the mask */
     (void) umask(0);
 
-    if (mkdtemp(unit_path_dir) == NULL || chmod(unit_path_dir, 0755) == -1
-        || chdir(unit_path_dir) == -1)
-    {
+    if (chmod(unit_path_dir, 0755) == -1 || chdir(unit_path_dir) == -1) {
         perror(unit_path_dir);
         return 2;
     }

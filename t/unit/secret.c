@@ -100,20 +100,11 @@ static char  unit_secret_shut[300], unit_secret_open[300];
 int
 main(void)
 {
-    char    *tmp;
-    size_t   fds;
+    size_t  fds;
 
     unit_start();
 
-    tmp = getenv("TMPDIR");
-
-    snprintf(unit_secret_dir, sizeof(unit_secret_dir),
-             "%s/wassiit-unit-secret-XXXXXX", (tmp && *tmp) ? tmp : "/tmp");
-
-    if (mkdtemp(unit_secret_dir) == NULL) {
-        perror(unit_secret_dir);
-        return 2;
-    }
+    unit_folder(unit_secret_dir, sizeof(unit_secret_dir), "secret");
 
     snprintf(unit_secret_path, sizeof(unit_secret_path), "%s/the-file",
              unit_secret_dir);

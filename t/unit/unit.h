@@ -271,4 +271,23 @@ unit_start(void)
 }
 
 
+/* A folder for the files of a test; the path is left in dir. */
+
+static ngx_inline void
+unit_folder(char *dir, size_t size, const char *name)
+{
+    char  *tmp;
+
+    tmp = getenv("TMPDIR");
+
+    snprintf(dir, size, "%s/wassiit-unit-%s-XXXXXX",
+             (tmp && *tmp) ? tmp : "/tmp", name);
+
+    if (mkdtemp(dir) == NULL) {
+        perror(dir);
+        exit(2);
+    }
+}
+
+
 #endif /* _UNIT_H_INCLUDED_ */
