@@ -193,7 +193,7 @@ fuzz_multipart_named(const u_char *p, size_t len, const char *name)
     char        quoted[32], plain[32];
     ngx_uint_t  ours;
 
-    static const char  disposition[] = "content-disposition";
+    static const char  disposition[] = "content-disposition:";
 
     snprintf(quoted, sizeof(quoted), "name=\"%s\"", name);
     snprintf(plain, sizeof(plain), "name=%s", name);

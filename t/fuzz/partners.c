@@ -45,7 +45,7 @@ static ngx_uint_t fuzz_partners_same(ngx_http_wassiit_record_t *a,
 static void fuzz_partners_store(const u_char *p, size_t size);
 static ngx_http_wassiit_store_t *fuzz_partners_load(const u_char *p,
     size_t size);
-static void fuzz_partners_cut(const u_char *p, size_t size,
+static void fuzz_partners_cut(const u_char *p, size_t mark, size_t size,
     ngx_uint_t partners);
 
 
@@ -510,7 +510,7 @@ fuzz_partners_store(const u_char *p, size_t size)
         ngx_http_wassiit_store_destroy(store);
 
         if (good == 1) {
-            fuzz_partners_cut(p, size, partners);
+            fuzz_partners_cut(p, mark, size, partners);
         }
     }
 
@@ -523,22 +523,23 @@ fuzz_partners_store(const u_char *p, size_t size)
 
 
 /*
- * Cuts the last line of a good file anywhere: the lines before it load as they
- * do alone, with the rest of it or without.
+ * Cuts the last line of a good file anywhere, behind the byte order mark: the
+ * lines before it load as they do alone, with the rest of it or without.
  */
 
 static void
-fuzz_partners_cut(const u_char *p, size_t size, ngx_uint_t partners)
+fuzz_partners_cut(const u_char *p, size_t mark, size_t size,
+    ngx_uint_t partners)
 {
     size_t                     start, cut;
     ngx_uint_t                 before;
     ngx_http_wassiit_store_t  *store;
 
-    if (size < 2) {
+    if (size < mark + 2) {
         return;
     }
 
-    for (start = size - 1; start && p[start - 1] != '\n'; start--) {
+    for (start = size - 1; start > mark && p[start - 1] != '\n'; start--) {
         /* void */
     }
 

@@ -22,6 +22,7 @@ static size_t fuzz_secrets_mark(const u_char *p, size_t len);
 static void fuzz_secrets_base64(const u_char *p, size_t len);
 static ngx_uint_t fuzz_secrets_is_base64(const u_char *p, size_t len,
     ngx_wassiit_hmac_key_t *key);
+static ngx_uint_t fuzz_secrets_is_hex(const u_char *p, size_t len);
 static void fuzz_secrets_lines(const u_char *p, size_t len);
 static ngx_uint_t fuzz_secrets_are(const u_char *p, size_t len,
     ngx_array_t *keys);
@@ -79,7 +80,13 @@ fuzz_secrets_base64(const u_char *p, size_t len)
 
     fuzz_check(rc == (valid ? NGX_OK : NGX_ERROR));
     fuzz_check(!valid || memcmp(&key, &expected, sizeof(key)) == 0);
-    fuzz_check(valid == (unit_logged_len == 0));
+
+    if (valid && fuzz_secrets_is_hex(p + mark, len - mark)) {
+        fuzz_check(strstr(unit_logged, "has hex digits alone") != NULL);
+
+    } else {
+        fuzz_check(valid == (unit_logged_len == 0));
+    }
 
     fuzz_secrets_unlogged(p, len);
 }
@@ -137,6 +144,22 @@ fuzz_secrets_is_base64(const u_char *p, size_t len,
     free(secret);
 
     return n > 0;
+}
+
+
+/* Is it so long, and of so few digits, that the operator may have meant hex? */
+
+static ngx_uint_t
+fuzz_secrets_is_hex(const u_char *p, size_t len)
+{
+    size_t  n;
+
+    len -= (len && p[len - 1] == '\n');
+    len -= (len && p[len - 1] == '\r');
+
+    for (n = 0; n < len && isxdigit(p[n]); n++) { /* void */ }
+
+    return n == len && len >= 32;
 }
 
 
