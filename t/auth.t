@@ -53,7 +53,6 @@ our $Good = sign($Secret{atlas}, 'key of atlas', $Now);
 our $Mac = decode_base64($Good);
 
 # Whoever has another signature than that.
-
 sub with_signatures { return [ map { signed('atlas', signature => $_) } @_ ] }
 sub at { return [ map { signed('atlas', time => $Now + $_) } @_ ] }
 
@@ -298,7 +297,8 @@ location /t { wassiit_auth hmac; wassiit_scope files.send; try_files /none @ok; 
 === TEST 29: who has no secret
 --- headers eval: [ ::signed('none', secret => '') ]
 --- told: 401 invalid_signature
---- error_log eval: qr/\[warn\].* invalid_signature, partner "none", key "k1", zone "api", about "hmac_secret"/
+--- error_log eval
+qr/\[warn\].* invalid_signature, partner "none", key "k1", zone "api", about "hmac_secret"/
 
 
 === TEST 30: what isn't signed rightly costs nothing

@@ -16,9 +16,9 @@ our $as_before = 'ops GET partners/atlas => 200 ~ "former_hmac_secret_expires":n
 
 sub refused {
     my ($field) = @_;
+    my @values = (1440, '""', '"x"', '"11y"', 'null');
     return join('', map { qq(ops POST partners/atlas/$field {"grace":$_})
-                          . " => 400 invalid_payload @ #/grace\n" } 1440, '""', '"x"', '"11y"', 'null')
-        . $as_before;
+                          . " => 400 invalid_payload @ #/grace\n" } @values) . $as_before;
 }
 
 admin_blocks(partners => [

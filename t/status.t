@@ -120,8 +120,9 @@ ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"calls\.initiate"
 --- steps eval
 "atlas-key GET /signed => 401 invalid_signature\n    > X-API-Timestamp: " . time . "\n"
 . "    > X-API-Signature: x\n    ! hmac_secret\n"
-. 'ops GET /status => 200 ~ "refused":\[\{"id":"atlas",[^{}]*"invalid_signature","about":"hmac_secret",'
-. "\n" . 'ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"hmac_secret"' . "\n"
+. 'ops GET /status => 200 ~ "refused":\[\{"id":"atlas",[^{}]*'
+. qq("invalid_signature","about":"hmac_secret",\n)
+. 'ops GET partners/atlas => 200 ~ "last_refusal":\{[^{}]*"about":"hmac_secret"' . "\n"
 . "atlas-key POST /hook other => 401 invalid_signature\n$main::Signed\n"
 . 'ops GET partners/atlas => 200 ~ "last_refusal":\{"code":"invalid_signature","about":null,'
 

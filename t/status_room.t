@@ -37,7 +37,8 @@ sub told {
     my $e = Wassiit::Exposition->new($body);
     my %partner = map { $_->[1]{partner} => 1 } $e->samples('wassiit_partner_requests_total');
     return join '', map { "$_\n" } $size, $e->faults,
-        $e->value('wassiit_partners_exported', zone => 'api') . ' exported', keys(%partner) . ' shown';
+        $e->value('wassiit_partners_exported', zone => 'api') . ' exported',
+        keys(%partner) . ' shown';
 }
 
 # Each of "asks" partners asks twice, and is limited; so many "others" ask

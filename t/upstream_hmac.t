@@ -290,7 +290,8 @@ X-Other: stays
 --- request eval: [ 'GET /t', 'GET /off' ]
 --- more_headers eval: [ '', '' ]
 --- error_code eval: [ 401, 200 ]
---- response_body_like eval: [ '"code":"missing_key"', qr{\A\Q${\ ("/gone\n" . ::ours())}\E/off\n\z} ]
+--- response_body_like eval
+[ '"code":"missing_key"', qr{\A\Q${\ ("/gone\n" . ::ours())}\E/off\n\z} ]
 
 
 === TEST 22: nor hidden is what the client sent twice

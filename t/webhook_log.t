@@ -35,7 +35,8 @@ add_block_preprocessor(sub {
         partner('atlas', 'key of atlas', webhook_secret => "h\xfcsh \x{1f512}"),
         partner('poor', 'key of poor'), partner('one', 'key of one', rate => '1r/d'),
         partner('turns', 'key of turns', webhook_secret => 'former',
-                next_webhook_secret => { value => 'next one', expires => '2120-01-01T00:00:00Z' })));
+                next_webhook_secret => { value => 'next one',
+                                         expires => '2120-01-01T00:00:00Z' })));
     $block->set_value(http_config => <<'END');
         wassiit_zone zone=api:1m file=partners.jsonl;
         log_format all '$request_uri $wassiit_partner $wassiit_decision '

@@ -5,6 +5,8 @@
 use strict;
 use warnings;
 
+use Encode qw(decode);
+
 my @c = sort glob '*.c src/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.[ch] t/strength/*.[ch]';
 my @module = grep { !m{^t/} } @c;
 my @scripts = sort glob 't/*.t t/lib/* t/bench/* t/model/* t/strength/* conf/setup/*.sh
@@ -41,6 +43,16 @@ for my $file (@c, grep { -f } @scripts) {
         finding($where, 'blank at the end of the line') if /\s$/;
         finding($where, 'tab') if /\t/;
         finding($where, 'over 80 columns') if length > 80 && $file =~ /\.[ch]$/;
+    }
+
+    # a suite of Test::Nginx is read as a table: short, and no wider than a screen
+    if ($text =~ /^use Test::Nginx::/m && $file =~ /\.t$/) {
+        finding($file, '400 lines or more') if $n >= 400;
+        $n = 0;
+        for (split /\n/, decode('UTF-8', $text)) {
+            $n++;
+            finding("$file:$n", 'over 100 columns') if length > 100;
+        }
     }
 
     finding($file, 'no newline at its end') if $text !~ /\n\z/;
