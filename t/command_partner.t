@@ -273,6 +273,20 @@ END
     told($run->(['show', 'atlas'], WASSIIT_URL => $there), 1, '', qr/no answer of/, "$name: a question without an answer");
     waitpid $pid, 0;
 
+    for my $row ([ 3, 503, 'partner atlas may have been changed, or not. GET it before you try again.' ],
+                 [ 3, 503, 'The cluster has changed partner atlas, but this node can\'t yet. Don\'t repeat the change.' ],
+                 [ 3, 500, 'Something failed here.' ],
+                 [ 1, 503, 'Another process has locked their file. Nothing was changed. Try again.' ],
+                 [ 1, 409, 'There is a partner atlas already.' ])
+    {
+        my ($exit, $status, $detail) = @$row;
+        ($there, $pid) = $at->(lying(1, sub {
+            return $answer->($status, qq({"code":"x","detail":"$detail","instance":"i"})) }));
+        told($run->(['rotate', 'atlas'], WASSIIT_URL => $there), $exit, '',
+             "wassiit: $detail ($status x, request i)\n", "$name: $status, $detail");
+        waitpid $pid, 0;
+    }
+
     ($there, $pid) = $at->(lying(1, sub { $answer->(202, '{"pending":["edge-3","*"]}') }));
     told($run->(['delete', 'atlas'], WASSIIT_URL => $there), 0, "atlas is deleted\n",
          "wassiit: done here, and not yet at: edge-3 *\n", "$name: a cluster that isn't all there");

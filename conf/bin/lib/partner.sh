@@ -43,10 +43,11 @@ need_endpoint() {
     from=${from:-WASSIIT_KEY}
 }
 
-# Asks: method, path, body, If-Match. Sets status, etag and body; returns with 3
+# Asks: method, path, body, If-Match. Sets method, status, etag and body; ends with 3
 # if there is no answer.
 ask() {
     local answer head code
+    method=$1
 
     answer=$(
         {
@@ -131,6 +132,12 @@ refused() {
     [ -n "$sentence" ] || strange
     [ "$status" != 412 ] ||
         sentence="$sentence${lf}wassiit: look at what it is now, then try again: wassiit partner show $arg1"
+    case $method$status$sentence in
+        GET* | *'Nothing was changed'*) ;;
+        *[A-Z]5*)
+            say "$sentence"
+            exit 3 ;;
+    esac
     die "$sentence"
 }
 
