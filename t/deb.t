@@ -13,6 +13,9 @@ use HTTP::Tiny;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use lib 't/lib';
+use Wassiit::Links qw(dead_links);
+
 load(@ARGV[1, 2]) if @ARGV && $ARGV[0] eq 'load';
 
 my $top = abs_path('.');
@@ -232,6 +235,7 @@ END
     is(in_chroot('wassiit --version'), "wassiit $version\n", 'the command is of that version');
     done("zcat /usr/share/man/man7/ngx_http_wassiit_module.7.gz | grep -q wassiit_zone && grep -q $state /usr/share/doc/$package/README.Debian",
         'the manual, and what is Debian\'s');
+    is_deeply([ dead_links("$root$_") ], [], "$_: its links lead somewhere") for grep { /\.md\z/ } sort keys %owned;
 
 
     # ---- four lines, a key, and the first 200

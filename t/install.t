@@ -12,6 +12,7 @@ use File::Find qw(find);
 use File::Path qw(make_path);
 use Test::More;
 use Wassiit;
+use Wassiit::Links qw(dead_links);
 
 my $module = $ENV{TEST_NGINX_LOAD_MODULES}
     or plan skip_all => 'the module is a part of this nginx';
@@ -64,6 +65,9 @@ ok(-s "$r->{to}/usr/local/share/$_", "$_ is there")
     for qw(man/man1/wassiit.1 bash-completion/completions/wassiit wassiit/key.sh);
 for my $file (qw(README.md CHANGES.md conf/doc/operating.md examples/nginx.conf examples/logrotate)) {
     ok(-f "$r->{to}/usr/local/share/doc/wassiit/$file", "$file is there to read");
+}
+for my $file (grep { /\.md\z/ } @{ $r->{files} }) {
+    is_deeply([ dead_links("$r->{to}$file") ], [], "$file: its links lead somewhere");
 }
 
 # once more, over a file that a program may have mapped

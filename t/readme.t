@@ -11,6 +11,7 @@ use JSON::PP;
 
 use lib 't/lib';
 use Wassiit;
+use Wassiit::Links qw(dead_links);
 use Test::More;
 
 my $top = abs_path(dirname(__FILE__) . '/..');
@@ -438,42 +439,8 @@ is_set([ $readme =~ /^\| (\d{3} \| `\w+`) \|/mg ],
 
 # ---- what they refer to is there
 
-# What a heading's text becomes in an address; of those alike, the later ones get
-# a number.
-sub anchors {
-    my ($file) = @_;
-    my (%anchor, %seen);
-    for (text($file) =~ s{^```.*?^```}{}gmsr =~ m{^#+ (.*)$}mg) {
-        (my $anchor = lc) =~ s/[^\w -]//g;
-        $anchor =~ tr{ }{-};
-        $anchor{ $anchor . ($seen{$anchor}++ ? "-" . ($seen{$anchor} - 1) : '') } = 1;
-    }
-    return \%anchor;
-}
-
-# Each link of a file that leads to no file or to no heading, but for those to
-# other hosts.
-sub dead_links {
-    my ($file) = @_;
-    my $prose = text($file) =~ s{^```.*?^```}{}gmsr =~ s{`[^`\n]*`}{}gr;
-    my $folder = dirname("$top/$file");
-    my @dead;
-
-    for my $link ($prose =~ m{\]\(([^)\s]*)\)}g, $prose =~ m{^\[[^\]]+\]:\s+(\S+)}mg,
-                  $prose =~ m{\b(?:src|href)="([^"]*)"}g)
-    {
-        next if $link =~ /\A(?:https?|mailto):/;
-        my ($to, $anchor) = split /#/, $link, 2;
-        my $path = $to eq '' ? "$top/$file" : "$folder/$to";
-        my $is_there = -e $path
-            && (!defined $anchor || anchors(abs_path($path) =~ s{^\Q$top/}{}r)->{$anchor});
-        push @dead, $link unless $is_there;
-    }
-    return @dead;
-}
-
 my @linked = (@documents, qw(CHANGES.md conf/cluster/PROOF.md t/bench/COSTS.md));
-is_deeply([ dead_links($_) ], [], "$_: its links lead somewhere") for @linked;
+is_deeply([ dead_links("$top/$_") ], [], "$_: its links lead somewhere") for @linked;
 
 my $front = text('README.md');
 is_subset([ @documents[1 .. $#documents] ], [ $front =~ m{\]\((conf/doc/[^)#]*)}g ],

@@ -172,8 +172,11 @@ done
 put 644 "$doc" "$top"/{README.md,CHANGES.md,LICENSE}
 put 644 "$doc/examples" "$top"/conf/*.conf "$top/conf/logrotate"
 put_tree "$top/conf/monitoring" "$doc/examples/monitoring"
-put_tree "$top/conf/cluster" "$doc/examples/cluster"
+put 644 "$doc/examples/cluster" "$top"/conf/cluster/*.{conf,lua,acl}
 put_tree "$top/conf/doc" "$doc/conf/doc"
+# what these link to
+put 644 "$doc/conf/cluster" "$top/conf/cluster/PROOF.md"
+put 644 "$doc/t/bench" "$top/t/bench/COSTS.md"
 
 theirs=$(owned "${to[@]}" "$(realpath -m "$modulesdir")/$name")
 theirs=${theirs%%"$lf"*}
