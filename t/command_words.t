@@ -21,11 +21,10 @@ sub options { my ($text) = @_; my %all = map { $_ => 1 } $text =~ /(?<![\w-])(--
 
 # ---- the manual
 
-my ($shown, $wrong) = ('', '');
 SKIP: {
-    skip 'no groff', 1 if system('command -v groff > /dev/null') != 0;
-    $wrong = qx(groff -t -ww -man -Tutf8 -z conf/bin/wassiit.1 2>&1);
-    is($wrong, '', 'the manual is well-formed');
+    my @manuals = qw(conf/bin/wassiit.1 conf/debian/ngx_http_wassiit_module.7);
+    skip 'no groff', scalar @manuals if system('command -v groff > /dev/null') != 0;
+    is(qx(groff -t -ww -man -Tutf8 -z $_ 2>&1), '', "$_ is well-formed") for @manuals;
 }
 for my $command (sort keys %of_help) {
     my @missing = grep { $manual !~ /\Q$_\E\b/ } options($of_help{$command});

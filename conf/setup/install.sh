@@ -22,7 +22,8 @@ cluster=redis-server
 test='procps iproute2 util-linux logrotate valgrind clang libclang-rt-dev llvm
       cppcheck clang-tidy universal-ctags wrk libtest-nginx-perl php-cli php-curl
       nodejs node-busboy python3 python3-werkzeug tzdata libngtcp2-dev
-      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server jq shellcheck'
+      libngtcp2-crypto-gnutls-dev libgnutls28-dev chromium redis-server jq shellcheck
+      groff-base'
 strength='spin qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross git'
 
 case ${1:-run} in
