@@ -190,16 +190,18 @@ fuzz_multipart_reading(ngx_wassiit_multipart_t *mp, const u_char *p,
 static ngx_uint_t
 fuzz_multipart_named(const u_char *p, size_t len, const char *name)
 {
-    char        quoted[32], plain[32];
-    ngx_uint_t  ours;
+    char         quoted[32];
+    size_t       n;
+    ngx_uint_t   ours;
+    const char  *at;
 
     static const char  disposition[] = "content-disposition:";
 
-    snprintf(quoted, sizeof(quoted), "name=\"%s\"", name);
-    snprintf(plain, sizeof(plain), "name=%s", name);
+    snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+    n = strlen(name);
     ours = 0;
 
-    for ( /* void */ ; len > strlen(quoted); p++, len--) {
+    for ( /* void */ ; len > sizeof("name=") + n + 1; p++, len--) {
         if (*p == '\n' && p[1] != ' ' && p[1] != '\t') {
             ours = (len > sizeof(disposition)
                     && strncasecmp((char *) p + 1, disposition,
@@ -207,10 +209,14 @@ fuzz_multipart_named(const u_char *p, size_t len, const char *name)
                        == 0);
         }
 
+        at = (char *) p + sizeof(" name=") - 1;
+
+        /* a parameter's name in any case, its value as it is */
+
         if (ours && (*p == ' ' || *p == '\t' || *p == ';')
-            && (strncasecmp((char *) p + 1, quoted, strlen(quoted)) == 0
-                || (strncasecmp((char *) p + 1, plain, strlen(plain)) == 0
-                    && strchr("; \t\r", p[1 + strlen(plain)]))))
+            && strncasecmp((char *) p + 1, "name=", sizeof("name=") - 1) == 0
+            && (strncmp(at, quoted, n + 2) == 0
+                || (strncmp(at, name, n) == 0 && strchr("; \t\r", at[n]))))
         {
             return 1;
         }
