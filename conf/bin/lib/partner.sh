@@ -132,11 +132,15 @@ refused() {
     [ -n "$sentence" ] || strange
     [ "$status" != 412 ] ||
         sentence="$sentence${lf}wassiit: look at what it is now, then try again: wassiit partner show $arg1"
-    case $method$status$sentence in
-        GET* | *'Nothing was changed'*) ;;
-        *[A-Z]5*)
-            say "$sentence"
-            exit 3 ;;
+    case $method$status in
+        GET*) ;;
+        *5??)
+            case $sentence in
+                *'Nothing was changed'*) ;;
+                *)
+                    say "$sentence"
+                    exit 3 ;;
+            esac ;;
     esac
     die "$sentence"
 }
