@@ -10,7 +10,8 @@ fuzzers = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)) readers
 ifeq ($(T)$(U),)
 T := $(filter-out t/deb.t,$(wildcard t/*.t))
 U := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
-everything := check $(fuzzers:%=build/fuzz/%)
+everything := check
+harnesses := $(fuzzers:%=build/fuzz/%)
 replays := $(fuzzers:%=fuzz:%)
 endif
 programs = $(U:%=build/unit/%) $(U:%=build/unit-asan/%)
@@ -115,7 +116,9 @@ clean: stop     ## remove all that was made
 	@[ ! -e build/chroot ] || $(setup)/deb.sh clean
 	@rm -rf build tags
 
-test: $(everything) matrix $(programs) $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
+test: $(everything) matrix $(tools) ## all tests; T="t/a.t t/b.t" U="x" choose
+	@$(if $(harnesses)$(programs),$(MAKE) --no-print-directory -j$(JOBS) \
+	    $(harnesses) $(programs))
 	@$(setup)/build.sh asan
 	@$(prove) $(replays) $(U:%=unit:%) $(U:%=unit-asan:%) \
 	    $(once:%=deb:%) $(many:%=deb:%) $(many:%=asan:%) $(long:%=asan:%) \

@@ -97,6 +97,8 @@ fi
 
 goals=($what)
 [ "$what" = modules ] || goals=(binary $([ $link = static ] || echo modules))
+# nginx's makefile has as many jobs as it likes, whatever make has called this
+unset MAKEFLAGS MFLAGS
 command=(make --no-print-directory -f "$out/Makefile" -C "$source" "${goals[@]}")
 object='^[[:blank:]]*-o .*/\(.*\.o\)\( \\\)*$'
 of=$("${command[@]}" -n | grep -c "$object") || true
