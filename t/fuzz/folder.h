@@ -34,19 +34,10 @@ fuzz_folder_end(void)
 static ngx_inline void
 fuzz_folder_file(ngx_str_t *file, const char *name)
 {
-    char         path[256];
-    const char  *tmp;
+    char  path[256];
 
-    tmp = getenv("TMPDIR");
-    tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm"
-                                        : (tmp && *tmp) ? tmp : "/tmp";
-
-    snprintf(fuzz_folder, sizeof(fuzz_folder), "%s/wassiit-fuzz-XXXXXX", tmp);
-
-    if (mkdtemp(fuzz_folder) == NULL) {
-        perror(fuzz_folder);
-        exit(2);
-    }
+    unit_folder(fuzz_folder, sizeof(fuzz_folder),
+                access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL, "fuzz");
 
     atexit(fuzz_folder_end);
 

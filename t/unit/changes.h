@@ -964,7 +964,7 @@ unit_change_init(const char *name)
     (void) mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
     (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 
-    unit_folder(dir, sizeof(dir), name);
+    unit_folder(dir, sizeof(dir), NULL, name);
     snprintf(path, sizeof(path), "%s/partners.jsonl", dir);
     snprintf(other, sizeof(other), "%s.compact", path);
 

@@ -118,7 +118,7 @@ main(void)
 {
     unit_start();
 
-    unit_folder(unit_path_dir, sizeof(unit_path_dir), "path");
+    unit_folder(unit_path_dir, sizeof(unit_path_dir), NULL, "path");
 
     /* what is refused must not be so because of the mask */
     (void) umask(0);

@@ -104,7 +104,7 @@ main(void)
 
     unit_start();
 
-    unit_folder(unit_secret_dir, sizeof(unit_secret_dir), "secret");
+    unit_folder(unit_secret_dir, sizeof(unit_secret_dir), NULL, "secret");
 
     snprintf(unit_secret_path, sizeof(unit_secret_path), "%s/the-file",
              unit_secret_dir);

@@ -176,7 +176,7 @@ main(void)
 
     unit_disk_hook = unit_store_called;
 
-    unit_folder(unit_store_dir, sizeof(unit_store_dir), "store");
+    unit_folder(unit_store_dir, sizeof(unit_store_dir), NULL, "store");
 
     snprintf(unit_store_path, sizeof(unit_store_path), "%s/partners.jsonl",
              unit_store_dir);

@@ -271,17 +271,31 @@ unit_start(void)
 }
 
 
-/* A folder for the files of a test; the path is left in dir. */
+/*
+ * A folder for the files of a test, below parent or, if that is NULL, below
+ * TMPDIR; the path is left in dir.
+ */
 
 static ngx_inline void
-unit_folder(char *dir, size_t size, const char *name)
+unit_folder(char *dir, size_t size, const char *parent, const char *name)
 {
-    char  *tmp;
+    size_t       len;
+    const char  *tmp;
 
-    tmp = getenv("TMPDIR");
+    /* what mkdtemp() puts its letters in place of */
+    enum { LETTERS = 6 };
 
-    snprintf(dir, size, "%s/wassiit-unit-%s-XXXXXX",
-             (tmp && *tmp) ? tmp : "/tmp", name);
+    tmp = parent ? parent : getenv("TMPDIR");
+    len = snprintf(dir, size, "%s/wassiit-%s-", (tmp && *tmp) ? tmp : "/tmp",
+                   name);
+
+    if (len + LETTERS >= size) {
+        fprintf(stderr, "the path of a folder is too long: %s\n", dir);
+        exit(2);
+    }
+
+    memset(dir + len, 'X', LETTERS);
+    dir[len + LETTERS] = '\0';
 
     if (mkdtemp(dir) == NULL) {
         perror(dir);
